@@ -1,0 +1,41 @@
+# Everything that a person or CI does with this repository, one target each. Needs cargo, python3, make and a C compiler.
+# Invariant: no target leaves a process behind, except `up`, whose servers `down` stops.
+
+SERVERS := python3 tests/env/servers.py
+TARGET  := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo check test soak bench up down clean-env
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the program (target/debug/loginetl)
+	cargo build --locked
+
+demo: build ## the main job from end to end on a PostgreSQL and a LocalStack of its own
+	@LOGINETL_BIN='$(TARGET)/debug/loginetl' $(SERVERS) run -- tests/env/demo.sh
+
+check: ## format, lints and documentation, without servers
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+
+test: check ## all checks and tests, on a PostgreSQL and a LocalStack of their own
+	$(SERVERS) run -- cargo test --locked
+
+soak: ## what takes longer than a test may: many kills, many rows
+	LOGINETL_SOAK=1 $(SERVERS) run -- cargo test --locked --test soak -- --nocapture
+
+bench: ## measure, on a release build and a PostgreSQL with its default durability
+	cargo build --release --locked
+	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run --durable -- tests/env/bench.sh
+
+up: ## start the servers of the demo and leave them running; prints the settings
+	@$(SERVERS) up
+
+down: ## stop them and delete their data
+	@$(SERVERS) down
+
+clean-env: ## down, and delete the cache that holds the servers' programs
+	@$(SERVERS) clean

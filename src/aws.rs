@@ -1,0 +1,167 @@
+//! What the queue and KMS have in common: the SDK's configuration, and one sorting of its failures.
+//!
+//! Invariant: no error text of the SDK or a service leaves this module, for they may quote what was sent.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of one attempt; long polls set their own.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A failed call to an AWS service.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed: {kind}{detail}")]
+pub struct CallError {
+    /// Service and operation, as AWS documents it: `SQS ReceiveMessage`.
+    pub operation: &'static str,
+    /// What it means to us.
+    pub kind: CallKind,
+    detail: String,
+}
+
+/// What a failed call means to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallKind {
+    /// No region is set.
+    #[error("no AWS region is set")]
+    NoRegion,
+    /// No credentials are to be had.
+    #[error("no AWS credentials were found")]
+    NoCredentials,
+    /// The credentials or a policy do not allow it.
+    #[error("access denied")]
+    Denied,
+    /// The queue or key does not exist.
+    #[error("there is no such resource")]
+    Missing,
+    /// The KMS key is disabled, pending deletion or of another usage.
+    #[error("the KMS key is not usable")]
+    KeyState,
+    /// KMS does not recognise the ciphertext, its context or its key.
+    #[error("the wrap does not belong to this key and context")]
+    Tampered,
+    /// Throttled, or a fault of the service: safe to call again.
+    #[error("the service is busy or faulty")]
+    Busy,
+    /// No answer: safe to call again.
+    #[error("the endpoint cannot be reached")]
+    Unreachable,
+    /// The endpoint answers XML: an emulator that knows the old query protocol alone.
+    #[error("the endpoint speaks only the old query protocol")]
+    QueryProtocol,
+    /// The service refused the request for another reason.
+    #[error("the service refused")]
+    Refused,
+}
+
+impl CallError {
+    /// A failure that we found ourselves.
+    pub(crate) fn new(operation: &'static str, kind: CallKind) -> Self {
+        Self { operation, kind, detail: String::new() }
+    }
+
+    /// Sorts a failure of the SDK.
+    pub(crate) fn of<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let raw = error.raw_response();
+        let status = raw.map_or(0, |response| response.status().as_u16());
+        if raw.and_then(|r| r.body().bytes()).is_some_and(|body| body.trim_ascii_start().starts_with(b"<")) {
+            return Self { operation, kind: CallKind::QueryProtocol, detail: format!(" (HTTP {status})") };
+        }
+        match error {
+            SdkError::ServiceError(context) => {
+                let code = context.err().code().unwrap_or("no error code");
+                Self { operation, kind: kind_of(code, status), detail: format!(" ({})", printable(code)) }
+            }
+            _ if find::<CredentialsError>(error).is_some() => Self::new(operation, CallKind::NoCredentials),
+            SdkError::TimeoutError(_) => Self { operation, kind: CallKind::Unreachable, detail: " (timeout)".to_owned() },
+            SdkError::DispatchFailure(_) => {
+                let io = find::<std::io::Error>(error).map_or_else(String::new, |io| format!(" ({})", io.kind()));
+                Self { operation, kind: CallKind::Unreachable, detail: io }
+            }
+            SdkError::ResponseError(_) if status >= 500 => Self::new(operation, CallKind::Busy),
+            _ => Self { operation, kind: CallKind::Refused, detail: " (the answer could not be read)".to_owned() },
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self.kind, CallKind::Busy | CallKind::Unreachable)
+    }
+}
+
+/// The configuration of both services, from the SDK's own environment variables and profiles.
+///
+/// # Errors
+/// When no region is set.
+pub async fn configuration() -> Result<SdkConfig, CallError> {
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
+    if config.region().is_none() {
+        return Err(CallError::new("AWS configuration", CallKind::NoRegion));
+    }
+    Ok(config)
+}
+
+fn kind_of(code: &str, status: u16) -> CallKind {
+    match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidSecurity"
+        | "KmsAccessDenied" => CallKind::Denied,
+        "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "NotFoundException" => CallKind::Missing,
+        "DisabledException"
+        | "KMSInvalidStateException"
+        | "InvalidKeyUsageException"
+        | "KeyUnavailableException"
+        | "KmsDisabled"
+        | "KmsInvalidState" => CallKind::KeyState,
+        "InvalidCiphertextException" | "IncorrectKeyException" => CallKind::Tampered,
+        "RequestThrottled"
+        | "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "OverLimit"
+        | "KmsThrottled"
+        | "LimitExceededException"
+        | "KMSInternalException"
+        | "DependencyTimeoutException"
+        | "ServiceUnavailable" => CallKind::Busy,
+        _ if status >= 500 || status == 429 => CallKind::Busy,
+        _ if status == 403 => CallKind::Denied,
+        _ => CallKind::Refused,
+    }
+}
+
+/// An error code is a word; whatever else an endpoint answers there is not repeated.
+fn printable(code: &str) -> &str {
+    let word = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b' '));
+    if word { code } else { "unreadable error code" }
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(current) = cause {
+        if let Some(found) = current.downcast_ref() {
+            return Some(found);
+        }
+        cause = current.source();
+    }
+    None
+}

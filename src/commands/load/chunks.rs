@@ -1,0 +1,190 @@
+//! A file as chunks of exactly 5,000 lines, each with a stable id: what was loaded once is recognised.
+//!
+//! Invariants: the id of a chunk depends on the content alone (of the whole file, or of a stream so far), never on
+//! batch sizes, connections or time; the lines are plaintext and live in [`Body`].
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use crate::crypto::Digest;
+use crate::login::{Body, chunk_id, line_id};
+
+/// Lines in a chunk (fixed: changing it would make every file another file).
+const CHUNK_LINES: usize = 5_000;
+/// No event is that long; a file with such a line is no JSON Lines.
+const MAX_LINE: u64 = 16 * 1024 * 1024;
+
+/// Why a file cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum ChunkError {
+    /// The operating system says no.
+    #[error("cannot be read ({0})")]
+    Io(io::ErrorKind),
+    /// A line without an end.
+    #[error("line {0} is longer than 16 MiB: this is not one JSON object a line")]
+    LineTooLong(u64),
+    /// Its content is not what it was when loading began.
+    #[error("it changed while it was being loaded; load it again")]
+    Changed,
+}
+
+impl From<io::Error> for ChunkError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.kind())
+    }
+}
+
+/// Up to 5,000 lines.
+pub struct Chunk {
+    /// Its id in the ledger.
+    pub id: Uuid,
+    /// The number of its first line, from 0.
+    first_line: u64,
+    text: Body,
+    lines: Vec<(u64, Range<usize>)>,
+}
+
+impl Chunk {
+    /// How many events it has; blank lines are none.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The message id and body of each event.
+    pub fn events(&self) -> impl Iterator<Item = (Uuid, Body)> + '_ {
+        self.lines.iter().map(|(line, range)| {
+            (line_id(self.id, line - self.first_line), Body::new(self.text.expose()[range.clone()].to_vec()))
+        })
+    }
+}
+
+/// Reads chunks in order.
+pub struct ChunkReader {
+    source: Box<dyn BufRead + Send>,
+    /// Of the whole file; a stream has none.
+    content: Option<[u8; 32]>,
+    running: Digest,
+    number: u64,
+    line: u64,
+}
+
+impl ChunkReader {
+    /// Opens a file, or standard input for `-`. A file is read once before, for the digest of its content.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, ChunkError> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::new(Box::new(BufReader::new(io::stdin())), None));
+        }
+        let file = File::open(path)?;
+        let is_stream = !file.metadata()?.is_file();
+        if is_stream {
+            return Ok(Self::new(Box::new(BufReader::new(file)), None));
+        }
+        let content = digest_of(File::open(path)?)?;
+        Ok(Self::new(Box::new(BufReader::with_capacity(1 << 20, file)), Some(content)))
+    }
+
+    fn new(source: Box<dyn BufRead + Send>, content: Option<[u8; 32]>) -> Self {
+        Self { source, content, running: Digest::default(), number: 0, line: 0 }
+    }
+
+    /// The next chunk, or nothing at the end.
+    ///
+    /// # Errors
+    /// When the source cannot be read on, or its content has changed since it was opened.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
+        let first_line = self.line;
+        let (mut text, mut lines) = (Vec::new(), Vec::new());
+        while self.line - first_line < CHUNK_LINES as u64 {
+            let start = text.len();
+            let read = self.source.by_ref().take(MAX_LINE).read_until(b'\n', &mut text)?;
+            if read == 0 {
+                break;
+            }
+            let ended = text.last() == Some(&b'\n');
+            if !ended && read as u64 == MAX_LINE {
+                return Err(ChunkError::LineTooLong(self.line + 1));
+            }
+            if !text[start..].trim_ascii().is_empty() {
+                lines.push((self.line, start..text.len() - usize::from(ended)));
+            }
+            self.line += 1;
+        }
+        self.running.update(&text);
+        if self.line == first_line {
+            return if self.content.is_some_and(|known| known != self.running.current()) {
+                Err(ChunkError::Changed)
+            } else {
+                Ok(None)
+            };
+        }
+        let id = chunk_id(&self.content.unwrap_or_else(|| self.running.current()), self.number);
+        self.number += 1;
+        Ok(Some(Chunk { id, first_line, text: Body::new(text), lines }))
+    }
+}
+
+fn digest_of(mut file: File) -> io::Result<[u8; 32]> {
+    let mut digest = Digest::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(digest.current()),
+            read => digest.update(&buffer[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn chunks(text: &str, content: Option<[u8; 32]>) -> Vec<Chunk> {
+        let mut reader = ChunkReader::new(Box::new(Cursor::new(text.to_owned())), content);
+        std::iter::from_fn(|| reader.next_chunk().expect("readable")).collect()
+    }
+
+    #[test]
+    fn chunks_have_exactly_5000_lines_and_blank_lines_are_no_events() {
+        let text = "{}\n".repeat(5_000) + "\n  \r\n{}\n{}";
+        let lens: Vec<_> = chunks(&text, None).iter().map(Chunk::len).collect();
+        assert_eq!(lens, [5_000, 2]);
+    }
+
+    #[test]
+    fn the_first_chunks_of_a_grown_stream_are_recognised_and_of_a_grown_file_are_not() {
+        let text = "{}\n".repeat(6_000);
+        let grown = text.clone() + "{}\n";
+        let ids = |text: &str, content| chunks(text, content).iter().map(|c| c.id).collect::<Vec<_>>();
+        assert_eq!(ids(&text, None)[0], ids(&grown, None)[0]);
+        assert_ne!(ids(&text, None)[1], ids(&grown, None)[1]);
+        let digest = |text: &str| {
+            let mut digest = Digest::default();
+            digest.update(text.as_bytes());
+            digest.current()
+        };
+        assert_eq!(ids(&text, Some(digest(&text))), ids(&text, Some(digest(&text))));
+        assert_ne!(ids(&text, Some(digest(&text)))[0], ids(&grown, Some(digest(&grown)))[0]);
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_noticed() {
+        let mut reader = ChunkReader::new(Box::new(Cursor::new("{}\n")), Some([0; 32]));
+        assert!(reader.next_chunk().is_ok_and(|chunk| chunk.is_some()));
+        assert!(matches!(reader.next_chunk(), Err(ChunkError::Changed)));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_an_error_and_not_all_memory() {
+        let mut reader = ChunkReader::new(Box::new(BufReader::new(io::repeat(b'x'))), None);
+        assert!(matches!(reader.next_chunk(), Err(ChunkError::LineTooLong(1))));
+    }
+}

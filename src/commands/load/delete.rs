@@ -1,0 +1,46 @@
+//! Last stage: delete messages whose effect is committed. What the queue answers is no evidence of anything.
+//!
+//! Invariant: nothing reaches this stage before its transaction is committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+
+use super::run::Run;
+use crate::queue::{BATCH, Receipt};
+
+/// How often a delete is tried. A message that stays is delivered again and recognised.
+const TRIES: u32 = 4;
+
+/// Deletes in tens until the writers have ended and nothing is left.
+pub async fn delete_committed(run: Arc<Run>, committed: Arc<Mutex<mpsc::Receiver<Receipt>>>) {
+    loop {
+        let mut receipts = Vec::with_capacity(BATCH);
+        if committed.lock().await.recv_many(&mut receipts, BATCH).await == 0 {
+            return;
+        }
+        delete(&run, receipts.clone()).await;
+        run.held.let_go(&receipts);
+        run.tally.released(receipts.len());
+    }
+}
+
+async fn delete(run: &Run, mut receipts: Vec<Receipt>) {
+    let mut pause = Duration::from_millis(100);
+    for _ in 0..TRIES {
+        match run.queue.delete(&receipts).await {
+            Ok((gone, refused)) => {
+                run.tally.deleted(gone);
+                receipts = refused;
+            }
+            Err(error) => tracing::debug!(%error, "deleting failed"),
+        }
+        if receipts.is_empty() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 3;
+    }
+    tracing::warn!(messages = receipts.len(), "loaded messages could not be deleted; they will come again and be recognised");
+}

@@ -1,0 +1,297 @@
+//! `load --file`: chunks of a file become rows, each chunk in one transaction, on several connections.
+//!
+//! Invariant: a chunk whose id is in the ledger changes nothing, so that an interrupted file is simply loaded again.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::chunks::{Chunk, ChunkError, ChunkReader};
+use super::outcome::{outcome_of, refused_by_database};
+use super::patience::Patience;
+use super::tally::Tally;
+use super::write::connected;
+use super::{Format, LoadArgs, flags};
+use crate::db::{DbError, Fenced, Session, SqlKind, Target};
+use crate::error::{Error, Exit};
+use crate::login::{
+    AppVersionEncoding, Body, Envelope, MaskedLogin, Masker, Outcome, Plan, SealedRejection, SentAt, Source, utc_day,
+};
+use crate::output::{self, Progress};
+use crate::vault::{Keyring, Vault, VaultError};
+
+const CONNECTIONS: usize = 3;
+
+/// One run over a file.
+struct FileRun {
+    vault: Vault,
+    target: Target,
+    tally: Tally,
+    stop: CancellationToken,
+    encoding: AppVersionEncoding,
+    started_at: Timestamp,
+    poison_budget: u64,
+}
+
+/// Loads a file, or shows what would be loaded.
+///
+/// # Errors
+/// When the file cannot be read, or KMS or database cannot be used.
+pub async fn load(path: &Path, args: LoadArgs, vault: Vault, target: Target, stop: CancellationToken) -> Result<Exit, Error> {
+    if args.dry_run {
+        return super::dry_run::file(path, &args, &vault).await;
+    }
+    if args.max_messages.is_some() {
+        return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
+    }
+    let run = Arc::new(FileRun {
+        vault,
+        target,
+        tally: Tally::default(),
+        stop,
+        encoding: args.app_version.into(),
+        started_at: Timestamp::now(),
+        poison_budget: args.poison_budget,
+    });
+    let (sender, chunks) = mpsc::channel(CONNECTIONS);
+    let reader = tokio::task::spawn_blocking({
+        let path = path.to_owned();
+        move || read_chunks(&path, &sender)
+    });
+    let progress = output::stderr_is_terminal().then(Progress::start);
+    let written = write_chunks(&run, chunks, progress.as_ref()).await;
+    drop(progress);
+    report(&run, args.format)?;
+    written?;
+    if run.stop.is_cancelled() {
+        let poisoned = run.tally.quarantined() > run.poison_budget;
+        output::note("the rest of the file was not loaded; load it again: what is there already is recognised");
+        // The reader may wait for standard input; nobody waits for it.
+        return Ok(if poisoned { Exit::Attention } else { Exit::Done });
+    }
+    match reader.await {
+        Ok(Ok(())) => Ok(Exit::Done),
+        Ok(Err(error)) => Err(file_error(path, &error)),
+        Err(_) => Err(file_error(path, &ChunkError::Io(std::io::ErrorKind::Other))),
+    }
+}
+
+/// Reads ahead of the writers, no more than they can take.
+fn read_chunks(path: &Path, chunks: &mpsc::Sender<Chunk>) -> Result<(), ChunkError> {
+    let mut reader = ChunkReader::open(path)?;
+    while let Some(chunk) = reader.next_chunk()? {
+        if chunks.blocking_send(chunk).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progress: Option<&Progress>) -> Result<(), Error> {
+    let chunks = Arc::new(Mutex::new(chunks));
+    let mut writers = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let writer = ChunkWriter { run: Arc::clone(run), session: None, masking: None };
+        writers.spawn(writer.write_until_end(Arc::clone(&chunks)));
+    }
+    let mut result = Ok(());
+    while !writers.is_empty() {
+        if let Some(progress) = progress {
+            progress.show(super::progress_text(&run.tally, None));
+        }
+        let tick = tokio::time::timeout(std::time::Duration::from_millis(250), writers.join_next()).await;
+        if let Ok(Some(Ok(Err(error)))) = tick {
+            run.stop.cancel();
+            result = Err(error);
+        }
+    }
+    result
+}
+
+/// One connection's share of the work.
+struct ChunkWriter {
+    run: Arc<FileRun>,
+    session: Option<Session>,
+    masking: Option<(Arc<Keyring>, Masker)>,
+}
+
+/// A line and what became of it.
+struct Line {
+    message_id: Uuid,
+    body: Body,
+    outcome: Outcome,
+}
+
+impl ChunkWriter {
+    async fn write_until_end(mut self, chunks: Arc<Mutex<mpsc::Receiver<Chunk>>>) -> Result<(), Error> {
+        let next = async || chunks.lock().await.recv().await;
+        let stop = self.run.stop.clone();
+        while let Some(Some(chunk)) = stop.run_until_cancelled(next()).await {
+            self.run.tally.received(chunk.len());
+            self.write(&chunk).await?;
+            self.run.tally.released(chunk.len());
+            if self.run.tally.quarantined() > self.run.poison_budget {
+                tracing::error!("the poison budget is used up: is this a file of login events?");
+                stop.cancel();
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one chunk, whatever it takes: again after faults, without the rows that the database refuses.
+    async fn write(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        let mut refused = HashSet::new();
+        let mut patience = Patience::default();
+        loop {
+            let mut lines = match self.mask(chunk, &refused).await {
+                Ok(lines) => lines,
+                Err(error) => {
+                    patience.bear(error, &self.run.stop).await?;
+                    continue;
+                }
+            };
+            match self.try_write(chunk.id, &mut lines).await {
+                Ok(()) => return Ok(()),
+                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => {
+                    let found = self.find_refused(&lines).await?;
+                    if found.is_empty() {
+                        return Err(error.into());
+                    }
+                    tracing::warn!(rows = found.len(), %error, "the database refuses rows; they go to the quarantine");
+                    refused.extend(found);
+                }
+                Err(error) => patience.bear(error, &self.run.stop).await?,
+            }
+        }
+    }
+
+    async fn mask(&mut self, chunk: &Chunk, refused: &HashSet<Uuid>) -> Result<Vec<Line>, Error> {
+        let keyring = self.run.vault.keyring().await?;
+        if self.masking.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &keyring)) {
+            let masker = Masker::new(keyring.plan(), keyring.as_ref()).map_err(VaultError::Unreadable)?;
+            self.masking = Some((keyring, masker));
+        }
+        let Some((_, masker)) = &mut self.masking else { return Ok(Vec::new()) };
+        let (row_day, encoding) = (self.run.row_day(), self.run.encoding);
+        let line = |(message_id, body): (Uuid, Body)| {
+            let outcome = if refused.contains(&message_id) {
+                refused_by_database(masker, &body, message_id)?
+            } else {
+                outcome_of(masker, &body, message_id, row_day, encoding)?
+            };
+            Ok(Line { message_id, body, outcome })
+        };
+        chunk.events().map(line).collect()
+    }
+
+    /// One transaction: fence, claim, compare with the plan under the fence, copy, commit.
+    async fn try_write(&mut self, chunk: Uuid, lines: &mut [Line]) -> Result<(), Error> {
+        let session = connected(&mut self.session, &self.run.target).await?;
+        let fenced = session.fenced().await?;
+        if !fenced.claim_chunk(chunk).await? {
+            self.run.tally.committed(lines.len(), 0, 0);
+            return Ok(());
+        }
+        let plan = fenced.plan().await?;
+        if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
+            let keyring = self.run.vault.known();
+            let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
+                // No transaction is open while KMS unwraps the key; the chunk is tried again with it.
+                drop(fenced);
+                self.run.vault.refresh(&keyring).await?;
+                return Err(DbError::Lost { action: "learning a new key" }.into());
+            };
+            for line in lines.iter_mut() {
+                line.outcome = outcome_of(&mut masker, &line.body, line.message_id, self.run.row_day(), self.run.encoding)?;
+            }
+            self.run.vault.adopt(plan);
+        }
+        let (loaded, quarantined) = insert(&self.run, &fenced, lines).await?;
+        fenced.commit().await?;
+        self.run.tally.committed(lines.len(), loaded, quarantined);
+        Ok(())
+    }
+
+    /// Finds the rows that the database refuses by halving, in transactions that are rolled back.
+    async fn find_refused(&mut self, lines: &[Line]) -> Result<Vec<Uuid>, Error> {
+        let mut found = Vec::new();
+        let mut parts = vec![lines];
+        while let Some(part) = parts.pop() {
+            let fenced = connected(&mut self.session, &self.run.target).await?.fenced().await?;
+            match fenced.copy_logins(part.iter().filter_map(login)).await {
+                Ok(_) => {}
+                Err(error) if error.sql_kind() != Some(SqlKind::Data) => return Err(error.into()),
+                Err(_) if part.len() == 1 => found.push(part[0].message_id),
+                Err(_) => parts.extend([&part[part.len() / 2..], &part[..part.len() / 2]]),
+            }
+        }
+        Ok(found)
+    }
+}
+
+async fn insert(run: &FileRun, fenced: &Fenced<'_>, lines: &[Line]) -> Result<(u64, u64), DbError> {
+    let loaded = fenced.copy_logins(lines.iter().filter_map(login)).await?;
+    let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(line)).collect();
+    if rejected.is_empty() {
+        return Ok((loaded, 0));
+    }
+    let quarantined = fenced.quarantine(rejected.iter().map(|(envelope, sealed)| (envelope, *sealed))).await?;
+    Ok((loaded, quarantined))
+}
+
+fn login(line: &Line) -> Option<&MaskedLogin> {
+    if let Outcome::Login(login) = &line.outcome { Some(login) } else { None }
+}
+
+fn allows(plan: &Plan, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Login(login) => plan.allows(login),
+        Outcome::Rejected(rejected) => rejected.key_id == plan.seal,
+    }
+}
+
+impl FileRun {
+    fn row_day(&self) -> Date {
+        utc_day(self.started_at)
+    }
+
+    fn rejection<'a>(&self, line: &'a Line) -> Option<(Envelope, &'a SealedRejection)> {
+        let Outcome::Rejected(rejected) = &line.outcome else { return None };
+        let envelope = Envelope {
+            message_id: line.message_id,
+            sent: SentAt::from_attribute(None),
+            received_at: self.started_at,
+            receive_count: None,
+            row_day: self.row_day(),
+            source: Source::File,
+        };
+        Some((envelope, rejected))
+    }
+}
+
+fn report(run: &FileRun, format: Format) -> Result<(), Error> {
+    let summary = run.tally.summary();
+    if format == Format::Json {
+        return output::json(&summary);
+    }
+    output::line(&format!("{summary} in {:.1} s, {:.0} lines/s", summary.seconds, summary.rate()))?;
+    if summary.received > 0 && summary.duplicates == summary.received {
+        output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
+    }
+    if summary.quarantined > 0 {
+        output::line("see what could not be loaded: loginetl quarantine list")?;
+    }
+    Ok(())
+}
+
+/// An error that names the file.
+pub(super) fn file_error(path: &Path, error: &ChunkError) -> Error {
+    Error::File { path: PathBuf::from(path).display().to_string(), problem: error.to_string() }
+}

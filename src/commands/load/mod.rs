@@ -1,0 +1,203 @@
+//! `loginetl load`: from a queue or a file to masked rows, each event exactly once in effect.
+//!
+//!     receive (parse, mask) → write (one transaction a batch) → delete        heartbeats and progress beside them
+//!
+//! Stopping runs the same way: no more is received, what is in hand is written and deleted, the rest is given back.
+
+mod chunks;
+mod delete;
+mod dry_run;
+mod file;
+mod held;
+mod outcome;
+mod patience;
+mod receive;
+mod run;
+mod tally;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use outcome::outcome_of;
+
+use self::delete::delete_committed;
+use self::held::Reservation;
+use self::receive::Fleet;
+use self::run::{Options, Run};
+use self::tally::{Summary, Tally};
+use self::write::Writer;
+use crate::cli::{Format, Global, LoadArgs};
+use crate::error::{Error, Exit};
+use crate::kms::Kms;
+use crate::login::{Body, Envelope, Outcome};
+use crate::output::{self, Progress};
+use crate::queue::{Depth, Queue, Receipt};
+use crate::settings::{Environment, SettingsError};
+use crate::vault::Vault;
+use crate::{aws, commands};
+
+const WRITERS: usize = 2;
+
+/// A message between receiving and committing. The body stays, so that a refused batch can be read again.
+pub struct InHand {
+    envelope: Envelope,
+    outcome: Outcome,
+    body: Body,
+    receipt: Receipt,
+    /// Its share of the memory budget, given up with it.
+    _share: Option<Reservation>,
+}
+
+/// Loads from where the flags say.
+///
+/// # Errors
+/// When settings are wrong, or queue, KMS or database cannot be used.
+pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let stop = stop_on_signal()?;
+    let target = commands::database(global, environment, "load")?;
+    if let Some(path) = args.file.clone() {
+        let kms = Kms::new(&aws::configuration().await?);
+        return file::load(&path, args, Vault::open(target.clone(), kms).await?, target, stop).await;
+    }
+    let url = environment.queue_url(args.queue_url.clone())?;
+    let config = aws::configuration().await?;
+    let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
+    queue.depth().await?;
+    let vault = Vault::open(target.clone(), Kms::new(&config)).await?;
+    if args.dry_run {
+        return dry_run::queue(&args, &queue, &vault, &stop).await;
+    }
+    target.connect().await?.drop_old_days().await?;
+    let run = Arc::new(Run::new(options(&args), queue, vault, target, stop));
+    tracing::info!(drain = args.drain, receivers = args.receivers, "loading from the queue");
+    receive_write_delete(&run).await;
+    finish(run, args.format).await
+}
+
+/// The pipeline, from the first poll to the last delete.
+async fn receive_write_delete(run: &Arc<Run>) {
+    let (handed_on, in_hand) = mpsc::channel(2 * run.options.batch_rows);
+    let (committed, to_delete) = mpsc::channel(4 * run.options.batch_rows);
+    let (in_hand, to_delete) = (Arc::new(Mutex::new(in_hand)), Arc::new(Mutex::new(to_delete)));
+    let [receivers, writers, deleters, beside] = [(); 4].map(|()| TaskTracker::new());
+    let done = CancellationToken::new();
+
+    Fleet::start(run, &receivers, handed_on);
+    for _ in 0..WRITERS {
+        writers.spawn(Writer::new(run, &in_hand, committed.clone()).write_batches());
+    }
+    drop(committed);
+    for _ in 0..run.options.receivers.div_ceil(4) * 5 {
+        deleters.spawn(delete_committed(Arc::clone(run), Arc::clone(&to_delete)));
+    }
+    beside.spawn(heartbeat(Arc::clone(run), done.clone()));
+    beside.spawn(show_progress(Arc::clone(run), done.clone()));
+
+    for stage in [receivers, writers, deleters] {
+        stage.close();
+        stage.wait().await;
+    }
+    done.cancel();
+    beside.close();
+    beside.wait().await;
+}
+
+async fn heartbeat(run: Arc<Run>, done: CancellationToken) {
+    run.held.keep_alive(&run.queue, &done).await;
+}
+
+/// The progress line, on a terminal: counts, rate, backlog.
+async fn show_progress(run: Arc<Run>, done: CancellationToken) {
+    if !output::stderr_is_terminal() {
+        return;
+    }
+    let progress = Progress::start();
+    let (mut backlog, mut tick) = (None, 0_u32);
+    while done.run_until_cancelled(tokio::time::sleep(Duration::from_millis(250))).await.is_some() {
+        if tick.is_multiple_of(16) {
+            backlog = run.queue.depth().await.ok();
+        }
+        tick += 1;
+        progress.show(progress_text(&run.tally, backlog));
+    }
+}
+
+fn progress_text(tally: &Tally, backlog: Option<Depth>) -> String {
+    let summary = tally.summary();
+    let behind = backlog.map_or_else(String::new, |depth| format!(", backlog {}", depth.visible));
+    format!("{summary} · {:.0}/s{behind}", summary.rate())
+}
+
+/// What a run reports at its end.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    summary: Summary,
+    /// Messages that others hold, or that come back by their timeout.
+    in_flight: Option<u64>,
+    poison_budget_exceeded: bool,
+}
+
+async fn finish(run: Arc<Run>, format: Format) -> Result<Exit, Error> {
+    let poisoned = run.is_poisoned();
+    let in_flight = run.queue.depth().await.ok().map(|depth| depth.in_flight);
+    let report = Report { summary: run.tally.summary(), in_flight, poison_budget_exceeded: poisoned };
+    if format == Format::Json {
+        output::json(&report)?;
+    } else {
+        output::line(&format!("{} in {:.1} s", report.summary, report.summary.seconds))?;
+        if let Some(others) = in_flight.filter(|n| *n > 0) {
+            output::line(&format!(
+                "{others} messages are in flight elsewhere; they come back if their holder does not delete them"
+            ))?;
+        }
+        if report.summary.quarantined > 0 {
+            output::line("see what could not be loaded: loginetl quarantine list")?;
+        }
+    }
+    match run.into_failure() {
+        Some(error) => Err(error),
+        None if poisoned => Ok(Exit::Attention),
+        None => Ok(Exit::Done),
+    }
+}
+
+fn options(args: &LoadArgs) -> Options {
+    Options {
+        drain: args.drain,
+        max_messages: args.max_messages,
+        receivers: args.receivers as usize,
+        batch_rows: args.batch_rows as usize,
+        app_version: args.app_version.into(),
+        poison_budget: args.poison_budget,
+    }
+}
+
+/// SIGINT and SIGTERM stop in order; a second one stops at once, and messages in hand come back by their timeout.
+fn stop_on_signal() -> Result<CancellationToken, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let unusable = |e: std::io::Error| Error::Start(e.to_string());
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        output::note("stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)");
+        stopping.cancel();
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        std::process::exit(Exit::Temporary as i32);
+    });
+    Ok(stop)
+}
+
+/// Flags that exclude each other in a way that clap cannot say.
+fn flags(problem: &str) -> Error {
+    SettingsError::Flags(problem.to_owned()).into()
+}

@@ -1,0 +1,37 @@
+//! `Body ─parse→ LoginEvent ─mask→ MaskedLogin`, or a sealed rejection: one function for queue, file and retry.
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::login::{self, AppVersionEncoding, Body, Masker, Outcome, Reason, Rejection, SealedRejection};
+use crate::token::SealError;
+
+/// What becomes of one body. After this, nothing but the body itself holds its values.
+///
+/// # Errors
+/// When a rejected body cannot be sealed.
+pub fn outcome_of(
+    masker: &mut Masker,
+    body: &Body,
+    message_id: Uuid,
+    row_day: Date,
+    encoding: AppVersionEncoding,
+) -> Result<Outcome, SealError> {
+    match login::parse(body, row_day, encoding) {
+        Ok(event) => Ok(Outcome::Login(masker.mask(event))),
+        Err(rejection) => sealed(masker, body, message_id, rejection),
+    }
+}
+
+/// The outcome of a body that the database refused although it parsed.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn refused_by_database(masker: &mut Masker, body: &Body, message_id: Uuid) -> Result<Outcome, SealError> {
+    sealed(masker, body, message_id, Rejection::body(Reason::DatabaseRejected, body.len()))
+}
+
+fn sealed(masker: &mut Masker, body: &Body, message_id: Uuid, rejection: Rejection) -> Result<Outcome, SealError> {
+    let sealed = masker.seal(message_id, body)?;
+    Ok(Outcome::Rejected(SealedRejection { rejection, sealed, key_id: masker.plan().seal }))
+}

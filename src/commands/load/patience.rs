@@ -1,0 +1,51 @@
+//! How long a stage puts up with a fault that may pass: pauses with jitter, longer each time, and an end.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Exit};
+
+/// How long a service may fail before the run gives up.
+const LIMIT: Duration = Duration::from_secs(300);
+/// The same while the run is being stopped anyway.
+const LIMIT_WHEN_STOPPING: Duration = Duration::from_secs(10);
+
+/// The patience of one worker.
+#[derive(Default)]
+pub struct Patience {
+    failing: Option<(Instant, ExponentialBackoff)>,
+}
+
+impl Patience {
+    /// It worked: the next fault starts over.
+    pub fn reset(&mut self) {
+        self.failing = None;
+    }
+
+    /// Sleeps after a fault; a stop wakes it.
+    ///
+    /// # Errors
+    /// The fault itself, when it cannot pass or has not passed for too long.
+    pub async fn bear(&mut self, error: Error, stop: &CancellationToken) -> Result<(), Error> {
+        let (since, pauses) = self.failing.get_or_insert_with(|| (Instant::now(), pauses()));
+        let limit = if stop.is_cancelled() { LIMIT_WHEN_STOPPING } else { LIMIT };
+        if error.advice().0 != Exit::Temporary || since.elapsed() > limit {
+            return Err(error);
+        }
+        let pause = pauses.next().unwrap_or(Duration::from_secs(5));
+        tracing::warn!(%error, retry_in = ?pause, "it failed, and is tried again");
+        if stop.is_cancelled() {
+            tokio::time::sleep(pause.min(Duration::from_millis(500))).await;
+        } else {
+            stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        }
+        Ok(())
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_delay(Duration::from_secs(4));
+    builder.with_jitter().without_max_times().build()
+}

@@ -1,0 +1,183 @@
+//! First stage: poll the queue, parse and mask at once, hand on. One receiver scouts; more join while answers are full.
+//!
+//! Invariant: a message that was received is handed on or given back, also when the run is being stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::InHand;
+use super::held::Reservation;
+use super::outcome::outcome_of;
+use super::patience::Patience;
+use super::run::Run;
+use crate::error::Error;
+use crate::login::{Envelope, Masker, Source};
+use crate::queue::{BATCH, QueueMessage};
+use crate::vault::Keyring;
+
+/// How long a poll waits for the first message. Stopping waits for polls that were sent.
+const LONG_POLL: Duration = Duration::from_secs(5);
+const DRAIN_POLL: Duration = Duration::from_secs(1);
+/// How long the queue must have been empty before `--drain` ends.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// The receivers of a run.
+pub struct Fleet {
+    run: Arc<Run>,
+    tracker: TaskTracker,
+    active: AtomicUsize,
+    quota: AtomicU64,
+    quiet_since: std::sync::Mutex<Instant>,
+    out: mpsc::Sender<InHand>,
+}
+
+/// How a receiver left.
+enum Left {
+    /// It is already taken off the number of active ones.
+    SteppedDown,
+    /// The run is being stopped, drained, or out of quota.
+    Ended,
+}
+
+impl Fleet {
+    /// Starts the scout. The fleet ends when the run is stopped, the quota is used up, or the queue is drained.
+    pub fn start(run: &Arc<Run>, tracker: &TaskTracker, out: mpsc::Sender<InHand>) {
+        let quota = AtomicU64::new(run.options.max_messages.unwrap_or(u64::MAX));
+        let quiet_since = std::sync::Mutex::new(Instant::now());
+        let (run, tracker) = (Arc::clone(run), tracker.clone());
+        Arc::new(Self { run, tracker, active: AtomicUsize::new(0), quota, quiet_since, out }).join();
+    }
+
+    /// One more receiver, unless there are enough.
+    fn join(self: Arc<Self>) {
+        if self.active.fetch_add(1, Ordering::SeqCst) < self.run.options.receivers {
+            let tracker = self.tracker.clone();
+            tracker.spawn(async move {
+                match self.receive_until_stopped().await {
+                    Ok(Left::SteppedDown) => return,
+                    Ok(Left::Ended) => {}
+                    Err(error) => self.run.fail(error),
+                }
+                self.active.fetch_sub(1, Ordering::SeqCst);
+            });
+        } else {
+            self.active.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    async fn receive_until_stopped(self: &Arc<Self>) -> Result<Left, Error> {
+        let mut masking = None;
+        let mut patience = Patience::default();
+        while !self.run.stop.is_cancelled() {
+            let wanted = self.take_quota();
+            if wanted == 0 {
+                break;
+            }
+            let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else { break };
+            let asked_at = Instant::now();
+            let messages = match self.run.queue.receive(wanted, self.poll()).await {
+                Ok(messages) => messages,
+                Err(error) => {
+                    self.give_back_quota(wanted);
+                    drop(reserved);
+                    patience.bear(error.into(), &self.run.stop).await?;
+                    continue;
+                }
+            };
+            patience.reset();
+            self.give_back_quota(wanted.saturating_sub(messages.len()));
+            let received = messages.len();
+            self.run.tally.received(received);
+            if self.run.stop.is_cancelled() {
+                self.run.give_back(messages.into_iter().map(|m| m.receipt).collect()).await;
+                break;
+            }
+            self.hand_on(messages, asked_at, &mut reserved, &mut masking).await?;
+            drop(reserved);
+            if received == BATCH {
+                Arc::clone(self).join();
+            } else if received == 0 && self.steps_down() {
+                return Ok(Left::SteppedDown);
+            } else if received == 0 && self.is_drained().await? {
+                break;
+            }
+        }
+        Ok(Left::Ended)
+    }
+
+    /// Masks each message and hands it on; waits while the writers are busy.
+    async fn hand_on(
+        &self,
+        messages: Vec<QueueMessage>,
+        asked_at: Instant,
+        reserved: &mut Reservation,
+        masking: &mut Option<(Arc<Keyring>, Masker)>,
+    ) -> Result<(), Error> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        *self.quiet() = Instant::now();
+        let masker = self.run.masker(masking).await?;
+        let until = asked_at + self.run.queue.visibility_timeout();
+        for message in messages {
+            let share = self.run.held.take(&message.receipt, message.body.len(), until, reserved);
+            let now = Timestamp::now();
+            let envelope = Envelope {
+                message_id: message.message_id,
+                sent: message.sent,
+                received_at: now,
+                receive_count: message.receive_count,
+                row_day: message.sent.row_day(now),
+                source: Source::Queue,
+            };
+            let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, self.run.options.app_version)?;
+            let in_hand = InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share };
+            if let Err(refused) = self.out.send(in_hand).await {
+                self.run.give_back(vec![refused.0.receipt]).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to ten messages of the quota of `--max-messages`.
+    fn take_quota(&self) -> usize {
+        let taken = self.quota.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(BATCH as u64)));
+        taken.unwrap_or_else(|left| left).min(BATCH as u64) as usize
+    }
+
+    fn give_back_quota(&self, unused: usize) {
+        self.quota.fetch_add(unused as u64, Ordering::SeqCst);
+    }
+
+    fn poll(&self) -> Duration {
+        if self.run.options.drain { DRAIN_POLL } else { LONG_POLL }
+    }
+
+    /// After an empty answer, all but one receiver leave; the one that stays is the scout.
+    fn steps_down(&self) -> bool {
+        let others = |active: usize| (active > 1).then(|| active - 1);
+        self.active.fetch_update(Ordering::SeqCst, Ordering::SeqCst, others).is_ok()
+    }
+
+    /// Whether `--drain` may end: quiet for a while, nothing in hand, nothing visible.
+    async fn is_drained(&self) -> Result<bool, Error> {
+        let quiet_for = self.quiet().elapsed();
+        if !self.run.options.drain || quiet_for < QUIET || self.run.tally.in_hand() > 0 {
+            return Ok(false);
+        }
+        match self.run.queue.depth().await {
+            Ok(depth) => Ok(depth.visible == 0),
+            Err(error) if error.is_temporary() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn quiet(&self) -> std::sync::MutexGuard<'_, Instant> {
+        self.quiet_since.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,200 @@
+//! Second stage: collect a batch, write it in one transaction, hand its receipts on.
+//!
+//! Invariants: receipts go to the deleters only after the commit; an unknown outcome is settled by sending the same
+//! batch again; a row that the database refuses is found by halving and quarantined, the others are loaded.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::timeout_at;
+
+use super::InHand;
+use super::outcome::{outcome_of, refused_by_database};
+use super::patience::Patience;
+use super::run::Run;
+use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind, Target};
+use crate::error::Error;
+use crate::login::{Masker, Outcome, Reason};
+use crate::queue::Receipt;
+
+const BATCH_BYTES: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_millis(200);
+/// One writer with its own connection.
+pub struct Writer {
+    run: Arc<Run>,
+    in_hand: Arc<Mutex<mpsc::Receiver<InHand>>>,
+    committed: mpsc::Sender<Receipt>,
+    session: Option<Session>,
+    days: HashSet<Date>,
+}
+
+impl Writer {
+    /// A writer that has not connected yet.
+    #[must_use]
+    pub fn new(run: &Arc<Run>, in_hand: &Arc<Mutex<mpsc::Receiver<InHand>>>, committed: mpsc::Sender<Receipt>) -> Self {
+        Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session: None, days: HashSet::new() }
+    }
+
+    /// Writes batches until the receivers have ended and nothing is left. After a failure, gives back what comes.
+    pub async fn write_batches(mut self) {
+        while let Some(mut batch) = self.collect().await {
+            if !self.run.has_failed() {
+                match self.write(&mut batch).await {
+                    Ok(()) => {
+                        self.hand_on(batch).await;
+                        continue;
+                    }
+                    Err(error) => self.run.fail(error),
+                }
+            }
+            self.run.give_back(batch.into_iter().map(|message| message.receipt).collect()).await;
+        }
+    }
+
+    /// The next batch: full, large, or 200 ms old. One writer collects while the others write.
+    async fn collect(&self) -> Option<Vec<InHand>> {
+        let mut in_hand = self.in_hand.lock().await;
+        let first = in_hand.recv().await?;
+        let deadline = tokio::time::Instant::now() + LINGER;
+        let mut bytes = first.body.len();
+        let mut batch = vec![first];
+        while batch.len() < self.run.options.batch_rows && bytes < BATCH_BYTES {
+            let Ok(Some(next)) = timeout_at(deadline, in_hand.recv()).await else { break };
+            bytes += next.body.len();
+            batch.push(next);
+        }
+        Some(batch)
+    }
+
+    /// Writes a batch, part by part where the database refuses one of its rows.
+    async fn write(&mut self, batch: &mut [InHand]) -> Result<(), Error> {
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..batch.len()).collect();
+        let mut patience = Patience::default();
+        while let Some(part) = parts.pop() {
+            match self.try_write(&mut batch[part.clone()]).await {
+                Ok(()) => patience.reset(),
+                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::MissingDay) => {
+                    self.days.clear();
+                    parts.push(part);
+                }
+                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => match part.len() {
+                    1 => {
+                        self.reject(&mut batch[part.start], error).await?;
+                        parts.push(part);
+                    }
+                    len => {
+                        let middle = part.start + len / 2;
+                        parts.extend([middle..part.end, part.start..middle]);
+                    }
+                },
+                Err(error) => {
+                    patience.bear(error, &self.run.stop).await?;
+                    parts.push(part);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One transaction: fence, guarded insert, commit. A refused batch is read, masked and inserted again under the fence.
+    async fn try_write(&mut self, batch: &mut [InHand]) -> Result<(), Error> {
+        self.make_days(batch).await?;
+        let keyring = self.run.vault.known();
+        let session = connected(&mut self.session, &self.run.target).await?;
+        let fenced = session.fenced().await?;
+        let mut answer = fenced.insert_batch(&distinct(batch)).await?;
+        if answer == BatchAnswer::Refused {
+            let plan = fenced.plan().await?;
+            let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
+                // No transaction is open while KMS unwraps the key; the batch is tried again with it.
+                drop(fenced);
+                let learnt = self.run.vault.refresh(&keyring).await?;
+                remask(
+                    batch,
+                    &mut Masker::new(learnt.plan(), learnt.as_ref()).map_err(crate::vault::VaultError::Unreadable)?,
+                    &self.run,
+                )?;
+                return Box::pin(self.try_write(batch)).await;
+            };
+            remask(batch, &mut masker, &self.run)?;
+            answer = fenced.insert_batch(&distinct(batch)).await?;
+            self.run.vault.adopt(plan);
+        }
+        let BatchAnswer::Inserted { logins, rejections } = answer else { return Err(DbError::Invalid("rotation").into()) };
+        fenced.commit().await?;
+        self.run.tally.committed(batch.len(), logins, rejections);
+        Ok(())
+    }
+
+    /// Makes the days of the ledger that this writer has not met yet, each in a transaction of its own.
+    async fn make_days(&mut self, batch: &[InHand]) -> Result<(), Error> {
+        for message in batch {
+            let day = message.envelope.sent.ledger_day();
+            if !self.days.contains(&day) {
+                connected(&mut self.session, &self.run.target).await?.ensure_day(day).await?;
+                self.days.insert(day);
+            }
+        }
+        Ok(())
+    }
+
+    /// The database refuses this one row: into the quarantine with it. A refused rejection is a fault of ours.
+    async fn reject(&self, message: &mut InHand, error: DbError) -> Result<(), Error> {
+        if matches!(&message.outcome, Outcome::Rejected(rejected) if rejected.rejection.reason == Reason::DatabaseRejected) {
+            return Err(error.into());
+        }
+        tracing::warn!(message_id = %message.envelope.message_id, %error, "the database refuses a row; it goes to the quarantine");
+        let mut slot = None;
+        let masker = self.run.masker(&mut slot).await?;
+        message.outcome = refused_by_database(masker, &message.body, message.envelope.message_id)?;
+        Ok(())
+    }
+
+    async fn hand_on(&self, batch: Vec<InHand>) {
+        for message in batch {
+            // The deleters outlive the writers.
+            let _ = self.committed.send(message.receipt).await;
+        }
+        if self.run.is_poisoned() && !self.run.stop.is_cancelled() {
+            tracing::error!(
+                quarantined = self.run.tally.quarantined(),
+                "the poison budget is used up: has a producer changed its messages?"
+            );
+            self.run.stop.cancel();
+        }
+    }
+}
+
+/// A connection that works, as far as one can know.
+pub(super) async fn connected<'a>(slot: &'a mut Option<Session>, target: &Target) -> Result<&'a mut Session, DbError> {
+    let session = match slot.take().filter(|session| !session.is_lost()) {
+        Some(session) => session,
+        None => target.connect().await?,
+    };
+    Ok(slot.insert(session))
+}
+
+/// The batch without messages that came twice in it; both receipts are deleted all the same.
+fn distinct(batch: &[InHand]) -> Vec<BatchRow<'_>> {
+    let mut seen = HashSet::with_capacity(batch.len());
+    let rows = batch.iter().filter(|m| seen.insert((m.envelope.sent.ledger_day(), m.envelope.message_id)));
+    rows.map(|m| BatchRow { envelope: &m.envelope, outcome: &m.outcome }).collect()
+}
+
+/// Reads and masks every body again, by the plan of `masker`.
+fn remask(batch: &mut [InHand], masker: &mut Masker, run: &Run) -> Result<(), Error> {
+    for message in batch {
+        let envelope = &message.envelope;
+        let refused = matches!(&message.outcome, Outcome::Rejected(r) if r.rejection.reason == Reason::DatabaseRejected);
+        message.outcome = if refused {
+            refused_by_database(masker, &message.body, envelope.message_id)?
+        } else {
+            outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, run.options.app_version)?
+        };
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! `loginetl quarantine`: what could not be loaded, shown without content, tried again, or deleted after asking.
+//!
+//! Invariant: a message leaves the quarantine only into the rows (in one transaction) or by an explicit purge.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::load::outcome_of;
+use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
+use crate::db::{QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target};
+use crate::error::{Error, Exit};
+use crate::kms::Kms;
+use crate::login::{AppVersionEncoding, Body, KeySource as _, MaskedLogin, Masker, Outcome};
+use crate::settings::{Environment, SettingsError};
+use crate::token::{KeyId, Sealer};
+use crate::vault::{Keyring, Vault};
+use crate::{aws, output};
+
+/// Messages that are opened and moved in one transaction.
+const PAGE: i64 = 200;
+
+/// Runs one of the subcommands.
+///
+/// # Errors
+/// When the role may not, or database or KMS cannot be used.
+pub async fn run(command: QuarantineCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let target = super::database(global, environment, "quarantine")?;
+    match command {
+        QuarantineCommand::List(args) => list(args, &target).await,
+        QuarantineCommand::Retry(args) => retry(args, target).await,
+        QuarantineCommand::Purge(args) => purge(args, &target).await,
+    }
+}
+
+async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
+    let session = connect(target).await?;
+    let filter = filter(&args.selection);
+    let entries = session.quarantine_list(&filter, i64::from(args.limit)).await?;
+    if args.format == Format::Json {
+        entries.iter().map(shown).try_for_each(|entry| output::json(&entry))?;
+        return Ok(Exit::Done);
+    }
+    let total = session.quarantine_count(&filter).await?;
+    if total == 0 {
+        output::line("the quarantine is empty")?;
+        return Ok(Exit::Done);
+    }
+    let header = ["id", "reason", "field", "length", "age", "source", "received", "deliveries", "message id"];
+    output::table(&header, entries.iter().map(cells).collect())?;
+    if total > entries.len() as u64 {
+        output::line(&format!("{} of {total} shown; --limit N shows more", entries.len()))?;
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: i64,
+    reason: &'a str,
+    field: Option<&'a str>,
+    length: Option<i64>,
+    source: &'a str,
+    message_id: String,
+    sent_at: Option<String>,
+    received_at: String,
+    receive_count: Option<i32>,
+    quarantined_at: String,
+    age_seconds: i64,
+}
+
+fn shown(entry: &QuarantineEntry) -> Shown<'_> {
+    Shown {
+        id: entry.id,
+        reason: &entry.reason,
+        field: entry.field.as_deref(),
+        length: entry.length,
+        source: &entry.source,
+        message_id: entry.message_id.to_string(),
+        sent_at: entry.sent_at.map(|t| t.to_string()),
+        received_at: entry.received_at.to_string(),
+        receive_count: entry.receive_count,
+        quarantined_at: entry.quarantined_at.to_string(),
+        age_seconds: Timestamp::now().duration_since(entry.quarantined_at).as_secs(),
+    }
+}
+
+fn cells(entry: &QuarantineEntry) -> Vec<String> {
+    let number = |n: Option<i64>| n.map_or_else(String::new, |n| n.to_string());
+    vec![
+        entry.id.to_string(),
+        entry.reason.clone(),
+        entry.field.clone().unwrap_or_default(),
+        number(entry.length),
+        age(entry.quarantined_at),
+        entry.source.clone(),
+        entry.received_at.strftime("%Y-%m-%d %H:%M").to_string(),
+        number(entry.receive_count.map(i64::from)),
+        entry.message_id.to_string(),
+    ]
+}
+
+fn age(since: Timestamp) -> String {
+    let seconds = Timestamp::now().duration_since(since).as_secs();
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[derive(Serialize)]
+struct Retried {
+    tried: u64,
+    loaded: u64,
+    still_rejected: u64,
+    not_opened: u64,
+}
+
+async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
+    let kms = Kms::new(&aws::configuration().await?);
+    let vault = Vault::open(target.clone(), kms).await?;
+    let filter = filter(&args.selection);
+    let mut session = connect(&target).await?;
+    let mut retried = Retried { tried: 0, loaded: 0, still_rejected: 0, not_opened: 0 };
+    let mut after = 0;
+    loop {
+        let bodies = session.quarantine_bodies(&filter, after, PAGE).await?;
+        let Some(last) = bodies.last() else { break };
+        after = last.id;
+        retry_page(&mut session, &vault, &bodies, args.app_version.into(), &mut retried).await?;
+    }
+    if args.format == Format::Json {
+        output::json(&retried)?;
+    } else {
+        output::line(&format!("tried {}, loaded {}, still rejected {}", retried.tried, retried.loaded, retried.still_rejected))?;
+    }
+    if retried.not_opened > 0 {
+        output::note(&format!("{} sealed bodies do not open: they were changed, or their key is gone", retried.not_opened));
+        return Ok(Exit::Integrity);
+    }
+    Ok(if retried.still_rejected > 0 || retried.tried == 0 { Exit::Attention } else { Exit::Done })
+}
+
+/// Opens a page of bodies and moves what parses now.
+async fn retry_page(
+    session: &mut Session,
+    vault: &Vault,
+    sealed: &[SealedBody],
+    encoding: AppVersionEncoding,
+    retried: &mut Retried,
+) -> Result<(), Error> {
+    retried.tried += sealed.len() as u64;
+    let bodies = open_all(sealed, vault.keyring().await?.as_ref());
+    retried.not_opened += (sealed.len() - bodies.len()) as u64;
+    loop {
+        let keyring = vault.known();
+        let fenced = session.fenced().await?;
+        let plan = fenced.plan().await?;
+        let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
+            drop(fenced);
+            vault.refresh(&keyring).await?;
+            continue;
+        };
+        let logins = masked(&mut masker, &bodies, encoding)?;
+        let moved = fenced.move_from_quarantine(&logins).await;
+        match moved {
+            Ok(moved) => {
+                fenced.commit().await?;
+                retried.loaded += moved;
+            }
+            // The database still refuses one of them: each on its own, so that the others move.
+            Err(error) if error.sql_kind() == Some(SqlKind::Data) => {
+                drop(fenced);
+                retried.loaded += move_each(session, &logins).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        break;
+    }
+    retried.still_rejected = retried.tried - retried.loaded - retried.not_opened;
+    Ok(())
+}
+
+async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Result<u64, Error> {
+    let mut moved = 0;
+    for login in logins {
+        let fenced = session.fenced().await?;
+        // A rotation may have moved on since these were masked; such a row waits for the next retry.
+        if !fenced.plan().await?.allows(&login.1) {
+            continue;
+        }
+        match fenced.move_from_quarantine(std::slice::from_ref(login)).await {
+            Ok(count) => {
+                fenced.commit().await?;
+                moved += count;
+            }
+            Err(error) if error.sql_kind() == Some(SqlKind::Data) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(moved)
+}
+
+/// The bodies that open, each under the key that it names.
+fn open_all<'a>(sealed: &'a [SealedBody], keyring: &Keyring) -> Vec<(&'a SealedBody, Body)> {
+    let mut sealers: HashMap<KeyId, Sealer> = HashMap::new();
+    let mut open = |entry: &SealedBody| {
+        let key_id = Sealer::key_id_of(&entry.sealed).ok()?;
+        let key = keyring.data_key(key_id)?;
+        let sealer = sealers.entry(key_id).or_insert_with(|| Sealer::new(key, key_id));
+        sealer.open(entry.message_id, &entry.sealed).ok().map(Body::from_secret)
+    };
+    sealed.iter().filter_map(|entry| open(entry).map(|body| (entry, body))).collect()
+}
+
+fn masked(
+    masker: &mut Masker,
+    bodies: &[(&SealedBody, Body)],
+    encoding: AppVersionEncoding,
+) -> Result<Vec<(i64, MaskedLogin)>, Error> {
+    let mut logins = Vec::new();
+    for (entry, body) in bodies {
+        if let Outcome::Login(login) = outcome_of(masker, body, entry.message_id, entry.row_day, encoding)? {
+            logins.push((entry.id, login));
+        }
+    }
+    Ok(logins)
+}
+
+#[derive(Serialize)]
+struct Purged {
+    purged: u64,
+}
+
+async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
+    let filter = filter(&args.selection);
+    let names_some = filter.ids.is_some() || filter.reason.is_some() || filter.before.is_some();
+    if !args.all && !names_some {
+        return Err(SettingsError::Flags("name messages, --reason, --older-than, or --all".to_owned()).into());
+    }
+    let session = connect(target).await?;
+    let count = session.quarantine_count(&filter).await?;
+    if count == 0 {
+        output::note("no such message in the quarantine");
+        return Ok(Exit::Attention);
+    }
+    if !args.yes && !output::confirm(&format!("delete {count} messages for good? Their content is lost."))? {
+        return Err(SettingsError::Flags(format!("nothing was deleted: {count} messages wait for a yes, or for --yes")).into());
+    }
+    let purged = session.quarantine_purge(&filter).await?;
+    if args.format == Format::Json {
+        output::json(&Purged { purged })?
+    } else {
+        output::line(&format!("purged {purged}"))?
+    }
+    Ok(Exit::Done)
+}
+
+async fn connect(target: &Target) -> Result<Session, Error> {
+    let session = target.connect().await?;
+    session.check_schema_version().await?;
+    Ok(session)
+}
+
+fn filter(selection: &Selection) -> QuarantineFilter {
+    QuarantineFilter {
+        ids: Some(selection.ids.clone()).filter(|ids| !ids.is_empty()),
+        reason: selection.reason.map(ToOwned::to_owned),
+        before: selection.older_than.and_then(|age| Timestamp::now().checked_sub(age).ok()),
+    }
+}

@@ -1,0 +1,51 @@
+//! Bytes that must stay secret: no Debug, Display, Clone or Serialize, and zeroed when dropped.
+
+use zeroize::Zeroizing;
+
+/// Secret bytes on the heap, so that moving them moves a pointer and leaves no copy on the stack.
+///
+/// Reading them is one named call, [`SecretBytes::expose`].
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes over bytes that already lie on the heap; they are zeroed when this value is dropped.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// `len` zero bytes, to be filled in place.
+    #[must_use]
+    pub fn zeroed(len: usize) -> Self {
+        Self::new(vec![0; len])
+    }
+
+    /// Copies `bytes` into a secret of their own; the source stays the caller's to clear.
+    #[must_use]
+    pub fn copy_of(bytes: &[u8]) -> Self {
+        Self::new(bytes.to_vec())
+    }
+
+    /// The secret itself. Whoever calls this answers for where the bytes go.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The secret itself, to be filled or changed in place.
+    pub fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,213 @@
+//! A batch of messages becomes rows: one guarded statement, in a transaction that holds the fence.
+//!
+//! Invariants: a message whose id is in the ledger changes nothing; rows and ledger change together; the statement
+//! inserts nothing at all when one row is under another key than the plan asks for.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::{DbError, Fenced};
+use crate::login::{Envelope, MaskedLogin, Outcome, SealedRejection};
+
+/// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot deadlock.
+/// The guard compares the key of each row with the one that the plan asks for at its place in the sweep.
+const INSERT: &str = "\
+with logins as (
+    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
+                         $9::date[], $10::uuid[], $11::uuid[], $12::int8[], $13::int8[], $14::uuid[], $15::uuid[])
+        as t (sent_day, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version,
+              create_date, ip_hash, device_id_hash, ip_key, device_id_key, ip_order, device_id_order)
+), rejections as (
+    select * from unnest($16::date[], $17::uuid[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::int4[],
+                         $22::date[], $23::text[], $24::text[], $25::int8[], $26::int8[], $27::bytea[])
+        as t (sent_day, message_id, source, sent_at, received_at, receive_count,
+              row_day, reason, field, length, seal_key_id, sealed)
+), accepted as (
+    select not exists (
+        select from logins l where
+               l.ip_key <> case when l.ip_order <= p.ip_watermark then p.ip_to_mask else p.ip_from_mask end
+            or l.device_id_key <> case when l.device_id_order <= p.device_id_watermark
+                                       then p.device_id_to_mask else p.device_id_from_mask end
+    ) and not exists (select from rejections r where r.seal_key_id <> p.seal) as yes
+    from vault.plan p
+), fresh as (
+    insert into ingest.ledger (sent_day, message_id)
+    select sent_day, message_id
+    from (select sent_day, message_id from logins union all select sent_day, message_id from rejections) as ids
+    where (select yes from accepted)
+    order by sent_day, message_id
+    on conflict do nothing
+    returning sent_day, message_id
+), loaded as (
+    insert into public.user_logins (user_id, device_type, masked_ip, masked_device_id, locale, app_version,
+                                    create_date, ip_hash, device_id_hash)
+    select user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash
+    from logins join fresh using (sent_day, message_id)
+), quarantined as (
+    insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count,
+                                   row_day, reason, field, length, seal_key_id, sealed)
+    select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, length, seal_key_id, sealed
+    from rejections join fresh using (sent_day, message_id)
+)
+select coalesce((select yes from accepted), false),
+       (select count(*) from fresh join logins using (sent_day, message_id)),
+       (select count(*) from fresh join rejections using (sent_day, message_id))";
+
+/// One message of a batch. The ids of a batch are distinct.
+#[derive(Clone, Copy)]
+pub struct BatchRow<'a> {
+    /// Its id and times.
+    pub envelope: &'a Envelope,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+}
+
+/// What a guarded insert did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchAnswer {
+    /// A row was under another key than the plan asks for: nothing was inserted.
+    Refused,
+    /// Inserted; whatever is missing had been loaded before.
+    Inserted {
+        /// New rows of `user_logins`.
+        logins: u64,
+        /// New rows of `ingest.quarantine`.
+        rejections: u64,
+    },
+}
+
+impl Fenced<'_> {
+    /// Inserts a batch, once each.
+    ///
+    /// # Errors
+    /// [`super::SqlKind::MissingDay`]: make the days and send again. [`super::SqlKind::Data`]: one of the rows is to blame.
+    pub async fn insert_batch(&self, batch: &[BatchRow<'_>]) -> Result<BatchAnswer, DbError> {
+        let (mut logins, mut rejections) = (LoginColumns::default(), RejectionColumns::default());
+        for row in batch {
+            match row.outcome {
+                Outcome::Login(login) => logins.push(row.envelope, login),
+                Outcome::Rejected(rejected) => rejections.push(row.envelope, rejected),
+            }
+        }
+        let parameters = [logins.parameters(), rejections.parameters()].concat();
+        let answer =
+            self.transaction.query_typed_one(INSERT, &parameters).await.map_err(|e| DbError::sql("inserting a batch", &e))?;
+        let count = |column: usize| answer.get::<_, i64>(column).unsigned_abs();
+        Ok(if answer.get(0) { BatchAnswer::Inserted { logins: count(1), rejections: count(2) } } else { BatchAnswer::Refused })
+    }
+}
+
+type Parameter<'a> = (&'a (dyn tokio_postgres::types::ToSql + Sync), Type);
+
+/// The columns of logins, as arrays.
+#[derive(Default)]
+struct LoginColumns<'a> {
+    sent_day: Vec<Date>,
+    message_id: Vec<Uuid>,
+    user_id: Vec<&'a str>,
+    device_type: Vec<Option<&'a str>>,
+    masked_ip: Vec<&'a str>,
+    masked_device_id: Vec<&'a str>,
+    locale: Vec<Option<&'a str>>,
+    app_version: Vec<i32>,
+    create_date: Vec<Date>,
+    ip_hash: Vec<Uuid>,
+    device_id_hash: Vec<Uuid>,
+    ip_key: Vec<i64>,
+    device_id_key: Vec<i64>,
+    ip_order: Vec<Uuid>,
+    device_id_order: Vec<Uuid>,
+}
+
+impl<'a> LoginColumns<'a> {
+    fn push(&mut self, envelope: &Envelope, login: &'a MaskedLogin) {
+        self.sent_day.push(envelope.sent.ledger_day());
+        self.message_id.push(envelope.message_id);
+        self.user_id.push(&login.user_id);
+        self.device_type.push(login.device_type.as_deref());
+        self.masked_ip.push(login.ip.token.as_str());
+        self.masked_device_id.push(login.device_id.token.as_str());
+        self.locale.push(login.locale.as_deref());
+        self.app_version.push(login.app_version);
+        self.create_date.push(login.create_date);
+        self.ip_hash.push(login.ip.hash);
+        self.device_id_hash.push(login.device_id.hash);
+        self.ip_key.push(login.ip.key_id().to_i64());
+        self.device_id_key.push(login.device_id.key_id().to_i64());
+        self.ip_order.push(login.ip.order);
+        self.device_id_order.push(login.device_id.order);
+    }
+
+    fn parameters(&self) -> Vec<Parameter<'_>> {
+        vec![
+            (&self.sent_day, Type::DATE_ARRAY),
+            (&self.message_id, Type::UUID_ARRAY),
+            (&self.user_id, Type::TEXT_ARRAY),
+            (&self.device_type, Type::TEXT_ARRAY),
+            (&self.masked_ip, Type::TEXT_ARRAY),
+            (&self.masked_device_id, Type::TEXT_ARRAY),
+            (&self.locale, Type::TEXT_ARRAY),
+            (&self.app_version, Type::INT4_ARRAY),
+            (&self.create_date, Type::DATE_ARRAY),
+            (&self.ip_hash, Type::UUID_ARRAY),
+            (&self.device_id_hash, Type::UUID_ARRAY),
+            (&self.ip_key, Type::INT8_ARRAY),
+            (&self.device_id_key, Type::INT8_ARRAY),
+            (&self.ip_order, Type::UUID_ARRAY),
+            (&self.device_id_order, Type::UUID_ARRAY),
+        ]
+    }
+}
+
+/// The columns of rejections, as arrays.
+#[derive(Default)]
+pub(super) struct RejectionColumns<'a> {
+    sent_day: Vec<Date>,
+    message_id: Vec<Uuid>,
+    source: Vec<&'static str>,
+    sent_at: Vec<Option<Timestamp>>,
+    received_at: Vec<Timestamp>,
+    receive_count: Vec<Option<i32>>,
+    row_day: Vec<Date>,
+    reason: Vec<&'static str>,
+    field: Vec<Option<&'static str>>,
+    length: Vec<Option<i64>>,
+    seal_key_id: Vec<i64>,
+    sealed: Vec<&'a [u8]>,
+}
+
+impl<'a> RejectionColumns<'a> {
+    pub(super) fn push(&mut self, envelope: &Envelope, rejected: &'a SealedRejection) {
+        self.sent_day.push(envelope.sent.ledger_day());
+        self.message_id.push(envelope.message_id);
+        self.source.push(envelope.source.name());
+        self.sent_at.push(envelope.sent.timestamp());
+        self.received_at.push(envelope.received_at);
+        self.receive_count.push(envelope.receive_count);
+        self.row_day.push(envelope.row_day);
+        self.reason.push(rejected.rejection.reason.code());
+        self.field.push(rejected.rejection.field);
+        self.length.push(rejected.rejection.length.and_then(|n| i64::try_from(n).ok()));
+        self.seal_key_id.push(rejected.key_id.to_i64());
+        self.sealed.push(&rejected.sealed);
+    }
+
+    pub(super) fn parameters(&self) -> Vec<Parameter<'_>> {
+        vec![
+            (&self.sent_day, Type::DATE_ARRAY),
+            (&self.message_id, Type::UUID_ARRAY),
+            (&self.source, Type::TEXT_ARRAY),
+            (&self.sent_at, Type::TIMESTAMPTZ_ARRAY),
+            (&self.received_at, Type::TIMESTAMPTZ_ARRAY),
+            (&self.receive_count, Type::INT4_ARRAY),
+            (&self.row_day, Type::DATE_ARRAY),
+            (&self.reason, Type::TEXT_ARRAY),
+            (&self.field, Type::TEXT_ARRAY),
+            (&self.length, Type::INT8_ARRAY),
+            (&self.seal_key_id, Type::INT8_ARRAY),
+            (&self.sealed, Type::BYTEA_ARRAY),
+        ]
+    }
+}

@@ -1,0 +1,94 @@
+//! The fence between loaders and a rotation's steps: whoever writes rows holds it shared for one transaction.
+//!
+//! Invariants: the fence is taken before anything is read that it protects (read committed: each later statement
+//! sees what the last step committed); a transaction that is dropped is rolled back; a commit is on disk.
+
+use jiff::civil::Date;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
+
+use super::{DbError, Session};
+use crate::login::{FieldPlan, KeyPair, Plan};
+use crate::token::KeyId;
+
+const SETTINGS_AND_FENCE: &str = "\
+    set local synchronous_commit = on; \
+    set local statement_timeout = '10s'; \
+    set local idle_in_transaction_session_timeout = '10s'; \
+    lock table vault.fence in row exclusive mode";
+
+/// One row of nine columns; see [`plan_of`].
+const PLAN: &str = "\
+    select ip_from_mask, ip_from_hash, ip_to_mask, ip_to_hash, ip_watermark, \
+           device_id_from_mask, device_id_from_hash, device_id_to_mask, device_id_to_hash, device_id_watermark, seal \
+    from vault.plan";
+
+/// A transaction that holds the fence: the only place where rows are written.
+pub struct Fenced<'a> {
+    pub(super) transaction: Transaction<'a>,
+}
+
+impl Session {
+    /// Begins a transaction and takes the fence. Waits while a rotation's step runs.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn fenced(&mut self) -> Result<Fenced<'_>, DbError> {
+        let failed = |e| DbError::sql("taking the fence", &e);
+        let builder = self.client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::ReadCommitted);
+        let transaction = builder.start().await.map_err(failed)?;
+        transaction.batch_execute(SETTINGS_AND_FENCE).await.map_err(failed)?;
+        Ok(Fenced { transaction })
+    }
+
+    /// The keys in force now; a moment later they may be others. Nothing before the first `init`.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn plan(&self) -> Result<Option<Plan>, DbError> {
+        let row = self.client.query_typed_opt(PLAN, &[]).await.map_err(|e| DbError::sql("reading the keys in force", &e))?;
+        row.as_ref().map(plan_of).transpose()
+    }
+
+    /// Makes the ledger's partition of a day, in a transaction of its own.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
+        let failed = |e| DbError::sql("making a day of the ledger", &e);
+        let builder = self.client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::ReadCommitted);
+        let transaction = builder.start().await.map_err(failed)?;
+        transaction.query_typed("select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+}
+
+impl Fenced<'_> {
+    /// The keys in force, for as long as the fence is held.
+    ///
+    /// # Errors
+    /// When the database is gone, or there are no keys.
+    pub async fn plan(&self) -> Result<Plan, DbError> {
+        let failed = |e| DbError::sql("reading the keys in force", &e);
+        let row = self.transaction.query_typed_one(PLAN, &[]).await.map_err(failed)?;
+        plan_of(&row)
+    }
+
+    /// Commits. An error leaves the outcome unknown: send the same rows again, the ledger sorts it out.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.transaction.commit().await.map_err(|e| DbError::sql("committing", &e))
+    }
+}
+
+fn plan_of(row: &Row) -> Result<Plan, DbError> {
+    let key = |column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
+    let pair = |column| Ok::<_, DbError>(KeyPair { mask: key(column)?, hash: key(column + 1)? });
+    let field = |column| {
+        Ok::<_, DbError>(FieldPlan { from: pair(column)?, to: pair(column + 2)?, watermark: row.get::<_, Uuid>(column + 4) })
+    };
+    Ok(Plan { ip: field(0)?, device_id: field(5)?, seal: key(10)? })
+}

@@ -1,0 +1,135 @@
+//! The vault's rows: data keys, their check values and their wraps. Wrapped bytes only; never a key.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::{DbError, InitLock, Session};
+use crate::token::{KeyId, Purpose};
+
+/// A data key as the vault knows it, with one of its wraps.
+pub struct KeyRow {
+    /// Its number.
+    pub key_id: KeyId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Tells whether an unwrapped key is the one that was wrapped.
+    pub check_value: Vec<u8>,
+    /// The KMS key that it is wrapped under.
+    pub kms_key_arn: String,
+    /// The wrap.
+    pub wrapped: Vec<u8>,
+}
+
+/// A wrap to be written.
+pub struct NewWrap {
+    /// `ingest` or `recovery`.
+    pub holder: &'static str,
+    /// The KMS key that answered.
+    pub kms_key_arn: String,
+    /// Its ciphertext.
+    pub wrapped: Vec<u8>,
+}
+
+const INGEST_KEYS: &str = "select key_id, purpose, check_value, kms_key_arn, wrapped from vault.ingest_keys order by key_id";
+
+const WRAPS_OF: &str = "\
+    select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \
+    from vault.data_keys k join vault.wraps w using (key_id) where k.key_id = $1 and w.holder = $2";
+
+impl Session {
+    /// The keys that a loader may unwrap.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn ingest_keys(&self) -> Result<Vec<KeyRow>, DbError> {
+        let rows = self.client.query_typed(INGEST_KEYS, &[]).await.map_err(|e| DbError::sql("reading the wrapped keys", &e))?;
+        rows.iter().map(key_row).collect()
+    }
+}
+
+impl InitLock {
+    /// The key of a purpose in a state, if there is one.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn key_in_state(&self, purpose: Purpose, state: &'static str) -> Result<Option<KeyId>, DbError> {
+        let statement = "select key_id from vault.data_keys where purpose = $1 and state = $2";
+        let row = self.client().query_typed_opt(statement, &[(&purpose.name(), Type::TEXT), (&state, Type::TEXT)]).await;
+        let row = row.map_err(|e| DbError::sql("looking for a key", &e))?;
+        row.map(|row| KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))).transpose()
+    }
+
+    /// A key id that nobody else gets.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn next_key_id(&self) -> Result<KeyId, DbError> {
+        let row = self.client().query_typed_one("select nextval('vault.key_ids')", &[]).await;
+        let id: i64 = row.map_err(|e| DbError::sql("numbering a key", &e))?.get(0);
+        KeyId::try_from(id).map_err(|_| DbError::Invalid("key id"))
+    }
+
+    /// Writes a pending key together with its wraps.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn insert_pending(
+        &mut self,
+        key_id: KeyId,
+        purpose: Purpose,
+        check_value: [u8; 16],
+        wraps: &[NewWrap],
+    ) -> Result<(), DbError> {
+        let failed = |e| DbError::sql("writing a new key", &e);
+        let (id, check_value) = (key_id.to_i64(), check_value.as_slice());
+        let transaction = self.client_mut().transaction().await.map_err(failed)?;
+        let key = "insert into vault.data_keys (key_id, purpose, state, check_value) values ($1, $2, 'pending', $3)";
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&id, Type::INT8), (&purpose.name(), Type::TEXT), (&check_value, Type::BYTEA)];
+        transaction.execute_typed(key, &parameters).await.map_err(failed)?;
+        for wrap in wraps {
+            let statement = "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) values ($1, $2, $3, $4)";
+            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] =
+                [(&id, Type::INT8), (&wrap.holder, Type::TEXT), (&wrap.kms_key_arn, Type::TEXT), (&wrap.wrapped, Type::BYTEA)];
+            transaction.execute_typed(statement, &parameters).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// A key with the wrap of one holder, read back.
+    ///
+    /// # Errors
+    /// When it is not there, or the database is gone.
+    pub async fn wrap_of(&self, key_id: KeyId, holder: &'static str) -> Result<KeyRow, DbError> {
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&key_id.to_i64(), Type::INT8), (&holder, Type::TEXT)];
+        let row = self.client().query_typed_opt(WRAPS_OF, &parameters).await;
+        let row = row.map_err(|e| DbError::sql("reading a key back", &e))?.ok_or(DbError::Invalid("key: a wrap is missing"))?;
+        key_row(&row)
+    }
+
+    /// Makes a pending key the active one of its purpose.
+    ///
+    /// # Errors
+    /// When it is not pending, another is active, or the database is gone.
+    pub async fn activate(&self, key_id: KeyId) -> Result<(), DbError> {
+        let statement = "\
+            update vault.data_keys set state = 'active', activated_at = clock_timestamp() \
+            where key_id = $1 and state = 'pending'";
+        let updated = self.client().execute_typed(statement, &[(&key_id.to_i64(), Type::INT8)]).await;
+        match updated.map_err(|e| DbError::sql("activating a key", &e))? {
+            1 => Ok(()),
+            _ => Err(DbError::Invalid("key: it was not pending any more")),
+        }
+    }
+}
+
+fn key_row(row: &Row) -> Result<KeyRow, DbError> {
+    Ok(KeyRow {
+        key_id: KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))?,
+        purpose: Purpose::from_name(row.get(1)).ok_or(DbError::Invalid("key purpose"))?,
+        check_value: row.get(2),
+        kms_key_arn: row.get(3),
+        wrapped: row.get(4),
+    })
+}

@@ -1,0 +1,14 @@
+//! Housekeeping of the ledger: days that SQS can no longer deliver are dropped whole.
+
+use super::{DbError, Session};
+
+impl Session {
+    /// Drops days older than 16 days; gives way to whoever writes. Returns how many were dropped.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn drop_old_days(&self) -> Result<u32, DbError> {
+        let row = self.client.query_typed_one("select ingest.drop_old_days()", &[]).await;
+        row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(|e| DbError::sql("dropping old days of the ledger", &e))
+    }
+}

@@ -1,0 +1,171 @@
+//! Every failure of a command, and the one place that turns it into an exit code and a remedy.
+
+use crate::aws::{CallError, CallKind};
+use crate::db::{DbError, SqlKind};
+use crate::settings::SettingsError;
+use crate::token::SealError;
+use crate::vault::VaultError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Wrong flags or settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The queue or KMS.
+    #[error(transparent)]
+    Aws(#[from] CallError),
+    /// The keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A sealed body.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A file to be loaded.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file, as it was named.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The output could not be written.
+    #[error("cannot write the output")]
+    Output(#[source] std::io::Error),
+    /// The start-up self-test of the cipher failed.
+    #[error("the self-test of AES-SIV failed: this build or this processor computes wrongly")]
+    SelfTest,
+    /// The process could not be set up.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+/// Exit codes (fixed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Done, but a person should look.
+    Attention = 1,
+    /// Wrong flags or settings.
+    Usage = 2,
+    /// Refused: role, KMS policy, key state, missing reason.
+    Refused = 3,
+    /// Temporary: safe to run again.
+    Temporary = 4,
+    /// A token, key or chain that was tampered with.
+    Integrity = 5,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Error {
+    /// The exit code, and what the user can do.
+    #[must_use]
+    pub fn advice(&self) -> (Exit, String) {
+        match self {
+            Self::Settings(error) => (Exit::Usage, settings_hint(error)),
+            Self::Db(error) | Self::Vault(VaultError::Db(error)) => db_advice(error),
+            Self::Aws(error) => aws_advice(error),
+            Self::Vault(error) => vault_advice(error),
+            Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
+            Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
+            Self::File { .. } => (Exit::Usage, "give a file of JSON Lines: one event a line".to_owned()),
+            Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
+            Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
+            Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
+        }
+    }
+}
+
+fn settings_hint(error: &SettingsError) -> String {
+    match error {
+        SettingsError::Missing { flag, variable, .. } => format!("set {variable}, or give {flag}"),
+        SettingsError::NotUtf8(_) => "set it again".to_owned(),
+        SettingsError::SensitiveLogging => "unset LOG_SENSITIVE_BODIES".to_owned(),
+        SettingsError::LogFilter => "set it to a level or to targets with levels, like RUST_LOG=loginetl=debug".to_owned(),
+        SettingsError::Flags(_) => "see --help".to_owned(),
+    }
+}
+
+fn db_advice(error: &DbError) -> (Exit, String) {
+    let (exit, hint) = match error {
+        DbError::Url(_) => (Exit::Usage, "correct LOGINETL_DATABASE_URL or --database-url"),
+        DbError::Connect(cause) if cause.contains("certificate") || cause.contains("TLS") || cause.contains("tls") => (
+            Exit::Usage,
+            "the server's TLS is verified by default: give sslrootcert=FILE for a private authority, or sslmode=disable on a trusted network",
+        ),
+        DbError::Connect(_) | DbError::Lost { .. } => {
+            (Exit::Temporary, "see that the server runs and can be reached, then run it again")
+        }
+        DbError::Server(_) => (Exit::Usage, "use PostgreSQL 14 or newer and a database in UTF8"),
+        DbError::SchemaVersion { found, needed } if found < needed => (Exit::Usage, "run: loginetl init"),
+        DbError::SchemaVersion { .. } => (Exit::Usage, "use the newer loginetl that made this schema"),
+        DbError::Divergent(_) => (Exit::Usage, "use the loginetl that made this schema; migrations are frozen once released"),
+        DbError::Table(_) => (Exit::Usage, "run the ALTER named above, or rename the table, then run loginetl init again"),
+        DbError::Invalid(_) => (Exit::Integrity, "somebody changed the vault; compare it with a backup"),
+        DbError::Sql { kind, .. } => match kind {
+            SqlKind::Temporary => (Exit::Temporary, "run it again; nothing is lost"),
+            SqlKind::Denied => {
+                (Exit::Refused, "connect as a login that is a member of the group this command needs (see the README: roles)")
+            }
+            SqlKind::Missing => (Exit::Usage, "see that the URL names the right database, then run: loginetl init"),
+            SqlKind::MissingDay => (Exit::Temporary, "run it again; nothing is lost"),
+            SqlKind::Data | SqlKind::Other => {
+                (Exit::Attention, "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's log has the details")
+            }
+        },
+    };
+    (exit, hint.to_owned())
+}
+
+fn aws_advice(error: &CallError) -> (Exit, String) {
+    let (exit, hint) = match error.kind {
+        CallKind::NoRegion => (Exit::Usage, "set AWS_REGION, or a region in the AWS profile"),
+        CallKind::NoCredentials => (
+            Exit::Usage,
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role; with SSO: eval \"$(aws configure export-credentials --format env)\"",
+        ),
+        CallKind::Denied => {
+            (Exit::Refused, "see that the credentials are of the right role and that its policy allows the call (keys/README.md)")
+        }
+        CallKind::Missing => {
+            (Exit::Usage, "see that the queue URL or key alias is right, and that it is in this account and region")
+        }
+        CallKind::KeyState => (Exit::Refused, "see the key's state and usage in KMS: it must be enabled"),
+        CallKind::Tampered => (Exit::Integrity, "the wrap was moved or changed; compare the row in vault.wraps with a backup"),
+        CallKind::Busy => (Exit::Temporary, "run it again; nothing is lost"),
+        CallKind::Unreachable => {
+            (Exit::Temporary, "see that AWS_ENDPOINT_URL, the network and the proxy are right, then run it again")
+        }
+        CallKind::QueryProtocol => (
+            Exit::Usage,
+            "this emulator is too old for the AWS JSON protocol; use LocalStack 4.8.1 (docker compose up, or make up)",
+        ),
+        CallKind::Refused => (Exit::Attention, "look the error code up in the AWS documentation of the call"),
+    };
+    (exit, hint.to_owned())
+}
+
+fn vault_advice(error: &VaultError) -> (Exit, String) {
+    let (exit, hint) = match error {
+        VaultError::Db(error) => return db_advice(error),
+        VaultError::Kms { source, .. } => return aws_advice(source),
+        VaultError::Expired(source) => return vault_advice(source),
+        VaultError::NoKeys => (Exit::Usage, "run: loginetl init"),
+        VaultError::Unreadable(_) => (Exit::Integrity, "a row of vault.wraps is missing; compare it with a backup"),
+        VaultError::CheckValue(_) => {
+            (Exit::Integrity, "a row of vault.data_keys or vault.wraps was changed; compare it with a backup")
+        }
+        VaultError::OneKmsKey => (Exit::Usage, "give two KMS keys: revoking recovery must not stop loading"),
+        VaultError::NoRandomness => (Exit::Temporary, "run it again"),
+    };
+    (exit, hint.to_owned())
+}

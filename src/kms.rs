@@ -1,0 +1,109 @@
+//! KMS: wraps and unwraps data keys. Every call names its key and its context, and the key in the answer is checked.
+//!
+//! Invariant: a wrap that was moved to another key id, purpose or holder does not unwrap.
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_kms::Client;
+use aws_sdk_kms::primitives::Blob;
+
+use crate::aws::{CallError, CallKind};
+use crate::crypto::SecretBytes;
+use crate::token::{KeyId, Purpose};
+
+/// Who may unwrap: the wrap under `ingest` serves loading, that under `recovery` serves unmasking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Loader and rotator.
+    Ingest,
+    /// Unmaskers.
+    Recovery,
+}
+
+impl Holder {
+    /// Both, in the order in which a new key is wrapped.
+    pub const ALL: [Self; 2] = [Self::Ingest, Self::Recovery];
+
+    /// The word in SQL and in the encryption context (fixed).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+/// What a wrap is bound to: the KMS encryption context (fixed).
+#[derive(Clone, Copy, Debug)]
+pub struct WrapContext {
+    /// What the data key is for.
+    pub purpose: Purpose,
+    /// Its number.
+    pub key_id: KeyId,
+    /// Who may unwrap it.
+    pub holder: Holder,
+}
+
+impl WrapContext {
+    fn to_map(self) -> HashMap<String, String> {
+        let pairs = [
+            ("app", "loginetl".to_owned()),
+            ("purpose", self.purpose.name().to_owned()),
+            ("key_id", self.key_id.to_string()),
+            ("holder", self.holder.name().to_owned()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// A wrapped data key and the KMS key that wrapped it.
+pub struct Wrapped {
+    /// The ARN in KMS's answer.
+    pub kms_key_arn: String,
+    /// The ciphertext.
+    pub bytes: Vec<u8>,
+}
+
+/// A client of KMS.
+#[derive(Clone)]
+pub struct Kms(Client);
+
+impl Kms {
+    /// A client of the configured endpoint.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self(Client::new(config))
+    }
+
+    /// Wraps a data key under `kms_key` (an alias, id or ARN).
+    ///
+    /// # Errors
+    /// When KMS cannot be reached, or refuses.
+    pub async fn wrap(&self, kms_key: &str, secret: &SecretBytes, context: WrapContext) -> Result<Wrapped, CallError> {
+        const OPERATION: &str = "KMS Encrypt";
+        let request = self.0.encrypt().key_id(kms_key).set_encryption_context(Some(context.to_map()));
+        let answer = request.plaintext(Blob::new(secret.expose())).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        match (answer.key_id, answer.ciphertext_blob) {
+            (Some(kms_key_arn), Some(blob)) => Ok(Wrapped { kms_key_arn, bytes: blob.into_inner() }),
+            _ => Err(CallError::new(OPERATION, CallKind::Refused)),
+        }
+    }
+
+    /// Unwraps a data key with the KMS key that wrapped it.
+    ///
+    /// # Errors
+    /// When KMS cannot be reached, refuses, or answers for another key.
+    pub async fn unwrap(&self, kms_key_arn: &str, wrapped: &[u8], context: WrapContext) -> Result<SecretBytes, CallError> {
+        const OPERATION: &str = "KMS Decrypt";
+        let request = self.0.decrypt().key_id(kms_key_arn).set_encryption_context(Some(context.to_map()));
+        let answer = request.ciphertext_blob(Blob::new(wrapped)).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        let secret = answer.plaintext.map(|blob| SecretBytes::new(blob.into_inner()));
+        match (answer.key_id, secret) {
+            (Some(key), Some(secret)) if key == kms_key_arn => Ok(secret),
+            (Some(_), Some(_)) => Err(CallError::new(OPERATION, CallKind::Tampered)),
+            _ => Err(CallError::new(OPERATION, CallKind::Refused)),
+        }
+    }
+}

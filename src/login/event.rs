@@ -1,0 +1,55 @@
+//! The two forms of a login: with its values, unprintable; and masked, harmless.
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::token::{KeyId, Plaintext, Token};
+
+/// A valid event with its values. Cannot be printed; masking consumes it.
+pub struct LoginEvent {
+    pub(super) user_id: String,
+    pub(super) device_type: Option<String>,
+    pub(super) ip: Plaintext,
+    pub(super) device_id: Plaintext,
+    pub(super) locale: Option<String>,
+    pub(super) app_version: i32,
+    pub(super) create_date: Date,
+}
+
+/// A value, masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskedField {
+    /// The reversible token.
+    pub token: Token,
+    /// The stable handle.
+    pub hash: Uuid,
+    /// The hash by which a running sweep orders values; differs from `hash` only while hash keys change.
+    pub order: Uuid,
+}
+
+impl MaskedField {
+    /// The data key that the token names.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.token.key_id()
+    }
+}
+
+/// A row of `user_logins`: no value of a masked field is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaskedLogin {
+    /// As sent, at most 128 characters.
+    pub user_id: String,
+    /// As sent, at most 32 characters.
+    pub device_type: Option<String>,
+    /// The masked address.
+    pub ip: MaskedField,
+    /// The masked device id.
+    pub device_id: MaskedField,
+    /// As sent, at most 32 characters.
+    pub locale: Option<String>,
+    /// Encoded by [`super::AppVersionEncoding`].
+    pub app_version: i32,
+    /// The UTC day of the login.
+    pub create_date: Date,
+}

@@ -1,0 +1,168 @@
+//! The body as JSON: which of our fields stand in it, once each, and of which type. Values borrow from the body.
+//!
+//! Invariant: no error of the JSON library leaves this file, for its texts quote values.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Reason, Rejection};
+
+/// The JSON value of a field, as far as we care.
+#[derive(Default)]
+pub(super) enum Scalar<'a> {
+    #[default]
+    Absent,
+    Null,
+    Text(Cow<'a, str>),
+    Integer(i64),
+    Other,
+}
+
+/// The fields of an event by their JSON names.
+#[derive(Default)]
+pub(super) struct RawEvent<'a> {
+    pub user_id: Scalar<'a>,
+    pub app_version: Scalar<'a>,
+    pub device_type: Scalar<'a>,
+    pub ip: Scalar<'a>,
+    pub locale: Scalar<'a>,
+    pub device_id: Scalar<'a>,
+    pub timestamp: Scalar<'a>,
+    pub create_date: Scalar<'a>,
+    duplicate: Option<&'static str>,
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// When it is not UTF-8, not JSON, no object, or names one of our fields twice.
+pub(super) fn read(body: &[u8]) -> Result<RawEvent<'_>, Rejection> {
+    let text = std::str::from_utf8(body).map_err(|_| Rejection::body(Reason::NotUtf8, body.len()))?;
+    let raw: RawEvent<'_> = serde_json::from_str(text).map_err(|error| {
+        let reason = if error.is_data() { Reason::NotAnObject } else { Reason::NotJson };
+        Rejection::body(reason, body.len())
+    })?;
+    match raw.duplicate {
+        Some(field) => Err(Rejection::field(Reason::DuplicateField, field)),
+        None => Ok(raw),
+    }
+}
+
+impl<'a> RawEvent<'a> {
+    fn slot(&mut self, name: &str) -> Option<(&'static str, &mut Scalar<'a>)> {
+        Some(match name {
+            "user_id" => ("user_id", &mut self.user_id),
+            "app_version" => ("app_version", &mut self.app_version),
+            "device_type" => ("device_type", &mut self.device_type),
+            "ip" => ("ip", &mut self.ip),
+            "locale" => ("locale", &mut self.locale),
+            "device_id" => ("device_id", &mut self.device_id),
+            "timestamp" => ("timestamp", &mut self.timestamp),
+            "create_date" => ("create_date", &mut self.create_date),
+            _ => return None,
+        })
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawEvent<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EventVisitor)
+    }
+}
+
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = RawEvent<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut raw = RawEvent::default();
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            let Some((name, slot)) = raw.slot(&key.0) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = map.next_value()?;
+            if matches!(slot, Scalar::Absent) {
+                *slot = value;
+            } else {
+                raw.duplicate = raw.duplicate.or(Some(name));
+            }
+        }
+        Ok(raw)
+    }
+}
+
+/// An object's key, borrowed where it has no escapes.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) => Ok(Self(text)),
+            _ => Ok(Self(Cow::Borrowed(""))),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Scalar::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Scalar::Other)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Scalar::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(number).map_or(Scalar::Other, Scalar::Integer))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        // Fractions of a second are dropped; whatever no day can be made of is no integer either.
+        let representable = (0.0..9.0e15).contains(&number);
+        Ok(if representable { Scalar::Integer(number as i64) } else { Scalar::Other })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other)
+    }
+}

@@ -1,0 +1,23 @@
+//! The path of one login event: `Body ─parse→ LoginEvent ─mask→ MaskedLogin`. Pure; knows no queue and no database.
+//!
+//! Each type is the only input of the next arrow. [`Body`] and [`LoginEvent`] hold values and cannot be printed;
+//! [`MaskedLogin`] and [`Rejection`] are harmless and may be.
+
+mod app_version;
+mod body;
+mod dates;
+mod event;
+mod json;
+mod mask;
+mod message;
+mod parse;
+mod rejection;
+
+pub use app_version::AppVersionEncoding;
+pub use body::Body;
+pub use dates::{FIXED_DAY, SentAt, utc_day};
+pub use event::{LoginEvent, MaskedField, MaskedLogin};
+pub use mask::{FieldPlan, KeyPair, KeySource, Masker, Plan};
+pub use message::{Envelope, Outcome, SealedRejection, Source, chunk_id, line_id, message_id};
+pub use parse::parse;
+pub use rejection::{Reason, Rejection};

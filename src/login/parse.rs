@@ -1,0 +1,100 @@
+//! `Body ─parse→ LoginEvent`: every rule about the fields of an event stands here.
+//!
+//! Invariant: an event that leaves this file fits its table; whatever does not is a [`Rejection`] without a value.
+
+use std::borrow::Cow;
+
+use jiff::civil::Date;
+
+use super::json::{self, RawEvent, Scalar};
+use super::{AppVersionEncoding, Body, LoginEvent, Reason, Rejection, dates};
+use crate::token::{Plaintext, PlaintextError};
+
+const USER_ID_WIDTH: usize = 128;
+const DEVICE_TYPE_WIDTH: usize = 32;
+const LOCALE_WIDTH: usize = 32;
+
+/// Parses and validates one body. `row_day` is the day of the row when the body carries none.
+///
+/// # Errors
+/// What is wrong, in which field; never the value.
+pub fn parse(body: &Body, row_day: Date, encoding: AppVersionEncoding) -> Result<LoginEvent, Rejection> {
+    let raw = json::read(body.expose())?;
+    let create_date = day(&raw)?.unwrap_or(row_day);
+    let version = required("app_version", raw.app_version)?;
+    Ok(LoginEvent {
+        user_id: storable("user_id", required("user_id", raw.user_id)?, USER_ID_WIDTH)?,
+        app_version: encoding.encode(&version).map_err(|reason| Rejection::text(reason, "app_version", &version))?,
+        ip: value("ip", required("ip", raw.ip)?, Plaintext::ip)?,
+        device_id: value("device_id", required("device_id", raw.device_id)?, Plaintext::device_id)?,
+        device_type: optional("device_type", raw.device_type, DEVICE_TYPE_WIDTH)?,
+        locale: optional("locale", raw.locale, LOCALE_WIDTH)?,
+        create_date,
+    })
+}
+
+fn required<'a>(field: &'static str, scalar: Scalar<'a>) -> Result<Cow<'a, str>, Rejection> {
+    match scalar {
+        Scalar::Text(text) if text.is_empty() => Err(Rejection::text(Reason::Empty, field, "")),
+        Scalar::Text(text) => Ok(text),
+        Scalar::Absent => Err(Rejection::field(Reason::MissingField, field)),
+        Scalar::Null => Err(Rejection::field(Reason::NullField, field)),
+        Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(Reason::WrongType, field)),
+    }
+}
+
+fn optional(field: &'static str, scalar: Scalar<'_>, width: usize) -> Result<Option<String>, Rejection> {
+    match scalar {
+        Scalar::Absent | Scalar::Null => Ok(None),
+        Scalar::Text(text) => storable(field, text, width).map(Some),
+        Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(Reason::WrongType, field)),
+    }
+}
+
+/// Postgres counts characters and cannot store U+0000.
+fn storable(field: &'static str, text: Cow<'_, str>, width: usize) -> Result<String, Rejection> {
+    if text.len() > width && text.chars().count() > width {
+        return Err(Rejection::text(Reason::TooLong, field, &text));
+    }
+    if text.contains('\0') {
+        return Err(Rejection::text(Reason::NulCharacter, field, &text));
+    }
+    Ok(text.into_owned())
+}
+
+fn value(
+    field: &'static str,
+    text: Cow<'_, str>,
+    canonical: impl FnOnce(&str) -> Result<Plaintext, PlaintextError>,
+) -> Result<Plaintext, Rejection> {
+    if text.contains('\0') {
+        return Err(Rejection::text(Reason::NulCharacter, field, &text));
+    }
+    canonical(&text).map_err(|error| {
+        let reason = match error {
+            PlaintextError::Empty => Reason::Empty,
+            PlaintextError::TooLong => Reason::TooLong,
+            PlaintextError::NotAnAddress | PlaintextError::NotCanonical => Reason::InvalidIp,
+        };
+        Rejection::text(reason, field, &text)
+    })
+}
+
+/// `create_date` before `timestamp`; null counts as absent; present but invalid is a rejection.
+fn day(raw: &RawEvent<'_>) -> Result<Option<Date>, Rejection> {
+    let invalid = |field| Rejection::field(Reason::InvalidDate, field);
+    match &raw.create_date {
+        Scalar::Absent | Scalar::Null => {}
+        Scalar::Text(text) => return dates::calendar_day(text).map(Some).ok_or(invalid("create_date")),
+        Scalar::Integer(_) | Scalar::Other => return Err(Rejection::field(Reason::WrongType, "create_date")),
+    }
+    match &raw.timestamp {
+        Scalar::Absent | Scalar::Null => Ok(None),
+        Scalar::Text(text) => dates::timestamp_day(text).map(Some).ok_or(invalid("timestamp")),
+        Scalar::Integer(epoch) => dates::epoch_day(*epoch).map(Some).ok_or(invalid("timestamp")),
+        Scalar::Other => Err(Rejection::field(Reason::WrongType, "timestamp")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

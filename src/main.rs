@@ -1,0 +1,34 @@
+//! The loginetl binary: parse, run one command, exit with its code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use loginetl::cli::{Cli, Command};
+use loginetl::error::{Error, Exit};
+use loginetl::settings::Environment;
+use loginetl::{commands, crypto, logging, output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = run(cli).unwrap_or_else(|error| {
+        let (exit, hint) = error.advice();
+        output::failure(&error, &hint);
+        exit
+    });
+    exit.into()
+}
+
+fn run(cli: Cli) -> Result<Exit, Error> {
+    let environment = Environment::read()?;
+    logging::start(cli.global.log_format, &environment)?;
+    crypto::self_test().map_err(|_| Error::SelfTest)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Error::Start(e.to_string()))?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Init(args) => commands::init::run(args, cli.global, &environment).await,
+            Command::Load(args) => commands::load::run(args, cli.global, &environment).await,
+            Command::Quarantine(args) => commands::quarantine::run(args, cli.global, &environment).await,
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! SQS: receive, delete, keep or give back messages, and ask how many there are.
+//!
+//! Invariant: a body leaves the SDK's message straight into [`Body`]; nothing here looks at it.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as Attribute,
+    QueueAttributeName,
+};
+use uuid::Uuid;
+
+use crate::aws::{CallError, CallKind};
+use crate::login::{Body, SentAt, message_id};
+
+/// The most messages that one call of SQS takes or gives.
+pub const BATCH: usize = 10;
+/// How much longer than its long poll a receive may take: the SDK has been seen to hang.
+const RECEIVE_GRACE: Duration = Duration::from_secs(10);
+
+/// A message as the queue handed it out.
+pub struct QueueMessage {
+    /// The same at every redelivery.
+    pub message_id: Uuid,
+    /// When it was sent.
+    pub sent: SentAt,
+    /// How often it has been handed out.
+    pub receive_count: Option<i32>,
+    /// What deletes it.
+    pub receipt: Receipt,
+    /// What is in it.
+    pub body: Body,
+}
+
+/// The right to delete or give back a message, until its visibility timeout ends.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Receipt(String);
+
+/// How many messages the queue has, roughly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Ready to be received.
+    pub visible: u64,
+    /// Handed out and neither deleted nor given back.
+    pub in_flight: u64,
+    /// Sent with a delay that has not ended.
+    pub delayed: u64,
+}
+
+/// A client of one queue.
+#[derive(Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+    visibility_timeout: Duration,
+}
+
+impl Queue {
+    /// A client of the queue at `url`; whatever it receives stays invisible to others for `visibility_timeout`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, url: String, visibility_timeout: Duration) -> Self {
+        Self { client: Client::new(config), url, visibility_timeout }
+    }
+
+    /// Up to `max` (at most 10) messages; waits up to `wait` for the first.
+    ///
+    /// # Errors
+    /// When SQS cannot be reached, or refuses.
+    pub async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<QueueMessage>, CallError> {
+        let attempt = TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_GRACE).build();
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(max.min(BATCH)).unwrap_or(1))
+            .wait_time_seconds(seconds(wait))
+            .visibility_timeout(seconds(self.visibility_timeout))
+            .message_system_attribute_names(Attribute::SentTimestamp)
+            .message_system_attribute_names(Attribute::ApproximateReceiveCount);
+        let answer =
+            request.customize().config_override(aws_sdk_sqs::config::Config::builder().timeout_config(attempt)).send().await;
+        let answer = answer.map_err(|e| CallError::of("SQS ReceiveMessage", &e))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().filter_map(queue_message).collect())
+    }
+
+    /// Deletes up to 10 messages; returns how many the queue says are gone, and the receipts it refused.
+    ///
+    /// # Errors
+    /// When SQS cannot be reached, or refuses all.
+    pub async fn delete(&self, receipts: &[Receipt]) -> Result<(usize, Vec<Receipt>), CallError> {
+        const OPERATION: &str = "SQS DeleteMessageBatch";
+        let entry = |(i, receipt): (usize, &Receipt)| {
+            DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&receipt.0).build()
+        };
+        let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
+        let answer = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
+        let answer = answer.map_err(|e| CallError::of(OPERATION, &e))?;
+        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| receipts.get(i).cloned());
+        Ok((answer.successful.len(), failed.collect()))
+    }
+
+    /// Sets the time until up to 10 messages become visible again; zero gives them back now.
+    ///
+    /// # Errors
+    /// When SQS cannot be reached, or refuses all. A single refusal is no error: that message is visible already.
+    pub async fn change_visibility(&self, receipts: &[Receipt], timeout: Duration) -> Result<(), CallError> {
+        const OPERATION: &str = "SQS ChangeMessageVisibilityBatch";
+        let entry = |(i, receipt): (usize, &Receipt)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&receipt.0);
+            entry.visibility_timeout(seconds(timeout)).build()
+        };
+        let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
+        let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+        request.send().await.map(drop).map_err(|e| CallError::of(OPERATION, &e))
+    }
+
+    /// How many messages the queue has, roughly.
+    ///
+    /// # Errors
+    /// When SQS cannot be reached, or refuses.
+    pub async fn depth(&self) -> Result<Depth, CallError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
+        let count = |name| answer.attributes().and_then(|all| all.get(name)).and_then(|text| text.parse().ok()).unwrap_or(0);
+        Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]), delayed: count(&names[2]) })
+    }
+
+    /// For how long a received message stays invisible to others.
+    #[must_use]
+    pub fn visibility_timeout(&self) -> Duration {
+        self.visibility_timeout
+    }
+}
+
+fn queue_message(mut message: Message) -> Option<QueueMessage> {
+    let receipt = Receipt(message.receipt_handle.take()?);
+    let attribute = |name| message.attributes().and_then(|all| all.get(&name)).map(String::as_str);
+    let sent = SentAt::from_attribute(attribute(Attribute::SentTimestamp));
+    let receive_count = attribute(Attribute::ApproximateReceiveCount).and_then(|text| text.parse().ok());
+    // Without an id, the body's place in the ledger is that of its receipt: a redelivery would be loaded again, but nothing is lost.
+    let message_id = message_id(message.message_id.as_deref().unwrap_or(&receipt.0));
+    let body = Body::new(message.body.take().unwrap_or_default().into_bytes());
+    Some(QueueMessage { message_id, sent, receive_count, receipt, body })
+}
+
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}

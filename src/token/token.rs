@@ -1,0 +1,142 @@
+//! The token: `ip1.7.` or `dev1.7.`, then base64url of `SIV ‖ C`. Deterministic per key, one spelling only.
+//!
+//! `0x01 ‖ key id ‖ SIV ‖ C` is a Google Tink AES-SIV ciphertext with TINK prefix, so that any Tink library
+//! opens a token, given the field's key and the associated data.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::{DataKey, Field, KeyId, Plaintext};
+use crate::crypto::{SIV_LEN, Siv, length_prefixed};
+
+const BLOCK: usize = 16;
+const MAX_BLOCKS: usize = 10;
+
+/// Why a text is no token, or does not open. Says nothing about the value in it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TokenError {
+    /// Neither `ip1.` nor `dev1.` in front.
+    #[error("starts with neither ip1. nor dev1.")]
+    Prefix,
+    /// No key id between the dots, or not its one spelling.
+    #[error("has no valid key id")]
+    KeyId,
+    /// Padding, a foreign character, trailing bits or an impossible length.
+    #[error("is damaged or cut")]
+    Encoding,
+    /// A token of another field or key was given to this cipher.
+    #[error("belongs to another field or key")]
+    Foreign,
+    /// The bytes do not authenticate under the named key.
+    #[error("does not authenticate under its key")]
+    Forged,
+}
+
+/// A well-formed token. Harmless: it may be printed and stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Token {
+    field: Field,
+    key_id: KeyId,
+    text: String,
+}
+
+impl Token {
+    /// Parses the one spelling of a token.
+    ///
+    /// # Errors
+    /// When `text` is not exactly what [`FieldCipher::seal`] prints.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let field = Field::ALL.into_iter().find(|f| text.starts_with(f.prefix())).ok_or(TokenError::Prefix)?;
+        let (key_id, encoded) = text[field.prefix().len()..].split_once('.').ok_or(TokenError::KeyId)?;
+        let key_id = key_id.parse()?;
+        let body = BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Encoding)?;
+        let blocks = match field {
+            Field::Ip => 1..=1,
+            Field::DeviceId => 1..=MAX_BLOCKS,
+        };
+        let ciphertext_len = body.len().checked_sub(SIV_LEN).ok_or(TokenError::Encoding)?;
+        if !ciphertext_len.is_multiple_of(BLOCK) || !blocks.contains(&(ciphertext_len / BLOCK)) {
+            return Err(TokenError::Encoding);
+        }
+        Ok(Self { field, key_id, text: text.to_owned() })
+    }
+
+    /// The field it masks.
+    #[must_use]
+    pub fn field(&self) -> Field {
+        self.field
+    }
+
+    /// The data key it names.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// Its text, as the table holds it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `SIV ‖ C`.
+    fn body(&self) -> Result<Vec<u8>, TokenError> {
+        let encoded = self.text.rsplit('.').next().unwrap_or_default();
+        BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Encoding)
+    }
+}
+
+impl std::fmt::Display for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Makes and opens the tokens of one field under one data key. Keyed once, reused for every value.
+pub struct FieldCipher {
+    field: Field,
+    key_id: KeyId,
+    associated_data: Vec<u8>,
+    prefix: String,
+    siv: Siv,
+}
+
+impl FieldCipher {
+    /// Derives the field's key from a data key of purpose `mask`.
+    #[must_use]
+    pub fn new(data_key: &DataKey, field: Field, key_id: KeyId) -> Self {
+        #[expect(clippy::expect_used, reason = "HKDF was asked for exactly the 64 bytes that the cipher takes")]
+        let siv = Siv::new(&data_key.token_key(field)).expect("a derived field key is 64 bytes");
+        let associated_data =
+            b"loginetl\x01".iter().copied().chain(length_prefixed(field.name())).chain(key_id.to_be_bytes()).collect();
+        Self { field, key_id, associated_data, prefix: format!("{}{key_id}.", field.prefix()), siv }
+    }
+
+    /// The data key that these tokens name.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The token of a value: equal values, equal tokens.
+    pub fn seal(&mut self, plaintext: &Plaintext) -> Token {
+        debug_assert!(plaintext.field() == self.field);
+        let body = self.siv.seal(&[&self.associated_data], plaintext.expose());
+        let mut text = String::with_capacity(self.prefix.len() + body.len().div_ceil(3) * 4);
+        text.push_str(&self.prefix);
+        BASE64_URL_SAFE_NO_PAD.encode_string(body, &mut text);
+        Token { field: self.field, key_id: self.key_id, text }
+    }
+
+    /// The value of a token of this field and key.
+    ///
+    /// # Errors
+    /// When it belongs elsewhere or does not authenticate.
+    pub fn open(&mut self, token: &Token) -> Result<Plaintext, TokenError> {
+        if (token.field, token.key_id) != (self.field, self.key_id) {
+            return Err(TokenError::Foreign);
+        }
+        let opened = self.siv.open(&[&self.associated_data], &token.body()?).map_err(|_| TokenError::Forged)?;
+        Plaintext::from_opened(self.field, opened).map_err(|_| TokenError::Forged)
+    }
+}

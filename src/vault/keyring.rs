@@ -1,0 +1,138 @@
+//! The keys in force, unwrapped: cached in this process, bounded in age, learnt anew when a rotation has moved on.
+//!
+//! Invariant: whatever fails, there is no plaintext path and no fallback key: loading waits or stops.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use futures_util::future::try_join_all;
+
+use super::VaultError;
+use crate::db::{KeyRow, Session, Target};
+use crate::kms::{Holder, Kms, WrapContext};
+use crate::login::{KeySource, Plan};
+use crate::token::{DataKey, KeyId};
+
+/// After this, unwrapped keys are unwrapped again.
+const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
+/// After this, they are not used any more.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// The plan and the unwrapped keys that it names.
+pub struct Keyring {
+    plan: Plan,
+    keys: HashMap<KeyId, Arc<DataKey>>,
+    unwrapped_at: Instant,
+}
+
+impl Keyring {
+    /// Which keys are in force, as far as this process knows.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        self.plan
+    }
+}
+
+impl KeySource for Keyring {
+    fn data_key(&self, id: KeyId) -> Option<&DataKey> {
+        self.keys.get(&id).map(Arc::as_ref)
+    }
+}
+
+/// Gives the loader its keys.
+pub struct Vault {
+    target: Target,
+    kms: Kms,
+    current: RwLock<Arc<Keyring>>,
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl Vault {
+    /// Unwraps the keys in force.
+    ///
+    /// # Errors
+    /// When there are none, the database or KMS fails, or an unwrapped key is not the one that was wrapped.
+    pub async fn open(target: Target, kms: Kms) -> Result<Self, VaultError> {
+        let keyring = unwrap_keys(&target, &kms).await?;
+        Ok(Self { target, kms, current: RwLock::new(Arc::new(keyring)), refreshing: tokio::sync::Mutex::default() })
+    }
+
+    /// The keys in force, unwrapped again when they have aged.
+    ///
+    /// # Errors
+    /// When they are over an hour old and cannot be unwrapped again.
+    pub async fn keyring(&self) -> Result<Arc<Keyring>, VaultError> {
+        let known = self.known();
+        if known.unwrapped_at.elapsed() < REFRESH_AFTER {
+            return Ok(known);
+        }
+        match self.refresh(&known).await {
+            Err(error) if error.is_temporary() && known.unwrapped_at.elapsed() < MAX_AGE => Ok(known),
+            Err(error) if error.is_temporary() => Err(VaultError::Expired(Box::new(error))),
+            other => other,
+        }
+    }
+
+    /// Learns keys that `known` lacks. Callers that come together share one round of calls.
+    ///
+    /// # Errors
+    /// As [`Vault::open`].
+    pub async fn refresh(&self, known: &Arc<Keyring>) -> Result<Arc<Keyring>, VaultError> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let current = self.known();
+        if !Arc::ptr_eq(&current, known) {
+            return Ok(current);
+        }
+        let keyring = Arc::new(unwrap_keys(&self.target, &self.kms).await?);
+        self.replace(Arc::clone(&keyring));
+        Ok(keyring)
+    }
+
+    /// Takes over a plan that was read under the fence, all of whose keys are known.
+    pub fn adopt(&self, plan: Plan) {
+        let known = self.known();
+        if known.plan != plan && plan.key_ids().all(|id| known.keys.contains_key(&id)) {
+            let (keys, unwrapped_at) = (known.keys.clone(), known.unwrapped_at);
+            self.replace(Arc::new(Keyring { plan, keys, unwrapped_at }));
+        }
+    }
+
+    /// What this process knows now, without asking anybody.
+    #[must_use]
+    pub fn known(&self) -> Arc<Keyring> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, keyring: Arc<Keyring>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = keyring;
+    }
+}
+
+/// Reads plan and wraps, and has KMS unwrap them, all at once.
+async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> {
+    let session = target.connect().await?;
+    session.check_schema_version().await?;
+    let (plan, rows) = plan_and_wraps(&session).await?;
+    let unwrapped_at = Instant::now();
+    let keys = try_join_all(rows.iter().map(|row| unwrap(kms, row, Holder::Ingest))).await?;
+    let keys: HashMap<_, _> = rows.iter().map(|row| row.key_id).zip(keys.into_iter().map(Arc::new)).collect();
+    match plan.key_ids().find(|id| !keys.contains_key(id)) {
+        Some(missing) => Err(VaultError::Unreadable(missing)),
+        None => Ok(Keyring { plan, keys, unwrapped_at }),
+    }
+}
+
+async fn plan_and_wraps(session: &Session) -> Result<(Plan, Vec<KeyRow>), VaultError> {
+    let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
+    Ok((plan, session.ingest_keys().await?))
+}
+
+/// Unwraps one key and compares it with its check value.
+pub(super) async fn unwrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<DataKey, VaultError> {
+    let context = WrapContext { purpose: row.purpose, key_id: row.key_id, holder };
+    let secret = kms.unwrap(&row.kms_key_arn, &row.wrapped, context).await;
+    let secret = secret.map_err(|source| VaultError::Kms { key_id: row.key_id, source })?;
+    let key = DataKey::new(row.purpose, secret).map_err(|_| VaultError::CheckValue(row.key_id))?;
+    if key.check_value() == row.check_value.as_slice() { Ok(key) } else { Err(VaultError::CheckValue(row.key_id)) }
+}

@@ -1,0 +1,58 @@
+//! The vault: data keys, wrapped in the database by KMS, unwrapped in this process for as long as they may be.
+
+mod create;
+mod keyring;
+
+pub use create::{Created, create_missing_keys};
+pub use keyring::{Keyring, Vault};
+
+use crate::aws::CallError;
+use crate::db::DbError;
+use crate::token::KeyId;
+
+/// What can go wrong with keys.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// KMS failed for one key.
+    #[error("data key {key_id} cannot be wrapped or unwrapped")]
+    Kms {
+        /// Which data key.
+        key_id: KeyId,
+        /// What KMS said.
+        source: CallError,
+    },
+    /// There are no keys yet.
+    #[error("there are no data keys in this database")]
+    NoKeys,
+    /// A key in force is not offered to this role.
+    #[error("data key {0} is in force, but its wrap is not readable")]
+    Unreadable(KeyId),
+    /// The unwrapped key is not the one that was wrapped.
+    #[error("data key {0} does not match its check value")]
+    CheckValue(KeyId),
+    /// Both holders would wrap under one KMS key.
+    #[error("the ingest key and the recovery key are one KMS key")]
+    OneKmsKey,
+    /// The unwrapped keys are too old to be used, and could not be unwrapped again.
+    #[error("the unwrapped keys are over an hour old and could not be unwrapped again")]
+    Expired(#[source] Box<VaultError>),
+    /// No randomness for a new key.
+    #[error("the operating system has no randomness to give")]
+    NoRandomness,
+}
+
+impl VaultError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Db(error) => error.is_temporary(),
+            Self::Kms { source, .. } => source.is_temporary(),
+            Self::Expired(source) => source.is_temporary(),
+            _ => false,
+        }
+    }
+}

