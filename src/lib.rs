@@ -1,4 +1,35 @@
-//! loginetl: login events from SQS into Postgres, masked so that duplicates still match.
+//! loginetl: login events from SQS into Postgres, with the personal fields masked so that duplicates still match.
+//!
+//! The path of the data is the path of the reader:
+//!
+//! ```text
+//! QueueMessage ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─delete→ (message gone)
+//! ```
+//!
+//! Start at [`commands::load`]. Imports run one way: `main` → [`commands`] → [`vault`] → [`queue`], [`kms`], [`db`] (which
+//! never import each other; [`aws`] is what the first two share) → [`login`], [`token`] → [`crypto`]. The last two lines
+//! are pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
+//!
+//! # Glossary
+//!
+//! One word per idea, in code, SQL, command line and documents:
+//!
+//! - **field**: `ip` or `device_id`, whose values are masked.
+//! - **plaintext**: the canonical bytes of a value; equal values have equal plaintexts.
+//! - **token**: the plaintext under AES-SIV; deterministic per data key, reversible with it.
+//! - **hash**: a keyed hash of the plaintext as a UUID; the stable handle for joins.
+//! - **order hash**: the hash by which a sweep goes through the values.
+//! - **data key**: the secret of one purpose (*mask*, *hash*, *seal*), named by its **key id**.
+//! - **wrap**: a data key under a KMS key, for one **holder** (*ingest* or *recovery*).
+//! - **plan**: which data keys are in force for which values.
+//! - **rotation**, **sweep**, **watermark**: new data keys; the pass that rewrites tokens in hash order; how far it has come.
+//! - **fence**: the lock between writers of rows and the steps of a sweep.
+//! - **guard**: the check that rows are under the keys that the plan asks for.
+//! - **message**, **envelope**, **body**: what the queue hands out; what is known of it; what is in it.
+//! - **batch**, **chunk**: messages, or exactly 5,000 lines of a file, written in one transaction.
+//! - **ledger**: the ids of all messages and chunks whose effect is committed.
+//! - **quarantine**: messages that could not be loaded, with a **reason**, their bodies **sealed**.
+
 pub mod aws;
 pub mod cli;
 pub mod commands;

@@ -20,16 +20,15 @@ const LOCALE_WIDTH: usize = 32;
 /// What is wrong, in which field; never the value.
 pub fn parse(body: &Body, row_day: Date, encoding: AppVersionEncoding) -> Result<LoginEvent, Rejection> {
     let raw = json::read(body.expose())?;
-    let create_date = day(&raw)?.unwrap_or(row_day);
-    let version = required("app_version", raw.app_version)?;
+    let create_date = day(&raw);
     Ok(LoginEvent {
         user_id: storable("user_id", required("user_id", raw.user_id)?, USER_ID_WIDTH)?,
-        app_version: encoding.encode(&version).map_err(|reason| Rejection::text(reason, "app_version", &version))?,
+        app_version: version(required("app_version", raw.app_version)?, encoding)?,
         ip: value("ip", required("ip", raw.ip)?, Plaintext::ip)?,
         device_id: value("device_id", required("device_id", raw.device_id)?, Plaintext::device_id)?,
         device_type: optional("device_type", raw.device_type, DEVICE_TYPE_WIDTH)?,
         locale: optional("locale", raw.locale, LOCALE_WIDTH)?,
-        create_date,
+        create_date: create_date?.unwrap_or(row_day),
     })
 }
 
@@ -49,6 +48,10 @@ fn optional(field: &'static str, scalar: Scalar<'_>, width: usize) -> Result<Opt
         Scalar::Text(text) => storable(field, text, width).map(Some),
         Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(Reason::WrongType, field)),
     }
+}
+
+fn version(text: Cow<'_, str>, encoding: AppVersionEncoding) -> Result<i32, Rejection> {
+    encoding.encode(&text).map_err(|reason| Rejection::text(reason, "app_version", &text))
 }
 
 /// Postgres counts characters and cannot store U+0000.

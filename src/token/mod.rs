@@ -3,19 +3,19 @@
 //! A *token* is reversible by whoever holds its data key; a *hash* is the stable handle beside it. Both are
 //! harmless to print. A [`Plaintext`] is neither.
 
+mod cipher;
 mod data_key;
 mod field;
 mod hash;
 mod plaintext;
 mod sealed;
-mod token;
 
+pub use cipher::{FieldCipher, Token, TokenError};
 pub use data_key::{DataKey, Purpose, WrongLength};
 pub use field::Field;
 pub use hash::FieldHasher;
 pub use plaintext::{MAX_DEVICE_ID_LEN, Plaintext, PlaintextError};
 pub use sealed::{SealError, Sealer};
-pub use token::{FieldCipher, Token, TokenError};
 
 /// Number of a data key: a decimal of `u32` in every token, so that a census is `like 'ip1.7.%'`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

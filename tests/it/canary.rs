@@ -1,0 +1,123 @@
+//! The canary: whatever runs and whatever fails, at the most talkative log level, no value and no key comes out.
+
+use std::process::Output;
+
+use base64::Engine as _;
+
+use crate::support::{Action, Proxy, World, setting, text};
+
+/// Values that stand in the events of this test and nowhere else.
+const CANARIES: [&str; 6] =
+    ["203.0.113.177", "canary-device-0815", "2001:db8:ca0a:1::77", "canary-wrong-ip", "canary-version", "cananary-foo"];
+
+fn bodies() -> Vec<String> {
+    let event = |ip: &str, device: &str, version: &str| {
+        format!(r#"{{"user_id": "u", "app_version": "{version}", "ip": "{ip}", "device_id": "{device}", "locale": null}}"#)
+    };
+    vec![
+        event("203.0.113.177", "canary-device-0815", "2.3.0"),
+        event("2001:db8:ca0a:1::77", "canary-device-0815", "2.3"),
+        event("canary-wrong-ip", "canary-device-0815", "2.3"),
+        event("203.0.113.177", "canary-device-0815", "canary-version"),
+        event("203.0.113.177", &"canary-device-0815".repeat(20), "2.3"),
+        format!("{} broken", event("203.0.113.177", "canary-device-0815", "2.3")),
+        r#"{"cananary-foo": "canary-device-0815"}"#.to_owned(),
+        event("203.0.113.177", "canary-device-0815", "2.3").replace("\"u\"", "\"refused\""),
+        "x".repeat(1000) + "203.0.113.177",
+    ]
+}
+
+/// The canaries and the raw data keys, in the spellings in which they could leak.
+async fn secrets(world: &World) -> Vec<String> {
+    let mut secrets: Vec<String> = CANARIES.iter().map(|s| (*s).to_owned()).collect();
+    let kms = aws_sdk_kms::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
+    let wraps = "select key_id, purpose, holder, kms_key_arn, wrapped from vault.wraps join vault.data_keys using (key_id)";
+    for row in world.database.query(wraps).await {
+        let (id, purpose, holder): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
+        let mut request = kms
+            .decrypt()
+            .key_id(row.get::<_, String>(3))
+            .ciphertext_blob(aws_sdk_kms::primitives::Blob::new(row.get::<_, Vec<u8>>(4)));
+        for (name, value) in [("app", "loginetl"), ("purpose", &purpose), ("key_id", &id.to_string()), ("holder", &holder)] {
+            request = request.encryption_context(name, value);
+        }
+        let key = request.send().await.expect("a key").plaintext.expect("a key").into_inner();
+        let hex: String = key.iter().map(|b| format!("{b:02x}")).collect();
+        let decimal = key.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        secrets.extend([hex, base64::prelude::BASE64_STANDARD.encode(&key), decimal]);
+    }
+    let hex_of = |text: &str| text.bytes().map(|b| format!("{b:02x}")).collect::<String>();
+    secrets.extend(CANARIES.map(hex_of));
+    secrets.extend(CANARIES.map(|text| base64::prelude::BASE64_STANDARD.encode(text)));
+    secrets
+}
+
+/// Every table of the database as text.
+async fn tables(world: &World) -> String {
+    let mut all = String::new();
+    let names = "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables where schemaname not in ('pg_catalog', 'information_schema')";
+    for name in world.database.query(names).await {
+        for row in world.database.query(&format!("select t::text from {} as t", name.get::<_, String>(0))).await {
+            all.push_str(&row.get::<_, Option<String>>(0).unwrap_or_default());
+            all.push('\n');
+        }
+    }
+    all
+}
+
+fn assert_silent(secrets: &[String], place: &str, content: &str) {
+    for secret in secrets {
+        assert!(!content.contains(secret.as_str()), "{secret} stands in {place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_value_and_no_key_comes_out_whatever_happens() {
+    let world = World::bare().await;
+    let mut outputs: Vec<Output> = Vec::new();
+    let mut loud = |world: &World, args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = world.command(args);
+        command.env("RUST_LOG", "trace,aws_smithy_runtime=trace,hyper=trace,tokio_postgres=trace,aws_sdk_kms::operation=trace");
+        command.envs(variables.iter().copied());
+        outputs.push(command.output().expect("it runs"));
+    };
+    loud(&world, &["init"], &[]);
+    world.database.execute("alter table user_logins add constraint refused check (user_id <> 'refused')").await;
+    for _ in 0..2 {
+        world.queue.send(&bodies()).await;
+        loud(&world, &["load", "--drain", "--log-format", "json"], &[]);
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bodies().join("\n")).expect("written");
+    let path = file.path().to_str().expect("a path");
+    loud(&world, &["load", "--file", path], &[]);
+    loud(&world, &["load", "--file", path, "--dry-run"], &[]);
+    world.queue.send(&bodies()).await;
+    loud(&world, &["load", "--dry-run", "--max-messages", "9"], &[]);
+    loud(&world, &["quarantine", "list"], &[]);
+    loud(&world, &["quarantine", "retry"], &[]);
+    loud(&world, &["load", "--drain"], &[("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")]);
+    loud(&world, &["load", "--drain"], &[("LOGINETL_DATABASE_URL", "postgres://u@127.0.0.1:1/d?sslmode=disable")]);
+    world.database.execute("alter table user_logins rename column locale to other").await;
+    loud(&world, &["load", "--drain"], &[]);
+    world.database.execute("alter table user_logins rename column other to locale").await;
+    let denying = Proxy::start(|target| match target {
+        "AmazonSQS.DeleteMessageBatch" => Action::Answer(400, r#"{"__type": "AccessDeniedException"}"#),
+        _ => Action::Forward,
+    });
+    let world = world.through(&denying);
+    loud(&world, &["load", "--drain"], &[]);
+
+    let secrets = secrets(&world).await;
+    for output in &outputs {
+        assert_silent(&secrets, "a run's output", &text(output));
+    }
+    assert!(outputs.iter().filter(|o| o.status.success()).count() >= 6, "most of it worked");
+    let loaded = tables(&world).await;
+    assert!(loaded.contains("ip1.1.") && loaded.contains("database_rejected"), "there is something to search");
+    assert_silent(&secrets, "a table", &loaded);
+    let log = std::fs::read(setting("LOGINETL_TEST_PG_LOG")).expect("the server's log");
+    let log = String::from_utf8_lossy(&log);
+    assert!(log.contains("violates check constraint"), "the log has the refused row");
+    assert_silent(&secrets, "the server's log", &log);
+}

@@ -1,0 +1,17 @@
+//! The real binary against real PostgreSQL and real LocalStack: one module a promise.
+//!
+//! `make test` starts the servers and says where they are; each test has a database and a queue of its own.
+
+mod bad_input;
+mod canary;
+mod errors;
+mod faults;
+mod file;
+mod init;
+mod quarantine;
+mod queue;
+mod roles;
+mod rotation;
+mod second_implementation;
+mod support;
+mod tls;

@@ -1,0 +1,87 @@
+//! Each group role gets the least: what it can do, and by trying, what it cannot.
+
+use crate::support::{World, event, sample, text};
+
+async fn refused(client: &tokio_postgres::Client, sql: &str) {
+    let error = client.batch_execute(sql).await.expect_err(sql);
+    assert_eq!(error.code().map(|c| c.code()), Some("42501"), "{sql}: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loader_loads_and_can_neither_read_rows_nor_touch_keys() {
+    let world = World::new().await;
+    let loader = world.database.login("loginetl_loader").await;
+    world.queue.send(&sample()).await;
+    let run = |args: &[&str]| world.command(args).env("LOGINETL_DATABASE_URL", &loader.url).output().expect("it runs");
+    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["quarantine", "purge", "--all", "--yes"]] {
+        let output = run(args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output));
+    }
+    assert_eq!(world.database.count("select from user_logins").await, sample().len() as i64 - 1);
+    let client = loader.client().await;
+    for sql in [
+        "select * from user_logins",
+        "update user_logins set masked_ip = ''",
+        "delete from user_logins",
+        "truncate user_logins",
+        "select * from vault.wraps",
+        "select * from vault.data_keys",
+        "update vault.data_keys set state = 'active'",
+        "insert into vault.rotation (field) values ('ip')",
+        "delete from ingest.ledger",
+        "update ingest.quarantine set reason = ''",
+        "lock table vault.fence in exclusive mode",
+        "create table vault.mine ()",
+        "create table ingest.mine ()",
+        "set role loginetl_owner",
+    ] {
+        refused(&client, sql).await;
+    }
+    let holders = client.query("select * from vault.ingest_keys", &[]).await.expect("the loader reads its wraps");
+    assert_eq!(holders.len(), 3, "its own wraps, not those of recovery");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_analyst_reads_rows_and_nothing_else() {
+    let world = World::new().await;
+    world.queue.send(&[event(1)]).await;
+    world.drain(0);
+    let analyst = world.database.login("loginetl_analyst").await;
+    let client = analyst.client().await;
+    assert_eq!(client.query("select * from user_logins", &[]).await.expect("rows").len(), 1);
+    for sql in [
+        "insert into user_logins (user_id) values ('x')",
+        "update user_logins set masked_ip = ''",
+        "delete from user_logins",
+        "select * from vault.ingest_keys",
+        "select * from vault.plan",
+        "select * from ingest.quarantine",
+        "select * from ingest.ledger",
+        "select ingest.ensure_day('2020-01-01')",
+        "select ingest.drop_old_days()",
+    ] {
+        refused(&client, sql).await;
+    }
+    let output = world.command(&["load", "--drain"]).env("LOGINETL_DATABASE_URL", &analyst.url).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_in_no_group_is_refused_with_3() {
+    let world = World::new().await;
+    let nobody = world.database.login("pg_monitor").await;
+    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["init"]] {
+        let output = world.command(args).env("LOGINETL_DATABASE_URL", &nobody.url).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {}", text(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_are_not_executable_by_public_and_have_a_fixed_search_path() {
+    let world = World::new().await;
+    let loose = "select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                 where n.nspname in ('vault', 'ingest', 'audit')
+                   and (not prosecdef or proconfig::text not like '%search_path=pg_catalog, pg_temp%'
+                        or has_function_privilege('public', p.oid, 'execute'))";
+    assert_eq!(world.database.count(loose).await, 0);
+}

@@ -1,0 +1,93 @@
+//! Every token that a load made, opened by another language and library from the documented formats alone.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{World, sample, setting};
+
+/// The bodies to load: the demo's sample, or a file of your own in LOGINETL_TEST_BODIES.
+fn bodies() -> Vec<String> {
+    match std::env::var("LOGINETL_TEST_BODIES") {
+        Ok(path) => std::fs::read_to_string(path).expect("the file is readable").lines().map(str::to_owned).collect(),
+        Err(_) => sample(),
+    }
+}
+
+/// (user, address, device) of each body that is a login, as sent but for the spelling of addresses.
+fn sent(bodies: &[String]) -> Vec<(String, String, String)> {
+    let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+    let of = |body: &String| {
+        let value: Value = serde_json::from_str(body).ok()?;
+        let address: IpAddr = text(&value, "ip")?.parse().ok()?;
+        Some((text(&value, "user_id")?, address.to_canonical().to_string(), text(&value, "device_id")?))
+    };
+    let mut all: Vec<_> = bodies.iter().filter_map(of).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_implementation_opens_every_token_to_the_value_sent() {
+    let world = World::new().await;
+    let bodies = bodies();
+    world.queue.send(&bodies).await;
+    let summary = world.drain(0);
+    assert_eq!(summary["loaded"], sent(&bodies).len(), "{summary}");
+    let wraps = "select key_id, purpose, holder, kms_key_arn, encode(wrapped, 'hex') from vault.wraps join vault.data_keys using (key_id)";
+    let wraps = world
+        .database
+        .query(wraps)
+        .await
+        .iter()
+        .map(|r| {
+            json!([
+                r.get::<_, i64>(0),
+                r.get::<_, String>(1),
+                r.get::<_, String>(2),
+                r.get::<_, String>(3),
+                r.get::<_, String>(4)
+            ])
+        })
+        .collect::<Vec<_>>();
+    let rows = "select user_id, masked_ip, masked_device_id, ip_hash::text, device_id_hash::text from user_logins";
+    let rows = world
+        .database
+        .query(rows)
+        .await
+        .iter()
+        .map(|r| (0..5).map(|i| Value::from(r.get::<_, String>(i))).collect::<Vec<_>>())
+        .collect::<Vec<_>>();
+    let input = json!({"wraps": wraps, "rows": rows}).to_string();
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/open_tokens.py");
+    let mut child = Command::new(setting("LOGINETL_TEST_PYTHON"))
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "the second implementation agrees");
+    let mut opened: Vec<(String, String, String)> = serde_json::from_slice(&output.stdout).expect("JSON");
+    opened.sort();
+    assert_eq!(opened, sent(&bodies));
+
+    let by_locale: BTreeMap<bool, i64> = world
+        .database
+        .query("select locale is null, count(*) from user_logins group by 1")
+        .await
+        .iter()
+        .map(|r| (r.get(0), r.get(1)))
+        .collect();
+    let nulls = bodies
+        .iter()
+        .filter_map(|b| serde_json::from_str::<Value>(b).ok())
+        .filter(|v| v.get("user_id").is_some() && v["locale"].is_null())
+        .count();
+    assert_eq!(by_locale.get(&true).copied().unwrap_or(0), nulls as i64);
+}

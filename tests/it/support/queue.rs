@@ -1,0 +1,57 @@
+//! A queue of its own for each test, with a dead-letter queue behind it; deleted with it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{QueueAttributeName as Attribute, SendMessageBatchRequestEntry};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+pub struct TestQueue {
+    pub url: String,
+    client: Client,
+}
+
+impl TestQueue {
+    pub async fn create() -> Self {
+        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let client = Client::new(&config);
+        let name = format!("t{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        let created = client.create_queue().queue_name(name).send().await.expect("a queue");
+        let returned = created.queue_url().expect("a URL").to_owned();
+        // The emulator may answer with a host name of its own; ours is the endpoint that it was asked at.
+        let path = returned.splitn(4, '/').nth(3).expect("a path").to_owned();
+        let url = format!("{}/{path}", super::setting("AWS_ENDPOINT_URL").trim_end_matches('/'));
+        Self { url, client }
+    }
+
+    pub async fn send(&self, bodies: &[String]) {
+        for ten in bodies.chunks(10) {
+            let entry = |(i, body): (usize, &String)| {
+                SendMessageBatchRequestEntry::builder().id(i.to_string()).message_body(body).build().expect("an entry")
+            };
+            let entries = ten.iter().enumerate().map(entry).collect();
+            let sent =
+                self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await.expect("sent");
+            assert!(sent.failed().is_empty(), "{:?}", sent.failed());
+        }
+    }
+
+    /// Messages that can be received, and those that somebody holds.
+    pub async fn depth(&self) -> (u64, u64) {
+        let names = [Attribute::ApproximateNumberOfMessages, Attribute::ApproximateNumberOfMessagesNotVisible];
+        let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let answer = request.send().await.expect("attributes");
+        let count = |name| answer.attributes().and_then(|a| a.get(name)).and_then(|n| n.parse().ok()).expect("a count");
+        (count(&names[0]), count(&names[1]))
+    }
+}
+
+impl Drop for TestQueue {
+    fn drop(&mut self) {
+        let (client, url) = (self.client.clone(), self.url.clone());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { client.delete_queue().queue_url(url).send().await });
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The rules of the house, read off the source: layers, one printer, one reader of the environment, SQL in its place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(root: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(root)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("UTF-8");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{root} has sources");
+    found
+}
+
+/// The path below `src/`, with slashes.
+fn name(path: &Path) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
+
+/// Code without comments and without its tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The top module of a file: `commands/load/mod.rs` → `commands`.
+fn module(name: &str) -> &str {
+    name.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// Which of our modules a module may use. One way down; a module always may use itself.
+const LAYERS: [(&str, &[&str]); 15] = [
+    ("crypto", &[]),
+    ("token", &["crypto"]),
+    ("login", &["token", "crypto"]),
+    ("aws", &[]),
+    ("queue", &["aws", "login"]),
+    ("kms", &["aws", "token", "crypto"]),
+    ("db", &["login", "token"]),
+    ("vault", &["queue", "kms", "db", "aws", "login", "token", "crypto"]),
+    ("settings", &[]),
+    ("error", &["settings", "vault", "aws", "db", "token"]),
+    ("output", &["error"]),
+    ("cli", &["login"]),
+    ("logging", &["cli", "output", "settings"]),
+    ("commands", &["aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "settings", "token", "vault"]),
+    ("main", &["cli", "commands", "crypto", "error", "logging", "output", "settings"]),
+];
+
+fn uses(code: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for marker in ["crate::", "loginetl::"] {
+        for (at, _) in code.match_indices(marker) {
+            let rest = &code[at + marker.len()..];
+            if let Some(list) = rest.strip_prefix('{') {
+                let list = list.split("};").next().unwrap_or_default();
+                let depth_one = list.split(',').map(|item| item.trim().split("::").next().unwrap_or_default());
+                used.extend(depth_one.map(str::to_owned));
+            } else {
+                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+                used.push(rest[..end].to_owned());
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn imports_run_one_way() {
+    for (path, text) in sources("src") {
+        let name = name(&path);
+        let module = module(&name);
+        if module == "lib" {
+            continue;
+        }
+        let (_, allowed) = LAYERS.iter().find(|(layer, _)| *layer == module).unwrap_or_else(|| panic!("{module} has no layer"));
+        for used in uses(&code(&text)) {
+            let ours = LAYERS.iter().any(|(layer, _)| *layer == used);
+            assert!(!ours || used == module || allowed.contains(&used.as_str()), "{name} must not use {used}");
+        }
+    }
+}
+
+#[test]
+fn the_pure_layers_know_no_runtime_no_service_and_no_database() {
+    for (path, text) in sources("src").iter().filter(|(path, _)| ["crypto", "token", "login"].contains(&module(&name(path)))) {
+        for foreign in ["tokio", "aws_", "tokio_postgres", "tracing", "std::fs", "std::env", "std::io"] {
+            assert!(!code(text).contains(foreign), "{} knows {foreign}", name(path));
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is() {
+    for root in ["src", "tests"] {
+        for (path, text) in sources(root) {
+            assert!(text.starts_with("//! "), "{} does not open with //!", name(&path));
+        }
+    }
+}
+
+#[test]
+fn files_and_functions_stay_short() {
+    for (path, text) in sources("src") {
+        assert!(text.lines().count() <= 400, "{} is over 400 lines", name(&path));
+        let mut start = None;
+        for (number, line) in text.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let opens = line.contains("fn ") && !line.trim_start().starts_with("//") && line.trim_end().ends_with('{');
+            if opens && start.is_none() {
+                start = Some((number, indent));
+            } else if let Some((from, at)) = start
+                && indent == at
+                && line.trim_start().starts_with('}')
+            {
+                assert!(number - from < 61, "{}:{} is a function of {} lines", name(&path), from + 1, number - from + 1);
+                start = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn one_module_prints_one_reads_the_environment_and_sql_stays_in_its_place() {
+    for (path, text) in sources("src") {
+        let (name, code) = (name(&path), code(&text));
+        let only_in = |what: &str, place: &str| assert!(!code.contains(what) || name.starts_with(place), "{name} has {what}");
+        for printing in ["println!", "eprintln!", "print!(", "io::stdout", "io::stderr"] {
+            only_in(printing, "output.rs");
+        }
+        for environment in ["env::var", "std::env", "use std::env"] {
+            only_in(environment, "settings.rs");
+        }
+        for sql in ["insert into ", "select count", "delete from ", "update vault", "lock table", "from vault.", "from ingest."] {
+            only_in(sql, "db/");
+        }
+    }
+}
+
+#[test]
+fn nothing_unfinished_is_left_behind() {
+    for root in ["src", "tests"] {
+        for (path, text) in sources(root).iter().filter(|(path, _)| !path.ends_with("source_rules.rs")) {
+            for left in ["todo!(", "unimplemented!(", "dbg!(", "FIXME", "#[ignore"] {
+                assert!(!text.contains(left), "{} has {left}", name(path));
+            }
+        }
+    }
+}
