@@ -29,7 +29,7 @@ soak: ## what takes longer than a test may: many kills, many rows
 
 bench: ## measure, on a release build and a PostgreSQL with its default durability
 	cargo build --release --locked
-	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run --durable -- tests/env/bench.sh
+	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run --durable -- python3 tests/env/bench.py
 
 up: ## start the servers of the demo and leave them running; prints the settings
 	@$(SERVERS) up

@@ -107,7 +107,7 @@ impl CallError {
 pub async fn configuration() -> Result<SdkConfig, CallError> {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
-    if config.region().is_none() {
+    if config.region().is_none_or(|region| region.as_ref().is_empty()) {
         return Err(CallError::new("AWS configuration", CallKind::NoRegion));
     }
     Ok(config)

@@ -77,7 +77,7 @@ impl Error {
             Self::Vault(error) => vault_advice(error),
             Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
             Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
-            Self::File { .. } => (Exit::Usage, "give a file of JSON Lines: one event a line".to_owned()),
+            Self::File { .. } => (Exit::Usage, "check the name; loginetl reads JSON Lines, one event a line".to_owned()),
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
             Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
@@ -100,7 +100,7 @@ fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Url(_) => (Exit::Usage, "correct LOGINETL_DATABASE_URL or --database-url"),
         DbError::Connect(cause) if cause.contains("certificate") || cause.contains("TLS") || cause.contains("tls") => (
             Exit::Usage,
-            "the server's TLS is verified by default: give sslrootcert=FILE for a private authority, or sslmode=disable on a trusted network",
+            "TLS is verified by default: give sslrootcert=FILE for a private authority; for a server without TLS on a trusted network, sslmode=disable",
         ),
         DbError::Connect(_) | DbError::Lost { .. } => {
             (Exit::Temporary, "see that the server runs and can be reached, then run it again")
@@ -113,6 +113,11 @@ fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Invalid(_) => (Exit::Integrity, "somebody changed the vault; compare it with a backup"),
         DbError::Sql { kind, .. } => match kind {
             SqlKind::Temporary => (Exit::Temporary, "run it again; nothing is lost"),
+            SqlKind::Login => (Exit::Refused, "see user name and password in the database URL, and the server's pg_hba.conf"),
+            SqlKind::Denied if error.is_about_roles() => (
+                Exit::Refused,
+                "run init as a superuser; or let one run: grant loginetl_owner to YOUR_LOGIN, and own the database",
+            ),
             SqlKind::Denied => {
                 (Exit::Refused, "connect as a login that is a member of the group this command needs (see the README: roles)")
             }

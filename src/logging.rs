@@ -13,7 +13,8 @@ use crate::cli::LogFormat;
 use crate::output::{self, LogWriter};
 use crate::settings::{Environment, SettingsError};
 
-const DEFAULT_FILTER: &str = "info";
+/// Ours from info; what the SDK has to say reaches the user as an error, with a remedy.
+const DEFAULT_FILTER: &str = "error,loginetl=info";
 const OURS: &str = "loginetl";
 
 /// Sets up logging for the process.

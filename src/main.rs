@@ -24,11 +24,14 @@ fn run(cli: Cli) -> Result<Exit, Error> {
     crypto::self_test().map_err(|_| Error::SelfTest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::Start(e.to_string()))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         match cli.command {
             Command::Init(args) => commands::init::run(args, cli.global, &environment).await,
             Command::Load(args) => commands::load::run(args, cli.global, &environment).await,
             Command::Quarantine(args) => commands::quarantine::run(args, cli.global, &environment).await,
         }
-    })
+    });
+    // A thread that waits for standard input ends with the process.
+    runtime.shutdown_background();
+    result
 }

@@ -63,19 +63,19 @@ pub fn note(text: &str) {
     PROGRESS.suspend(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
-/// Asks a yes-or-no question on the terminal; without one, the answer is no.
+/// Asks a yes-or-no question on the terminal; without one, there is no answer.
 ///
 /// # Errors
 /// When the terminal cannot be read.
-pub fn confirm(question: &str) -> Result<bool, Error> {
+pub fn confirm(question: &str) -> Result<Option<bool>, Error> {
     if !io::stdin().is_terminal() {
-        return Ok(false);
+        return Ok(None);
     }
     let mut stderr = io::stderr().lock();
     write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).map_err(Error::Output)?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(Error::Output)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
 }
 
 /// A closed pipe means that the reader has seen enough.

@@ -1,5 +1,7 @@
 //! The rules of the house, read off the source: layers, one printer, one reader of the environment, SQL in its place.
 
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,8 @@
 //!
 //! The known answers were made by a second implementation; key material 00 01 02 …, key ids 7 and 4294967295.
 
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use loginetl::crypto::SecretBytes;
 use loginetl::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Token, TokenError};
 use proptest::prelude::*;

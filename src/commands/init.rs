@@ -19,9 +19,15 @@ pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> R
     let kms = Kms::new(&aws::configuration().await?);
     let mut lock = target.connect().await?.lock_init().await?;
     let (migrations, finding) = lock.upgrade().await?;
+    let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
     let ingest_key = environment.ingest_key(args.ingest_key);
     let recovery_key = environment.recovery_key(args.recovery_key);
     let created = create_missing_keys(&mut lock, &kms, &ingest_key, &recovery_key).await?;
+    if names_keys && created.is_empty() {
+        output::note(
+            "the data keys are there already and stay under their KMS keys: --ingest-key and --recovery-key had no effect",
+        );
+    }
     report(args.format, &migrations, &finding, &created)?;
     Ok(Exit::Done)
 }

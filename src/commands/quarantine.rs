@@ -247,8 +247,9 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::note("no such message in the quarantine");
         return Ok(Exit::Attention);
     }
-    if !args.yes && !output::confirm(&format!("delete {count} messages for good? Their content is lost."))? {
-        return Err(SettingsError::Flags(format!("nothing was deleted: {count} messages wait for a yes, or for --yes")).into());
+    if !args.yes && !confirmed(count)? {
+        output::note("nothing was deleted");
+        return Ok(Exit::Done);
     }
     let purged = session.quarantine_purge(&filter).await?;
     if args.format == Format::Json {
@@ -257,6 +258,13 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::line(&format!("purged {purged}"))?
     }
     Ok(Exit::Done)
+}
+
+fn confirmed(count: u64) -> Result<bool, Error> {
+    let unasked =
+        || SettingsError::Flags(format!("nothing was deleted: {count} messages wait for --yes, as nobody can be asked here"));
+    let answer = output::confirm(&format!("delete {count} messages for good? Their content is lost."))?;
+    answer.ok_or_else(|| unasked().into())
 }
 
 async fn connect(target: &Target) -> Result<Session, Error> {

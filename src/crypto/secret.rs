@@ -37,6 +37,17 @@ impl SecretBytes {
         &mut self.0
     }
 
+    /// Adds bytes at the end. What it outgrows is zeroed.
+    pub fn append(&mut self, more: &[u8]) {
+        let needed = self.0.len() + more.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity())));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(more);
+    }
+
     /// How many bytes it has.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -2,6 +2,9 @@
 
 use tokio_postgres::error::SqlState;
 
+/// What `init` does first.
+pub(super) const CREATING_ROLES: &str = "creating roles and schemas";
+
 /// A failed call to the database.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -56,7 +59,9 @@ pub enum DbError {
 pub enum SqlKind {
     /// Safe to send again: shutdown, read-only after a failover, out of resources, deadlock, timeout.
     Temporary,
-    /// The role may not, or the login failed.
+    /// The login failed: user, password, or the server's rules about both.
+    Login,
+    /// The role may not.
     Denied,
     /// The database or its schema is not there.
     Missing,
@@ -81,6 +86,9 @@ impl DbError {
         if error.as_db_error().is_some() {
             return Self::sql("connecting", error);
         }
+        if error.to_string().contains("invalid configuration") {
+            return Self::Url("lacks a password, and the server asks for one");
+        }
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -97,6 +105,12 @@ impl DbError {
     #[must_use]
     pub fn sql_kind(&self) -> Option<SqlKind> {
         if let Self::Sql { kind, .. } = self { Some(*kind) } else { None }
+    }
+
+    /// Whether `init` failed at the roles, which take a superuser or their administrator.
+    #[must_use]
+    pub fn is_about_roles(&self) -> bool {
+        matches!(self, Self::Sql { action, .. } if *action == CREATING_ROLES)
     }
 
     /// Whether the same call may succeed later.
@@ -118,7 +132,7 @@ fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
     match &code.code()[..2] {
         "08" | "40" | "53" | "57" | "58" => SqlKind::Temporary,
         "22" | "23" => SqlKind::Data,
-        "28" => SqlKind::Denied,
+        "28" => SqlKind::Login,
         "3D" | "3F" => SqlKind::Missing,
         _ if [SqlState::LOCK_NOT_AVAILABLE, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code) => SqlKind::Temporary,
         _ if [SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, SqlState::OBJECT_IN_USE].contains(code) => SqlKind::Temporary,

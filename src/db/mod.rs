@@ -1,7 +1,8 @@
 //! Postgres: every statement that loginetl runs, and the one connection type that runs them.
 //!
 //! Invariants: no session setting, prepared statement or session lock outlives a transaction (so a pooler in
-//! transaction mode may stand between); no text of a Postgres error leaves this module, for they quote values.
+//! transaction mode may stand between; `init` alone holds a session lock, and connects directly); no text of a
+//! Postgres error leaves this module, for they quote values.
 
 mod batch;
 mod chunk;

@@ -10,6 +10,7 @@ use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::error::CREATING_ROLES;
 use super::table::{self, TableFinding};
 use super::{DbError, Session};
 
@@ -79,7 +80,7 @@ impl InitLock {
         let run = || async { self.client().batch_execute(BOOTSTRAP).await };
         let patience = ConstantBuilder::default().with_delay(Duration::from_millis(50)).with_max_times(100);
         let result = run.retry(patience).when(is_collision_of_roles).await;
-        result.map_err(|e| DbError::sql("creating roles and schemas", &e))
+        result.map_err(|e| DbError::sql(CREATING_ROLES, &e))
     }
 
     async fn migrate(&mut self) -> Result<Vec<String>, DbError> {

@@ -28,7 +28,7 @@ async fn wrong_flags_and_settings_exit_with_2() {
     let output = world.command(&["init"]).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").output().expect("it runs");
     fails(&output, 2, "AWS_REGION");
     fails(&world.run(&["load", "--drain", "--follow"]), 2, "cannot be used with");
-    fails(&world.run(&["load", "--file", "x", "--max-messages", "3"]), 2, "No such file");
+    fails(&world.run(&["load", "--file", "x", "--max-messages", "3"]), 2, "--max-messages");
     fails(&world.run(&["load", "--visibility-timeout", "1"]), 2, "1 is not in");
     fails(&world.run(&["nonsense"]), 2, "unrecognized subcommand");
 }

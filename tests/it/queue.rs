@@ -100,12 +100,12 @@ async fn two_loaders_at_once_load_each_event_once() {
 async fn a_message_delivered_twice_is_loaded_once_and_counted_as_duplicate() {
     let proxy = Proxy::start(|target| match target {
         // Every message of an answer stands in it twice.
-        "AmazonSQS.ReceiveMessage" => Action::Rewrite(Box::new(|body| match body.split_once(r#""Messages":"#) {
-            Some((_, list)) => {
-                let list = list.trim().trim_end_matches('}').trim().trim_start_matches('[').trim_end_matches(']');
-                format!(r#"{{"Messages": [{list}}}, {list}}}]}}"#).replace("}}}", "}}").replace("}]}]", "}]")
+        "AmazonSQS.ReceiveMessage" => Action::Rewrite(Box::new(|body| {
+            let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else { return body };
+            if let Some(messages) = answer["Messages"].as_array_mut() {
+                messages.extend(messages.clone());
             }
-            None => body,
+            answer.to_string()
         })),
         _ => Action::Forward,
     });

@@ -30,7 +30,7 @@ async fn a_loader_loads_and_can_neither_read_rows_nor_touch_keys() {
         "insert into vault.rotation (field) values ('ip')",
         "delete from ingest.ledger",
         "update ingest.quarantine set reason = ''",
-        "lock table vault.fence in exclusive mode",
+        "do $$ begin lock table vault.fence in exclusive mode; end $$",
         "create table vault.mine ()",
         "create table ingest.mine ()",
         "set role loginetl_owner",

@@ -4,19 +4,20 @@
 //! batch sizes, connections or time; the lines are plaintext and live in [`Body`].
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::crypto::Digest;
+use crate::crypto::{Digest, SecretBytes};
 use crate::login::{Body, chunk_id, line_id};
 
 /// Lines in a chunk (fixed: changing it would make every file another file).
-const CHUNK_LINES: usize = 5_000;
-/// No event is that long; a file with such a line is no JSON Lines.
-const MAX_LINE: u64 = 16 * 1024 * 1024;
+const CHUNK_LINES: u64 = 5_000;
+/// No event is that long (SQS takes 1 MiB); a file with such a line is no JSON Lines.
+const MAX_LINE: usize = 2 * 1024 * 1024;
+const READ_SIZE: usize = 1024 * 1024;
 
 /// Why a file cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,7 @@ pub enum ChunkError {
     #[error("cannot be read ({0})")]
     Io(io::ErrorKind),
     /// A line without an end.
-    #[error("line {0} is longer than 16 MiB: this is not one JSON object a line")]
+    #[error("line {0} is longer than 2 MiB: this is not one JSON object a line")]
     LineTooLong(u64),
     /// Its content is not what it was when loading began.
     #[error("it changed while it was being loaded; load it again")]
@@ -65,7 +66,9 @@ impl Chunk {
 
 /// Reads chunks in order.
 pub struct ChunkReader {
-    source: Box<dyn BufRead + Send>,
+    source: Box<dyn Read + Send>,
+    buffer: SecretBytes,
+    unread: Range<usize>,
     /// Of the whole file; a stream has none.
     content: Option<[u8; 32]>,
     running: Digest,
@@ -80,19 +83,16 @@ impl ChunkReader {
     /// When it cannot be read.
     pub fn open(path: &Path) -> Result<Self, ChunkError> {
         if path.as_os_str() == "-" {
-            return Ok(Self::new(Box::new(BufReader::new(io::stdin())), None));
+            return Ok(Self::new(Box::new(io::stdin()), None));
         }
         let file = File::open(path)?;
-        let is_stream = !file.metadata()?.is_file();
-        if is_stream {
-            return Ok(Self::new(Box::new(BufReader::new(file)), None));
-        }
-        let content = digest_of(File::open(path)?)?;
-        Ok(Self::new(Box::new(BufReader::with_capacity(1 << 20, file)), Some(content)))
+        let content = if file.metadata()?.is_file() { Some(digest_of(File::open(path)?)?) } else { None };
+        Ok(Self::new(Box::new(file), content))
     }
 
-    fn new(source: Box<dyn BufRead + Send>, content: Option<[u8; 32]>) -> Self {
-        Self { source, content, running: Digest::default(), number: 0, line: 0 }
+    fn new(source: Box<dyn Read + Send>, content: Option<[u8; 32]>) -> Self {
+        let buffer = SecretBytes::zeroed(READ_SIZE);
+        Self { source, buffer, unread: 0..0, content, running: Digest::default(), number: 0, line: 0 }
     }
 
     /// The next chunk, or nothing at the end.
@@ -101,33 +101,47 @@ impl ChunkReader {
     /// When the source cannot be read on, or its content has changed since it was opened.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let first_line = self.line;
-        let (mut text, mut lines) = (Vec::new(), Vec::new());
-        while self.line - first_line < CHUNK_LINES as u64 {
+        let (mut text, mut lines) = (SecretBytes::zeroed(0), Vec::new());
+        while self.line - first_line < CHUNK_LINES {
             let start = text.len();
-            let read = self.source.by_ref().take(MAX_LINE).read_until(b'\n', &mut text)?;
-            if read == 0 {
+            if !self.append_line(&mut text)? {
                 break;
             }
-            let ended = text.last() == Some(&b'\n');
-            if !ended && read as u64 == MAX_LINE {
-                return Err(ChunkError::LineTooLong(self.line + 1));
-            }
-            if !text[start..].trim_ascii().is_empty() {
-                lines.push((self.line, start..text.len() - usize::from(ended)));
+            if !text.expose()[start..].trim_ascii().is_empty() {
+                lines.push((self.line, start..text.len()));
             }
             self.line += 1;
         }
-        self.running.update(&text);
+        self.running.update(text.expose());
         if self.line == first_line {
-            return if self.content.is_some_and(|known| known != self.running.current()) {
-                Err(ChunkError::Changed)
-            } else {
-                Ok(None)
-            };
+            let changed = self.content.is_some_and(|known| known != self.running.current());
+            return if changed { Err(ChunkError::Changed) } else { Ok(None) };
         }
         let id = chunk_id(&self.content.unwrap_or_else(|| self.running.current()), self.number);
         self.number += 1;
-        Ok(Some(Chunk { id, first_line, text: Body::new(text), lines }))
+        Ok(Some(Chunk { id, first_line, text: Body::from_secret(text), lines }))
+    }
+
+    /// Adds the next line with its end; false at the end of the source.
+    fn append_line(&mut self, text: &mut SecretBytes) -> Result<bool, ChunkError> {
+        let start = text.len();
+        loop {
+            let unread = &self.buffer.expose()[self.unread.clone()];
+            let end = unread.iter().position(|&byte| byte == b'\n');
+            let taken = end.map_or(unread.len(), |end| end + 1);
+            text.append(&unread[..taken]);
+            self.unread.start += taken;
+            if text.len() - start > MAX_LINE {
+                return Err(ChunkError::LineTooLong(self.line + 1));
+            }
+            if end.is_some() {
+                return Ok(true);
+            }
+            self.unread = 0..self.source.read(self.buffer.expose_mut())?;
+            if self.unread.is_empty() {
+                return Ok(text.len() > start);
+            }
+        }
     }
 }
 
@@ -184,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_is_an_error_and_not_all_memory() {
-        let mut reader = ChunkReader::new(Box::new(BufReader::new(io::repeat(b'x'))), None);
+        let mut reader = ChunkReader::new(Box::new(io::repeat(b'x')), None);
         assert!(matches!(reader.next_chunk(), Err(ChunkError::LineTooLong(1))));
     }
 }

@@ -12,7 +12,7 @@ use super::file::file_error;
 use super::outcome::outcome_of;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::login::{Masker, Outcome, SentAt, utc_day};
+use crate::login::{Masker, Outcome, utc_day};
 use crate::output;
 use crate::queue::{BATCH, Queue};
 use crate::vault::{Vault, VaultError};
@@ -57,13 +57,11 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
 ///
 /// # Errors
 /// When the file cannot be read, or there are no keys.
-pub async fn file(path: &Path, args: &LoadArgs, vault: &Vault) -> Result<Exit, Error> {
+pub async fn file(path: &Path, mut reader: ChunkReader, args: &LoadArgs, vault: &Vault) -> Result<Exit, Error> {
     let mut masker = masker(vault).await?;
     let wanted = args.max_messages.unwrap_or(DEFAULT_MESSAGES) as usize;
-    let day = SentAt::from_attribute(None).row_day(Timestamp::now());
-    debug_assert_eq!(day, utc_day(Timestamp::now()));
+    let day = utc_day(Timestamp::now());
     let mut outcomes = Vec::new();
-    let mut reader = ChunkReader::open(path).map_err(|e| file_error(path, &e))?;
     while outcomes.len() < wanted
         && let Some(chunk) = reader.next_chunk().map_err(|e| file_error(path, &e))?
     {

@@ -16,16 +16,18 @@ use uuid::Uuid;
 use super::chunks::{Chunk, ChunkError, ChunkReader};
 use super::outcome::{outcome_of, refused_by_database};
 use super::patience::Patience;
-use super::tally::Tally;
+use super::tally::{Summary, Tally};
 use super::write::connected;
 use super::{Format, LoadArgs, flags};
 use crate::db::{DbError, Fenced, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
+use crate::kms::Kms;
 use crate::login::{
     AppVersionEncoding, Body, Envelope, MaskedLogin, Masker, Outcome, Plan, SealedRejection, SentAt, Source, utc_day,
 };
-use crate::output::{self, Progress};
+use crate::output::Progress;
 use crate::vault::{Keyring, Vault, VaultError};
+use crate::{aws, output};
 
 const CONNECTIONS: usize = 3;
 
@@ -44,12 +46,14 @@ struct FileRun {
 ///
 /// # Errors
 /// When the file cannot be read, or KMS or database cannot be used.
-pub async fn load(path: &Path, args: LoadArgs, vault: Vault, target: Target, stop: CancellationToken) -> Result<Exit, Error> {
-    if args.dry_run {
-        return super::dry_run::file(path, &args, &vault).await;
-    }
-    if args.max_messages.is_some() {
+pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: CancellationToken) -> Result<Exit, Error> {
+    if args.max_messages.is_some() && !args.dry_run {
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
+    }
+    let reader = ChunkReader::open(path).map_err(|e| file_error(path, &e))?;
+    let vault = Vault::open(target.clone(), Kms::new(&aws::configuration().await?)).await?;
+    if args.dry_run {
+        return super::dry_run::file(path, reader, &args, &vault).await;
     }
     let run = Arc::new(FileRun {
         vault,
@@ -61,31 +65,23 @@ pub async fn load(path: &Path, args: LoadArgs, vault: Vault, target: Target, sto
         poison_budget: args.poison_budget,
     });
     let (sender, chunks) = mpsc::channel(CONNECTIONS);
-    let reader = tokio::task::spawn_blocking({
-        let path = path.to_owned();
-        move || read_chunks(&path, &sender)
-    });
+    let reading = tokio::task::spawn_blocking(move || read_chunks(reader, &sender));
     let progress = output::stderr_is_terminal().then(Progress::start);
     let written = write_chunks(&run, chunks, progress.as_ref()).await;
     drop(progress);
     report(&run, args.format)?;
-    written?;
-    if run.stop.is_cancelled() {
-        let poisoned = run.tally.quarantined() > run.poison_budget;
-        output::note("the rest of the file was not loaded; load it again: what is there already is recognised");
+    let all_written = written?;
+    if !all_written {
         // The reader may wait for standard input; nobody waits for it.
-        return Ok(if poisoned { Exit::Attention } else { Exit::Done });
+        output::note("the rest was not loaded; load it again: what is there already is recognised");
+    } else if let Ok(Err(error)) = reading.await {
+        return Err(file_error(path, &error));
     }
-    match reader.await {
-        Ok(Ok(())) => Ok(Exit::Done),
-        Ok(Err(error)) => Err(file_error(path, &error)),
-        Err(_) => Err(file_error(path, &ChunkError::Io(std::io::ErrorKind::Other))),
-    }
+    Ok(if run.is_poisoned() { Exit::Attention } else { Exit::Done })
 }
 
 /// Reads ahead of the writers, no more than they can take.
-fn read_chunks(path: &Path, chunks: &mpsc::Sender<Chunk>) -> Result<(), ChunkError> {
-    let mut reader = ChunkReader::open(path)?;
+fn read_chunks(mut reader: ChunkReader, chunks: &mpsc::Sender<Chunk>) -> Result<(), ChunkError> {
     while let Some(chunk) = reader.next_chunk()? {
         if chunks.blocking_send(chunk).is_err() {
             break;
@@ -94,22 +90,27 @@ fn read_chunks(path: &Path, chunks: &mpsc::Sender<Chunk>) -> Result<(), ChunkErr
     Ok(())
 }
 
-async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progress: Option<&Progress>) -> Result<(), Error> {
+/// Writes chunks on several connections; true when all that the reader sent was written.
+async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progress: Option<&Progress>) -> Result<bool, Error> {
     let chunks = Arc::new(Mutex::new(chunks));
     let mut writers = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let writer = ChunkWriter { run: Arc::clone(run), session: None, masking: None };
         writers.spawn(writer.write_until_end(Arc::clone(&chunks)));
     }
-    let mut result = Ok(());
+    let mut result = Ok(true);
     while !writers.is_empty() {
         if let Some(progress) = progress {
             progress.show(super::progress_text(&run.tally, None));
         }
         let tick = tokio::time::timeout(std::time::Duration::from_millis(250), writers.join_next()).await;
-        if let Ok(Some(Ok(Err(error)))) = tick {
-            run.stop.cancel();
-            result = Err(error);
+        match tick {
+            Ok(Some(Ok(Err(error)))) => {
+                run.stop.cancel();
+                result = Err(error);
+            }
+            Ok(Some(Ok(Ok(to_the_end)))) => result = result.map(|all| all && to_the_end),
+            _ => {}
         }
     }
     result
@@ -130,19 +131,24 @@ struct Line {
 }
 
 impl ChunkWriter {
-    async fn write_until_end(mut self, chunks: Arc<Mutex<mpsc::Receiver<Chunk>>>) -> Result<(), Error> {
+    /// Writes chunk after chunk; false when it was stopped before the last.
+    async fn write_until_end(mut self, chunks: Arc<Mutex<mpsc::Receiver<Chunk>>>) -> Result<bool, Error> {
         let next = async || chunks.lock().await.recv().await;
         let stop = self.run.stop.clone();
-        while let Some(Some(chunk)) = stop.run_until_cancelled(next()).await {
-            self.run.tally.received(chunk.len());
-            self.write(&chunk).await?;
-            self.run.tally.released(chunk.len());
-            if self.run.tally.quarantined() > self.run.poison_budget {
+        loop {
+            match stop.run_until_cancelled(next()).await {
+                Some(Some(chunk)) => {
+                    self.run.tally.received(chunk.len());
+                    self.write(&chunk).await?;
+                }
+                Some(None) => return Ok(true),
+                None => return Ok(false),
+            }
+            if self.run.is_poisoned() {
                 tracing::error!("the poison budget is used up: is this a file of login events?");
                 stop.cancel();
             }
         }
-        Ok(())
     }
 
     /// Writes one chunk, whatever it takes: again after faults, without the rows that the database refuses.
@@ -258,6 +264,10 @@ fn allows(plan: &Plan, outcome: &Outcome) -> bool {
 }
 
 impl FileRun {
+    fn is_poisoned(&self) -> bool {
+        self.tally.quarantined() > self.poison_budget
+    }
+
     fn row_day(&self) -> Date {
         utc_day(self.started_at)
     }
@@ -281,7 +291,11 @@ fn report(run: &FileRun, format: Format) -> Result<(), Error> {
     if format == Format::Json {
         return output::json(&summary);
     }
-    output::line(&format!("{summary} in {:.1} s, {:.0} lines/s", summary.seconds, summary.rate()))?;
+    let Summary { received, loaded, duplicates, quarantined, seconds, .. } = summary;
+    output::line(&format!(
+        "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined {quarantined} in {seconds:.1} s, {:.0} lines/s",
+        summary.rate()
+    ))?;
     if summary.received > 0 && summary.duplicates == summary.received {
         output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
     }

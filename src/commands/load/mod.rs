@@ -62,8 +62,7 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     let stop = stop_on_signal()?;
     let target = commands::database(global, environment, "load")?;
     if let Some(path) = args.file.clone() {
-        let kms = Kms::new(&aws::configuration().await?);
-        return file::load(&path, args, Vault::open(target.clone(), kms).await?, target, stop).await;
+        return file::load(&path, args, target, stop).await;
     }
     let url = environment.queue_url(args.queue_url.clone())?;
     let config = aws::configuration().await?;
@@ -73,7 +72,6 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     if args.dry_run {
         return dry_run::queue(&args, &queue, &vault, &stop).await;
     }
-    target.connect().await?.drop_old_days().await?;
     let run = Arc::new(Run::new(options(&args), queue, vault, target, stop));
     tracing::info!(drain = args.drain, receivers = args.receivers, "loading from the queue");
     receive_write_delete(&run).await;

@@ -130,12 +130,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the days of the ledger that this writer has not met yet, each in a transaction of its own.
+    /// Makes the days of the ledger that this writer has not met yet, and drops those that SQS cannot deliver any more.
     async fn make_days(&mut self, batch: &[InHand]) -> Result<(), Error> {
         for message in batch {
             let day = message.envelope.sent.ledger_day();
             if !self.days.contains(&day) {
-                connected(&mut self.session, &self.run.target).await?.ensure_day(day).await?;
+                let session = connected(&mut self.session, &self.run.target).await?;
+                session.ensure_day(day).await?;
+                session.drop_old_days().await?;
                 self.days.insert(day);
             }
         }

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-pub use database::{Database, Login};
+pub use database::Database;
 pub use events::{event, sample};
 pub use proxy::{Action, Proxy};
 pub use queue::TestQueue;
