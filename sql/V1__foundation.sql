@@ -31,7 +31,7 @@ create index if not exists user_logins_device_id_hash on public.user_logins (dev
 
 grant select on public.user_logins to loginetl_analyst;
 grant insert on public.user_logins to loginetl_loader;
-grant select on vault.schema_version to public;
+alter table vault.schema_version owner to loginetl_owner;
 
 set local role loginetl_owner;
 
@@ -72,7 +72,7 @@ create table vault.rotation (
 );
 create unique index one_rotation on vault.rotation (field) where finished_at is null;
 
--- Loaders hold it shared (row exclusive), a rotation's step exclusive. Empty for ever.
+-- Loaders hold it shared (row exclusive), a rotation's step exclusive. Nobody reads it; it has no columns.
 create table vault.fence ();
 
 -- Which keys are in force, in one row: no row before the first keys.
@@ -113,7 +113,7 @@ create view vault.ingest_keys as
 
 grant usage on schema vault to loginetl_loader;
 grant insert on vault.fence to loginetl_loader;
-grant select on vault.plan, vault.ingest_keys to loginetl_loader;
+grant select on vault.plan, vault.ingest_keys, vault.schema_version to loginetl_loader;
 
 -- Ingest -----------------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ create table ingest.ledger (
 ) partition by list (sent_day);
 
 -- Messages without a credible SentTimestamp, and file chunks. Never dropped.
-create table ingest.ledger_fixed partition of ingest.ledger for values in ('1970-01-01');
+create table ingest.ledger_19700101 partition of ingest.ledger for values in ('1970-01-01');
 
 create table ingest.days (
     day     date        primary key,
@@ -157,16 +157,16 @@ create function ingest.ensure_day(wanted date) returns void
 declare
     part text := 'ledger_' || to_char(wanted, 'YYYYMMDD');
 begin
-    if exists (select from ingest.days where day = wanted) then
+    if to_regclass('ingest.' || part) is not null and exists (select from ingest.days where day = wanted) then
         return;
     end if;
     lock table ingest.days in exclusive mode;
-    if exists (select from ingest.days where day = wanted) then
+    if to_regclass('ingest.' || part) is not null and exists (select from ingest.days where day = wanted) then
         return;
     end if;
     execute format('create table ingest.%I (like ingest.ledger including all)', part);
     execute format('alter table ingest.ledger attach partition ingest.%I for values in (%L)', part, wanted);
-    insert into ingest.days (day) values (wanted);
+    insert into ingest.days (day) values (wanted) on conflict (day) do update set made_at = clock_timestamp();
 end
 $$;
 
@@ -185,7 +185,7 @@ begin
           and made_at < clock_timestamp() - interval '16 days'
         order by day
     loop
-        execute format('drop table ingest.%I', 'ledger_' || to_char(old, 'YYYYMMDD'));
+        execute format('drop table if exists ingest.%I', 'ledger_' || to_char(old, 'YYYYMMDD'));
         delete from ingest.days where day = old;
         dropped := dropped + 1;
     end loop;

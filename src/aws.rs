@@ -74,7 +74,7 @@ impl CallError {
     {
         let raw = error.raw_response();
         let status = raw.map_or(0, |response| response.status().as_u16());
-        if raw.and_then(|r| r.body().bytes()).is_some_and(|body| body.trim_ascii_start().starts_with(b"<")) {
+        if !matches!(status, 429 | 502..=504) && raw.and_then(|r| r.body().bytes()).is_some_and(is_query_protocol) {
             return Self { operation, kind: CallKind::QueryProtocol, detail: format!(" (HTTP {status})") };
         }
         match error {
@@ -82,13 +82,13 @@ impl CallError {
                 let code = context.err().code().unwrap_or("no error code");
                 Self { operation, kind: kind_of(code, status), detail: format!(" ({})", printable(code)) }
             }
-            _ if find::<CredentialsError>(error).is_some() => Self::new(operation, CallKind::NoCredentials),
+            _ if find(error).is_some_and(are_missing) => Self::new(operation, CallKind::NoCredentials),
             SdkError::TimeoutError(_) => Self { operation, kind: CallKind::Unreachable, detail: " (timeout)".to_owned() },
             SdkError::DispatchFailure(_) => {
                 let io = find::<std::io::Error>(error).map_or_else(String::new, |io| format!(" ({})", io.kind()));
                 Self { operation, kind: CallKind::Unreachable, detail: io }
             }
-            SdkError::ResponseError(_) if status >= 500 => Self::new(operation, CallKind::Busy),
+            SdkError::ResponseError(_) if status >= 500 || status == 429 => Self::new(operation, CallKind::Busy),
             _ => Self { operation, kind: CallKind::Refused, detail: " (the answer could not be read)".to_owned() },
         }
     }
@@ -147,6 +147,17 @@ fn kind_of(code: &str, status: u16) -> CallKind {
         _ if status == 403 => CallKind::Denied,
         _ => CallKind::Refused,
     }
+}
+
+/// Whether an answer is XML of the query protocol, and not the page of a proxy that stands before the service.
+fn is_query_protocol(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    [&b"<?xml"[..], b"<ErrorResponse", b"<Response"].iter().any(|xml| start.starts_with(xml))
+}
+
+/// Whether there are no credentials at all; a provider that does not answer now may do so later.
+fn are_missing(error: &CredentialsError) -> bool {
+    matches!(error, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
 }
 
 /// An error code is a word; whatever else an endpoint answers there is not repeated.

@@ -38,6 +38,9 @@ pub enum Error {
     /// The start-up self-test of the cipher failed.
     #[error("the self-test of AES-SIV failed: this build or this processor computes wrongly")]
     SelfTest,
+    /// A part of this process stopped by a defect of ours.
+    #[error("a worker of this process panicked; what it had in hand is not written")]
+    Panicked,
     /// The process could not be set up.
     #[error("cannot start: {0}")]
     Start(String),
@@ -80,6 +83,7 @@ impl Error {
             Self::File { .. } => (Exit::Usage, "check the name; loginetl reads JSON Lines, one event a line".to_owned()),
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
+            Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
             Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
         }
     }
@@ -98,7 +102,7 @@ fn settings_hint(error: &SettingsError) -> String {
 fn db_advice(error: &DbError) -> (Exit, String) {
     let (exit, hint) = match error {
         DbError::Url(_) => (Exit::Usage, "correct LOGINETL_DATABASE_URL or --database-url"),
-        DbError::Connect(cause) if cause.contains("certificate") || cause.contains("TLS") || cause.contains("tls") => (
+        DbError::Tls(_) => (
             Exit::Usage,
             "TLS is verified by default: give sslrootcert=FILE for a private authority; for a server without TLS on a trusted network, sslmode=disable",
         ),
@@ -116,7 +120,7 @@ fn db_advice(error: &DbError) -> (Exit, String) {
             SqlKind::Login => (Exit::Refused, "see user name and password in the database URL, and the server's pg_hba.conf"),
             SqlKind::Denied if error.is_about_roles() => (
                 Exit::Refused,
-                "run init as a superuser; or let one run: grant loginetl_owner to YOUR_LOGIN, and own the database",
+                "run init as a superuser; or have one run GRANT loginetl_owner TO your login, which owns the database",
             ),
             SqlKind::Denied => {
                 (Exit::Refused, "connect as a login that is a member of the group this command needs (see the README: roles)")

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use loginetl::cli::{Cli, Command};
 use loginetl::error::{Error, Exit};
 use loginetl::settings::Environment;
-use loginetl::{commands, crypto, logging, output};
+use loginetl::{commands, logging, output, token};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -21,7 +21,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, Error> {
     let environment = Environment::read()?;
     logging::start(cli.global.log_format, &environment)?;
-    crypto::self_test().map_err(|_| Error::SelfTest)?;
+    output::panics_without_values();
+    token::self_test().map_err(|_| Error::SelfTest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::Start(e.to_string()))?;
     let result = runtime.block_on(async {

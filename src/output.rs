@@ -63,6 +63,14 @@ pub fn note(text: &str) {
     PROGRESS.suspend(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
+/// From now on a panic prints where it happened and not its message, which may quote a value.
+pub fn panics_without_values() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        note(&format!("panic at {place}"));
+    }));
+}
+
 /// Asks a yes-or-no question on the terminal; without one, there is no answer.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
@@ -46,8 +47,6 @@ pub struct Depth {
     pub visible: u64,
     /// Handed out and neither deleted nor given back.
     pub in_flight: u64,
-    /// Sent with a delay that has not ended.
-    pub delayed: u64,
 }
 
 /// A client of one queue.
@@ -80,8 +79,9 @@ impl Queue {
             .visibility_timeout(seconds(self.visibility_timeout))
             .message_system_attribute_names(Attribute::SentTimestamp)
             .message_system_attribute_names(Attribute::ApproximateReceiveCount);
-        let answer =
-            request.customize().config_override(aws_sdk_sqs::config::Config::builder().timeout_config(attempt)).send().await;
+        // One attempt: the receivers have their own back-off, and stopping must not wait for three.
+        let once = aws_sdk_sqs::config::Config::builder().timeout_config(attempt).retry_config(RetryConfig::disabled());
+        let answer = request.customize().config_override(once).send().await;
         let answer = answer.map_err(|e| CallError::of("SQS ReceiveMessage", &e))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(queue_message).collect())
     }
@@ -103,11 +103,12 @@ impl Queue {
         Ok((answer.successful.len(), failed.collect()))
     }
 
-    /// Sets the time until up to 10 messages become visible again; zero gives them back now.
+    /// Sets the time until up to 10 messages become visible again; zero gives them back now. Returns the receipts that
+    /// the queue refused: those messages are visible already, or become so at their time.
     ///
     /// # Errors
-    /// When SQS cannot be reached, or refuses all. A single refusal is no error: that message is visible already.
-    pub async fn change_visibility(&self, receipts: &[Receipt], timeout: Duration) -> Result<(), CallError> {
+    /// When SQS cannot be reached, or refuses all.
+    pub async fn change_visibility(&self, receipts: &[Receipt], timeout: Duration) -> Result<Vec<Receipt>, CallError> {
         const OPERATION: &str = "SQS ChangeMessageVisibilityBatch";
         let entry = |(i, receipt): (usize, &Receipt)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&receipt.0);
@@ -116,7 +117,9 @@ impl Queue {
         let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
         let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
-        request.send().await.map(drop).map_err(|e| CallError::of(OPERATION, &e))
+        let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| receipts.get(i).cloned());
+        Ok(failed.collect())
     }
 
     /// How many messages the queue has, roughly.
@@ -124,15 +127,11 @@ impl Queue {
     /// # Errors
     /// When SQS cannot be reached, or refuses.
     pub async fn depth(&self) -> Result<Depth, CallError> {
-        let names = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
+        let names = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
         let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
         let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
         let count = |name| answer.attributes().and_then(|all| all.get(name)).and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]), delayed: count(&names[2]) })
+        Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]) })
     }
 
     /// For how long a received message stays invisible to others.

@@ -56,7 +56,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("cli", &["login"]),
     ("logging", &["cli", "output", "settings"]),
     ("commands", &["aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "settings", "token", "vault"]),
-    ("main", &["cli", "commands", "crypto", "error", "logging", "output", "settings"]),
+    ("main", &["cli", "commands", "error", "logging", "output", "settings", "token"]),
 ];
 
 fn uses(code: &str) -> Vec<String> {

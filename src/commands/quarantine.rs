@@ -19,7 +19,7 @@ use crate::vault::{Keyring, Vault};
 use crate::{aws, output};
 
 /// Messages that are opened and moved in one transaction.
-const PAGE: i64 = 200;
+const PAGE: i64 = 50;
 
 /// Runs one of the subcommands.
 ///
@@ -38,20 +38,20 @@ async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
     let session = connect(target).await?;
     let filter = filter(&args.selection);
     let entries = session.quarantine_list(&filter, i64::from(args.limit)).await?;
+    let (total, _) = session.quarantine_count(&filter).await?;
+    if total > entries.len() as u64 {
+        output::note(&format!("{} of {total} shown; --limit N shows more", entries.len()));
+    }
     if args.format == Format::Json {
         entries.iter().map(shown).try_for_each(|entry| output::json(&entry))?;
         return Ok(Exit::Done);
     }
-    let total = session.quarantine_count(&filter).await?;
     if total == 0 {
         output::line("the quarantine is empty")?;
         return Ok(Exit::Done);
     }
     let header = ["id", "reason", "field", "length", "age", "source", "received", "deliveries", "message id"];
     output::table(&header, entries.iter().map(cells).collect())?;
-    if total > entries.len() as u64 {
-        output::line(&format!("{} of {total} shown; --limit N shows more", entries.len()))?;
-    }
     Ok(Exit::Done)
 }
 
@@ -153,7 +153,12 @@ async fn retry_page(
     retried: &mut Retried,
 ) -> Result<(), Error> {
     retried.tried += sealed.len() as u64;
-    let bodies = open_all(sealed, vault.keyring().await?.as_ref());
+    let mut keyring = vault.keyring().await?;
+    let sealed_under = |body: &SealedBody| Sealer::key_id_of(&body.sealed).ok();
+    if sealed.iter().filter_map(sealed_under).any(|id| keyring.data_key(id).is_none()) {
+        keyring = vault.refresh(&keyring).await?;
+    }
+    let bodies = open_all(sealed, keyring.as_ref());
     retried.not_opened += (sealed.len() - bodies.len()) as u64;
     loop {
         let keyring = vault.known();
@@ -242,7 +247,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         return Err(SettingsError::Flags("name messages, --reason, --older-than, or --all".to_owned()).into());
     }
     let session = connect(target).await?;
-    let count = session.quarantine_count(&filter).await?;
+    let (count, last) = session.quarantine_count(&filter).await?;
     if count == 0 {
         output::note("no such message in the quarantine");
         return Ok(Exit::Attention);
@@ -251,7 +256,8 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::note("nothing was deleted");
         return Ok(Exit::Done);
     }
-    let purged = session.quarantine_purge(&filter).await?;
+    // Deleted is what was counted: a message that came while somebody thought it over stays.
+    let purged = session.quarantine_purge(&QuarantineFilter { through: last, ..filter }).await?;
     if args.format == Format::Json {
         output::json(&Purged { purged })?
     } else {
@@ -278,5 +284,6 @@ fn filter(selection: &Selection) -> QuarantineFilter {
         ids: Some(selection.ids.clone()).filter(|ids| !ids.is_empty()),
         reason: selection.reason.map(ToOwned::to_owned),
         before: selection.older_than.and_then(|age| Timestamp::now().checked_sub(age).ok()),
+        through: None,
     }
 }

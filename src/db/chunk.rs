@@ -2,13 +2,15 @@
 //!
 //! Invariant: a chunk is loaded whole or not at all, and once.
 
+use std::ops::Range;
+
 use jiff::civil::Date;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::batch::RejectionColumns;
-use super::{DbError, Fenced};
+use super::{DbError, Fenced, SqlKind};
 use crate::login::{Envelope, FIXED_DAY, MaskedLogin, SealedRejection};
 
 const CLAIM: &str = "insert into ingest.ledger (sent_day, message_id) values ($1, $2) on conflict do nothing";
@@ -64,6 +66,30 @@ impl Fenced<'_> {
             writer.as_mut().write(&row).await.map_err(failed)?;
         }
         writer.finish().await.map_err(failed)
+    }
+
+    /// Copies the rows that the database takes, and returns the places of those that it refuses: found by halving,
+    /// each part behind a savepoint, so that rows which conflict with each other are found too.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses for another reason than a row.
+    pub async fn copy_logins_one_by_one(&self, logins: &[&MaskedLogin]) -> Result<Vec<usize>, DbError> {
+        let step = async |sql| self.transaction.batch_execute(sql).await.map_err(|e| DbError::sql("copying rows", &e));
+        let mut refused = Vec::new();
+        let mut parts: Vec<Range<usize>> = std::iter::once(0..logins.len()).collect();
+        while let Some(part) = parts.pop() {
+            step("savepoint part").await?;
+            match self.copy_logins(logins[part.clone()].iter().copied()).await {
+                Ok(_) => step("release savepoint part").await?,
+                Err(error) if error.sql_kind() == Some(SqlKind::Data) => {
+                    step("rollback to savepoint part; release savepoint part").await?;
+                    let middle = part.start + part.len() / 2;
+                    if part.len() == 1 { refused.push(part.start) } else { parts.extend([middle..part.end, part.start..middle]) }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(refused)
     }
 
     /// Quarantines lines of a claimed chunk.

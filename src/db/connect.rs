@@ -17,7 +17,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::DbError;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// To a connection that can be used: TCP, TLS, login, first answer. A server may accept and stay mute.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the database is and how to reach it.
@@ -49,6 +50,9 @@ impl Target {
         let mut config: tokio_postgres::Config = rest
             .parse()
             .map_err(|_| DbError::Url("cannot be parsed; it should read postgres://USER:PASSWORD@HOST:PORT/DATABASE"))?;
+        if config.get_hosts().is_empty() {
+            return Err(DbError::Url("names no host"));
+        }
         let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
         let tls = match sslmode.as_deref() {
             Some("disable") => Tls::None,
@@ -59,9 +63,6 @@ impl Target {
         };
         config.ssl_mode(if matches!(tls, Tls::None) { SslMode::Disable } else { SslMode::Require });
         config.application_name(application_name).tcp_user_timeout(PEER_TIMEOUT);
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
         Ok(Self { config, tls })
     }
 
@@ -76,6 +77,11 @@ impl Target {
     /// # Errors
     /// When there is no connection to be had, or the server is too old or not in UTF8.
     pub async fn connect(&self) -> Result<Session, DbError> {
+        let mute = |_| DbError::Connect("the server does not answer".to_owned());
+        tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await.map_err(mute)?
+    }
+
+    async fn open(&self) -> Result<Session, DbError> {
         let client = match &self.tls {
             Tls::None => drive(self.config.connect(NoTls).await)?,
             Tls::Unverified(tls) | Tls::Verified(tls) => {
@@ -145,13 +151,25 @@ fn split_tls_options(url: &str) -> Result<(String, Option<String>, Option<PathBu
         let query = query.split('&').filter(&mut keep).collect::<Vec<_>>().join("&");
         if query.is_empty() { base.to_owned() } else { format!("{base}?{query}") }
     } else {
-        url.split_whitespace().filter(&mut keep).collect::<Vec<_>>().join(" ")
+        keywords(url).into_iter().filter(&mut keep).collect::<Vec<_>>().join(" ")
     };
     let decode = |text: String| {
         let decoded = percent_encoding::percent_decode_str(&text).decode_utf8();
         decoded.map(|path| PathBuf::from(path.as_ref())).map_err(|_| DbError::Url("names an sslrootcert that is not UTF-8"))
     };
     Ok((rest, sslmode, sslrootcert.map(decode).transpose()?))
+}
+
+/// Splits `keyword=value` pairs at white space outside of quotes.
+fn keywords(text: &str) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let split = move |c: char| {
+        let at_space = c.is_whitespace() && !quoted && !escaped;
+        quoted ^= c == '\'' && !escaped;
+        escaped = c == '\\' && !escaped;
+        at_space
+    };
+    text.split(split).filter(|part| !part.is_empty()).collect()
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -222,5 +240,39 @@ impl ServerCertVerifier for AcceptAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> bool {
+        Target::parse(url, "test").is_err()
+    }
+
+    #[test]
+    fn no_spelling_of_a_url_switches_tls_off_in_silence() {
+        let verified = |url: &str| Target::parse(url, "test").is_ok_and(|t| matches!(t.tls, Tls::Verified(_)));
+        for url in [
+            "postgres://u:p@h/d",
+            "postgres://u:p@h/d?sslmode=verify-full",
+            "postgres://u:p@h/d?application_name=x&sslmode=verify-full",
+            "host=h user=u sslmode=verify-full",
+            "host=h user=u password='a sslmode=disable b'",
+            "host=h hostaddr=127.0.0.1 user=u",
+        ] {
+            assert!(verified(url), "{url}");
+        }
+        for url in [
+            "postgres://h/d?sslmode=prefer",
+            "postgres://h/d?sslmode=allow",
+            "postgres://h/d?sslmode=",
+            "hostaddr=127.0.0.1 user=u",
+            "user=u",
+        ] {
+            assert!(refused(url), "{url}");
+        }
+        assert!(Target::parse("host=/run/postgresql user=u", "test").is_ok_and(|t| matches!(t.tls, Tls::None)));
     }
 }

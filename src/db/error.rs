@@ -14,6 +14,9 @@ pub enum DbError {
     /// No connection, or none that may be used.
     #[error("cannot connect to the database: {0}")]
     Connect(String),
+    /// TLS was asked for, and the server has none or shows a certificate that is not accepted.
+    #[error("no TLS with the database: {0}")]
+    Tls(String),
     /// The server is older than 14 or not in UTF8.
     #[error("the database server {0}")]
     Server(String),
@@ -86,19 +89,24 @@ impl DbError {
         if error.as_db_error().is_some() {
             return Self::sql("connecting", error);
         }
-        if error.to_string().contains("invalid configuration") {
-            return Self::Url("lacks a password, and the server asks for one");
-        }
         let mut text = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.contains(&cause_text) {
-                text = format!("{text}: {cause_text}");
+        let mut tls = false;
+        let mut cause = std::error::Error::source(error);
+        while let Some(current) = cause {
+            let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            tls |= wrapped.is_some_and(|inner| inner.is::<rustls::Error>());
+            let current_text = current.to_string();
+            if !text.contains(&current_text) {
+                text = format!("{text}: {current_text}");
             }
-            source = cause.source();
+            cause = current.source();
         }
-        Self::Connect(text)
+        match () {
+            () if text.contains("password missing") => Self::Url("lacks a password, and the server asks for one"),
+            () if text.contains("invalid configuration") => Self::Url("is not complete"),
+            () if tls || text.contains("does not support TLS") => Self::Tls(text),
+            () => Self::Connect(text),
+        }
     }
 
     /// What the SQLSTATE means, where there is one.

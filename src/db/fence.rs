@@ -5,9 +5,10 @@
 
 use jiff::civil::Date;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{IsolationLevel, Row, Transaction};
 use uuid::Uuid;
 
+use super::keys::{INGEST_KEYS, KeyRow, key_row};
 use super::{DbError, Session};
 use crate::login::{FieldPlan, KeyPair, Plan};
 use crate::token::KeyId;
@@ -36,19 +37,26 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn fenced(&mut self) -> Result<Fenced<'_>, DbError> {
         let failed = |e| DbError::sql("taking the fence", &e);
-        let builder = self.client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::ReadCommitted);
+        let builder = self.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
         let transaction = builder.start().await.map_err(failed)?;
         transaction.batch_execute(SETTINGS_AND_FENCE).await.map_err(failed)?;
         Ok(Fenced { transaction })
     }
 
-    /// The keys in force now; a moment later they may be others. Nothing before the first `init`.
+    /// The keys in force now, and the wraps that a loader may unwrap, as of one instant; a moment later they may be
+    /// others. No plan before the first `init`.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn plan(&self) -> Result<Option<Plan>, DbError> {
-        let row = self.client.query_typed_opt(PLAN, &[]).await.map_err(|e| DbError::sql("reading the keys in force", &e))?;
-        row.as_ref().map(plan_of).transpose()
+    pub async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
+        let failed = |e| DbError::sql("reading the keys in force", &e);
+        let builder = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let transaction = builder.start().await.map_err(failed)?;
+        let plan = transaction.query_typed_opt(PLAN, &[]).await.map_err(failed)?;
+        let wraps = transaction.query_typed(INGEST_KEYS, &[]).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        let wraps: Result<_, _> = wraps.iter().map(key_row).collect();
+        Ok((plan.as_ref().map(plan_of).transpose()?, wraps?))
     }
 
     /// Makes the ledger's partition of a day, in a transaction of its own.
@@ -57,7 +65,7 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
         let failed = |e| DbError::sql("making a day of the ledger", &e);
-        let builder = self.client.build_transaction().isolation_level(tokio_postgres::IsolationLevel::ReadCommitted);
+        let builder = self.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
         let transaction = builder.start().await.map_err(failed)?;
         transaction.query_typed("select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
@@ -71,8 +79,8 @@ impl Fenced<'_> {
     /// When the database is gone, or there are no keys.
     pub async fn plan(&self) -> Result<Plan, DbError> {
         let failed = |e| DbError::sql("reading the keys in force", &e);
-        let row = self.transaction.query_typed_one(PLAN, &[]).await.map_err(failed)?;
-        plan_of(&row)
+        let row = self.transaction.query_typed_opt(PLAN, &[]).await.map_err(failed)?;
+        plan_of(&row.ok_or(DbError::Invalid("set of keys: none is active"))?)
     }
 
     /// Commits. An error leaves the outcome unknown: send the same rows again, the ledger sorts it out.

@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::{DbError, InitLock, Session};
+use super::{DbError, InitLock};
 use crate::token::{KeyId, Purpose};
 
 /// A data key as the vault knows it, with one of its wraps.
@@ -30,22 +30,13 @@ pub struct NewWrap {
     pub wrapped: Vec<u8>,
 }
 
-const INGEST_KEYS: &str = "select key_id, purpose, check_value, kms_key_arn, wrapped from vault.ingest_keys order by key_id";
+/// The wraps that a loader may unwrap; see [`key_row`].
+pub(super) const INGEST_KEYS: &str =
+    "select key_id, purpose, check_value, kms_key_arn, wrapped from vault.ingest_keys order by key_id";
 
 const WRAPS_OF: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \
     from vault.data_keys k join vault.wraps w using (key_id) where k.key_id = $1 and w.holder = $2";
-
-impl Session {
-    /// The keys that a loader may unwrap.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
-    pub async fn ingest_keys(&self) -> Result<Vec<KeyRow>, DbError> {
-        let rows = self.client.query_typed(INGEST_KEYS, &[]).await.map_err(|e| DbError::sql("reading the wrapped keys", &e))?;
-        rows.iter().map(key_row).collect()
-    }
-}
 
 impl InitLock {
     /// The key of a purpose in a state, if there is one.
@@ -124,7 +115,7 @@ impl InitLock {
     }
 }
 
-fn key_row(row: &Row) -> Result<KeyRow, DbError> {
+pub(super) fn key_row(row: &Row) -> Result<KeyRow, DbError> {
     Ok(KeyRow {
         key_id: KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))?,
         purpose: Purpose::from_name(row.get(1)).ok_or(DbError::Invalid("key purpose"))?,

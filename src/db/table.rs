@@ -43,6 +43,10 @@ pub(super) async fn inspect(client: &Client) -> Result<TableFinding, DbError> {
     if rows.is_empty() {
         return Ok(TableFinding::default());
     }
+    let kind = "select relkind = 'r' from pg_catalog.pg_class where oid = to_regclass('public.user_logins')";
+    if !client.query_typed_one(kind, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+        return Err(DbError::Table("it is a view or partitioned table, and must be an ordinary table".to_owned()));
+    }
     let existing: Vec<(String, String, bool, bool)> =
         rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
     let problems: Vec<String> =

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use jiff::civil::Date;
+use zeroize::Zeroize as _;
 
 use super::json::{self, RawEvent, Scalar};
 use super::{AppVersionEncoding, Body, LoginEvent, Reason, Rejection, dates};
@@ -73,14 +74,18 @@ fn value(
     if text.contains('\0') {
         return Err(Rejection::text(Reason::NulCharacter, field, &text));
     }
-    canonical(&text).map_err(|error| {
+    let plaintext = canonical(&text).map_err(|error| {
         let reason = match error {
             PlaintextError::Empty => Reason::Empty,
             PlaintextError::TooLong => Reason::TooLong,
             PlaintextError::NotAnAddress | PlaintextError::NotCanonical => Reason::InvalidIp,
         };
         Rejection::text(reason, field, &text)
-    })
+    });
+    if let Cow::Owned(mut unescaped) = text {
+        unescaped.zeroize();
+    }
+    plaintext
 }
 
 /// `create_date` before `timestamp`; null counts as absent; present but invalid is a rejection.

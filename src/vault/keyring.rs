@@ -3,19 +3,21 @@
 //! Invariant: whatever fails, there is no plaintext path and no fallback key: loading waits or stops.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 
 use super::VaultError;
-use crate::db::{KeyRow, Session, Target};
+use crate::db::{KeyRow, Target};
 use crate::kms::{Holder, Kms, WrapContext};
 use crate::login::{KeySource, Plan};
 use crate::token::{DataKey, KeyId};
 
 /// After this, unwrapped keys are unwrapped again.
 const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
+/// After a refresh that failed, the next try waits for this long.
+const RETRY_AFTER: Duration = Duration::from_secs(15);
 /// After this, they are not used any more.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
@@ -46,6 +48,7 @@ pub struct Vault {
     kms: Kms,
     current: RwLock<Arc<Keyring>>,
     refreshing: tokio::sync::Mutex<()>,
+    failed_at: Mutex<Option<Instant>>,
 }
 
 impl Vault {
@@ -55,23 +58,39 @@ impl Vault {
     /// When there are none, the database or KMS fails, or an unwrapped key is not the one that was wrapped.
     pub async fn open(target: Target, kms: Kms) -> Result<Self, VaultError> {
         let keyring = unwrap_keys(&target, &kms).await?;
-        Ok(Self { target, kms, current: RwLock::new(Arc::new(keyring)), refreshing: tokio::sync::Mutex::default() })
+        Ok(Self {
+            target,
+            kms,
+            current: RwLock::new(Arc::new(keyring)),
+            refreshing: tokio::sync::Mutex::default(),
+            failed_at: Mutex::default(),
+        })
     }
 
-    /// The keys in force, unwrapped again when they have aged.
+    /// The keys in force, unwrapped again when they have aged. While that fails, the known ones serve up to an hour.
     ///
     /// # Errors
     /// When they are over an hour old and cannot be unwrapped again.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, VaultError> {
         let known = self.known();
-        if known.unwrapped_at.elapsed() < REFRESH_AFTER {
+        let age = known.unwrapped_at.elapsed();
+        if age < REFRESH_AFTER || (age < MAX_AGE && self.is_being_refreshed()) {
             return Ok(known);
         }
         match self.refresh(&known).await {
-            Err(error) if error.is_temporary() && known.unwrapped_at.elapsed() < MAX_AGE => Ok(known),
+            Err(error) if error.is_temporary() && age < MAX_AGE => {
+                *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                Ok(known)
+            }
             Err(error) if error.is_temporary() => Err(VaultError::Expired(Box::new(error))),
             other => other,
         }
+    }
+
+    /// Whether somebody is at it, or it failed a moment ago: then nobody queues up behind it.
+    fn is_being_refreshed(&self) -> bool {
+        let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refreshing.try_lock().is_err() || failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER)
     }
 
     /// Learns keys that `known` lacks. Callers that come together share one round of calls.
@@ -111,9 +130,10 @@ impl Vault {
 
 /// Reads plan and wraps, and has KMS unwrap them, all at once.
 async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> {
-    let session = target.connect().await?;
+    let mut session = target.connect().await?;
     session.check_schema_version().await?;
-    let (plan, rows) = plan_and_wraps(&session).await?;
+    let (plan, rows) = session.plan_and_wraps().await?;
+    let plan = plan.ok_or(VaultError::NoKeys)?;
     let unwrapped_at = Instant::now();
     let keys = try_join_all(rows.iter().map(|row| unwrap(kms, row, Holder::Ingest))).await?;
     let keys: HashMap<_, _> = rows.iter().map(|row| row.key_id).zip(keys.into_iter().map(Arc::new)).collect();
@@ -121,11 +141,6 @@ async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> 
         Some(missing) => Err(VaultError::Unreadable(missing)),
         None => Ok(Keyring { plan, keys, unwrapped_at }),
     }
-}
-
-async fn plan_and_wraps(session: &Session) -> Result<(Plan, Vec<KeyRow>), VaultError> {
-    let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
-    Ok((plan, session.ingest_keys().await?))
 }
 
 /// Unwraps one key and compares it with its check value.

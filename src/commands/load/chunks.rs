@@ -4,7 +4,7 @@
 //! batch sizes, connections or time; the lines are plaintext and live in [`Body`].
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
@@ -29,7 +29,9 @@ pub enum ChunkError {
     #[error("line {0} is longer than 2 MiB: this is not one JSON object a line")]
     LineTooLong(u64),
     /// Its content is not what it was when loading began.
-    #[error("it changed while it was being loaded; load it again")]
+    #[error(
+        "its content was changed, not only appended to, while it was being loaded; compare it with the table before loading it again"
+    )]
     Changed,
 }
 
@@ -85,9 +87,14 @@ impl ChunkReader {
         if path.as_os_str() == "-" {
             return Ok(Self::new(Box::new(io::stdin()), None));
         }
-        let file = File::open(path)?;
-        let content = if file.metadata()?.is_file() { Some(digest_of(File::open(path)?)?) } else { None };
-        Ok(Self::new(Box::new(file), content))
+        let mut file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(Self::new(Box::new(file), None));
+        }
+        let (content, length) = digest_of(&mut file)?;
+        file.seek(SeekFrom::Start(0))?;
+        // Lines that are appended from now on belong to another file.
+        Ok(Self::new(Box::new(file.take(length)), Some(content)))
     }
 
     fn new(source: Box<dyn Read + Send>, content: Option<[u8; 32]>) -> Self {
@@ -122,6 +129,15 @@ impl ChunkReader {
         Ok(Some(Chunk { id, first_line, text: Body::from_secret(text), lines }))
     }
 
+    fn read_some(&mut self) -> io::Result<usize> {
+        loop {
+            match self.source.read(self.buffer.expose_mut()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Adds the next line with its end; false at the end of the source.
     fn append_line(&mut self, text: &mut SecretBytes) -> Result<bool, ChunkError> {
         let start = text.len();
@@ -137,7 +153,7 @@ impl ChunkReader {
             if end.is_some() {
                 return Ok(true);
             }
-            self.unread = 0..self.source.read(self.buffer.expose_mut())?;
+            self.unread = 0..self.read_some()?;
             if self.unread.is_empty() {
                 return Ok(text.len() > start);
             }
@@ -145,13 +161,19 @@ impl ChunkReader {
     }
 }
 
-fn digest_of(mut file: File) -> io::Result<[u8; 32]> {
-    let mut digest = Digest::default();
-    let mut buffer = vec![0; 1 << 20];
+/// The digest of a file, and how many bytes it covers.
+fn digest_of(file: &mut File) -> io::Result<([u8; 32], u64)> {
+    let (mut digest, mut length) = (Digest::default(), 0);
+    let mut buffer = SecretBytes::zeroed(READ_SIZE);
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(digest.current()),
-            read => digest.update(&buffer[..read]),
+        match file.read(buffer.expose_mut()) {
+            Ok(0) => return Ok((digest.current(), length)),
+            Ok(read) => {
+                digest.update(&buffer.expose()[..read]);
+                length += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -20,7 +20,7 @@ pub async fn delete_committed(run: Arc<Run>, committed: Arc<Mutex<mpsc::Receiver
         if committed.lock().await.recv_many(&mut receipts, BATCH).await == 0 {
             return;
         }
-        delete(&run, receipts.clone()).await;
+        run.deadline.run_until_cancelled(delete(&run, receipts.clone())).await;
         run.held.let_go(&receipts);
         run.tally.released(receipts.len());
     }
@@ -28,7 +28,7 @@ pub async fn delete_committed(run: Arc<Run>, committed: Arc<Mutex<mpsc::Receiver
 
 async fn delete(run: &Run, mut receipts: Vec<Receipt>) {
     let mut pause = Duration::from_millis(100);
-    for _ in 0..TRIES {
+    for left in (0..TRIES).rev() {
         match run.queue.delete(&receipts).await {
             Ok((gone, refused)) => {
                 run.tally.deleted(gone);
@@ -39,8 +39,10 @@ async fn delete(run: &Run, mut receipts: Vec<Receipt>) {
         if receipts.is_empty() {
             return;
         }
-        tokio::time::sleep(pause).await;
-        pause *= 3;
+        if left > 0 {
+            tokio::time::sleep(pause).await;
+            pause *= 3;
+        }
     }
     tracing::warn!(messages = receipts.len(), "loaded messages could not be deleted; they will come again and be recognised");
 }

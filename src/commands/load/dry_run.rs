@@ -19,6 +19,8 @@ use crate::vault::{Vault, VaultError};
 
 /// How many messages are shown unless `--max-messages` says otherwise.
 const DEFAULT_MESSAGES: u64 = 10;
+/// The most messages that a dry run holds at once.
+const MOST_MESSAGES: u64 = 1_000;
 /// How long to look for messages.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -28,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// When the queue fails, or there are no keys.
 pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &CancellationToken) -> Result<Exit, Error> {
     let mut masker = masker(vault).await?;
-    let wanted = args.max_messages.unwrap_or(DEFAULT_MESSAGES) as usize;
+    let wanted = args.max_messages.unwrap_or(DEFAULT_MESSAGES).min(MOST_MESSAGES) as usize;
     let (mut shown, mut receipts) = (Vec::new(), Vec::new());
     let mut last_answer = Instant::now();
     let result = loop {
@@ -47,7 +49,9 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
         }
     };
     for ten in receipts.chunks(BATCH) {
-        queue.change_visibility(ten, Duration::ZERO).await?;
+        if let Err(error) = queue.change_visibility(ten, Duration::ZERO).await {
+            tracing::warn!(%error, messages = ten.len(), "messages could not be given back; they come back by their timeout");
+        }
     }
     result?;
     show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, args.format)

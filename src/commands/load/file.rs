@@ -2,9 +2,9 @@
 //!
 //! Invariant: a chunk whose id is in the ledger changes nothing, so that an interrupted file is simply loaded again.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -30,6 +30,8 @@ use crate::vault::{Keyring, Vault, VaultError};
 use crate::{aws, output};
 
 const CONNECTIONS: usize = 3;
+/// Longer than the server's own timeouts together: a server that is mute for so long is gone.
+const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 /// One run over a file.
 struct FileRun {
@@ -74,9 +76,9 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     if !all_written {
         // The reader may wait for standard input; nobody waits for it.
         output::note("the rest was not loaded; load it again: what is there already is recognised");
-    } else if let Ok(Err(error)) = reading.await {
-        return Err(file_error(path, &error));
+        return Ok(if run.is_poisoned() { Exit::Attention } else { Exit::Temporary });
     }
+    reading.await.map_err(|_| Error::Panicked)?.map_err(|error| file_error(path, &error))?;
     Ok(if run.is_poisoned() { Exit::Attention } else { Exit::Done })
 }
 
@@ -103,14 +105,18 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
         if let Some(progress) = progress {
             progress.show(super::progress_text(&run.tally, None));
         }
-        let tick = tokio::time::timeout(std::time::Duration::from_millis(250), writers.join_next()).await;
+        let tick = tokio::time::timeout(Duration::from_millis(250), writers.join_next()).await;
         match tick {
             Ok(Some(Ok(Err(error)))) => {
                 run.stop.cancel();
                 result = Err(error);
             }
             Ok(Some(Ok(Ok(to_the_end)))) => result = result.map(|all| all && to_the_end),
-            _ => {}
+            Ok(Some(Err(_))) => {
+                run.stop.cancel();
+                result = Err(Error::Panicked);
+            }
+            Ok(None) | Err(_) => {}
         }
     }
     result
@@ -121,6 +127,20 @@ struct ChunkWriter {
     run: Arc<FileRun>,
     session: Option<Session>,
     masking: Option<(Arc<Keyring>, Masker)>,
+}
+
+/// How a chunk is copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copying {
+    Whole,
+    /// The database has refused one of its rows.
+    RowByRow,
+}
+
+/// What a try came to.
+enum Step {
+    Committed,
+    Again,
 }
 
 /// A line and what became of it.
@@ -142,7 +162,10 @@ impl ChunkWriter {
                     self.write(&chunk).await?;
                 }
                 Some(None) => return Ok(true),
-                None => return Ok(false),
+                None => {
+                    let left = chunks.lock().await;
+                    return Ok(left.is_closed() && left.is_empty());
+                }
             }
             if self.run.is_poisoned() {
                 tracing::error!("the poison budget is used up: is this a file of login events?");
@@ -151,99 +174,83 @@ impl ChunkWriter {
         }
     }
 
-    /// Writes one chunk, whatever it takes: again after faults, without the rows that the database refuses.
+    /// Writes one chunk, whatever it takes: again after faults, row by row where the database refuses one.
     async fn write(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let mut refused = HashSet::new();
         let mut patience = Patience::default();
+        let mut copying = Copying::Whole;
         loop {
-            let mut lines = match self.mask(chunk, &refused).await {
-                Ok(lines) => lines,
+            let mute = |_| Error::from(DbError::Lost { action: "writing a chunk" });
+            let tried = tokio::time::timeout(LONGEST_WRITE, self.try_write(chunk, copying)).await.map_err(mute).flatten();
+            match tried {
+                Ok(Step::Committed) => return Ok(()),
+                Ok(Step::Again) => {}
+                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::Data) && copying == Copying::Whole => {
+                    tracing::warn!(%error, "the database refuses rows; they go to the quarantine");
+                    copying = Copying::RowByRow;
+                }
                 Err(error) => {
+                    self.session = None;
                     patience.bear(error, &self.run.stop).await?;
-                    continue;
                 }
-            };
-            match self.try_write(chunk.id, &mut lines).await {
-                Ok(()) => return Ok(()),
-                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => {
-                    let found = self.find_refused(&lines).await?;
-                    if found.is_empty() {
-                        return Err(error.into());
-                    }
-                    tracing::warn!(rows = found.len(), %error, "the database refuses rows; they go to the quarantine");
-                    refused.extend(found);
-                }
-                Err(error) => patience.bear(error, &self.run.stop).await?,
             }
         }
     }
 
-    async fn mask(&mut self, chunk: &Chunk, refused: &HashSet<Uuid>) -> Result<Vec<Line>, Error> {
+    /// Masks the chunk by the plan as far as it is known, and writes it in one transaction.
+    async fn try_write(&mut self, chunk: &Chunk, copying: Copying) -> Result<Step, Error> {
         let keyring = self.run.vault.keyring().await?;
         if self.masking.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &keyring)) {
             let masker = Masker::new(keyring.plan(), keyring.as_ref()).map_err(VaultError::Unreadable)?;
-            self.masking = Some((keyring, masker));
+            self.masking = Some((Arc::clone(&keyring), masker));
         }
-        let Some((_, masker)) = &mut self.masking else { return Ok(Vec::new()) };
-        let (row_day, encoding) = (self.run.row_day(), self.run.encoding);
-        let line = |(message_id, body): (Uuid, Body)| {
-            let outcome = if refused.contains(&message_id) {
-                refused_by_database(masker, &body, message_id)?
-            } else {
-                outcome_of(masker, &body, message_id, row_day, encoding)?
-            };
-            Ok(Line { message_id, body, outcome })
-        };
-        chunk.events().map(line).collect()
-    }
-
-    /// One transaction: fence, claim, compare with the plan under the fence, copy, commit.
-    async fn try_write(&mut self, chunk: Uuid, lines: &mut [Line]) -> Result<(), Error> {
+        let Some((_, masker)) = &mut self.masking else { return Ok(Step::Again) };
+        let mut lines = self.run.mask(chunk, masker)?;
         let session = connected(&mut self.session, &self.run.target).await?;
         let fenced = session.fenced().await?;
-        if !fenced.claim_chunk(chunk).await? {
+        if !fenced.claim_chunk(chunk.id).await? {
             self.run.tally.committed(lines.len(), 0, 0);
-            return Ok(());
+            return Ok(Step::Committed);
         }
         let plan = fenced.plan().await?;
-        if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
-            let keyring = self.run.vault.known();
-            let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
+        if plan != keyring.plan() {
+            let Ok(mut current) = Masker::new(plan, keyring.as_ref()) else {
                 // No transaction is open while KMS unwraps the key; the chunk is tried again with it.
                 drop(fenced);
                 self.run.vault.refresh(&keyring).await?;
-                return Err(DbError::Lost { action: "learning a new key" }.into());
+                return Ok(Step::Again);
             };
-            for line in lines.iter_mut() {
-                line.outcome = outcome_of(&mut masker, &line.body, line.message_id, self.run.row_day(), self.run.encoding)?;
+            if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
+                lines = self.run.mask(chunk, &mut current)?;
             }
             self.run.vault.adopt(plan);
+            *masker = current;
         }
-        let (loaded, quarantined) = insert(&self.run, &fenced, lines).await?;
+        if copying == Copying::RowByRow {
+            refuse(&fenced, &mut lines, masker).await?;
+        }
+        let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying).await?;
         fenced.commit().await?;
         self.run.tally.committed(lines.len(), loaded, quarantined);
-        Ok(())
-    }
-
-    /// Finds the rows that the database refuses by halving, in transactions that are rolled back.
-    async fn find_refused(&mut self, lines: &[Line]) -> Result<Vec<Uuid>, Error> {
-        let mut found = Vec::new();
-        let mut parts = vec![lines];
-        while let Some(part) = parts.pop() {
-            let fenced = connected(&mut self.session, &self.run.target).await?.fenced().await?;
-            match fenced.copy_logins(part.iter().filter_map(login)).await {
-                Ok(_) => {}
-                Err(error) if error.sql_kind() != Some(SqlKind::Data) => return Err(error.into()),
-                Err(_) if part.len() == 1 => found.push(part[0].message_id),
-                Err(_) => parts.extend([&part[part.len() / 2..], &part[..part.len() / 2]]),
-            }
-        }
-        Ok(found)
+        Ok(Step::Committed)
     }
 }
 
-async fn insert(run: &FileRun, fenced: &Fenced<'_>, lines: &[Line]) -> Result<(u64, u64), DbError> {
-    let loaded = fenced.copy_logins(lines.iter().filter_map(login)).await?;
+/// Copies what the database takes, and seals what it refuses.
+async fn refuse(fenced: &Fenced<'_>, lines: &mut [Line], masker: &mut Masker) -> Result<(), Error> {
+    let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();
+    let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
+    for refused in fenced.copy_logins_one_by_one(&logins).await? {
+        let line = &mut lines[places[refused]];
+        line.outcome = refused_by_database(masker, &line.body, line.message_id)?;
+    }
+    Ok(())
+}
+
+async fn insert(run: &FileRun, fenced: &Fenced<'_>, lines: &[Line], copying: Copying) -> Result<(u64, u64), DbError> {
+    let loaded = match copying {
+        Copying::Whole => fenced.copy_logins(lines.iter().filter_map(login)).await?,
+        Copying::RowByRow => lines.iter().filter_map(login).count() as u64,
+    };
     let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(line)).collect();
     if rejected.is_empty() {
         return Ok((loaded, 0));
@@ -266,6 +273,14 @@ fn allows(plan: &Plan, outcome: &Outcome) -> bool {
 impl FileRun {
     fn is_poisoned(&self) -> bool {
         self.tally.quarantined() > self.poison_budget
+    }
+
+    fn mask(&self, chunk: &Chunk, masker: &mut Masker) -> Result<Vec<Line>, Error> {
+        let line = |(message_id, body): (Uuid, Body)| {
+            let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
+            Ok(Line { message_id, body, outcome })
+        };
+        chunk.events().map(line).collect()
     }
 
     fn row_day(&self) -> Date {

@@ -6,11 +6,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{BATCH, Queue, Receipt};
 
+/// Calls to the queue at once, where there are many to make.
+pub const CALLS_AT_ONCE: usize = 16;
 /// All bodies in hand together, in KiB.
 const BUDGET_KIB: usize = 64 * 1024;
 /// What a receive reserves for each message until larger bodies are seen, in KiB.
@@ -66,16 +69,34 @@ impl Held {
 
     /// Prolongs what is in hand until cancelled.
     pub async fn keep_alive(&self, queue: &Queue, stop: &CancellationToken) {
-        let timeout = queue.visibility_timeout();
-        let tick = (timeout / 8).max(Duration::from_secs(1));
+        let tick = (queue.visibility_timeout() / 8).max(Duration::from_secs(1));
         while stop.run_until_cancelled(tokio::time::sleep(tick)).await.is_some() {
-            let due = self.due_before(Instant::now() + timeout / 2);
-            for receipts in due.chunks(BATCH) {
-                let until = Instant::now() + timeout;
-                match queue.change_visibility(receipts, timeout).await {
-                    Ok(()) => self.prolong(receipts, until),
-                    Err(error) => tracing::warn!(%error, messages = receipts.len(), "messages in hand could not be prolonged"),
-                }
+            let due = self.due_before(Instant::now() + queue.visibility_timeout() / 2);
+            for many in due.chunks(BATCH * CALLS_AT_ONCE) {
+                let beats = join_all(many.chunks(BATCH).map(|ten| self.prolong(queue, ten.to_vec())));
+                stop.run_until_cancelled(beats).await;
+            }
+        }
+    }
+
+    async fn prolong(&self, queue: &Queue, mut receipts: Vec<Receipt>) {
+        // Some may have been deleted or given back since they were found due: those must not be hidden again.
+        receipts.retain(|receipt| self.lock().deadlines.contains_key(receipt));
+        if receipts.is_empty() {
+            return;
+        }
+        let until = Instant::now() + queue.visibility_timeout();
+        match queue.change_visibility(&receipts, queue.visibility_timeout()).await {
+            Ok(refused) => receipts.retain(|receipt| !refused.contains(receipt)),
+            Err(error) => {
+                tracing::warn!(%error, messages = receipts.len(), "messages in hand could not be prolonged");
+                return;
+            }
+        }
+        let mut state = self.lock();
+        for receipt in &receipts {
+            if let Some(deadline) = state.deadlines.get_mut(receipt) {
+                *deadline = until;
             }
         }
     }
@@ -83,15 +104,6 @@ impl Held {
     fn due_before(&self, deadline: Instant) -> Vec<Receipt> {
         let state = self.lock();
         state.deadlines.iter().filter(|(_, until)| **until < deadline).map(|(receipt, _)| receipt.clone()).collect()
-    }
-
-    fn prolong(&self, receipts: &[Receipt], until: Instant) {
-        let mut state = self.lock();
-        for receipt in receipts {
-            if let Some(deadline) = state.deadlines.get_mut(receipt) {
-                *deadline = until;
-            }
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -88,14 +88,16 @@ async fn receive_write_delete(run: &Arc<Run>) {
 
     Fleet::start(run, &receivers, handed_on);
     for _ in 0..WRITERS {
-        writers.spawn(Writer::new(run, &in_hand, committed.clone()).write_batches());
+        run.spawn(&writers, Writer::new(run, &in_hand, committed.clone()).write_batches());
     }
-    drop(committed);
     for _ in 0..run.options.receivers.div_ceil(4) * 5 {
-        deleters.spawn(delete_committed(Arc::clone(run), Arc::clone(&to_delete)));
+        run.spawn(&deleters, delete_committed(Arc::clone(run), Arc::clone(&to_delete)));
     }
-    beside.spawn(heartbeat(Arc::clone(run), done.clone()));
-    beside.spawn(show_progress(Arc::clone(run), done.clone()));
+    run.spawn(&beside, heartbeat(Arc::clone(run), done.clone()));
+    run.spawn(&beside, show_progress(Arc::clone(run), done.clone()));
+    run.spawn(&beside, Arc::clone(run).watch_deadline(done.clone()));
+    // The workers alone hold the ends of the channels: a stage whose next one is gone notices.
+    drop((in_hand, to_delete, committed));
 
     for stage in [receivers, writers, deleters] {
         stage.close();
@@ -119,7 +121,7 @@ async fn show_progress(run: Arc<Run>, done: CancellationToken) {
     let (mut backlog, mut tick) = (None, 0_u32);
     while done.run_until_cancelled(tokio::time::sleep(Duration::from_millis(250))).await.is_some() {
         if tick.is_multiple_of(16) {
-            backlog = run.queue.depth().await.ok();
+            backlog = done.run_until_cancelled(run.queue.depth()).await.and_then(Result::ok);
         }
         tick += 1;
         progress.show(progress_text(&run.tally, backlog));
@@ -144,12 +146,16 @@ struct Report {
 
 async fn finish(run: Arc<Run>, format: Format) -> Result<Exit, Error> {
     let poisoned = run.is_poisoned();
-    let in_flight = run.queue.depth().await.ok().map(|depth| depth.in_flight);
+    let depth = tokio::time::timeout(Duration::from_secs(2), run.queue.depth()).await;
+    let in_flight = depth.ok().and_then(Result::ok).map(|depth| depth.in_flight);
     let report = Report { summary: run.tally.summary(), in_flight, poison_budget_exceeded: poisoned };
     if format == Format::Json {
         output::json(&report)?;
     } else {
         output::line(&format!("{} in {:.1} s", report.summary, report.summary.seconds))?;
+        if report.summary.given_back > 0 {
+            output::line(&format!("given back {}", report.summary.given_back))?;
+        }
         if let Some(others) = in_flight.filter(|n| *n > 0) {
             output::line(&format!(
                 "{others} messages are in flight elsewhere; they come back if their holder does not delete them"

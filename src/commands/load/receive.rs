@@ -36,6 +36,15 @@ pub struct Fleet {
     out: mpsc::Sender<InHand>,
 }
 
+/// A message in hand, with its share of the memory budget.
+struct Taken {
+    message: QueueMessage,
+    share: Option<Reservation>,
+}
+
+/// A receiver's own ciphers, for the keys it saw last.
+type Masking = Option<(Arc<Keyring>, Masker)>;
+
 /// How a receiver left.
 enum Left {
     /// It is already taken off the number of active ones.
@@ -57,7 +66,8 @@ impl Fleet {
     fn join(self: Arc<Self>) {
         if self.active.fetch_add(1, Ordering::SeqCst) < self.run.options.receivers {
             let tracker = self.tracker.clone();
-            tracker.spawn(async move {
+            let run = Arc::clone(&self.run);
+            run.spawn(&tracker, async move {
                 match self.receive_until_stopped().await {
                     Ok(Left::SteppedDown) => return,
                     Ok(Left::Ended) => {}
@@ -78,27 +88,18 @@ impl Fleet {
             if wanted == 0 {
                 break;
             }
-            let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else { break };
-            let asked_at = Instant::now();
-            let messages = match self.run.queue.receive(wanted, self.poll()).await {
+            let answer = self.receive(wanted, &mut masking).await;
+            self.give_back_quota(wanted - answer.as_ref().map_or(0, Vec::len).min(wanted));
+            let messages = match answer {
                 Ok(messages) => messages,
                 Err(error) => {
-                    self.give_back_quota(wanted);
-                    drop(reserved);
-                    patience.bear(error.into(), &self.run.stop).await?;
+                    patience.bear(error, &self.run.stop).await?;
                     continue;
                 }
             };
             patience.reset();
-            self.give_back_quota(wanted.saturating_sub(messages.len()));
             let received = messages.len();
-            self.run.tally.received(received);
-            if self.run.stop.is_cancelled() {
-                self.run.give_back(messages.into_iter().map(|m| m.receipt).collect()).await;
-                break;
-            }
-            self.hand_on(messages, asked_at, &mut reserved, &mut masking).await?;
-            drop(reserved);
+            self.hand_on(messages, &mut masking).await?;
             if received == BATCH {
                 Arc::clone(self).join();
             } else if received == 0 && self.steps_down() {
@@ -110,38 +111,65 @@ impl Fleet {
         Ok(Left::Ended)
     }
 
-    /// Masks each message and hands it on; waits while the writers are busy.
-    async fn hand_on(
-        &self,
-        messages: Vec<QueueMessage>,
-        asked_at: Instant,
-        reserved: &mut Reservation,
-        masking: &mut Option<(Arc<Keyring>, Masker)>,
-    ) -> Result<(), Error> {
-        if messages.is_empty() {
-            return Ok(());
+    /// Polls once, with room for the answer and keys to mask it; what comes is in hand at once, and so kept alive.
+    async fn receive(&self, wanted: usize, masking: &mut Masking) -> Result<Vec<Taken>, Error> {
+        let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else {
+            return Ok(Vec::new());
+        };
+        self.run.masker(masking).await?;
+        let until = Instant::now() + self.run.queue.visibility_timeout();
+        let poll = self.run.queue.receive(wanted, if self.run.options.drain { DRAIN_POLL } else { LONG_POLL });
+        let Some(answer) = self.run.deadline.run_until_cancelled(poll).await else { return Ok(Vec::new()) };
+        let messages = answer?;
+        if !messages.is_empty() {
+            *self.quiet() = Instant::now();
+            self.run.tally.received(messages.len());
         }
-        *self.quiet() = Instant::now();
-        let masker = self.run.masker(masking).await?;
-        let until = asked_at + self.run.queue.visibility_timeout();
-        for message in messages {
-            let share = self.run.held.take(&message.receipt, message.body.len(), until, reserved);
-            let now = Timestamp::now();
-            let envelope = Envelope {
-                message_id: message.message_id,
-                sent: message.sent,
-                received_at: now,
-                receive_count: message.receive_count,
-                row_day: message.sent.row_day(now),
-                source: Source::Queue,
-            };
-            let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, self.run.options.app_version)?;
-            let in_hand = InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share };
-            if let Err(refused) = self.out.send(in_hand).await {
-                self.run.give_back(vec![refused.0.receipt]).await;
+        let take = |message: QueueMessage| {
+            let share = self.run.held.take(&message.receipt, message.body.len(), until, &mut reserved);
+            Taken { message, share }
+        };
+        Ok(messages.into_iter().map(take).collect())
+    }
+
+    /// Masks each message and hands it on, while the writers can take more; gives back what cannot be handed on.
+    async fn hand_on(&self, messages: Vec<Taken>, masking: &mut Masking) -> Result<(), Error> {
+        let mut result = Ok(());
+        let mut unwanted = Vec::new();
+        for taken in messages {
+            if result.is_err() || self.run.stop.is_cancelled() {
+                unwanted.push(taken.message.receipt);
+                continue;
+            }
+            let receipt = taken.message.receipt.clone();
+            match self.masked(taken, masking).await {
+                Ok(in_hand) => unwanted.extend(self.out.send(in_hand).await.err().map(|refused| refused.0.receipt)),
+                Err(error) => {
+                    unwanted.push(receipt);
+                    result = Err(error);
+                }
             }
         }
-        Ok(())
+        if !unwanted.is_empty() {
+            self.run.give_back(unwanted).await;
+        }
+        result
+    }
+
+    async fn masked(&self, taken: Taken, masking: &mut Masking) -> Result<InHand, Error> {
+        let Taken { message, share } = taken;
+        let now = Timestamp::now();
+        let envelope = Envelope {
+            message_id: message.message_id,
+            sent: message.sent,
+            received_at: now,
+            receive_count: message.receive_count,
+            row_day: message.sent.row_day(now),
+            source: Source::Queue,
+        };
+        let masker = self.run.masker(masking).await?;
+        let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, self.run.options.app_version)?;
+        Ok(InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share })
     }
 
     /// Up to ten messages of the quota of `--max-messages`.
@@ -154,12 +182,12 @@ impl Fleet {
         self.quota.fetch_add(unused as u64, Ordering::SeqCst);
     }
 
-    fn poll(&self) -> Duration {
-        if self.run.options.drain { DRAIN_POLL } else { LONG_POLL }
-    }
-
-    /// After an empty answer, all but one receiver leave; the one that stays is the scout.
+    /// After an empty answer, all but one receiver leave; the one that stays is the scout. With a quota, all stay until
+    /// it is used up: what one gives back, another may have to take.
     fn steps_down(&self) -> bool {
+        if self.run.options.max_messages.is_some() {
+            return false;
+        }
         let others = |active: usize| (active > 1).then(|| active - 1);
         self.active.fetch_update(Ordering::SeqCst, Ordering::SeqCst, others).is_ok()
     }

@@ -1,17 +1,25 @@
 //! What the stages of one run share: options, clients, counters, and the way to stop.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt as _};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use super::held::Held;
+use super::held::{CALLS_AT_ONCE, Held};
 use super::tally::Tally;
 use crate::db::Target;
 use crate::error::Error;
 use crate::login::{AppVersionEncoding, Masker};
 use crate::queue::{BATCH, Queue, Receipt};
 use crate::vault::{Keyring, Vault, VaultError};
+
+/// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
+const TIME_TO_STOP: Duration = Duration::from_secs(17);
+const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The flags that stages need.
 pub struct Options {
@@ -45,6 +53,8 @@ pub struct Run {
     pub tally: Tally,
     /// Cancelled when no more is to be received.
     pub stop: CancellationToken,
+    /// Cancelled when what has not ended by then must be left.
+    pub deadline: CancellationToken,
     failure: Mutex<Option<Error>>,
 }
 
@@ -53,7 +63,8 @@ impl Run {
     #[must_use]
     pub fn new(options: Options, queue: Queue, vault: Vault, target: Target, stop: CancellationToken) -> Self {
         let (held, tally) = (Held::default(), Tally::default());
-        Self { options, queue, vault, target, held, tally, stop, failure: Mutex::default() }
+        let deadline = CancellationToken::new();
+        Self { options, queue, vault, target, held, tally, stop, deadline, failure: Mutex::default() }
     }
 
     /// Ends the run with an error; the first one is kept. Stages finish what they can and give back the rest.
@@ -97,12 +108,34 @@ impl Run {
 
     /// Makes messages visible to others at once. A message that cannot be given back comes back by its timeout.
     pub async fn give_back(&self, receipts: Vec<Receipt>) {
-        for ten in receipts.chunks(BATCH) {
-            if let Err(error) = self.queue.change_visibility(ten, Duration::ZERO).await {
+        self.held.let_go(&receipts);
+        let tens: Vec<_> = receipts.chunks(BATCH).map(<[Receipt]>::to_vec).collect();
+        let calls = stream::iter(tens).for_each_concurrent(CALLS_AT_ONCE, |ten| async move {
+            if let Err(error) = self.queue.change_visibility(&ten, Duration::ZERO).await {
                 tracing::warn!(%error, messages = ten.len(), "messages could not be given back; they come back by their timeout");
             }
-        }
-        self.held.let_go(&receipts);
-        self.tally.released(receipts.len());
+        });
+        let _ = tokio::time::timeout(GIVE_BACK_TIMEOUT, calls).await;
+        self.tally.given_back(receipts.len());
+    }
+
+    /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.
+    pub fn spawn(self: &Arc<Self>, tracker: &TaskTracker, worker: impl Future<Output = ()> + Send + 'static) {
+        let run = Arc::clone(self);
+        tracker.spawn(async move {
+            if AssertUnwindSafe(worker).catch_unwind().await.is_err() {
+                run.fail(Error::Panicked);
+            }
+        });
+    }
+
+    /// Cancels `deadline` some time after `stop`: what hangs until then is left to the next run.
+    pub async fn watch_deadline(self: Arc<Self>, done: CancellationToken) {
+        let passed = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(TIME_TO_STOP).await;
+            self.deadline.cancel();
+        };
+        done.run_until_cancelled(passed).await;
     }
 }

@@ -13,6 +13,7 @@ pub struct Tally {
     duplicates: AtomicU64,
     quarantined: AtomicU64,
     deleted: AtomicU64,
+    given_back: AtomicU64,
     in_hand: AtomicU64,
 }
 
@@ -29,6 +30,8 @@ pub struct Summary {
     pub quarantined: u64,
     /// Deleted from the queue, as far as it said so.
     pub deleted: u64,
+    /// Given back unread or unwritten, because the run was stopped.
+    pub given_back: u64,
     /// Wall time.
     pub seconds: f64,
 }
@@ -36,8 +39,16 @@ pub struct Summary {
 impl Default for Tally {
     fn default() -> Self {
         let zero = || AtomicU64::new(0);
-        let (received, loaded, duplicates, quarantined, deleted, in_hand) = (zero(), zero(), zero(), zero(), zero(), zero());
-        Self { started: Instant::now(), received, loaded, duplicates, quarantined, deleted, in_hand }
+        Self {
+            started: Instant::now(),
+            received: zero(),
+            loaded: zero(),
+            duplicates: zero(),
+            quarantined: zero(),
+            deleted: zero(),
+            given_back: zero(),
+            in_hand: zero(),
+        }
     }
 }
 
@@ -48,7 +59,13 @@ impl Tally {
         self.in_hand.fetch_add(count as u64, Ordering::SeqCst);
     }
 
-    /// Messages are neither ours nor anybody's any more: deleted, given back, or (of a file) committed.
+    /// Messages were given back.
+    pub fn given_back(&self, count: usize) {
+        self.given_back.fetch_add(count as u64, Ordering::Relaxed);
+        self.released(count);
+    }
+
+    /// Messages are not in hand any more.
     pub fn released(&self, count: usize) {
         self.in_hand.fetch_sub(count as u64, Ordering::SeqCst);
     }
@@ -88,6 +105,7 @@ impl Tally {
             duplicates: of(&self.duplicates),
             quarantined: of(&self.quarantined),
             deleted: of(&self.deleted),
+            given_back: of(&self.given_back),
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }

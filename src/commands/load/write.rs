@@ -4,7 +4,6 @@
 //! batch again; a row that the database refuses is found by halving and quarantined, the others are loaded.
 
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,16 @@ use crate::queue::Receipt;
 
 const BATCH_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(200);
+/// Longer than the server's own timeouts together: a server that is mute for so long is gone.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
+
+/// What to do with a part of a batch after a try.
+enum Step {
+    Committed,
+    Again,
+    Halve,
+}
+
 /// One writer with its own connection.
 pub struct Writer {
     run: Arc<Run>,
@@ -41,17 +50,12 @@ impl Writer {
 
     /// Writes batches until the receivers have ended and nothing is left. After a failure, gives back what comes.
     pub async fn write_batches(mut self) {
-        while let Some(mut batch) = self.collect().await {
-            if !self.run.has_failed() {
-                match self.write(&mut batch).await {
-                    Ok(()) => {
-                        self.hand_on(batch).await;
-                        continue;
-                    }
-                    Err(error) => self.run.fail(error),
-                }
+        while let Some(batch) = self.collect().await {
+            if self.run.has_failed() {
+                self.give_back([batch]).await;
+            } else {
+                self.write(batch).await;
             }
-            self.run.give_back(batch.into_iter().map(|message| message.receipt).collect()).await;
         }
     }
 
@@ -70,34 +74,53 @@ impl Writer {
         Some(batch)
     }
 
-    /// Writes a batch, part by part where the database refuses one of its rows.
-    async fn write(&mut self, batch: &mut [InHand]) -> Result<(), Error> {
-        let mut parts: Vec<Range<usize>> = std::iter::once(0..batch.len()).collect();
+    /// Writes a batch; in halves where the database refuses one of its rows. What is committed is handed on at once.
+    async fn write(&mut self, batch: Vec<InHand>) {
+        let mut parts = vec![batch];
         let mut patience = Patience::default();
-        while let Some(part) = parts.pop() {
-            match self.try_write(&mut batch[part.clone()]).await {
-                Ok(()) => patience.reset(),
-                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::MissingDay) => {
-                    self.days.clear();
-                    parts.push(part);
+        while let Some(mut part) = parts.pop() {
+            let deadline = self.run.deadline.clone();
+            let step = deadline.run_until_cancelled(self.write_part(&mut part, &mut patience)).await;
+            match step.unwrap_or(Err(DbError::Lost { action: "writing the last batches" }.into())) {
+                Ok(Step::Committed) => self.hand_on(part).await,
+                Ok(Step::Again) => parts.push(part),
+                Ok(Step::Halve) => {
+                    let right = part.split_off(part.len() / 2);
+                    parts.extend([right, part]);
                 }
-                Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => match part.len() {
-                    1 => {
-                        self.reject(&mut batch[part.start], error).await?;
-                        parts.push(part);
-                    }
-                    len => {
-                        let middle = part.start + len / 2;
-                        parts.extend([middle..part.end, part.start..middle]);
-                    }
-                },
                 Err(error) => {
-                    patience.bear(error, &self.run.stop).await?;
-                    parts.push(part);
+                    self.run.fail(error);
+                    self.give_back(std::iter::once(part).chain(parts)).await;
+                    return;
                 }
             }
         }
-        Ok(())
+    }
+
+    /// Tries once, and says what to do next. A fault that may pass has been slept over.
+    async fn write_part(&mut self, part: &mut [InHand], patience: &mut Patience) -> Result<Step, Error> {
+        let mute = |_| Error::from(DbError::Lost { action: "writing a batch" });
+        let error = match tokio::time::timeout(LONGEST_WRITE, self.try_write(part)).await.map_err(mute).flatten() {
+            Ok(()) => return Ok(Step::Committed),
+            Err(error) => error,
+        };
+        match error {
+            Error::Db(error) if error.sql_kind() == Some(SqlKind::Data) && part.len() > 1 => {
+                tracing::debug!(%error, rows = part.len(), "a row is refused; looking for it by halving");
+                Ok(Step::Halve)
+            }
+            Error::Db(error) if error.sql_kind() == Some(SqlKind::Data) => {
+                self.reject(&mut part[0], error).await?;
+                Ok(Step::Again)
+            }
+            error => {
+                // Whatever it was: days may have gone, and the server may be another one after a failover.
+                self.days.clear();
+                self.session = None;
+                patience.bear(error, &self.run.stop).await?;
+                Ok(Step::Again)
+            }
+        }
     }
 
     /// One transaction: fence, guarded insert, commit. A refused batch is read, masked and inserted again under the fence.
@@ -137,7 +160,9 @@ impl Writer {
             if !self.days.contains(&day) {
                 let session = connected(&mut self.session, &self.run.target).await?;
                 session.ensure_day(day).await?;
-                session.drop_old_days().await?;
+                if let Err(error) = session.drop_old_days().await {
+                    tracing::warn!(%error, "old days of the ledger stay for now");
+                }
                 self.days.insert(day);
             }
         }
@@ -154,6 +179,10 @@ impl Writer {
         let masker = self.run.masker(&mut slot).await?;
         message.outcome = refused_by_database(masker, &message.body, message.envelope.message_id)?;
         Ok(())
+    }
+
+    async fn give_back(&self, batches: impl IntoIterator<Item = Vec<InHand>>) {
+        self.run.give_back(batches.into_iter().flatten().map(|message| message.receipt).collect()).await;
     }
 
     async fn hand_on(&self, batch: Vec<InHand>) {
