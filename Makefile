@@ -25,7 +25,7 @@ test: check ## all checks and tests, on a PostgreSQL and a LocalStack of their o
 	$(SERVERS) run -- cargo test --locked
 
 soak: ## what takes longer than a test may: many kills, many rows
-	LOGINETL_SOAK=1 $(SERVERS) run -- cargo test --locked --test soak -- --nocapture
+	$(SERVERS) run -- cargo test --locked --test soak -- --nocapture
 
 bench: ## measure, on a release build and a PostgreSQL with its default durability
 	cargo build --release --locked

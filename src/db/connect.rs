@@ -18,7 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::DbError;
 
 /// To a connection that can be used: TCP, TLS, login, first answer. A server may accept and stay mute.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the database is and how to reach it.

@@ -166,3 +166,30 @@ async fn help_has_examples_for_every_command() {
         assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Examples:"), "{}", text(&output));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_proxy_is_a_fault_that_passes_and_no_old_emulator() {
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    let proxy = Proxy::start(move |called| {
+        let first = called == "AmazonSQS.ReceiveMessage" && calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 3;
+        if first { Action::Answer(503, "<html><body>Service Unavailable</body></html>") } else { Action::Forward }
+    });
+    let world = World::new().await.through(&proxy);
+    world.queue.send(&[event(1)]).await;
+    assert_eq!(world.drain(0)["loaded"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_accepts_and_stays_mute_is_given_up() {
+    let world = World::bare().await;
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("postgres://u@{}/d?sslmode=disable", mute.local_addr().expect("an address"));
+    fails(&world.run(&["quarantine", "list", "--database-url", &url]), 4, "does not answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_fails_is_refused_with_a_word_about_logins() {
+    let world = World::bare().await;
+    let url = world.database.url.replacen("postgres@", "no_such_login@", 1);
+    fails(&world.run(&["quarantine", "list", "--database-url", &url]), 3, "user name and password");
+}

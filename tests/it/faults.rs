@@ -60,6 +60,10 @@ async fn a_missing_day_is_made_and_never_taken_for_bad_data() {
         .await;
     world.queue.send(&[event(2)]).await;
     eventually("the second row", async || world.database.count("select from user_logins").await == 2).await;
+    // Worse: the partition alone disappears, and the book of days still has it.
+    world.database.execute(&format!("drop table ingest.ledger_{day}")).await;
+    world.queue.send(&[event(3)]).await;
+    eventually("the third row", async || world.database.count("select from user_logins").await == 3).await;
     assert_eq!(world.database.count("select from ingest.quarantine").await, 0);
     assert!(signal(loader, Signal::SIGTERM).status.success());
 }

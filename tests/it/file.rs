@@ -111,3 +111,27 @@ async fn a_dry_run_of_a_file_needs_no_queue_and_writes_nothing() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 7);
     assert_eq!(world.database.count("select from user_logins").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_conflict_with_each_other_are_found_too() {
+    let world = World::new().await;
+    world.database.execute("create unique index on user_logins (user_id)").await;
+    let file = file((0..1_000).map(|n| event(n % 998)));
+    let summary = load(&world, file.path().to_str().expect("a path"));
+    assert_eq!((&summary["loaded"], &summary["quarantined"]), (&998.into(), &2.into()), "{summary}");
+    assert_eq!(world.database.count("select from user_logins").await, 998);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_waits_for_standard_input_can_be_stopped() {
+    let world = World::new().await;
+    let mut child = world.command(&["load", "--file", "-"]).stdin(std::process::Stdio::piped()).spawn().expect("it runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all((0..5_100).map(|n| event(n) + "\n").collect::<String>().as_bytes()).expect("it reads");
+    eventually("the first chunk", async || world.database.count("select from user_logins").await == 5_000).await;
+    let stopped_at = std::time::Instant::now();
+    let output = signal(child, Signal::SIGTERM);
+    assert!(stopped_at.elapsed() < std::time::Duration::from_secs(5));
+    assert_eq!(output.status.code(), Some(4), "not all was loaded: {}", text(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("load it again"), "{}", text(&output));
+}

@@ -219,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_are_appended_after_opening_belong_to_another_file() {
+        let path = std::env::temp_dir().join(format!("loginetl-chunks-{}", std::process::id()));
+        std::fs::write(&path, "{}\n{}\n").expect("written");
+        let mut reader = ChunkReader::open(&path).expect("opened");
+        std::fs::write(&path, "{}\n{}\n{}\n").expect("written");
+        assert_eq!(reader.next_chunk().expect("readable").map(|chunk| chunk.len()), Some(2));
+        assert!(reader.next_chunk().is_ok_and(|end| end.is_none()));
+        std::fs::remove_file(&path).expect("removed");
+    }
+
+    #[test]
     fn a_line_without_an_end_is_an_error_and_not_all_memory() {
         let mut reader = ChunkReader::new(Box::new(io::repeat(b'x')), None);
         assert!(matches!(reader.next_chunk(), Err(ChunkError::LineTooLong(1))));
