@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{World, event, eventually, signal, summary, text};
+use crate::support::{World, event, eventually, summary, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_in_the_middle_lose_and_double_nothing() {
@@ -19,7 +19,7 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
         tokio::time::sleep(Duration::from_millis(120)).await;
     }
     assert!(cuts > 0, "connections were cut");
-    let output = loader.wait_with_output().expect("it ends");
+    let output = loader.finish();
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(world.database.count("select distinct user_id from user_logins").await, 1_000);
     assert_eq!(world.database.count("select from user_logins").await, 1_000);
@@ -65,7 +65,7 @@ async fn a_missing_day_is_made_and_never_taken_for_bad_data() {
     world.queue.send(&[event(3)]).await;
     eventually("the third row", async || world.database.count("select from user_logins").await == 3).await;
     assert_eq!(world.database.count("select from ingest.quarantine").await, 0);
-    assert!(signal(loader, Signal::SIGTERM).status.success());
+    assert!(loader.signal(Signal::SIGTERM).status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{World, event, eventually, signal, summary, text};
+use crate::support::{Running, World, event, eventually, summary, text};
 
 fn file(lines: impl Iterator<Item = String>) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
@@ -47,7 +47,7 @@ async fn two_loaders_of_one_file_at_once_load_it_once() {
     let path = file.path().to_str().expect("a path");
     let loaders: Vec<_> = (0..2).map(|_| world.spawn(&["load", "--file", path, "--format", "json"])).collect();
     for loader in loaders {
-        let output = loader.wait_with_output().expect("it ends");
+        let output = loader.finish();
         assert!(output.status.success(), "{}", text(&output));
     }
     assert_eq!(world.database.count("select distinct user_id from user_logins").await, 20_000);
@@ -61,7 +61,7 @@ async fn a_killed_load_is_finished_by_running_it_again() {
     let path = file.path().to_str().expect("a path");
     let loader = world.spawn(&["load", "--file", path]);
     eventually("a chunk is committed", async || world.database.count("select from user_logins").await > 0).await;
-    signal(loader, Signal::SIGKILL);
+    loader.signal(Signal::SIGKILL);
     load(&world, path);
     assert_eq!(world.database.count("select from user_logins").await, 60_000);
     assert_eq!(world.database.count("select distinct user_id from user_logins").await, 60_000);
@@ -125,12 +125,12 @@ async fn rows_that_conflict_with_each_other_are_found_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_waits_for_standard_input_can_be_stopped() {
     let world = World::new().await;
-    let mut child = world.command(&["load", "--file", "-"]).stdin(std::process::Stdio::piped()).spawn().expect("it runs");
-    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut loader = Running::start(world.command(&["load", "--file", "-"]).stdin(std::process::Stdio::piped()));
+    let mut stdin = loader.child().stdin.take().expect("a pipe");
     stdin.write_all((0..5_100).map(|n| event(n) + "\n").collect::<String>().as_bytes()).expect("it reads");
     eventually("the first chunk", async || world.database.count("select from user_logins").await == 5_000).await;
     let stopped_at = std::time::Instant::now();
-    let output = signal(child, Signal::SIGTERM);
+    let output = loader.signal(Signal::SIGTERM);
     assert!(stopped_at.elapsed() < std::time::Duration::from_secs(5));
     assert_eq!(output.status.code(), Some(4), "not all was loaded: {}", text(&output));
     assert!(String::from_utf8_lossy(&output.stderr).contains("load it again"), "{}", text(&output));

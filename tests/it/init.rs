@@ -27,7 +27,7 @@ async fn inits_at_once_in_one_database_and_in_others_all_succeed() {
     let (one, other) = (World::bare().await, World::bare().await);
     let children: Vec<_> = [&one, &one, &one, &other, &other].iter().map(|world| world.spawn(&["init"])).collect();
     for child in children {
-        let output = child.wait_with_output().expect("it ends");
+        let output = child.finish();
         assert!(output.status.success(), "{}", text(&output));
     }
     for world in [&one, &other] {

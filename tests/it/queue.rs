@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Action, Proxy, World, event, eventually, sample, signal, summary, text};
+use crate::support::{Action, Proxy, World, event, eventually, sample, summary, text};
 
 async fn users(world: &World) -> Vec<String> {
     world.database.query("select user_id from user_logins order by user_id").await.iter().map(|row| row.get(0)).collect()
@@ -87,7 +87,7 @@ async fn two_loaders_at_once_load_each_event_once() {
     let loaders: Vec<_> = (0..2).map(|_| world.spawn(&["load", "--drain", "--format", "json", "--batch-rows", "50"])).collect();
     let mut loaded = 0;
     for loader in loaders {
-        let output = loader.wait_with_output().expect("it ends");
+        let output = loader.finish();
         assert!(output.status.success(), "{}", text(&output));
         loaded += summary(&output)["loaded"].as_u64().expect("a count");
     }
@@ -134,7 +134,7 @@ async fn kill_between_commit_and_delete_loads_each_event_once() {
     world.queue.send(&(0..40).map(event).collect::<Vec<_>>()).await;
     let loader = world.spawn(&["load", "--visibility-timeout", "10"]);
     eventually("all rows are committed", async || world.database.count("select from user_logins").await == 40).await;
-    signal(loader, Signal::SIGKILL);
+    loader.signal(Signal::SIGKILL);
     assert_eq!(world.queue.depth().await, (0, 40), "committed, and not one deleted");
     hanging.store(false, Ordering::SeqCst);
     eventually("the messages come back", async || world.queue.depth().await.0 == 40).await;
@@ -169,7 +169,7 @@ async fn a_message_is_deleted_only_after_its_row_is_committed() {
     transaction.rollback().await.expect("the lock is given up");
     eventually("the message is deleted", async || world.queue.depth().await == (0, 0)).await;
     assert_eq!(world.database.count("select from user_logins").await, 1);
-    let output = signal(loader, Signal::SIGTERM);
+    let output = loader.signal(Signal::SIGTERM);
     assert!(output.status.success(), "{}", text(&output));
 }
 
@@ -181,7 +181,7 @@ async fn sigterm_and_ctrl_c_lose_nothing_and_end_with_0() {
         let loader = world.spawn(&["load", "--batch-rows", "20", "--format", "json"]);
         eventually("loading has begun", async || world.database.count("select from user_logins").await > 0).await;
         let stopped_at = Instant::now();
-        let output = signal(loader, stop);
+        let output = loader.signal(stop);
         assert!(output.status.success(), "{}", text(&output));
         assert!(stopped_at.elapsed() < Duration::from_secs(25));
         let summary = summary(&output);
@@ -240,5 +240,5 @@ async fn messages_in_hand_are_prolonged_while_the_database_is_busy() {
     assert_eq!(world.queue.depth().await, (0, 1), "the message is still in hand, after more than its visibility timeout");
     transaction.rollback().await.expect("the lock is given up");
     eventually("the message is deleted", async || world.queue.depth().await == (0, 0)).await;
-    assert_eq!(signal(loader, Signal::SIGTERM).status.code(), Some(0));
+    assert_eq!(loader.signal(Signal::SIGTERM).status.code(), Some(0));
 }

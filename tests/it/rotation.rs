@@ -7,7 +7,7 @@ use loginetl::crypto::SecretBytes;
 use loginetl::token::{DataKey, Purpose};
 use nix::sys::signal::Signal;
 
-use crate::support::{World, event, eventually, setting, signal, text};
+use crate::support::{World, event, eventually, setting, text};
 
 /// Rows whose token is not under the key that the plan asks for.
 const MISPLACED: &str = "select from user_logins, vault.plan where
@@ -79,7 +79,7 @@ async fn a_running_loader_learns_the_new_key_inside_its_next_batch() {
         world.database.count("select from user_logins where masked_ip like 'ip1.4.%' and masked_device_id like 'dev1.4.%'").await,
         50
     );
-    let output = signal(loader, Signal::SIGTERM);
+    let output = loader.signal(Signal::SIGTERM);
     assert!(output.status.success(), "{}", text(&output));
 }
 
@@ -115,7 +115,7 @@ async fn a_file_that_was_masked_before_the_rotation_started_is_masked_again_unde
     let loader = world.spawn(&["load", "--file", file.path().to_str().expect("a path")]);
     tokio::time::sleep(Duration::from_secs(2)).await;
     transaction.commit().await.expect("committed");
-    let output = loader.wait_with_output().expect("it ends");
+    let output = loader.finish();
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(world.database.count("select from user_logins").await, 2_000);
     assert_eq!(world.database.count(MISPLACED).await, 0);
@@ -131,7 +131,7 @@ async fn a_loader_that_may_not_unwrap_the_new_key_stops_and_loses_nothing() {
     eventually("a row", async || world.database.count("select from user_logins").await == 1).await;
     world.database.execute(START).await;
     world.queue.send(&(2..30).map(event).collect::<Vec<_>>()).await;
-    let output = loader.wait_with_output().expect("it ends");
+    let output = loader.finish();
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
     assert_eq!(world.database.count("select from user_logins").await, 1);
     assert_eq!(world.queue.depth().await, (28, 0), "everything was given back");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use support::{Action, Proxy, World, event, eventually, sample, signal, text};
+use support::{Action, Proxy, World, event, eventually, sample, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_loaders_is_killed_again_and_again_and_each_event_is_loaded_once() {
@@ -27,12 +27,12 @@ async fn one_of_two_loaders_is_killed_again_and_again_and_each_event_is_loaded_o
         let events: Vec<_> = (batch * EVENTS / 30..(batch + 1) * EVENTS / 30).map(event).collect();
         world.queue.send(&events).await;
         tokio::time::sleep(Duration::from_millis(400)).await;
-        signal(victim, Signal::SIGKILL);
+        victim.signal(Signal::SIGKILL);
         kills += 1;
     }
     assert_eq!(kills, 30);
     eventually("the queue is empty", async || world.queue.depth().await == (0, 0)).await;
-    assert!(signal(steady, Signal::SIGTERM).status.success());
+    assert!(steady.signal(Signal::SIGTERM).status.success());
     world.drain(0);
     let expected = i64::from(EVENTS) + sample().len() as i64 - 1;
     assert_eq!(world.database.count("select from user_logins").await, expected);
@@ -62,7 +62,7 @@ async fn sigterm_ends_within_25_seconds_whatever_hangs() {
         let loader = world.spawn(&["load"]);
         tokio::time::sleep(Duration::from_secs(3)).await;
         let stopped_at = Instant::now();
-        let output = signal(loader, Signal::SIGTERM);
+        let output = loader.signal(Signal::SIGTERM);
         let took = stopped_at.elapsed();
         assert!(took < Duration::from_secs(25), "{hanging_call}: {took:?}: {}", text(&output));
     }

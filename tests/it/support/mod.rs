@@ -73,8 +73,8 @@ impl World {
     }
 
     /// Runs the binary and leaves it running.
-    pub fn spawn(&self, args: &[&str]) -> Child {
-        self.command(args).spawn().expect("the binary runs")
+    pub fn spawn(&self, args: &[&str]) -> Running {
+        Running::start(&mut self.command(args))
     }
 
     /// `load --drain --format json`, which must end with this exit code; its summary.
@@ -110,9 +110,47 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Sends a signal to a child and waits for its end.
-pub fn signal(child: Child, signal: nix::sys::signal::Signal) -> Output {
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    nix::sys::signal::kill(pid, signal).expect("it runs");
-    child.wait_with_output().expect("it ends")
+/// The binary, running. Killed if the test ends first, so that a failing test leaves nothing behind.
+pub struct Running(Option<Child>);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().expect("the binary runs")))
+    }
+
+    pub fn child(&mut self) -> &mut Child {
+        self.0.as_mut().expect("it runs")
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn signal(mut self, signal: nix::sys::signal::Signal) -> Output {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child().id()).expect("a process id"));
+        nix::sys::signal::kill(pid, signal).expect("it runs");
+        self.finish()
+    }
+
+    /// Waits for the end, at most a minute.
+    pub fn finish(mut self) -> Output {
+        let mut child = self.0.take().expect("it runs");
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+        let (sender, ended) = std::sync::mpsc::channel();
+        drop(child.stdin.take());
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        match ended.recv_timeout(Duration::from_secs(60)) {
+            Ok(output) => output.expect("it ends"),
+            Err(_) => {
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                panic!("the binary did not end within a minute");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
