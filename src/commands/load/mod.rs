@@ -67,8 +67,11 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     let url = environment.queue_url(args.queue_url.clone())?;
     let config = aws::configuration().await?;
     let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
-    queue.depth().await?;
-    let vault = Vault::open(target.clone(), Kms::new(&config)).await?;
+    let opened = stop.run_until_cancelled(async {
+        queue.depth().await?;
+        Ok::<_, Error>(Vault::open(target.clone(), Kms::new(&config)).await?)
+    });
+    let Some(vault) = opened.await.transpose()? else { return Ok(Exit::Done) };
     if args.dry_run {
         return dry_run::queue(&args, &queue, &vault, &stop).await;
     }
