@@ -1,6 +1,8 @@
 //! `loginetl load`: from a queue or a file to masked rows, each event exactly once in effect.
 //!
-//!     receive (parse, mask) → write (one transaction a batch) → delete        heartbeats and progress beside them
+//! ```text
+//! receive (parse, mask) → write (one transaction a batch) → delete        heartbeats and progress beside them
+//! ```
 //!
 //! Stopping runs the same way: no more is received, what is in hand is written and deleted, the rest is given back.
 
