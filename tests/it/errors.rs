@@ -81,6 +81,7 @@ async fn denied_calls_exit_with_3() {
     for (target, named) in [
         ("AmazonSQS.GetQueueAttributes", "SQS GetQueueAttributes"),
         ("AmazonSQS.ReceiveMessage", "SQS ReceiveMessage"),
+        ("AmazonSQS.DeleteMessageBatch", "SQS DeleteMessageBatch"),
         ("TrentService.Decrypt", "KMS Decrypt"),
     ] {
         let proxy = Proxy::start(move |called| if called == target { Action::Answer(400, DENIED) } else { Action::Forward });

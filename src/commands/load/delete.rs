@@ -34,7 +34,9 @@ async fn delete(run: &Run, mut receipts: Vec<Receipt>) {
                 run.tally.deleted(gone);
                 receipts = refused;
             }
-            Err(error) => tracing::debug!(%error, "deleting failed"),
+            Err(error) if error.is_temporary() => tracing::debug!(%error, "deleting failed"),
+            // It would fail for ever, and the same messages come again and again.
+            Err(error) => return run.fail(error.into()),
         }
         if receipts.is_empty() {
             return;

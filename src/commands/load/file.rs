@@ -32,6 +32,7 @@ use crate::{aws, output};
 const CONNECTIONS: usize = 3;
 /// Longer than the server's own timeouts together: a server that is mute for so long is gone.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
+const LONGEST_WRITE_WHEN_STOPPING: Duration = Duration::from_secs(8);
 
 /// One run over a file.
 struct FileRun {
@@ -53,7 +54,9 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
     }
     let reader = ChunkReader::open(path).map_err(|e| file_error(path, &e))?;
-    let vault = Vault::open(target.clone(), Kms::new(&aws::configuration().await?)).await?;
+    let kms = Kms::new(&aws::configuration().await?);
+    let opened = stop.run_until_cancelled(Vault::open(target.clone(), kms)).await;
+    let Some(vault) = opened.transpose()? else { return Ok(Exit::Temporary) };
     if args.dry_run {
         return super::dry_run::file(path, reader, &args, &vault).await;
     }
@@ -179,8 +182,11 @@ impl ChunkWriter {
         let mut patience = Patience::default();
         let mut copying = Copying::Whole;
         loop {
-            let mute = |_| Error::from(DbError::Lost { action: "writing a chunk" });
-            let tried = tokio::time::timeout(LONGEST_WRITE, self.try_write(chunk, copying)).await.map_err(mute).flatten();
+            let too_long = until_too_long(self.run.stop.clone());
+            let tried = tokio::select! {
+                tried = self.try_write(chunk, copying) => tried,
+                () = too_long => Err(DbError::Lost { action: "writing a chunk" }.into()),
+            };
             match tried {
                 Ok(Step::Committed) => return Ok(()),
                 Ok(Step::Again) => {}
@@ -233,6 +239,15 @@ impl ChunkWriter {
         self.run.tally.committed(lines.len(), loaded, quarantined);
         Ok(Step::Committed)
     }
+}
+
+/// A server that is mute for so long is gone; when the run is being stopped, its patience is shorter.
+async fn until_too_long(stop: CancellationToken) {
+    let stopping = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LONGEST_WRITE_WHEN_STOPPING).await;
+    };
+    tokio::select! { () = tokio::time::sleep(LONGEST_WRITE) => {}, () = stopping => {} }
 }
 
 /// Copies what the database takes, and seals what it refuses.

@@ -17,7 +17,7 @@ use super::patience::Patience;
 use super::run::Run;
 use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind, Target};
 use crate::error::Error;
-use crate::login::{Masker, Outcome, Reason};
+use crate::login::{AppVersionEncoding, Masker, Outcome, Reason};
 use crate::queue::Receipt;
 
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -101,7 +101,7 @@ impl Writer {
     async fn write_part(&mut self, part: &mut [InHand], patience: &mut Patience) -> Result<Step, Error> {
         let mute = |_| Error::from(DbError::Lost { action: "writing a batch" });
         let error = match tokio::time::timeout(LONGEST_WRITE, self.try_write(part)).await.map_err(mute).flatten() {
-            Ok(()) => return Ok(Step::Committed),
+            Ok(step) => return Ok(step),
             Err(error) => error,
         };
         match error {
@@ -123,34 +123,29 @@ impl Writer {
         }
     }
 
-    /// One transaction: fence, guarded insert, commit. A refused batch is read, masked and inserted again under the fence.
-    async fn try_write(&mut self, batch: &mut [InHand]) -> Result<(), Error> {
+    /// One transaction: fence, guarded insert, commit. A refused batch is read, masked and inserted again under the
+    /// fence; unless a key has to be learnt first.
+    async fn try_write(&mut self, batch: &mut [InHand]) -> Result<Step, Error> {
         self.make_days(batch).await?;
         let keyring = self.run.vault.known();
-        let session = connected(&mut self.session, &self.run.target).await?;
-        let fenced = session.fenced().await?;
+        let fenced = connected(&mut self.session, &self.run.target).await?.fenced().await?;
         let mut answer = fenced.insert_batch(&distinct(batch)).await?;
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
             let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
-                // No transaction is open while KMS unwraps the key; the batch is tried again with it.
+                // No transaction is open while KMS unwraps.
                 drop(fenced);
-                let learnt = self.run.vault.refresh(&keyring).await?;
-                remask(
-                    batch,
-                    &mut Masker::new(learnt.plan(), learnt.as_ref()).map_err(crate::vault::VaultError::Unreadable)?,
-                    &self.run,
-                )?;
-                return Box::pin(self.try_write(batch)).await;
+                self.run.vault.refresh(&keyring).await?;
+                return Ok(Step::Again);
             };
-            remask(batch, &mut masker, &self.run)?;
+            remask(batch, &mut masker, self.run.options.app_version)?;
             answer = fenced.insert_batch(&distinct(batch)).await?;
             self.run.vault.adopt(plan);
         }
         let BatchAnswer::Inserted { logins, rejections } = answer else { return Err(DbError::Invalid("rotation").into()) };
         fenced.commit().await?;
         self.run.tally.committed(batch.len(), logins, rejections);
-        Ok(())
+        Ok(Step::Committed)
     }
 
     /// Makes the days of the ledger that this writer has not met yet, and drops those that SQS cannot deliver any more.
@@ -217,14 +212,14 @@ fn distinct(batch: &[InHand]) -> Vec<BatchRow<'_>> {
 }
 
 /// Reads and masks every body again, by the plan of `masker`.
-fn remask(batch: &mut [InHand], masker: &mut Masker, run: &Run) -> Result<(), Error> {
+fn remask(batch: &mut [InHand], masker: &mut Masker, encoding: AppVersionEncoding) -> Result<(), Error> {
     for message in batch {
         let envelope = &message.envelope;
         let refused = matches!(&message.outcome, Outcome::Rejected(r) if r.rejection.reason == Reason::DatabaseRejected);
         message.outcome = if refused {
             refused_by_database(masker, &message.body, envelope.message_id)?
         } else {
-            outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, run.options.app_version)?
+            outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, encoding)?
         };
     }
     Ok(())
