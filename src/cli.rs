@@ -8,7 +8,7 @@ use crate::login::{AppVersionEncoding, Reason};
 
 /// loginetl loads login events from SQS into Postgres with the personal fields masked so that duplicates still match.
 #[derive(Parser)]
-#[command(name = "loginetl", version, max_term_width = 110, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "loginetl", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -19,21 +19,23 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done · 1 done, but a person should look · 2 wrong flags or settings · 3 refused · 4 temporary, safe to run again · 5 tampered with
+Exit codes:
+  0 done · 1 done, but a person should look · 2 wrong flags or settings
+  3 refused · 4 temporary, safe to run again · 5 tampered with
 
 Start here:
   export LOGINETL_DATABASE_URL='postgres://USER:PASSWORD@HOST:5432/DATABASE'
-  export LOGINETL_QUEUE_URL='https://sqs.REGION.amazonaws.com/ACCOUNT/login-queue'
+  export LOGINETL_QUEUE_URL='https://sqs.REGION.amazonaws.com/ACCOUNT/NAME'
   loginetl init && loginetl load --drain";
 
 /// Flags of every command.
 #[derive(Args)]
 pub struct Global {
     /// The database; TLS is verified unless it says sslmode=require or sslmode=disable [env: LOGINETL_DATABASE_URL]
-    #[arg(long, global = true, value_name = "URL", hide_default_value = true)]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub database_url: Option<String>,
     /// How log lines on stderr look; RUST_LOG chooses which (default: error,loginetl=info)
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = "Options of every command")]
     pub log_format: LogFormat,
 }
 
@@ -71,8 +73,8 @@ pub enum Command {
 /// `init`.
 #[derive(Args)]
 #[command(after_help = "\
-Run it as a superuser, or as a user with CREATEROLE who owns the database and the table user_logins.
-The KMS keys must exist: keys/create-keys.sh creates them.
+Run it as a superuser, or as a user with CREATEROLE who owns the database and
+the table user_logins. The KMS keys must exist: keys/create-keys.sh makes them.
 
 Examples:
   loginetl init
@@ -92,14 +94,15 @@ pub struct InitArgs {
 /// `load`.
 #[derive(Args)]
 #[command(after_help = "\
-Each event has its effect once, however often it is delivered. Messages that are no login events go to the
-quarantine, sealed. Ctrl-C and SIGTERM stop in order and lose nothing.
+Each event has its effect once, however often it is delivered. Messages that
+are no login events go to the quarantine, sealed. Ctrl-C and SIGTERM stop in
+order and lose nothing.
 
 Examples:
-  loginetl load                                       run on, as a service
-  loginetl load --drain --format json                 empty the queue, then print a summary
-  loginetl load --dry-run --max-messages 5            show what would be loaded, give the messages back
-  loginetl load --file events.jsonl                   one event a line; a second run loads nothing twice
+  loginetl load                              run on, as a service
+  loginetl load --drain --format json        empty the queue, print a summary
+  loginetl load --dry-run --max-messages 5   show masked rows, write nothing
+  loginetl load --file events.jsonl          a second run loads nothing twice
   zcat events.jsonl.gz | loginetl load --file -")]
 pub struct LoadArgs {
     /// The queue [env: LOGINETL_QUEUE_URL]
@@ -170,7 +173,7 @@ pub enum QuarantineCommand {
     List(ListArgs),
     /// Load what now parses; the rest stays
     #[command(
-        after_help = "Examples:\n  loginetl quarantine retry\n  loginetl quarantine retry 17 18\n  loginetl quarantine retry --reason app_version_out_of_range --app-version digits"
+        after_help = "Examples:\n  loginetl quarantine retry\n  loginetl quarantine retry 17 18\n  loginetl quarantine retry --reason invalid_app_version"
     )]
     Retry(RetryArgs),
     /// Delete messages for good, after asking

@@ -125,7 +125,7 @@ async fn show_progress(run: Arc<Run>, done: CancellationToken) {
     let progress = Progress::start();
     let (mut backlog, mut tick) = (None, 0_u32);
     while done.run_until_cancelled(tokio::time::sleep(Duration::from_millis(250))).await.is_some() {
-        if tick.is_multiple_of(16) {
+        if tick.is_multiple_of(4) {
             backlog = done.run_until_cancelled(run.queue.depth()).await.and_then(Result::ok);
         }
         tick += 1;
