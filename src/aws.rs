@@ -78,6 +78,8 @@ impl CallError {
             return Self { operation, kind: CallKind::QueryProtocol, detail: format!(" (HTTP {status})") };
         }
         match error {
+            // Cut short or mangled on the way: whether it took effect is unknown, and it may be sent again.
+            SdkError::ServiceError(_) if (200..300).contains(&status) => Self::new(operation, CallKind::Busy),
             SdkError::ServiceError(context) => {
                 let code = context.err().code().unwrap_or("no error code");
                 Self { operation, kind: kind_of(code, status), detail: format!(" ({})", printable(code)) }
@@ -88,8 +90,10 @@ impl CallError {
                 let io = find::<std::io::Error>(error).map_or_else(String::new, |io| format!(" ({})", io.kind()));
                 Self { operation, kind: CallKind::Unreachable, detail: io }
             }
-            SdkError::ResponseError(_) if status >= 500 || status == 429 => Self::new(operation, CallKind::Busy),
-            _ => Self { operation, kind: CallKind::Refused, detail: " (the answer could not be read)".to_owned() },
+            SdkError::ResponseError(_) => {
+                Self { operation, kind: CallKind::Busy, detail: " (the answer could not be read)".to_owned() }
+            }
+            _ => Self { operation, kind: CallKind::Refused, detail: " (the request could not be made)".to_owned() },
         }
     }
 

@@ -38,6 +38,9 @@ pub enum Error {
     /// The start-up self-test of the cipher failed.
     #[error("the self-test of AES-SIV failed: this build or this processor computes wrongly")]
     SelfTest,
+    /// Stopped before it was done, because something does not answer.
+    #[error("stopped before all was done: something did not answer in time")]
+    Stopped,
     /// A part of this process stopped by a defect of ours.
     #[error("a worker of this process panicked; what it had in hand is not written")]
     Panicked,
@@ -83,6 +86,7 @@ impl Error {
             Self::File { .. } => (Exit::Usage, "check the name; loginetl reads JSON Lines, one event a line".to_owned()),
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
+            Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
             Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
             Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
         }
@@ -94,6 +98,7 @@ fn settings_hint(error: &SettingsError) -> String {
         SettingsError::Missing { flag, variable, .. } => format!("set {variable}, or give {flag}"),
         SettingsError::NotUtf8(_) => "set it again".to_owned(),
         SettingsError::SensitiveLogging => "unset LOG_SENSITIVE_BODIES".to_owned(),
+        SettingsError::Endpoint => "set it to something like http://127.0.0.1:4566, or unset it for AWS itself".to_owned(),
         SettingsError::LogFilter => "set it to a level or to targets with levels, like RUST_LOG=loginetl=debug".to_owned(),
         SettingsError::Flags(_) => "see --help".to_owned(),
     }

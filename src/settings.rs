@@ -28,6 +28,9 @@ pub enum SettingsError {
     /// The SDK would log bodies.
     #[error("LOG_SENSITIVE_BODIES is set: the AWS SDK would log message bodies and keys")]
     SensitiveLogging,
+    /// The endpoint that is set cannot be one.
+    #[error("AWS_ENDPOINT_URL is no http or https URL")]
+    Endpoint,
     /// `RUST_LOG` cannot be parsed.
     #[error("RUST_LOG cannot be parsed")]
     LogFilter,
@@ -57,10 +60,17 @@ impl Environment {
     /// Reads the environment once.
     ///
     /// # Errors
-    /// When a variable is not UTF-8, or asks the AWS SDK to log bodies.
+    /// When a variable is not UTF-8, asks the AWS SDK to log bodies, or names an endpoint that cannot be one.
     pub fn read() -> Result<Self, SettingsError> {
         if variable("LOG_SENSITIVE_BODIES")?.is_some_and(|value| !matches!(value.as_str(), "false" | "0")) {
             return Err(SettingsError::SensitiveLogging);
+        }
+        let is_url = |url: &String| {
+            let host = url.strip_prefix("http://").or(url.strip_prefix("https://"));
+            host.is_some_and(|host| !host.is_empty())
+        };
+        if variable("AWS_ENDPOINT_URL")?.is_some_and(|url| !is_url(&url)) {
+            return Err(SettingsError::Endpoint);
         }
         Ok(Self {
             database_url: variable("LOGINETL_DATABASE_URL")?,

@@ -5,7 +5,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use loginetl::crypto::SecretBytes;
-use loginetl::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Token, TokenError};
+use loginetl::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token, TokenError};
 use proptest::prelude::*;
 
 /// Field, key id, value, token, hash.
@@ -228,16 +228,35 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_refuses_to_open(value in "[ -~]{1,60}", position: prop::sample::Index, bit in 0..8u8) {
+    fn any_flipped_bit_refuses_to_open(value in "[ -~]{1,60}", octets: [u8; 16], position: prop::sample::Index, bit in 0..8u8) {
         use base64::Engine as _;
         use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-        let token = cipher(Field::DeviceId, 7).seal(&plaintext(Field::DeviceId, &value)).to_string();
-        let (head, body) = token.rsplit_once('.').unwrap_or_default();
-        let mut bytes = BASE64.decode(body).unwrap_or_default();
-        let at = position.index(bytes.len());
-        bytes[at] ^= 1 << bit;
-        let flipped = format!("{head}.{}", BASE64.encode(bytes));
-        prop_assert_eq!(opened(&mut cipher(Field::DeviceId, 7), &flipped), Err(TokenError::Forged));
+        let address = std::net::Ipv6Addr::from(octets).to_string();
+        for (field, value) in [(Field::DeviceId, value), (Field::Ip, address)] {
+            let token = cipher(field, 7).seal(&plaintext(field, &value)).to_string();
+            let (head, body) = token.rsplit_once('.').unwrap_or_default();
+            let mut bytes = BASE64.decode(body).unwrap_or_default();
+            let at = position.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let flipped = format!("{head}.{}", BASE64.encode(bytes));
+            prop_assert_eq!(opened(&mut cipher(field, 7), &flipped), Err(TokenError::Forged));
+        }
+    }
+
+    #[test]
+    fn a_sealed_body_opens_for_its_message_alone_and_unchanged(
+        body in proptest::collection::vec(any::<u8>(), 0..300), id: [u8; 16], other: [u8; 16], position: prop::sample::Index, bit in 0..8u8,
+    ) {
+        let mut sealer = Sealer::new(&data_key(Purpose::Seal), key_id(7));
+        let (id, other) = (uuid::Uuid::from_bytes(id), uuid::Uuid::from_bytes(other));
+        let sealed = sealer.seal(id, &body).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let opened = sealer.open(id, &sealed).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(opened.expose(), &body);
+        prop_assert!(id == other || sealer.open(other, &sealed).is_err());
+        let mut flipped = sealed;
+        let at = position.index(flipped.len());
+        flipped[at] ^= 1 << bit;
+        prop_assert!(sealer.open(id, &flipped).is_err());
     }
 
     #[test]

@@ -38,7 +38,7 @@ async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
     let session = connect(target).await?;
     let filter = filter(&args.selection);
     let entries = session.quarantine_list(&filter, i64::from(args.limit)).await?;
-    let (total, _) = session.quarantine_count(&filter).await?;
+    let total = session.quarantine_count(&filter).await?;
     if total > entries.len() as u64 {
         output::note(&format!("{} of {total} shown; --limit N shows more", entries.len()));
     }
@@ -247,17 +247,17 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         return Err(SettingsError::Flags("name messages, --reason, --older-than, or --all".to_owned()).into());
     }
     let session = connect(target).await?;
-    let (count, last) = session.quarantine_count(&filter).await?;
-    if count == 0 {
+    let ids = session.quarantine_ids(&filter).await?;
+    if ids.is_empty() {
         output::note("no such message in the quarantine");
         return Ok(Exit::Attention);
     }
-    if !args.yes && !confirmed(count)? {
+    if !args.yes && !confirmed(ids.len())? {
         output::note("nothing was deleted");
         return Ok(Exit::Done);
     }
-    // Deleted is what was counted: a message that came while somebody thought it over stays.
-    let purged = session.quarantine_purge(&QuarantineFilter { through: last, ..filter }).await?;
+    // Deleted is what was chosen: a message that came while somebody thought it over stays.
+    let purged = session.quarantine_purge(&ids).await?;
     if args.format == Format::Json {
         output::json(&Purged { purged })?
     } else {
@@ -266,7 +266,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn confirmed(count: u64) -> Result<bool, Error> {
+fn confirmed(count: usize) -> Result<bool, Error> {
     let unasked =
         || SettingsError::Flags(format!("nothing was deleted: {count} messages wait for --yes, as nobody can be asked here"));
     let answer = output::confirm(&format!("delete {count} messages for good? Their content is lost."))?;
@@ -284,6 +284,5 @@ fn filter(selection: &Selection) -> QuarantineFilter {
         ids: Some(selection.ids.clone()).filter(|ids| !ids.is_empty()),
         reason: selection.reason.map(ToOwned::to_owned),
         before: selection.older_than.and_then(|age| Timestamp::now().checked_sub(age).ok()),
-        through: None,
     }
 }

@@ -22,6 +22,9 @@ const COPY: &str = "\
 const COPY_TYPES: [Type; 9] =
     [Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::INT4, Type::DATE, Type::UUID, Type::UUID];
 
+/// Sealed bodies in one statement, roughly; the protocol takes less than a GiB.
+const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
+
 const QUARANTINE: &str = "\
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count, \
                                    row_day, reason, field, length, seal_key_id, sealed) \
@@ -75,6 +78,8 @@ impl Fenced<'_> {
     /// When the database is gone or refuses for another reason than a row.
     pub async fn copy_logins_one_by_one(&self, logins: &[&MaskedLogin]) -> Result<Vec<usize>, DbError> {
         let step = async |sql| self.transaction.batch_execute(sql).await.map_err(|e| DbError::sql("copying rows", &e));
+        // A constraint that waits for the commit would name no row.
+        step("set constraints all immediate").await?;
         let mut refused = Vec::new();
         let mut parts: Vec<Range<usize>> = std::iter::once(0..logins.len()).collect();
         while let Some(part) = parts.pop() {
@@ -100,8 +105,19 @@ impl Fenced<'_> {
         &self,
         rejections: impl Iterator<Item = (&'b Envelope, &'b SealedRejection)>,
     ) -> Result<u64, DbError> {
-        let mut columns = RejectionColumns::default();
-        rejections.for_each(|(envelope, rejected)| columns.push(envelope, rejected));
+        let (mut columns, mut bytes, mut quarantined) = (RejectionColumns::default(), 0, 0);
+        for (envelope, rejected) in rejections {
+            columns.push(envelope, rejected);
+            bytes += rejected.sealed.len();
+            if bytes > STATEMENT_BYTES {
+                quarantined += self.insert_rejections(&columns).await?;
+                (columns, bytes) = (RejectionColumns::default(), 0);
+            }
+        }
+        Ok(quarantined + self.insert_rejections(&columns).await?)
+    }
+
+    async fn insert_rejections(&self, columns: &RejectionColumns<'_>) -> Result<u64, DbError> {
         let inserted = self.transaction.execute_typed(QUARANTINE, &columns.parameters()).await;
         inserted.map_err(|e| DbError::sql("quarantining lines", &e))
     }

@@ -53,15 +53,13 @@ pub struct QuarantineFilter {
     pub reason: Option<String>,
     /// Quarantined before this time.
     pub before: Option<Timestamp>,
-    /// Up to this number: what a person has been shown, and nothing that came later.
-    pub through: Option<i64>,
 }
 
-/// `$1..$4` are the filter; null means any.
+/// `$1..$3` are the filter; null means any.
 macro_rules! matching {
     () => {
         "($1::int8[] is null or id = any($1)) and ($2::text is null or reason = $2) \
-         and ($3::timestamptz is null or quarantined_at < $3) and ($4::int8 is null or id <= $4)"
+         and ($3::timestamptz is null or quarantined_at < $3)"
     };
 }
 
@@ -69,17 +67,19 @@ const LIST: &str = concat!(
     "select id, message_id, source, sent_at, received_at, receive_count, reason, field, length, quarantined_at \
      from ingest.quarantine where ",
     matching!(),
-    " order by id limit $5"
+    " order by id limit $4"
 );
 
-const COUNT: &str = concat!("select count(*), max(id) from ingest.quarantine where ", matching!());
+const COUNT: &str = concat!("select count(*) from ingest.quarantine where ", matching!());
 
-const PURGE: &str = concat!("delete from ingest.quarantine where ", matching!());
+const IDS: &str = concat!("select id from ingest.quarantine where ", matching!());
+
+const PURGE: &str = "delete from ingest.quarantine where id = any($1)";
 
 const SEALED: &str = concat!(
     "select id, message_id, row_day, sealed from ingest.quarantine where ",
     matching!(),
-    " and id > $5 order by id limit $6"
+    " and id > $4 order by id limit $5"
 );
 
 const MOVE: &str = "\
@@ -98,13 +98,8 @@ from logins join taken using (id)";
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl QuarantineFilter {
-    fn parameters(&self) -> [Parameter<'_>; 4] {
-        [
-            (&self.ids, Type::INT8_ARRAY),
-            (&self.reason, Type::TEXT),
-            (&self.before, Type::TIMESTAMPTZ),
-            (&self.through, Type::INT8),
-        ]
+    fn parameters(&self) -> [Parameter<'_>; 3] {
+        [(&self.ids, Type::INT8_ARRAY), (&self.reason, Type::TEXT), (&self.before, Type::TIMESTAMPTZ)]
     }
 }
 
@@ -131,21 +126,31 @@ impl Session {
         Ok(rows.iter().map(entry).collect())
     }
 
-    /// How many messages the filter means now, and the highest number of them.
+    /// How many messages the filter means now.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_count(&self, filter: &QuarantineFilter) -> Result<(u64, Option<i64>), DbError> {
+    pub async fn quarantine_count(&self, filter: &QuarantineFilter) -> Result<u64, DbError> {
         let row = self.client.query_typed_one(COUNT, &filter.parameters()).await;
-        row.map(|row| (row.get::<_, i64>(0).unsigned_abs(), row.get(1))).map_err(|e| DbError::sql("counting the quarantine", &e))
+        row.map(|row| row.get::<_, i64>(0).unsigned_abs()).map_err(|e| DbError::sql("counting the quarantine", &e))
     }
 
-    /// Deletes the messages of the filter for good.
+    /// The numbers of the messages that the filter means now.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_purge(&self, filter: &QuarantineFilter) -> Result<u64, DbError> {
-        let purged = self.client.execute_typed(PURGE, &filter.parameters()).await;
+    pub async fn quarantine_ids(&self, filter: &QuarantineFilter) -> Result<Vec<i64>, DbError> {
+        let rows = self.client.query_typed(IDS, &filter.parameters()).await;
+        let rows = rows.map_err(|e| DbError::sql("choosing messages of the quarantine", &e))?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Deletes these messages for good, and no others.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn quarantine_purge(&self, ids: &[i64]) -> Result<u64, DbError> {
+        let purged = self.client.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await;
         purged.map_err(|e| DbError::sql("purging the quarantine", &e))
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 
 use super::VaultError;
-use crate::db::{KeyRow, Target};
+use crate::db::{DbError, KeyRow, Target};
 use crate::kms::{Holder, Kms, WrapContext};
 use crate::login::{KeySource, Plan};
 use crate::token::{DataKey, KeyId};
@@ -18,6 +18,8 @@ use crate::token::{DataKey, KeyId};
 const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
 /// After a refresh that failed, the next try waits for this long.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
+/// A database that is mute for so long while keys are read is gone.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// After this, they are not used any more.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
@@ -130,9 +132,13 @@ impl Vault {
 
 /// Reads plan and wraps, and has KMS unwrap them, all at once.
 async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> {
-    let mut session = target.connect().await?;
-    session.check_schema_version().await?;
-    let (plan, rows) = session.plan_and_wraps().await?;
+    let read = async {
+        let mut session = target.connect().await?;
+        session.check_schema_version().await?;
+        session.plan_and_wraps().await
+    };
+    let mute = |_| DbError::Lost { action: "reading the keys in force" };
+    let (plan, rows) = tokio::time::timeout(READ_TIMEOUT, read).await.map_err(mute).flatten()?;
     let plan = plan.ok_or(VaultError::NoKeys)?;
     let unwrapped_at = Instant::now();
     let keys = try_join_all(rows.iter().map(|row| unwrap(kms, row, Holder::Ingest))).await?;

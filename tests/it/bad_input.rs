@@ -29,6 +29,9 @@ fn cases() -> Vec<(String, Option<&'static str>)> {
         ("not json".to_owned(), Some("not_json")),
         ("[1, 2]".to_owned(), Some("not_an_object")),
         (r#""a text""#.to_owned(), Some("not_an_object")),
+        ("null".to_owned(), Some("not_an_object")),
+        ("17".to_owned(), Some("not_an_object")),
+        ("true".to_owned(), Some("not_an_object")),
         (r#"{"foo": "oops_wrong_msg_type", "bar": "123"}"#.to_owned(), Some("missing_field")),
         (with("ip", ""), Some("missing_field")),
         (with("user_id", "null"), Some("null_field")),
@@ -139,12 +142,23 @@ async fn odd_ids_and_times_of_messages_are_taken_as_they_come() {
         world.queue.send(&[event(1)]).await;
         let summary = world.drain(0);
         assert_eq!(summary["loaded"], 1, "{name} {value}: {summary}");
+        let row_day = if value == "1700000000" { "'2023-11-14'" } else { "(now() at time zone 'utc')::date" };
+        assert_eq!(
+            world.database.count(&format!("select from user_logins where create_date = {row_day}")).await,
+            1,
+            "{name} {value}"
+        );
         if let Some(day) = ledger_day {
             assert_eq!(
                 world.database.count(&format!("select from ingest.ledger where sent_day = '{day}'")).await,
                 1,
                 "{name} {value}"
             );
+        } else {
+            // Whatever the id is, a message that carries it again is the same message.
+            world.queue.send(&[event(2)]).await;
+            assert_eq!(world.drain(0)["duplicates"], 1, "{name} {value}");
+            assert_eq!(world.database.count("select from user_logins").await, 1);
         }
     }
 }

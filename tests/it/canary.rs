@@ -98,14 +98,31 @@ async fn no_value_and_no_key_comes_out_whatever_happens() {
     loud(&world, &["quarantine", "retry"], &[]);
     loud(&world, &["load", "--drain"], &[("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")]);
     loud(&world, &["load", "--drain"], &[("LOGINETL_DATABASE_URL", "postgres://u@127.0.0.1:1/d?sslmode=disable")]);
+    loud(&world, &["load", "--drain"], &[("LOGINETL_DATABASE_URL", "nonsense 203.0.113.177")]);
+    loud(&world, &["load", "--drain"], &[("LOGINETL_QUEUE_URL", "http://127.0.0.1:1/000000000000/missing")]);
+    loud(&world, &["load", "--drain", "--app-version", "nonsense"], &[]);
+    loud(&world, &["init", "--recovery-key", "alias/no-such-key"], &[]);
+    loud(&world, &["quarantine", "purge", "--all"], &[]);
     world.database.execute("alter table user_logins rename column locale to other").await;
     loud(&world, &["load", "--drain"], &[]);
     world.database.execute("alter table user_logins rename column other to locale").await;
-    let denying = Proxy::start(|target| match target {
-        "AmazonSQS.DeleteMessageBatch" => Action::Answer(400, r#"{"__type": "AccessDeniedException"}"#),
-        _ => Action::Forward,
-    });
-    let world = world.through(&denying);
+    let mut world = world;
+    for (denied, answer) in [
+        ("AmazonSQS.DeleteMessageBatch", r#"{"__type": "AccessDeniedException", "message": "203.0.113.177"}"#),
+        ("AmazonSQS.ReceiveMessage", r#"{"__type": "AccessDeniedException", "message": "203.0.113.177"}"#),
+        ("AmazonSQS.GetQueueAttributes", "<?xml version=\"1.0\"?><ErrorResponse>203.0.113.177</ErrorResponse>"),
+        ("TrentService.Decrypt", r#"{"__type": "InvalidCiphertextException", "message": "203.0.113.177"}"#),
+    ] {
+        let proxy = Proxy::start(move |target| if target == denied { Action::Answer(400, answer) } else { Action::Forward });
+        world = world.through(&proxy);
+        world.queue.send(&bodies()).await;
+        loud(&world, &["load", "--drain"], &[]);
+    }
+    world.endpoint = None;
+    world
+        .database
+        .execute("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
+        .await;
     loud(&world, &["load", "--drain"], &[]);
 
     let secrets = secrets(&world).await;

@@ -25,6 +25,9 @@ async fn wrong_flags_and_settings_exit_with_2() {
     fails(&with("LOGINETL_DATABASE_URL", "postgres://u:s3cret-password@127.0.0.1/d?sslmode=prefer", &["init"]), 2, "sslmode");
     fails(&with("LOG_SENSITIVE_BODIES", "true", &["init"]), 2, "LOG_SENSITIVE_BODIES");
     fails(&with("RUST_LOG", "=====", &["init"]), 2, "RUST_LOG");
+    for nonsense in ["nonsense", "localhost:4566", "http://"] {
+        fails(&with("AWS_ENDPOINT_URL", nonsense, &["init"]), 2, "AWS_ENDPOINT_URL");
+    }
     let output = world.command(&["init"]).env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").output().expect("it runs");
     fails(&output, 2, "AWS_REGION");
     fails(&world.run(&["load", "--drain", "--follow"]), 2, "cannot be used with");
@@ -93,6 +96,8 @@ async fn denied_calls_exit_with_3() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_key_exits_with_3_and_a_foreign_wrap_with_5() {
+    let bare = World::bare().await.through(&Proxy::start(|_| Action::Answer(400, r#"{"__type": "AccessDeniedException"}"#)));
+    fails(&bare.run(&["init"]), 3, "KMS Encrypt");
     for (answer, exit, named) in [
         (r#"{"__type": "DisabledException"}"#, 3, "not usable"),
         (r#"{"__type": "KMSInvalidStateException"}"#, 3, "not usable"),
@@ -193,4 +198,18 @@ async fn a_login_that_fails_is_refused_with_a_word_about_logins() {
     let world = World::bare().await;
     let url = world.database.url.replacen("postgres@", "no_such_login@", 1);
     fails(&world.run(&["quarantine", "list", "--database-url", &url]), 3, "user name and password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_cut_short_is_asked_for_again() {
+    let calls = std::sync::atomic::AtomicU32::new(0);
+    let proxy = Proxy::start(move |called| {
+        let first = called == "AmazonSQS.ReceiveMessage" && calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) < 2;
+        if first { Action::Rewrite(Box::new(|body| body[..body.len() / 2].to_owned())) } else { Action::Forward }
+    });
+    let world = World::new().await.through(&proxy);
+    world.queue.send(&[event(1), event(2)]).await;
+    let loader = world.spawn(&["load", "--visibility-timeout", "10"]);
+    crate::support::eventually("both rows", async || world.database.count("select from user_logins").await == 2).await;
+    assert!(loader.signal(nix::sys::signal::Signal::SIGTERM).status.success());
 }

@@ -115,11 +115,14 @@ async fn a_dry_run_of_a_file_needs_no_queue_and_writes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_conflict_with_each_other_are_found_too() {
     let world = World::new().await;
-    world.database.execute("create unique index on user_logins (user_id)").await;
-    let file = file((0..1_000).map(|n| event(n % 998)));
-    let summary = load(&world, file.path().to_str().expect("a path"));
-    assert_eq!((&summary["loaded"], &summary["quarantined"]), (&998.into(), &2.into()), "{summary}");
-    assert_eq!(world.database.count("select from user_logins").await, 998);
+    for constraint in ["unique (user_id)", "unique (user_id) deferrable initially deferred"] {
+        world.database.execute(&format!("truncate user_logins; alter table user_logins add constraint once {constraint}")).await;
+        let file = file((0..1_000).map(|n| event(n % 998)).chain([format!("\"{constraint}\"")]));
+        let summary = load(&world, file.path().to_str().expect("a path"));
+        assert_eq!((&summary["loaded"], &summary["quarantined"]), (&998.into(), &3.into()), "{summary}");
+        assert_eq!(world.database.count("select from user_logins").await, 998);
+        world.database.execute("alter table user_logins drop constraint once").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,4 +137,15 @@ async fn a_load_that_waits_for_standard_input_can_be_stopped() {
     assert!(stopped_at.elapsed() < std::time::Duration::from_secs(5));
     assert_eq!(output.status.code(), Some(4), "not all was loaded: {}", text(&output));
     assert!(String::from_utf8_lossy(&output.stderr).contains("load it again"), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_that_waits_for_standard_input_can_be_stopped() {
+    let world = World::new().await;
+    let mut waiting = Running::start(world.command(&["load", "--file", "-", "--dry-run"]).stdin(std::process::Stdio::piped()));
+    let _silent = waiting.child().stdin.take();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let stopped_at = std::time::Instant::now();
+    waiting.signal(Signal::SIGTERM);
+    assert!(stopped_at.elapsed() < std::time::Duration::from_secs(5));
 }

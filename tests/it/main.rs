@@ -2,7 +2,13 @@
 //!
 //! `make test` starts the servers and says where they are; each test has a database and a queue of its own.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a test stops at the first surprise"
+)]
 
 mod bad_input;
 mod canary;

@@ -92,3 +92,52 @@ async fn purge_deletes_only_what_it_names_and_only_after_a_yes() {
     assert_eq!(world.database.count("select from ingest.quarantine where reason = 'app_version_out_of_range'").await, 1);
     assert_eq!(world.database.count("select from ingest.quarantine").await, 1);
 }
+
+/// A terminal: what the binary reads and writes, and our end of it.
+fn terminal() -> (std::process::Stdio, std::process::Stdio, std::fs::File) {
+    let pty = nix::pty::openpty(None, None).expect("a terminal");
+    let (input, output) = (pty.slave.try_clone().expect("its end"), pty.slave);
+    (input.into(), output.into(), pty.master.into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn purge_asks_on_a_terminal_and_deletes_what_it_counted() {
+    use std::io::{Read as _, Write as _};
+    for (answer, left) in [("n\n", 2), ("y\n", 1)] {
+        let world = with_two_messages().await;
+        let (stdin, stderr, mut screen) = terminal();
+        let asked = crate::support::Running::start(world.command(&["quarantine", "purge", "--all"]).stdin(stdin).stderr(stderr));
+        let mut question = vec![0; 200];
+        let read = screen.read(&mut question).expect("a question");
+        assert!(String::from_utf8_lossy(&question[..read]).contains("delete 2 messages"), "{question:?}");
+        // Another message comes while the person thinks it over: it stays.
+        world
+            .database
+            .execute(
+                "insert into ingest.quarantine (message_id, source, received_at, row_day, reason, seal_key_id, sealed)
+            select gen_random_uuid(), source, received_at, row_day, reason, seal_key_id, sealed from ingest.quarantine limit 1",
+            )
+            .await;
+        screen.write_all(answer.as_bytes()).expect("typed");
+        assert!(asked.finish().status.success());
+        let expected = if left == 2 { 3 } else { 1 };
+        assert_eq!(world.database.count("select from ingest.quarantine").await, expected, "after {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_shows_counts_rate_and_backlog_on_a_terminal() {
+    use std::io::Read as _;
+    let world = World::new().await;
+    world.queue.send(&(0..300).map(crate::support::event).collect::<Vec<_>>()).await;
+    let (_, stderr, mut screen) = terminal();
+    let loader = crate::support::Running::start(world.command(&["load", "--drain"]).stderr(stderr));
+    let mut seen = String::new();
+    let mut bytes = vec![0; 4096];
+    while !(seen.contains("received 300") && seen.contains("/s, backlog ")) {
+        let read = screen.read(&mut bytes).expect("a progress line");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    std::thread::spawn(move || while screen.read(&mut bytes).is_ok_and(|read| read > 0) {});
+    assert!(loader.finish().status.success());
+}

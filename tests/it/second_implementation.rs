@@ -37,6 +37,7 @@ async fn another_implementation_opens_every_token_to_the_value_sent() {
     world.queue.send(&bodies).await;
     let summary = world.drain(0);
     assert_eq!(summary["loaded"], sent(&bodies).len(), "{summary}");
+    assert_eq!(summary["quarantined"], bodies.len() - sent(&bodies).len(), "{summary}");
     let wraps = "select key_id, purpose, holder, kms_key_arn, encode(wrapped, 'hex') from vault.wraps join vault.data_keys using (key_id)";
     let wraps = world
         .database

@@ -16,7 +16,7 @@ use crate::login::{Body, chunk_id, line_id};
 /// Lines in a chunk (fixed: changing it would make every file another file).
 const CHUNK_LINES: u64 = 5_000;
 /// No event is that long (SQS takes 1 MiB); a file with such a line is no JSON Lines.
-const MAX_LINE: usize = 2 * 1024 * 1024;
+const MAX_LINE: usize = 1024 * 1024 + 1;
 const READ_SIZE: usize = 1024 * 1024;
 
 /// Why a file cannot be read on.
@@ -26,7 +26,7 @@ pub enum ChunkError {
     #[error("cannot be read ({0})")]
     Io(io::ErrorKind),
     /// A line without an end.
-    #[error("line {0} is longer than 2 MiB: this is not one JSON object a line")]
+    #[error("line {0} is longer than 1 MiB: this is not one JSON object a line")]
     LineTooLong(u64),
     /// Its content is not what it was when loading began.
     #[error(

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkReader;
-use super::file::file_error;
+use super::file::{file_error, unless_stopped};
 use super::outcome::outcome_of;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
@@ -19,8 +20,10 @@ use crate::vault::{Vault, VaultError};
 
 /// How many messages are shown unless `--max-messages` says otherwise.
 const DEFAULT_MESSAGES: u64 = 10;
-/// The most messages that a dry run holds at once.
+/// The most that a dry run shows.
 const MOST_MESSAGES: u64 = 1_000;
+/// How long giving back may take; what is left comes back by its timeout.
+const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(10);
 /// How long to look for messages.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -30,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// When the queue fails, or there are no keys.
 pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &CancellationToken) -> Result<Exit, Error> {
     let mut masker = masker(vault).await?;
-    let wanted = args.max_messages.unwrap_or(DEFAULT_MESSAGES).min(MOST_MESSAGES) as usize;
+    let wanted = wanted(args);
     let (mut shown, mut receipts) = (Vec::new(), Vec::new());
     let mut last_answer = Instant::now();
     let result = loop {
@@ -48,32 +51,49 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
             receipts.push(message.receipt);
         }
     };
-    for ten in receipts.chunks(BATCH) {
-        if let Err(error) = queue.change_visibility(ten, Duration::ZERO).await {
-            tracing::warn!(%error, messages = ten.len(), "messages could not be given back; they come back by their timeout");
-        }
-    }
+    let back = try_join_all(receipts.chunks(BATCH).map(|ten| queue.change_visibility(ten, Duration::ZERO)));
+    let back = tokio::time::timeout(TIME_TO_GIVE_BACK, back).await;
     result?;
-    show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, args.format)
+    show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, args.format)?;
+    match back {
+        Ok(Ok(_)) => Ok(Exit::Done),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Error::Stopped),
+    }
 }
 
 /// Shows what a file would load.
 ///
 /// # Errors
 /// When the file cannot be read, or there are no keys.
-pub async fn file(path: &Path, mut reader: ChunkReader, args: &LoadArgs, vault: &Vault) -> Result<Exit, Error> {
+pub async fn file(
+    path: &Path,
+    mut reader: ChunkReader,
+    args: &LoadArgs,
+    vault: &Vault,
+    stop: &CancellationToken,
+) -> Result<Exit, Error> {
     let mut masker = masker(vault).await?;
-    let wanted = args.max_messages.unwrap_or(DEFAULT_MESSAGES) as usize;
+    let wanted = wanted(args);
     let day = utc_day(Timestamp::now());
     let mut outcomes = Vec::new();
-    while outcomes.len() < wanted
-        && let Some(chunk) = reader.next_chunk().map_err(|e| file_error(path, &e))?
-    {
+    while outcomes.len() < wanted {
+        let next = move || {
+            let chunk = reader.next_chunk();
+            (reader, chunk)
+        };
+        let Some((same, chunk)) = unless_stopped(stop, next).await? else { break };
+        reader = same;
+        let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
         for (message_id, body) in chunk.events().take(wanted - outcomes.len()) {
             outcomes.push(outcome_of(&mut masker, &body, message_id, day, args.app_version.into())?);
         }
     }
     show(&outcomes, args.format)
+}
+
+fn wanted(args: &LoadArgs) -> usize {
+    args.max_messages.unwrap_or(DEFAULT_MESSAGES).min(MOST_MESSAGES) as usize
 }
 
 async fn masker(vault: &Vault) -> Result<Masker, Error> {

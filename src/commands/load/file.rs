@@ -30,9 +30,12 @@ use crate::vault::{Keyring, Vault, VaultError};
 use crate::{aws, output};
 
 const CONNECTIONS: usize = 3;
-/// Longer than the server's own timeouts together: a server that is mute for so long is gone.
+/// A try that takes longer is given up: the server or the way to it is gone.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
-const LONGEST_WRITE_WHEN_STOPPING: Duration = Duration::from_secs(8);
+/// The same for a chunk with refused rows: up to two statements a row.
+const LONGEST_ROW_BY_ROW: Duration = Duration::from_secs(600);
+/// From SIGTERM to the end of patience.
+const TIME_TO_STOP: Duration = Duration::from_secs(15);
 
 /// One run over a file.
 struct FileRun {
@@ -40,6 +43,8 @@ struct FileRun {
     target: Target,
     tally: Tally,
     stop: CancellationToken,
+    /// Cancelled some time after `stop`: what hangs until then is left to the next run.
+    deadline: CancellationToken,
     encoding: AppVersionEncoding,
     started_at: Timestamp,
     poison_budget: u64,
@@ -53,17 +58,20 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     if args.max_messages.is_some() && !args.dry_run {
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
     }
-    let reader = ChunkReader::open(path).map_err(|e| file_error(path, &e))?;
+    let named = path.to_owned();
+    let Some(opened) = unless_stopped(&stop, move || ChunkReader::open(&named)).await? else { return Ok(Exit::Temporary) };
+    let reader = opened.map_err(|e| file_error(path, &e))?;
     let kms = Kms::new(&aws::configuration().await?);
     let opened = stop.run_until_cancelled(Vault::open(target.clone(), kms)).await;
     let Some(vault) = opened.transpose()? else { return Ok(Exit::Temporary) };
     if args.dry_run {
-        return super::dry_run::file(path, reader, &args, &vault).await;
+        return super::dry_run::file(path, reader, &args, &vault, &stop).await;
     }
     let run = Arc::new(FileRun {
         vault,
         target,
         tally: Tally::default(),
+        deadline: deadline_after(stop.clone()),
         stop,
         encoding: args.app_version.into(),
         started_at: Timestamp::now(),
@@ -83,6 +91,26 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     }
     reading.await.map_err(|_| Error::Panicked)?.map_err(|error| file_error(path, &error))?;
     Ok(if run.is_poisoned() { Exit::Attention } else { Exit::Done })
+}
+
+/// Runs blocking work apart; nothing when the run is stopped first. The thread ends with the process.
+pub(super) async fn unless_stopped<T: Send + 'static>(
+    stop: &CancellationToken,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>, Error> {
+    let done = stop.run_until_cancelled(tokio::task::spawn_blocking(work)).await;
+    done.transpose().map_err(|_| Error::Panicked)
+}
+
+fn deadline_after(stop: CancellationToken) -> CancellationToken {
+    let deadline = CancellationToken::new();
+    let cancelled = deadline.clone();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        tokio::time::sleep(TIME_TO_STOP).await;
+        cancelled.cancel();
+    });
+    deadline
 }
 
 /// Reads ahead of the writers, no more than they can take.
@@ -181,11 +209,13 @@ impl ChunkWriter {
     async fn write(&mut self, chunk: &Chunk) -> Result<(), Error> {
         let mut patience = Patience::default();
         let mut copying = Copying::Whole;
+        let deadline = self.run.deadline.clone();
         loop {
-            let too_long = until_too_long(self.run.stop.clone());
+            let limit = if copying == Copying::Whole { LONGEST_WRITE } else { LONGEST_ROW_BY_ROW };
             let tried = tokio::select! {
                 tried = self.try_write(chunk, copying) => tried,
-                () = too_long => Err(DbError::Lost { action: "writing a chunk" }.into()),
+                () = tokio::time::sleep(limit) => Err(DbError::Lost { action: "writing a chunk" }.into()),
+                () = deadline.cancelled() => return Err(Error::Stopped),
             };
             match tried {
                 Ok(Step::Committed) => return Ok(()),
@@ -239,15 +269,6 @@ impl ChunkWriter {
         self.run.tally.committed(lines.len(), loaded, quarantined);
         Ok(Step::Committed)
     }
-}
-
-/// A server that is mute for so long is gone; when the run is being stopped, its patience is shorter.
-async fn until_too_long(stop: CancellationToken) {
-    let stopping = async {
-        stop.cancelled().await;
-        tokio::time::sleep(LONGEST_WRITE_WHEN_STOPPING).await;
-    };
-    tokio::select! { () = tokio::time::sleep(LONGEST_WRITE) => {}, () = stopping => {} }
 }
 
 /// Copies what the database takes, and seals what it refuses.

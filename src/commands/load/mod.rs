@@ -73,7 +73,10 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
         queue.depth().await?;
         Ok::<_, Error>(Vault::open(target.clone(), Kms::new(&config)).await?)
     });
-    let Some(vault) = opened.await.transpose()? else { return Ok(Exit::Done) };
+    let Some(vault) = opened.await.transpose()? else {
+        report(&Report { summary: Tally::default().summary(), in_flight: None, poison_budget_exceeded: false }, args.format)?;
+        return Ok(Exit::Done);
+    };
     if args.dry_run {
         return dry_run::queue(&args, &queue, &vault, &stop).await;
     }
@@ -153,28 +156,29 @@ async fn finish(run: Arc<Run>, format: Format) -> Result<Exit, Error> {
     let poisoned = run.is_poisoned();
     let depth = tokio::time::timeout(Duration::from_secs(2), run.queue.depth()).await;
     let in_flight = depth.ok().and_then(Result::ok).map(|depth| depth.in_flight);
-    let report = Report { summary: run.tally.summary(), in_flight, poison_budget_exceeded: poisoned };
-    if format == Format::Json {
-        output::json(&report)?;
-    } else {
-        output::line(&format!("{} in {:.1} s", report.summary, report.summary.seconds))?;
-        if report.summary.given_back > 0 {
-            output::line(&format!("given back {}", report.summary.given_back))?;
-        }
-        if let Some(others) = in_flight.filter(|n| *n > 0) {
-            output::line(&format!(
-                "{others} messages are in flight elsewhere; they come back if their holder does not delete them"
-            ))?;
-        }
-        if report.summary.quarantined > 0 {
-            output::line("see what could not be loaded: loginetl quarantine list")?;
-        }
-    }
+    report(&Report { summary: run.tally.summary(), in_flight, poison_budget_exceeded: poisoned }, format)?;
     match run.into_failure() {
         Some(error) => Err(error),
         None if poisoned => Ok(Exit::Attention),
         None => Ok(Exit::Done),
     }
+}
+
+fn report(report: &Report, format: Format) -> Result<(), Error> {
+    if format == Format::Json {
+        return output::json(report);
+    }
+    output::line(&format!("{} in {:.1} s", report.summary, report.summary.seconds))?;
+    if report.summary.given_back > 0 {
+        output::line(&format!("given back {}", report.summary.given_back))?;
+    }
+    if let Some(others) = report.in_flight.filter(|n| *n > 0) {
+        output::line(&format!("{others} messages are in flight elsewhere; they come back if their holder does not delete them"))?;
+    }
+    if report.summary.quarantined > 0 {
+        output::line("see what could not be loaded: loginetl quarantine list")?;
+    }
+    Ok(())
 }
 
 fn options(args: &LoadArgs) -> Options {

@@ -15,6 +15,7 @@ use super::held::Reservation;
 use super::outcome::outcome_of;
 use super::patience::Patience;
 use super::run::Run;
+use crate::aws::CallError;
 use crate::error::Error;
 use crate::login::{Envelope, Masker, Source};
 use crate::queue::{BATCH, QueueMessage};
@@ -82,7 +83,7 @@ impl Fleet {
 
     async fn receive_until_stopped(self: &Arc<Self>) -> Result<Left, Error> {
         let mut masking = None;
-        let mut patience = Patience::default();
+        let (mut patience, mut asking) = (Patience::default(), Patience::default());
         while !self.run.stop.is_cancelled() {
             let wanted = self.take_quota();
             if wanted == 0 {
@@ -104,8 +105,12 @@ impl Fleet {
                 Arc::clone(self).join();
             } else if received == 0 && self.steps_down() {
                 return Ok(Left::SteppedDown);
-            } else if received == 0 && self.is_drained().await? {
-                break;
+            } else if received == 0 {
+                match self.is_drained().await {
+                    Ok(true) => break,
+                    Ok(false) => asking.reset(),
+                    Err(error) => asking.bear(error.into(), &self.run.stop).await?,
+                }
             }
         }
         Ok(Left::Ended)
@@ -116,7 +121,8 @@ impl Fleet {
         let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else {
             return Ok(Vec::new());
         };
-        self.run.masker(masking).await?;
+        let Some(keyed) = self.run.stop.run_until_cancelled(self.run.masker(masking)).await else { return Ok(Vec::new()) };
+        keyed?;
         let until = Instant::now() + self.run.queue.visibility_timeout();
         let poll = self.run.queue.receive(wanted, if self.run.options.drain { DRAIN_POLL } else { LONG_POLL });
         let Some(answer) = self.run.deadline.run_until_cancelled(poll).await else { return Ok(Vec::new()) };
@@ -142,7 +148,8 @@ impl Fleet {
                 continue;
             }
             let receipt = taken.message.receipt.clone();
-            match self.masked(taken, masking).await {
+            let masked = self.run.deadline.run_until_cancelled(self.masked(taken, masking)).await;
+            match masked.unwrap_or(Err(Error::Stopped)) {
                 Ok(in_hand) => unwanted.extend(self.out.send(in_hand).await.err().map(|refused| refused.0.receipt)),
                 Err(error) => {
                     unwanted.push(receipt);
@@ -193,16 +200,12 @@ impl Fleet {
     }
 
     /// Whether `--drain` may end: quiet for a while, nothing in hand, nothing visible.
-    async fn is_drained(&self) -> Result<bool, Error> {
+    async fn is_drained(&self) -> Result<bool, CallError> {
         let quiet_for = self.quiet().elapsed();
         if !self.run.options.drain || quiet_for < QUIET || self.run.tally.in_hand() > 0 {
             return Ok(false);
         }
-        match self.run.queue.depth().await {
-            Ok(depth) => Ok(depth.visible == 0),
-            Err(error) if error.is_temporary() => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.run.queue.depth().await?.visible == 0)
     }
 
     fn quiet(&self) -> std::sync::MutexGuard<'_, Instant> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +19,7 @@ use crate::vault::{Keyring, Vault, VaultError};
 
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
 const TIME_TO_STOP: Duration = Duration::from_secs(17);
-const GIVE_BACK_TIMEOUT: Duration = Duration::from_secs(4);
+const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
 
 /// The flags that stages need.
 pub struct Options {
@@ -53,8 +53,10 @@ pub struct Run {
     pub tally: Tally,
     /// Cancelled when no more is to be received.
     pub stop: CancellationToken,
-    /// Cancelled when what has not ended by then must be left.
+    /// Cancelled when what has not been written or deleted by then must be given back.
     pub deadline: CancellationToken,
+    /// Cancelled when what has not been given back by then must be left to its timeout.
+    end: CancellationToken,
     failure: Mutex<Option<Error>>,
 }
 
@@ -63,8 +65,8 @@ impl Run {
     #[must_use]
     pub fn new(options: Options, queue: Queue, vault: Vault, target: Target, stop: CancellationToken) -> Self {
         let (held, tally) = (Held::default(), Tally::default());
-        let deadline = CancellationToken::new();
-        Self { options, queue, vault, target, held, tally, stop, deadline, failure: Mutex::default() }
+        let [deadline, end] = [(); 2].map(|()| CancellationToken::new());
+        Self { options, queue, vault, target, held, tally, stop, deadline, end, failure: Mutex::default() }
     }
 
     /// Ends the run with an error; the first one is kept. Stages finish what they can and give back the rest.
@@ -109,14 +111,20 @@ impl Run {
     /// Makes messages visible to others at once. A message that cannot be given back comes back by its timeout.
     pub async fn give_back(&self, receipts: Vec<Receipt>) {
         self.held.let_go(&receipts);
-        let tens: Vec<_> = receipts.chunks(BATCH).map(<[Receipt]>::to_vec).collect();
-        let calls = stream::iter(tens).for_each_concurrent(CALLS_AT_ONCE, |ten| async move {
-            if let Err(error) = self.queue.change_visibility(&ten, Duration::ZERO).await {
+        for many in receipts.chunks(BATCH * CALLS_AT_ONCE) {
+            let calls = join_all(many.chunks(BATCH).map(|ten| self.give_back_ten(ten.to_vec())));
+            self.end.run_until_cancelled(calls).await;
+        }
+        self.tally.released(receipts.len());
+    }
+
+    async fn give_back_ten(&self, ten: Vec<Receipt>) {
+        match self.queue.change_visibility(&ten, Duration::ZERO).await {
+            Ok(refused) => self.tally.given_back(ten.len() - refused.len()),
+            Err(error) => {
                 tracing::warn!(%error, messages = ten.len(), "messages could not be given back; they come back by their timeout");
             }
-        });
-        let _ = tokio::time::timeout(GIVE_BACK_TIMEOUT, calls).await;
-        self.tally.given_back(receipts.len());
+        }
     }
 
     /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.
@@ -129,12 +137,14 @@ impl Run {
         });
     }
 
-    /// Cancels `deadline` some time after `stop`: what hangs until then is left to the next run.
+    /// Cancels `deadline` and `end` some time after `stop`: what hangs until then is left to the next run.
     pub async fn watch_deadline(self: Arc<Self>, done: CancellationToken) {
         let passed = async {
             self.stop.cancelled().await;
             tokio::time::sleep(TIME_TO_STOP).await;
             self.deadline.cancel();
+            tokio::time::sleep(TIME_TO_GIVE_BACK).await;
+            self.end.cancel();
         };
         done.run_until_cancelled(passed).await;
     }

@@ -59,10 +59,9 @@ impl Tally {
         self.in_hand.fetch_add(count as u64, Ordering::SeqCst);
     }
 
-    /// Messages were given back.
+    /// The queue took messages back.
     pub fn given_back(&self, count: usize) {
         self.given_back.fetch_add(count as u64, Ordering::Relaxed);
-        self.released(count);
     }
 
     /// Messages are not in hand any more.

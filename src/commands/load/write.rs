@@ -22,7 +22,7 @@ use crate::queue::Receipt;
 
 const BATCH_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(200);
-/// Longer than the server's own timeouts together: a server that is mute for so long is gone.
+/// A try that takes longer is given up: the server or the way to it is gone.
 const LONGEST_WRITE: Duration = Duration::from_secs(30);
 
 /// What to do with a part of a batch after a try.
@@ -63,7 +63,8 @@ impl Writer {
     async fn collect(&self) -> Option<Vec<InHand>> {
         let mut in_hand = self.in_hand.lock().await;
         let first = in_hand.recv().await?;
-        let deadline = tokio::time::Instant::now() + LINGER;
+        let linger = if self.run.has_failed() { Duration::ZERO } else { LINGER };
+        let deadline = tokio::time::Instant::now() + linger;
         let mut bytes = first.body.len();
         let mut batch = vec![first];
         while batch.len() < self.run.options.batch_rows && bytes < BATCH_BYTES {
