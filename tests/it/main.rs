@@ -16,6 +16,7 @@ mod errors;
 mod faults;
 mod file;
 mod init;
+mod keys;
 mod quarantine;
 mod queue;
 mod roles;
