@@ -60,12 +60,12 @@ async fn sigterm_ends_within_25_seconds_whatever_hangs() {
         let world = World::new().await.through(&proxy);
         let mut blocker = world.database.client().await;
         let transaction = blocker.transaction().await.expect("a transaction");
-        world.queue.send(&(0..30).map(event).collect::<Vec<_>>()).await;
+        world.queue.send(&(0..600).map(event).collect::<Vec<_>>()).await;
         if hanging_call.contains("Visibility") {
             transaction.batch_execute("lock table vault.fence in exclusive mode").await.expect("a lock");
         }
         hangs.store(true, Ordering::SeqCst);
-        let loader = world.spawn(&["load"]);
+        let loader = world.spawn(&["load", "--batch-rows", "20"]);
         tokio::time::sleep(Duration::from_secs(3)).await;
         let stopped_at = Instant::now();
         let output = loader.signal(Signal::SIGTERM);
