@@ -58,11 +58,22 @@ impl Chunk {
         self.lines.len()
     }
 
-    /// The message id and body of each event.
+    /// How many bytes it has.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.text.len() as u64
+    }
+
+    /// The message id and body of each event, made one at a time.
     pub fn events(&self) -> impl Iterator<Item = (Uuid, Body)> + '_ {
-        self.lines.iter().map(|(line, range)| {
-            (line_id(self.id, line - self.first_line), Body::new(self.text.expose()[range.clone()].to_vec()))
-        })
+        (0..self.len()).map(|place| self.event(place))
+    }
+
+    /// The message id and body of the event at one place.
+    #[must_use]
+    pub fn event(&self, place: usize) -> (Uuid, Body) {
+        let (line, range) = &self.lines[place];
+        (line_id(self.id, line - self.first_line), Body::new(self.text.expose()[range.clone()].to_vec()))
     }
 }
 

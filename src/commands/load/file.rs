@@ -34,6 +34,8 @@ const CONNECTIONS: usize = 3;
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
 /// The same for a chunk with refused rows: up to two statements a row.
 const LONGEST_ROW_BY_ROW: Duration = Duration::from_secs(600);
+/// What long lines add to both.
+const SLOWEST_BYTES_A_SECOND: u64 = 1024 * 1024;
 /// From SIGTERM to the end of patience.
 const TIME_TO_STOP: Duration = Duration::from_secs(15);
 
@@ -177,7 +179,6 @@ enum Step {
 /// A line and what became of it.
 struct Line {
     message_id: Uuid,
-    body: Body,
     outcome: Outcome,
 }
 
@@ -212,6 +213,7 @@ impl ChunkWriter {
         let deadline = self.run.deadline.clone();
         loop {
             let limit = if copying == Copying::Whole { LONGEST_WRITE } else { LONGEST_ROW_BY_ROW };
+            let limit = limit + Duration::from_secs(chunk.bytes() / SLOWEST_BYTES_A_SECOND);
             let tried = tokio::select! {
                 tried = self.try_write(chunk, copying) => tried,
                 () = tokio::time::sleep(limit) => Err(DbError::Lost { action: "writing a chunk" }.into()),
@@ -262,7 +264,7 @@ impl ChunkWriter {
             *masker = current;
         }
         if copying == Copying::RowByRow {
-            refuse(&fenced, &mut lines, masker).await?;
+            refuse(&fenced, chunk, &mut lines, masker).await?;
         }
         let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying).await?;
         fenced.commit().await?;
@@ -272,12 +274,12 @@ impl ChunkWriter {
 }
 
 /// Copies what the database takes, and seals what it refuses.
-async fn refuse(fenced: &Fenced<'_>, lines: &mut [Line], masker: &mut Masker) -> Result<(), Error> {
+async fn refuse(fenced: &Fenced<'_>, chunk: &Chunk, lines: &mut [Line], masker: &mut Masker) -> Result<(), Error> {
     let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();
     let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
     for refused in fenced.copy_logins_one_by_one(&logins).await? {
-        let line = &mut lines[places[refused]];
-        line.outcome = refused_by_database(masker, &line.body, line.message_id)?;
+        let (message_id, body) = chunk.event(places[refused]);
+        lines[places[refused]].outcome = refused_by_database(masker, &body, message_id)?;
     }
     Ok(())
 }
@@ -314,7 +316,7 @@ impl FileRun {
     fn mask(&self, chunk: &Chunk, masker: &mut Masker) -> Result<Vec<Line>, Error> {
         let line = |(message_id, body): (Uuid, Body)| {
             let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
-            Ok(Line { message_id, body, outcome })
+            Ok(Line { message_id, outcome })
         };
         chunk.events().map(line).collect()
     }
