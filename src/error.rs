@@ -1,6 +1,8 @@
 //! Every failure of a command, and the one place that turns it into an exit code and a remedy.
 
+use crate::audit::ReasonError;
 use crate::aws::{CallError, CallKind};
+use crate::crypto::NoPublicKey;
 use crate::db::{DbError, SqlKind};
 use crate::settings::SettingsError;
 use crate::token::SealError;
@@ -32,6 +34,42 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// An export could not be written.
+    #[error("{path}: {problem}")]
+    Export {
+        /// The file, as it was named.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What should verify signatures is no public key.
+    #[error("{path} {problem}")]
+    PublicKey {
+        /// The file, or where else it came from.
+        path: String,
+        /// What is wrong with it.
+        problem: NoPublicKey,
+    },
+    /// A reason or ticket that must not be written down.
+    #[error("the {what} {problem}")]
+    Reason {
+        /// Which of them.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: ReasonError,
+    },
+    /// This login may not recover values.
+    #[error("this login may not recover values; the refusal is on record")]
+    NotGranted,
+    /// `--require-user` names another login.
+    #[error("this is the login {login}, not the one that --require-user names")]
+    OtherLogin {
+        /// The login of the database URL.
+        login: String,
+    },
+    /// A signal came before the outcome was on record.
+    #[error("interrupted: nothing was shown")]
+    Interrupted,
     /// The output could not be written.
     #[error("cannot write the output")]
     Output(#[source] std::io::Error),
@@ -84,6 +122,23 @@ impl Error {
             Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
             Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
             Self::File { .. } => (Exit::Usage, "check the name; loginetl reads JSON Lines, one event a line".to_owned()),
+            Self::Export { .. } => (Exit::Usage, "give --out another name, in a folder that you may write to".to_owned()),
+            Self::PublicKey { .. } => {
+                (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())
+            }
+            Self::Reason { problem: ReasonError::Empty | ReasonError::TooLong | ReasonError::Control, .. } => {
+                (Exit::Refused, "say why in 1 to 500 printable characters; nothing was written".to_owned())
+            }
+            Self::Reason { .. } => (
+                Exit::Refused,
+                "it stays in the log for ever, so leave values out and name a case or ticket; nothing was written".to_owned(),
+            ),
+            Self::NotGranted => (Exit::Refused, "ask for membership: GRANT loginetl_unmasker TO your login".to_owned()),
+            Self::OtherLogin { .. } => (Exit::Refused, "connect as your own login; the log shows who asked".to_owned()),
+            Self::Interrupted => (
+                Exit::Temporary,
+                "run it again; a request without an outcome stays in the log, and audit verify shows it".to_owned(),
+            ),
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
             Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
@@ -130,6 +185,10 @@ fn db_advice(error: &DbError) -> (Exit, String) {
             SqlKind::Denied => {
                 (Exit::Refused, "connect as a login that is a member of the group this command needs (see the README: roles)")
             }
+            SqlKind::Gate => (
+                Exit::Refused,
+                "run it again; a request serves its own login, for the keys it names, for five minutes (see the README: unmask)",
+            ),
             SqlKind::Missing => (Exit::Usage, "see that the URL names the right database, then run: loginetl init"),
             SqlKind::MissingDay => (Exit::Temporary, "run it again; nothing is lost"),
             SqlKind::Data | SqlKind::Other => {
@@ -171,7 +230,7 @@ fn aws_advice(error: &CallError) -> (Exit, String) {
 fn vault_advice(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
         VaultError::Db(error) => return db_advice(error),
-        VaultError::Kms { source, .. } => return aws_advice(source),
+        VaultError::Kms { source, .. } | VaultError::Unsigned { source, .. } => return aws_advice(source),
         VaultError::Expired(source) => return vault_advice(source),
         VaultError::NoKeys => (Exit::Usage, "run: loginetl init"),
         VaultError::Unreadable(_) => (Exit::Integrity, "a row of vault.wraps is missing; compare it with a backup"),

@@ -1,4 +1,4 @@
-//! KMS: wraps and unwraps data keys. Every call names its key and its context, and the key in the answer is checked.
+//! KMS: wraps and unwraps data keys, and signs the audit log. Every call names its key, and the key in the answer is checked.
 //!
 //! Invariant: a wrap that was moved to another key id, purpose or holder does not unwrap.
 
@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::{KeyUsageType, MessageType, SigningAlgorithmSpec};
 
 use crate::aws::{CallError, CallKind};
 use crate::crypto::SecretBytes;
@@ -66,6 +67,14 @@ pub struct Wrapped {
     pub bytes: Vec<u8>,
 }
 
+/// A signature and the KMS key that made it.
+pub struct Signed {
+    /// The ARN in KMS's answer.
+    pub key_arn: String,
+    /// ECDSA on P-256, ASN.1 DER.
+    pub signature: Vec<u8>,
+}
+
 /// A client of KMS.
 #[derive(Clone)]
 pub struct Kms(Client);
@@ -105,5 +114,42 @@ impl Kms {
             (Some(_), Some(_)) => Err(CallError::new(OPERATION, CallKind::Tampered)),
             _ => Err(CallError::new(OPERATION, CallKind::Refused)),
         }
+    }
+
+    /// Signs a SHA-256 digest with a P-256 key.
+    ///
+    /// # Errors
+    /// When KMS cannot be reached, or refuses.
+    pub async fn sign(&self, kms_key: &str, digest: &[u8]) -> Result<Signed, CallError> {
+        const OPERATION: &str = "KMS Sign";
+        let request = self.0.sign().key_id(kms_key).message_type(MessageType::Digest).message(Blob::new(digest));
+        let request = request.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
+        let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        match (answer.key_id, answer.signature) {
+            (Some(key_arn), Some(signature)) => Ok(Signed { key_arn, signature: signature.into_inner() }),
+            _ => Err(CallError::new(OPERATION, CallKind::Refused)),
+        }
+    }
+
+    /// The public half of a signing key: the DER of a SubjectPublicKeyInfo (RFC 5280).
+    ///
+    /// # Errors
+    /// When KMS cannot be reached, or refuses.
+    pub async fn public_key(&self, kms_key: &str) -> Result<Vec<u8>, CallError> {
+        const OPERATION: &str = "KMS GetPublicKey";
+        let answer = self.0.get_public_key().key_id(kms_key).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        answer.public_key.map(Blob::into_inner).ok_or(CallError::new(OPERATION, CallKind::Refused))
+    }
+
+    /// Whether a key can be used at all: enabled, and made for signing or for encrypting.
+    ///
+    /// # Errors
+    /// When KMS cannot be reached or refuses; [`CallKind::KeyState`] when the key is not usable.
+    pub async fn check_usable(&self, kms_key: &str, signs: bool) -> Result<(), CallError> {
+        const OPERATION: &str = "KMS DescribeKey";
+        let answer = self.0.describe_key().key_id(kms_key).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        let usage = if signs { KeyUsageType::SignVerify } else { KeyUsageType::EncryptDecrypt };
+        let is_usable = answer.key_metadata.is_some_and(|key| key.enabled && key.key_usage == Some(usage));
+        if is_usable { Ok(()) } else { Err(CallError::new(OPERATION, CallKind::KeyState)) }
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Start at [`commands::load`]. Imports run one way: `main` → [`commands`] → [`vault`] → [`queue`], [`kms`], [`db`] (which
-//! never import each other; [`aws`] is what the first two share) → [`login`], [`token`] → [`crypto`]. The last two lines
+//! never import each other; [`aws`] is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The last two
 //! are pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
 //!
 //! # Glossary
@@ -30,6 +30,7 @@
 //! - **ledger**: the ids of all messages and chunks whose effect is committed.
 //! - **quarantine**: messages that could not be loaded, with a **reason**, their bodies **sealed**.
 
+pub mod audit;
 pub mod aws;
 pub mod cli;
 pub mod commands;

@@ -30,6 +30,10 @@ fn run(cli: Cli) -> Result<Exit, Error> {
             Command::Init(args) => commands::init::run(args, cli.global, &environment).await,
             Command::Load(args) => commands::load::run(args, cli.global, &environment).await,
             Command::Quarantine(args) => commands::quarantine::run(args, cli.global, &environment).await,
+            Command::Unmask(args) => commands::unmask::run(args, cli.global, &environment).await,
+            Command::Audit(args) => commands::audit::run(args, cli.global, &environment).await,
+            Command::Check(args) => commands::check::run(args, cli.global, &environment).await,
+            Command::Status(args) => commands::status::run(args, cli.global, &environment).await,
         }
     });
     // A thread that waits for standard input ends with the process.

@@ -1,7 +1,10 @@
 //! The one module that prints: results on stdout, everything else on stderr.
 //!
-//! Invariants: a reader that went away is no failure; the progress line and log lines never mix.
+//! Invariants: a reader that went away is no failure; the progress line and log lines never mix; no character that a
+//! terminal obeys, or that nobody sees, gets out of a result (CSV into a file or pipe excepted: it keeps every byte).
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -10,6 +13,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 
@@ -29,8 +33,55 @@ pub fn line(text: &str) -> Result<(), Error> {
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
 pub fn json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string(value).map_err(|e| Error::Output(e.into()))?;
-    line(&text)
+    let text = Zeroizing::new(serde_json::to_string(value).map_err(|e| Error::Output(e.into()))?);
+    // JSON itself escapes only the controls below U+0020.
+    if !text.contains(is_unprintable) {
+        return line(&text);
+    }
+    let mut escaped = Zeroizing::new(String::with_capacity(text.len() + 64));
+    for c in text.chars() {
+        if is_unprintable(c) {
+            // All of them are below U+10000; writing to a string does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    line(&escaped)
+}
+
+/// Prints rows as CSV (RFC 4180), values as they are; on a terminal with unprintable characters escaped.
+///
+/// # Errors
+/// When stdout cannot be written, a closed pipe excepted.
+pub fn csv<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [Zeroizing<String>; N]>) -> Result<(), Error> {
+    let is_terminal = io::stdout().is_terminal();
+    let written = PROGRESS.suspend(|| {
+        let mut writer = ::csv::Writer::from_writer(io::stdout().lock());
+        writer.write_record(header)?;
+        for row in rows {
+            let cells = row.into_iter();
+            writer
+                .write_record(cells.map(|cell| if is_terminal { Zeroizing::new(printable(&cell).into_owned()) } else { cell }))?;
+        }
+        writer.flush()
+    });
+    self::written(written)
+}
+
+/// The text without anything that a terminal obeys or nobody sees: such characters are spelled out.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| c.is_control() || is_unprintable(c)) {
+        return text.into();
+    }
+    let spelled = |c: char| if c.is_control() || is_unprintable(c) { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(spelled).collect::<String>().into()
+}
+
+/// DEL, the second set of controls, line separators, and characters without width or with a direction of their own.
+fn is_unprintable(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Prints a table as wide as the terminal, or nothing when there are no rows.
@@ -39,7 +90,8 @@ pub fn json(value: &impl Serialize) -> Result<(), Error> {
 /// When stdout cannot be written, a closed pipe excepted.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(rows);
+    let printable_rows = rows.iter().map(|row| row.iter().map(|cell| printable(cell)));
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(printable_rows);
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }

@@ -134,6 +134,20 @@ impl Queue {
         Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]) })
     }
 
+    /// After how many receipts a message goes to the dead-letter queue; nothing without one.
+    ///
+    /// # Errors
+    /// When SQS cannot be reached, or refuses.
+    pub async fn max_receive_count(&self) -> Result<Option<u64>, CallError> {
+        let name = QueueAttributeName::RedrivePolicy;
+        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
+        let Some(policy) = answer.attributes().and_then(|all| all.get(&name)) else { return Ok(None) };
+        let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
+        let count = policy.get("maxReceiveCount");
+        Ok(count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())))
+    }
+
     /// For how long a received message stays invisible to others.
     #[must_use]
     pub fn visibility_timeout(&self) -> Duration {

@@ -8,6 +8,8 @@ use std::env;
 pub const DEFAULT_INGEST_KEY: &str = "alias/loginetl-ingest";
 /// Alias of the KMS key that wraps for unmaskers.
 pub const DEFAULT_RECOVERY_KEY: &str = "alias/loginetl-recovery";
+/// Alias of the KMS key that signs the audit log.
+pub const DEFAULT_AUDIT_KEY: &str = "alias/loginetl-audit";
 
 /// A setting is missing or cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -50,6 +52,10 @@ pub struct Environment {
     pub ingest_key: Option<String>,
     /// `LOGINETL_RECOVERY_KEY`.
     pub recovery_key: Option<String>,
+    /// `LOGINETL_AUDIT_KEY`.
+    pub audit_key: Option<String>,
+    /// `USER` or `LOGNAME`: what this process says of itself in the audit log. Nobody checks it.
+    pub os_user: Option<String>,
     /// `RUST_LOG`.
     pub log_filter: Option<String>,
     /// `NO_COLOR` (no-color.org): set and not empty.
@@ -77,6 +83,8 @@ impl Environment {
             queue_url: variable("LOGINETL_QUEUE_URL")?,
             ingest_key: variable("LOGINETL_INGEST_KEY")?,
             recovery_key: variable("LOGINETL_RECOVERY_KEY")?,
+            audit_key: variable("LOGINETL_AUDIT_KEY")?,
+            os_user: variable("USER")?.or(variable("LOGNAME")?),
             log_filter: variable("RUST_LOG")?,
             no_color: variable("NO_COLOR")?.is_some(),
         })
@@ -116,6 +124,12 @@ impl Environment {
     #[must_use]
     pub fn recovery_key(&self, flag: Option<String>) -> String {
         flag.or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
+    }
+
+    /// The KMS key that signs the audit log.
+    #[must_use]
+    pub fn audit_key(&self, flag: Option<String>) -> String {
+        flag.or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
     }
 }
 

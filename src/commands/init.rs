@@ -7,7 +7,7 @@ use crate::db::TableFinding;
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
-use crate::vault::{Created, create_missing_keys};
+use crate::vault::{Created, KmsKeys, Signer, create_missing_keys};
 use crate::{aws, output};
 
 /// Creates or upgrades what is missing, and says what it did.
@@ -20,9 +20,9 @@ pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> R
     let mut lock = target.connect().await?.lock_init().await?;
     let (migrations, finding) = lock.upgrade().await?;
     let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
-    let ingest_key = environment.ingest_key(args.ingest_key);
-    let recovery_key = environment.recovery_key(args.recovery_key);
-    let created = create_missing_keys(&mut lock, &kms, &ingest_key, &recovery_key).await?;
+    let keys = KmsKeys { ingest: environment.ingest_key(args.ingest_key), recovery: environment.recovery_key(args.recovery_key) };
+    let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key));
+    let created = create_missing_keys(&mut lock, &kms, &signer, &keys).await?;
     if names_keys && created.is_empty() {
         output::note(
             "the data keys are there already and stay under their KMS keys: --ingest-key and --recovery-key had no effect",

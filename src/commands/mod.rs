@@ -1,8 +1,12 @@
 //! One file a subcommand, one story a file: `run` stands at the top and reads as the story does.
 
+pub mod audit;
+pub mod check;
 pub mod init;
 pub mod load;
 pub mod quarantine;
+pub mod status;
+pub mod unmask;
 
 use crate::cli::Global;
 use crate::db::Target;

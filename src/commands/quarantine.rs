@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::load::outcome_of;
+use crate::audit::Listed;
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-use crate::db::{QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target};
+use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{AppVersionEncoding, Body, KeySource as _, MaskedLogin, Masker, Outcome};
@@ -170,23 +171,32 @@ async fn retry_page(
             continue;
         };
         let logins = masked(&mut masker, &bodies, encoding)?;
-        let moved = fenced.move_from_quarantine(&logins).await;
-        match moved {
-            Ok(moved) => {
-                fenced.commit().await?;
-                retried.loaded += moved;
-            }
+        match move_recorded(fenced, &logins).await {
+            Ok(moved) => retried.loaded += moved,
             // The database still refuses one of them: each on its own, so that the others move.
-            Err(error) if error.sql_kind() == Some(SqlKind::Data) => {
-                drop(fenced);
-                retried.loaded += move_each(session, &logins).await?;
-            }
+            Err(error) if error.sql_kind() == Some(SqlKind::Data) => retried.loaded += move_each(session, &logins).await?,
             Err(error) => return Err(error.into()),
         }
         break;
     }
     retried.still_rejected = retried.tried - retried.loaded - retried.not_opened;
     Ok(())
+}
+
+/// Moves messages into the rows and writes that into the audit log, in one transaction.
+async fn move_recorded(fenced: Fenced<'_>, logins: &[(i64, MaskedLogin)]) -> Result<u64, DbError> {
+    let moved = fenced.move_from_quarantine(logins).await?;
+    if moved > 0 {
+        let ids = logins.iter().map(|(id, _)| id.to_string()).collect();
+        fenced.record("quarantine.retry", &record(ids, moved)).await?;
+    }
+    fenced.commit().await?;
+    Ok(moved)
+}
+
+/// What the log says of messages that left the quarantine.
+fn record(ids: Vec<String>, count: u64) -> String {
+    serde_json::json!({ "messages": Listed::of(ids), "count": count, "version": env!("CARGO_PKG_VERSION") }).to_string()
 }
 
 async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Result<u64, Error> {
@@ -197,11 +207,8 @@ async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Resu
         if !fenced.plan().await?.allows(&login.1) {
             continue;
         }
-        match fenced.move_from_quarantine(std::slice::from_ref(login)).await {
-            Ok(count) => {
-                fenced.commit().await?;
-                moved += count;
-            }
+        match move_recorded(fenced, std::slice::from_ref(login)).await {
+            Ok(count) => moved += count,
             Err(error) if error.sql_kind() == Some(SqlKind::Data) => {}
             Err(error) => return Err(error.into()),
         }
@@ -246,7 +253,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
     if !args.all && !names_some {
         return Err(SettingsError::Flags("name messages, --reason, --older-than, or --all".to_owned()).into());
     }
-    let session = connect(target).await?;
+    let mut session = connect(target).await?;
     let ids = session.quarantine_ids(&filter).await?;
     if ids.is_empty() {
         output::note("no such message in the quarantine");
@@ -257,7 +264,8 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         return Ok(Exit::Done);
     }
     // Deleted is what was chosen: a message that came while somebody thought it over stays.
-    let purged = session.quarantine_purge(&ids).await?;
+    let named = ids.iter().map(ToString::to_string).collect();
+    let purged = session.quarantine_purge(&ids, |purged| record(named, purged)).await?;
     if args.format == Format::Json {
         output::json(&Purged { purged })?
     } else {

@@ -1,4 +1,4 @@
-//! The primitives: AES-256-SIV, HKDF and HMAC over types that cannot be printed, copied or left behind.
+//! The primitives: AES-256-SIV, HKDF, HMAC and signatures over types that cannot be printed, copied or left behind.
 //!
 //! Pure: bytes in, bytes out. Failures say nothing about the values that failed.
 
@@ -6,11 +6,13 @@ mod derive;
 mod digest;
 mod secret;
 mod siv;
+mod verifying_key;
 
 pub use derive::{Mac, derive_key};
 pub use digest::{Digest, digest_uuid};
 pub use secret::SecretBytes;
 pub use siv::{OpenError, SIV_KEY_LEN, SIV_LEN, Siv, self_test};
+pub use verifying_key::{NoPublicKey, VerifyingKey};
 
 /// `len` random bytes of the operating system, as key material.
 ///

@@ -72,6 +72,8 @@ pub enum SqlKind {
     MissingDay,
     /// One of the rows is to blame.
     Data,
+    /// A function of the gate refused: the request is not one that it may answer.
+    Gate,
     /// Anything else.
     Other,
 }
@@ -138,6 +140,7 @@ fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
         return SqlKind::MissingDay;
     }
     match &code.code()[..2] {
+        "LG" => SqlKind::Gate,
         "08" | "40" | "53" | "57" | "58" => SqlKind::Temporary,
         "22" | "23" => SqlKind::Data,
         "28" => SqlKind::Login,

@@ -20,7 +20,7 @@ const SETTINGS_AND_FENCE: &str = "\
     lock table vault.fence in row exclusive mode";
 
 /// One row of nine columns; see [`plan_of`].
-const PLAN: &str = "\
+pub(super) const PLAN: &str = "\
     select ip_from_mask, ip_from_hash, ip_to_mask, ip_to_hash, ip_watermark, \
            device_id_from_mask, device_id_from_hash, device_id_to_mask, device_id_to_hash, device_id_watermark, seal \
     from vault.plan";
@@ -92,7 +92,7 @@ impl Fenced<'_> {
     }
 }
 
-fn plan_of(row: &Row) -> Result<Plan, DbError> {
+pub(super) fn plan_of(row: &Row) -> Result<Plan, DbError> {
     let key = |column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
     let pair = |column| Ok::<_, DbError>(KeyPair { mask: key(column)?, hash: key(column + 1)? });
     let field = |column| {

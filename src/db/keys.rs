@@ -20,6 +20,21 @@ pub struct KeyRow {
     pub wrapped: Vec<u8>,
 }
 
+/// What the audit log says of a new key; nothing of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// Its number.
+    pub key_id: KeyId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Its check value.
+    pub check_value: Vec<u8>,
+    /// Holder and KMS key of each wrap.
+    pub wraps: Vec<(String, String)>,
+    /// Whether the log has its creation.
+    pub is_recorded: bool,
+}
+
 /// A wrap to be written.
 pub struct NewWrap {
     /// `ingest` or `recovery`.
@@ -38,7 +53,32 @@ const WRAPS_OF: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \
     from vault.data_keys k join vault.wraps w using (key_id) where k.key_id = $1 and w.holder = $2";
 
+const FACTS: &str = "\
+    select k.key_id, k.purpose, k.check_value, array_agg(w.holder order by w.holder), \
+           array_agg(w.kms_key_arn order by w.holder), \
+           exists (select from audit.log l where l.kind = 'key.create' and (l.record::jsonb ->> 'key_id')::bigint = k.key_id) \
+    from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' group by 1, 2, 3 order by 1";
+
 impl InitLock {
+    /// Every key that is not destroyed.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn key_facts(&self) -> Result<Vec<KeyFacts>, DbError> {
+        let rows = self.client().query_typed(FACTS, &[]).await.map_err(|e| DbError::sql("reading the keys", &e))?;
+        let facts = |row: &Row| {
+            let (holders, arns): (Vec<String>, Vec<String>) = (row.get(3), row.get(4));
+            Ok(KeyFacts {
+                key_id: KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))?,
+                purpose: Purpose::from_name(row.get(1)).ok_or(DbError::Invalid("key purpose"))?,
+                check_value: row.get(2),
+                wraps: holders.into_iter().zip(arns).collect(),
+                is_recorded: row.get(5),
+            })
+        };
+        rows.iter().map(facts).collect()
+    }
+
     /// The key of a purpose in a state, if there is one.
     ///
     /// # Errors

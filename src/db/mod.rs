@@ -4,22 +4,32 @@
 //! transaction mode may stand between; `init` alone holds a session lock, and connects directly); no text of a
 //! Postgres error leaves this module, for they quote values.
 
+mod audit;
 mod batch;
 mod chunk;
 mod connect;
 mod error;
 mod fence;
+mod gate;
 mod keys;
 mod ledger;
+mod privileges;
 mod quarantine;
+mod recover;
 mod schema;
+mod status;
 mod table;
 
+pub use audit::{AuditFilter, AuditReader};
 pub use batch::{BatchAnswer, BatchRow};
 pub use connect::{Session, Target};
 pub use error::{DbError, SqlKind};
 pub use fence::Fenced;
-pub use keys::{KeyRow, NewWrap};
+pub use gate::Requested;
+pub use keys::{KeyFacts, KeyRow, NewWrap};
+pub use privileges::Login;
 pub use quarantine::{QuarantineEntry, QuarantineFilter, SealedBody};
+pub use recover::FoundRows;
 pub use schema::InitLock;
+pub use status::{CensusLine, KeyState, QuarantineLine};
 pub use table::TableFinding;

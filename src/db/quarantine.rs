@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
+use super::audit::append;
 use super::{DbError, Fenced, Session};
 use crate::login::MaskedLogin;
 
@@ -111,7 +113,7 @@ impl Session {
     pub async fn quarantine_list(&self, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineEntry>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&limit, Type::INT8)]].concat();
         let rows = self.client.query_typed(LIST, &parameters).await.map_err(|e| DbError::sql("listing the quarantine", &e))?;
-        let entry = |row: &tokio_postgres::Row| QuarantineEntry {
+        let entry = |row: &Row| QuarantineEntry {
             id: row.get(0),
             message_id: row.get(1),
             source: row.get(2),
@@ -145,13 +147,17 @@ impl Session {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Deletes these messages for good, and no others.
+    /// Deletes these messages for good, and no others, and writes that into the audit log, in one transaction.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_purge(&self, ids: &[i64]) -> Result<u64, DbError> {
-        let purged = self.client.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await;
-        purged.map_err(|e| DbError::sql("purging the quarantine", &e))
+    pub async fn quarantine_purge(&mut self, ids: &[i64], record: impl FnOnce(u64) -> String) -> Result<u64, DbError> {
+        let failed = |e| DbError::sql("purging the quarantine", &e);
+        let transaction = self.client.transaction().await.map_err(failed)?;
+        let purged = transaction.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await.map_err(failed)?;
+        append(transaction.client(), "quarantine.purge", &record(purged)).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(purged)
     }
 
     /// The next `limit` sealed bodies of the filter after number `after`.
@@ -161,13 +167,7 @@ impl Session {
     pub async fn quarantine_bodies(&self, filter: &QuarantineFilter, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&after, Type::INT8), (&limit, Type::INT8)]].concat();
         let rows = self.client.query_typed(SEALED, &parameters).await.map_err(|e| DbError::sql("reading the quarantine", &e))?;
-        let body = |row: &tokio_postgres::Row| SealedBody {
-            id: row.get(0),
-            message_id: row.get(1),
-            row_day: row.get(2),
-            sealed: row.get(3),
-        };
-        Ok(rows.iter().map(body).collect())
+        Ok(rows.iter().map(sealed_body).collect())
     }
 }
 
@@ -202,4 +202,8 @@ impl Fenced<'_> {
         let moved = self.transaction.execute_typed(MOVE, &parameters).await;
         moved.map_err(|e| DbError::sql("moving messages out of the quarantine", &e))
     }
+}
+
+pub(super) fn sealed_body(row: &Row) -> SealedBody {
+    SealedBody { id: row.get(0), message_id: row.get(1), row_day: row.get(2), sealed: row.get(3) }
 }

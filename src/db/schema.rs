@@ -15,7 +15,8 @@ use super::table::{self, TableFinding};
 use super::{DbError, Session};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
-const MIGRATIONS: [(&str, &str); 1] = [("V1__foundation", include_str!("../../sql/V1__foundation.sql"))];
+const MIGRATIONS: [(&str, &str); 2] =
+    [("V1__foundation", include_str!("../../sql/V1__foundation.sql")), ("V2__audit", include_str!("../../sql/V2__audit.sql"))];
 const VERSION: i32 = MIGRATIONS.len() as i32;
 const HISTORY: &str = "vault.schema_version";
 
@@ -53,6 +54,12 @@ impl Session {
 }
 
 impl InitLock {
+    /// The session that holds it.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.0
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.0.client
     }

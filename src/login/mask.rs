@@ -48,6 +48,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The keys under which values of this field are hashed: two while a rotation changes them.
+    #[must_use]
+    pub fn hash_keys(&self, field: Field) -> Vec<KeyId> {
+        let plan = match field {
+            Field::Ip => self.ip,
+            Field::DeviceId => self.device_id,
+        };
+        let mut keys = vec![plan.to.hash, plan.from.hash];
+        keys.dedup();
+        keys
+    }
+
     /// Every key it names.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
         [self.ip, self.device_id]

@@ -1,13 +1,19 @@
-//! New data keys: written pending with both wraps, read back, unwrapped, compared, and only then activated.
+//! New data keys: written pending with both wraps, read back, unwrapped, compared, recorded and signed, and only then
+//! activated.
 //!
-//! Invariant: a key that is active can be unwrapped by both holders.
+//! Invariant: a key that is active can be unwrapped by both holders, and the audit log has its creation.
 
-use super::VaultError;
+use serde::Serialize;
+use serde_json::Value;
+
 use super::keyring::unwrap;
+use super::{Signer, VaultError};
 use crate::crypto::random_secret;
-use crate::db::{InitLock, NewWrap};
+use crate::db::{InitLock, KeyFacts, NewWrap};
 use crate::kms::{Holder, Kms, WrapContext};
 use crate::token::{DataKey, KeyId, Purpose};
+
+const KIND: &str = "key.create";
 
 /// A key that was made or found pending, and activated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,14 @@ pub struct Created {
     pub key_id: KeyId,
 }
 
+/// The KMS keys of an installation, as the settings name them.
+pub struct KmsKeys {
+    /// Wraps for the loader.
+    pub ingest: String,
+    /// Wraps for unmaskers.
+    pub recovery: String,
+}
+
 /// Gives each purpose that has no active key its first one. A pending key left by a crash is checked and used.
 ///
 /// # Errors
@@ -25,39 +39,40 @@ pub struct Created {
 pub async fn create_missing_keys(
     lock: &mut InitLock,
     kms: &Kms,
-    ingest_key: &str,
-    recovery_key: &str,
+    signer: &Signer,
+    keys: &KmsKeys,
 ) -> Result<Vec<Created>, VaultError> {
     let mut created = Vec::new();
     for purpose in Purpose::ALL {
         if lock.key_in_state(purpose, "active").await?.is_some() {
             continue;
         }
+        if created.is_empty() {
+            // Nothing is begun that could not be signed.
+            signer.try_out().await?;
+        }
         let key_id = match lock.key_in_state(purpose, "pending").await? {
             Some(pending) => pending,
-            None => write_pending(lock, kms, purpose, ingest_key, recovery_key).await?,
+            None => write_pending(lock, kms, purpose, keys).await?,
         };
         for holder in Holder::ALL {
             unwrap(kms, &lock.wrap_of(key_id, holder.name()).await?, holder).await?;
         }
-        lock.activate(key_id).await?;
         created.push(Created { purpose, key_id });
+    }
+    record_all(lock, signer).await?;
+    for key in &created {
+        lock.activate(key.key_id).await?;
     }
     Ok(created)
 }
 
-async fn write_pending(
-    lock: &mut InitLock,
-    kms: &Kms,
-    purpose: Purpose,
-    ingest_key: &str,
-    recovery_key: &str,
-) -> Result<KeyId, VaultError> {
+async fn write_pending(lock: &mut InitLock, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
     let key_id = lock.next_key_id().await?;
     let secret = random_secret(purpose.key_len()).map_err(|_| VaultError::NoRandomness)?;
     let key = DataKey::new(purpose, secret).map_err(|_| VaultError::CheckValue(key_id))?;
     let mut wraps: Vec<NewWrap> = Vec::new();
-    for (holder, kms_key) in Holder::ALL.into_iter().zip([ingest_key, recovery_key]) {
+    for (holder, kms_key) in Holder::ALL.into_iter().zip([&keys.ingest, &keys.recovery]) {
         let context = WrapContext { purpose, key_id, holder };
         let wrapped = kms.wrap(kms_key, key.expose_for_wrapping(), context).await;
         let wrapped = wrapped.map_err(|source| VaultError::Kms { key_id, source })?;
@@ -68,4 +83,53 @@ async fn write_pending(
     }
     lock.insert_pending(key_id, purpose, key.check_value(), &wraps).await?;
     Ok(key_id)
+}
+
+/// Every key has a signed record of its creation: new ones, those that a crash left unsigned, and those from before
+/// there was a log.
+async fn record_all(lock: &InitLock, signer: &Signer) -> Result<(), VaultError> {
+    let facts = lock.key_facts().await?;
+    for key in facts.iter().filter(|key| !key.is_recorded) {
+        lock.session().record(KIND, &Creation::of(key).to_json()).await?;
+    }
+    let is_ours = |record: &str| facts.iter().any(|key| Creation::of(key).is_told_by(record));
+    signer.catch_up(lock.session(), KIND, is_ours).await
+}
+
+/// What the log says of a new key.
+#[derive(Serialize)]
+struct Creation<'a> {
+    key_id: i64,
+    purpose: &'static str,
+    check_value: String,
+    wraps: Vec<Wrap<'a>>,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Wrap<'a> {
+    holder: &'a str,
+    kms_key_arn: &'a str,
+}
+
+impl<'a> Creation<'a> {
+    fn of(key: &'a KeyFacts) -> Self {
+        Self {
+            key_id: key.key_id.to_i64(),
+            purpose: key.purpose.name(),
+            check_value: hex::encode(&key.check_value),
+            wraps: key.wraps.iter().map(|(holder, kms_key_arn)| Wrap { holder, kms_key_arn }).collect(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    fn to_json(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
+    /// Whether a record is about this very key; wraps and versions may have changed since.
+    fn is_told_by(&self, record: &str) -> bool {
+        let (ours, theirs) = (serde_json::json!(self), serde_json::from_str::<Value>(record).unwrap_or_default());
+        ["key_id", "purpose", "check_value"].iter().all(|name| ours.get(name) == theirs.get(name))
+    }
 }

@@ -149,6 +149,14 @@ async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> 
     }
 }
 
+/// Whether a wrap opens to the key that its check value is of. The key itself goes no further.
+///
+/// # Errors
+/// When KMS fails or the key is another.
+pub async fn check_wrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<(), VaultError> {
+    unwrap(kms, row, holder).await.map(drop)
+}
+
 /// Unwraps one key and compares it with its check value.
 pub(super) async fn unwrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<DataKey, VaultError> {
     let context = WrapContext { purpose: row.purpose, key_id: row.key_id, holder };

@@ -1,10 +1,17 @@
-//! The vault: data keys, wrapped in the database by KMS, unwrapped in this process for as long as they may be.
+//! The vault: data keys, wrapped in the database by KMS, unwrapped in this process for as long as they may be; and the
+//! gate that hands out the recovery wraps.
 
 mod create;
+mod gate;
 mod keyring;
+mod recovery;
+mod signing;
 
-pub use create::{Created, create_missing_keys};
-pub use keyring::{Keyring, Vault};
+pub use create::{Created, KmsKeys, create_missing_keys};
+pub use gate::{Decision, Gate, Granted, Receipt};
+pub use keyring::{Keyring, Vault, check_wrap};
+pub use recovery::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
+pub use signing::Signer;
 
 use crate::aws::CallError;
 use crate::db::DbError;
@@ -21,6 +28,14 @@ pub enum VaultError {
     Kms {
         /// Which data key.
         key_id: KeyId,
+        /// What KMS said.
+        source: CallError,
+    },
+    /// KMS did not sign a record of the audit log.
+    #[error("audit record {seq} cannot be signed")]
+    Unsigned {
+        /// Which record.
+        seq: i64,
         /// What KMS said.
         source: CallError,
     },
@@ -50,7 +65,7 @@ impl VaultError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Db(error) => error.is_temporary(),
-            Self::Kms { source, .. } => source.is_temporary(),
+            Self::Kms { source, .. } | Self::Unsigned { source, .. } => source.is_temporary(),
             Self::Expired(source) => source.is_temporary(),
             _ => false,
         }

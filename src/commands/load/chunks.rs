@@ -113,6 +113,12 @@ impl ChunkReader {
         Self { source, buffer, unread: 0..0, content, running: Digest::default(), number: 0, line: 0 }
     }
 
+    /// The SHA-256 of the whole file; a stream has none.
+    #[must_use]
+    pub fn content(&self) -> Option<[u8; 32]> {
+        self.content
+    }
+
     /// The next chunk, or nothing at the end.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::chunks::{Chunk, ChunkError, ChunkReader};
 use super::outcome::{outcome_of, refused_by_database};
 use super::patience::Patience;
+use super::record::{End, Origin, record_run};
 use super::tally::{Summary, Tally};
 use super::write::connected;
 use super::{Format, LoadArgs, flags};
@@ -79,20 +80,36 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
         started_at: Timestamp::now(),
         poison_budget: args.poison_budget,
     });
+    let origin = reader.content().map_or(Origin::Stream("standard input"), |digest| Origin::FileSha256(hex::encode(digest)));
     let (sender, chunks) = mpsc::channel(CONNECTIONS);
     let reading = tokio::task::spawn_blocking(move || read_chunks(reader, &sender));
     let progress = output::stderr_is_terminal().then(Progress::start);
     let written = write_chunks(&run, chunks, progress.as_ref()).await;
     drop(progress);
+    // The reader may wait for standard input; nobody waits for it when the run was stopped.
+    let read = match &written {
+        Ok(true) => reading.await.map_err(|_| Error::Panicked).and_then(|read| read.map_err(|error| file_error(path, &error))),
+        _ => Ok(()),
+    };
+    let end = match (&written, &read) {
+        _ if run.is_poisoned() => End::Poisoned,
+        (Ok(true), Ok(())) => End::Done,
+        (Ok(false), _) => End::Stopped,
+        _ => End::Failed,
+    };
+    let recorded = record_run(&run.target, &origin, end, &run.tally.summary()).await;
     report(&run, args.format)?;
     let all_written = written?;
+    read?;
+    recorded?;
     if !all_written {
-        // The reader may wait for standard input; nobody waits for it.
         output::note("the rest was not loaded; load it again: what is there already is recognised");
-        return Ok(if run.is_poisoned() { Exit::Attention } else { Exit::Temporary });
     }
-    reading.await.map_err(|_| Error::Panicked)?.map_err(|error| file_error(path, &error))?;
-    Ok(if run.is_poisoned() { Exit::Attention } else { Exit::Done })
+    Ok(match end {
+        End::Poisoned => Exit::Attention,
+        End::Done => Exit::Done,
+        End::Stopped | End::Failed => Exit::Temporary,
+    })
 }
 
 /// Runs blocking work apart; nothing when the run is stopped first. The thread ends with the process.

@@ -14,6 +14,7 @@ mod held;
 mod outcome;
 mod patience;
 mod receive;
+mod record;
 mod run;
 mod tally;
 mod write;
@@ -31,6 +32,7 @@ pub use outcome::outcome_of;
 use self::delete::delete_committed;
 use self::held::Reservation;
 use self::receive::Fleet;
+use self::record::{End, Origin, record_run};
 use self::run::{Options, Run};
 use self::tally::{Summary, Tally};
 use self::write::Writer;
@@ -68,6 +70,7 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     }
     let url = environment.queue_url(args.queue_url.clone())?;
     let config = aws::configuration().await?;
+    let origin = Origin::Queue(url.clone());
     let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
     let opened = stop.run_until_cancelled(async {
         queue.depth().await?;
@@ -83,7 +86,7 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     let run = Arc::new(Run::new(options(&args), queue, vault, target, stop));
     tracing::info!(drain = args.drain, receivers = args.receivers, "loading from the queue");
     receive_write_delete(&run).await;
-    finish(run, args.format).await
+    finish(run, &origin, args.format).await
 }
 
 /// The pipeline, from the first poll to the last delete.
@@ -152,15 +155,23 @@ struct Report {
     poison_budget_exceeded: bool,
 }
 
-async fn finish(run: Arc<Run>, format: Format) -> Result<Exit, Error> {
+async fn finish(run: Arc<Run>, origin: &Origin, format: Format) -> Result<Exit, Error> {
     let poisoned = run.is_poisoned();
-    let depth = tokio::time::timeout(Duration::from_secs(2), run.queue.depth()).await;
+    let end = match () {
+        () if poisoned => End::Poisoned,
+        () if run.has_failed() => End::Failed,
+        () if run.stop.is_cancelled() => End::Stopped,
+        () => End::Done,
+    };
+    let summary = run.tally.summary();
+    let depth = tokio::time::timeout(Duration::from_secs(2), run.queue.depth());
+    let (depth, recorded) = tokio::join!(depth, record_run(&run.target, origin, end, &summary));
     let in_flight = depth.ok().and_then(Result::ok).map(|depth| depth.in_flight);
-    report(&Report { summary: run.tally.summary(), in_flight, poison_budget_exceeded: poisoned }, format)?;
+    report(&Report { summary, in_flight, poison_budget_exceeded: poisoned }, format)?;
     match run.into_failure() {
         Some(error) => Err(error),
-        None if poisoned => Ok(Exit::Attention),
-        None => Ok(Exit::Done),
+        None if poisoned => recorded.map(|()| Exit::Attention),
+        None => recorded.map(|()| Exit::Done),
     }
 }
 

@@ -1,0 +1,239 @@
+//! Verification: the chain, the signatures, the requests, the head. One pass in seq order, constant memory.
+//!
+//! Invariant: what is checked depends on the records and the public keys alone, so that the answer is the same online
+//! and from an export.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use jiff::Timestamp;
+
+use super::requests::Requests;
+use super::{Entry, Head, Kind};
+use crate::crypto::VerifyingKey;
+
+/// Problems that are kept; more are counted.
+const KEPT: usize = 100;
+
+/// Something is wrong with a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The record's number.
+    pub seq: i64,
+    /// Its kind, as it stands there.
+    pub kind: String,
+    /// What is wrong.
+    pub trouble: Trouble,
+}
+
+/// What can be wrong with a record, in the order in which it is looked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// A line of an export that is no record.
+    #[error("should stand in line {line} of the export, which is no record: it was changed or cut")]
+    Unreadable {
+        /// Which line.
+        line: u64,
+    },
+    /// Records are missing, or stand twice.
+    #[error("follows record {after}: records between them are missing, or records were moved or added")]
+    Order {
+        /// The record before it.
+        after: i64,
+    },
+    /// It does not continue the record before it.
+    #[error("does not continue the record before it: that one was changed, or another chain begins here")]
+    Chain,
+    /// Its parts do not have its hash.
+    #[error("was changed: its content does not have its hash")]
+    Edited,
+    /// A signature that no given key made over this record.
+    #[error("carries a signature that the audit key did not make over it")]
+    BadSignature,
+    /// A record that KMS signs has no signature.
+    #[error("has no signature and needs one: it was removed, or the run was killed before it signed")]
+    NoSignature,
+    /// A request whose signature is not the one that its outcome names.
+    #[error("carries another signature than the one that outcome {outcome} names")]
+    AnotherSignature {
+        /// The outcome's number.
+        outcome: i64,
+    },
+    /// A release or outcome without its request.
+    #[error("belongs to no open request of its login")]
+    NoRequest,
+    /// A request without an outcome.
+    #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows what was seen" } else { "no key was released for it" })]
+    Open {
+        /// Whether a key was released for it.
+        is_released: bool,
+    },
+    /// The record that was kept as evidence is not there any more.
+    #[error("is not the record of --expect-head: the log was rewritten")]
+    Rewritten,
+    /// The log ends before the record that was kept as evidence.
+    #[error("is the last record, but --expect-head names a later one: the tail was cut off")]
+    CutTail,
+    /// The head row names another record than the last.
+    #[error("is the last record, but the head of the log is {head}: records were removed or added")]
+    OtherHead {
+        /// What the head row says.
+        head: Head,
+    },
+    /// A signature without its record.
+    #[error("has a signature, but the record is missing")]
+    MissingRecord,
+}
+
+impl Trouble {
+    /// Whether it is evidence of tampering, and not only something to look into.
+    #[must_use]
+    pub fn is_tampering(&self) -> bool {
+        !matches!(self, Self::Open { .. })
+    }
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Records read.
+    pub records: u64,
+    /// Of these, how many carry a valid signature.
+    pub signed: u64,
+    /// The last record.
+    pub head: Head,
+    /// Records after the last valid signature: nothing proves them yet.
+    pub after_last_signature: u64,
+    /// Requests without an outcome, young ones included.
+    pub open_requests: usize,
+    /// The first problems, by record.
+    pub problems: Vec<Problem>,
+    /// How many there are in all.
+    pub problem_count: u64,
+}
+
+impl Report {
+    /// Whether something was changed, added, moved or taken away.
+    #[must_use]
+    pub fn is_tampered(&self) -> bool {
+        self.problems.iter().any(|problem| problem.trouble.is_tampering())
+    }
+}
+
+/// Reads a log from its first record to its last.
+pub struct Verifier<'a> {
+    keys: &'a [VerifyingKey],
+    expected: Option<Head>,
+    requests: Requests,
+    report: Report,
+}
+
+/// What can be told of a record by itself.
+struct Checked {
+    is_unchanged: bool,
+    is_signed: Option<bool>,
+}
+
+impl<'a> Verifier<'a> {
+    /// Trusts these keys, whatever key a signature names; `expected` is a head that somebody kept.
+    #[must_use]
+    pub fn new(keys: &'a [VerifyingKey], expected: Option<Head>) -> Self {
+        Self { keys, expected, requests: Requests::default(), report: Report::default() }
+    }
+
+    /// Takes in the next records, checking hashes and signatures on all cores.
+    pub fn take(&mut self, entries: &[Entry]) {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let share = entries.len().div_ceil(workers).max(1);
+        let keys = self.keys;
+        let checked: Vec<Checked> = thread::scope(|scope| {
+            let parts: Vec<_> = entries.chunks(share).map(|part| scope.spawn(move || check_all(part, keys))).collect();
+            parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        for (entry, checked) in entries.iter().zip(checked) {
+            self.chain(entry, &checked);
+        }
+    }
+
+    /// Notes a line of an export that is no record.
+    pub fn unreadable(&mut self, line: u64) {
+        let seq = self.report.head.seq + 1;
+        self.keep(Problem { seq, kind: String::new(), trouble: Trouble::Unreadable { line } });
+    }
+
+    fn chain(&mut self, entry: &Entry, checked: &Checked) {
+        let before = std::mem::replace(&mut self.report.head, entry.head());
+        self.report.records += 1;
+        if entry.seq != before.seq + 1 {
+            self.found(entry, Trouble::Order { after: before.seq });
+        } else if entry.prev_hash != before.hash {
+            self.found(entry, Trouble::Chain);
+        }
+        if !checked.is_unchanged {
+            self.found(entry, Trouble::Edited);
+        }
+        self.report.after_last_signature += 1;
+        let is_request = entry.kind.ends_with(".request");
+        match checked.is_signed {
+            Some(true) => {
+                self.report.signed += 1;
+                self.report.after_last_signature = 0;
+            }
+            Some(false) => self.found(entry, Trouble::BadSignature),
+            // A request whose signature failed got no key; whether it did, its release or outcome tells.
+            None if Kind::of(&entry.kind).is_some_and(|kind| kind.is_signed) && !is_request => {
+                self.found(entry, Trouble::NoSignature);
+            }
+            None => {}
+        }
+        if let Some(problem) = self.requests.follow(entry) {
+            self.keep(problem);
+        }
+        if self.expected.as_ref().is_some_and(|head| head.seq == entry.seq && head.hash != entry.hash) {
+            self.found(entry, Trouble::Rewritten);
+        }
+    }
+
+    /// Ends the log. `stored` is the head row, where there is one; `orphan` a signature without its record.
+    #[must_use]
+    pub fn finish(mut self, now: Timestamp, stored: Option<Head>, orphan: Option<i64>) -> Report {
+        let last = self.report.head.clone();
+        let mut at_end = |seq: i64, trouble| self.keep(Problem { seq, kind: String::new(), trouble });
+        if let Some(seq) = orphan {
+            at_end(seq, Trouble::MissingRecord);
+        }
+        if let Some(head) = stored.filter(|head| *head != last) {
+            at_end(last.seq, Trouble::OtherHead { head });
+        }
+        if self.expected.as_ref().is_some_and(|expected| expected.seq > last.seq) {
+            self.keep(Problem { seq: last.seq, kind: String::new(), trouble: Trouble::CutTail });
+        }
+        self.report.open_requests = self.requests.open();
+        let open: Vec<_> = self.requests.left_open(now).collect();
+        open.into_iter().for_each(|problem| self.keep(problem));
+        self.report.problems.sort_by_key(|problem| problem.seq);
+        self.report
+    }
+
+    fn found(&mut self, entry: &Entry, trouble: Trouble) {
+        self.keep(Problem { seq: entry.seq, kind: entry.kind.clone(), trouble });
+    }
+
+    fn keep(&mut self, problem: Problem) {
+        self.report.problem_count += 1;
+        // Whatever else there is, evidence of tampering is kept.
+        let has_room = self.report.problems.len() < KEPT;
+        if has_room || (problem.trouble.is_tampering() && !self.report.is_tampered()) {
+            self.report.problems.push(problem);
+        }
+    }
+}
+
+fn check_all(entries: &[Entry], keys: &[VerifyingKey]) -> Vec<Checked> {
+    let check = |entry: &Entry| {
+        let signed = entry.signed_bytes();
+        let is_signed = entry.signature.as_ref().map(|signature| keys.iter().any(|key| key.verifies(&signed, signature)));
+        Checked { is_unchanged: entry.computed_hash() == entry.hash.as_slice(), is_signed }
+    };
+    entries.iter().map(check).collect()
+}

@@ -1,0 +1,82 @@
+//! The flags of `load`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::Format;
+use crate::login::AppVersionEncoding;
+
+/// `load`.
+#[derive(Args)]
+#[command(after_help = "\
+Each event has its effect once, however often it is delivered. Messages that
+are no login events go to the quarantine, sealed. Ctrl-C and SIGTERM stop in
+order and lose nothing.
+
+Examples:
+  loginetl load                              run on, as a service
+  loginetl load --drain --format json        empty the queue, print a summary
+  loginetl load --dry-run --max-messages 5   show masked rows, write nothing
+  loginetl load --file events.jsonl          a second run loads nothing twice
+  zcat events.jsonl.gz | loginetl load --file -")]
+pub struct LoadArgs {
+    /// The queue [env: LOGINETL_QUEUE_URL]
+    #[arg(long, value_name = "URL", conflicts_with = "file")]
+    pub queue_url: Option<String>,
+    /// Load a file of JSON Lines instead of a queue; - reads standard input. A grown file is another file
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// End when the queue stays empty
+    #[arg(long, conflicts_with_all = ["follow", "file"])]
+    pub drain: bool,
+    /// Run on until stopped (default)
+    #[arg(long, conflicts_with = "file")]
+    pub follow: bool,
+    /// End after this many messages; of a file, only with --dry-run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_messages: Option<u64>,
+    /// Show masked rows, write nothing, give the messages back (their receive count grows by one)
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long a received message stays invisible to others; it is prolonged while it is in hand
+    #[arg(long, value_name = "SECS", default_value_t = 120, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(10..=43_200))]
+    pub visibility_timeout: u64,
+    /// Most receivers at once; one starts, more join while answers are full
+    #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub receivers: u32,
+    /// Most rows in one transaction
+    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub batch_rows: u32,
+    /// How app_version becomes an integer
+    #[arg(long, value_enum, default_value_t)]
+    pub app_version: AppVersion,
+    /// Stop with exit 1 once more messages than this have been quarantined in this run
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub poison_budget: u64,
+    /// How the result looks; with json, the last line of stdout is one object
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// The encodings of `app_version`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AppVersion {
+    /// major·1000000 + minor·1000 + patch: 2.3 = 2.3.0 = 2003000
+    #[default]
+    Ordered,
+    /// The first part alone: 2.3.0 = 2
+    Major,
+    /// The digits without dots: 2.3.0 = 230
+    Digits,
+}
+
+impl From<AppVersion> for AppVersionEncoding {
+    fn from(flag: AppVersion) -> Self {
+        match flag {
+            AppVersion::Ordered => Self::Ordered,
+            AppVersion::Major => Self::Major,
+            AppVersion::Digits => Self::Digits,
+        }
+    }
+}

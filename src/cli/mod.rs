@@ -1,0 +1,155 @@
+//! The command line: flags, their help and examples. Says what there is; decides nothing.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod audit;
+mod load;
+mod quarantine;
+mod unmask;
+
+pub use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
+pub use load::{AppVersion, LoadArgs};
+pub use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
+pub use unmask::{UnmaskArgs, UnmaskFormat};
+
+/// loginetl loads login events from SQS into Postgres with the personal fields masked so that duplicates still match.
+#[derive(Parser)]
+#[command(name = "loginetl", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0 done · 1 done, but a person should look · 2 wrong flags or settings
+  3 refused · 4 temporary, safe to run again · 5 tampered with
+
+Start here:
+  export LOGINETL_DATABASE_URL='postgres://USER:PASSWORD@HOST:5432/DATABASE'
+  export LOGINETL_QUEUE_URL='https://sqs.REGION.amazonaws.com/ACCOUNT/NAME'
+  loginetl init && loginetl load --drain";
+
+/// Flags of every command.
+#[derive(Args)]
+pub struct Global {
+    /// The database; TLS is verified unless it says sslmode=require or sslmode=disable [env: LOGINETL_DATABASE_URL]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
+    pub database_url: Option<String>,
+    /// How log lines on stderr look; RUST_LOG chooses which (default: error,loginetl=info)
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = "Options of every command")]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How results on stdout look.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Create or upgrade the schema, the roles and the first keys (idempotent)
+    Init(InitArgs),
+    /// Load events from the queue or a file, masked, each exactly once
+    Load(LoadArgs),
+    /// See, retry or delete messages that could not be loaded
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+    /// Recover values, for a reason, after it is on record
+    Unmask(UnmaskArgs),
+    /// See, export or verify the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Can this login do its work here? Queue, KMS, schema, roles, keys, clock, audit log
+    Check(CheckArgs),
+    /// Rows per key, quarantine, queue, head of the audit log
+    Status(StatusArgs),
+}
+
+/// `init`.
+#[derive(Args)]
+#[command(after_help = "\
+Run it as a superuser, or as a user with CREATEROLE who owns the database and
+the table user_logins. The KMS keys must exist: keys/create-keys.sh makes them.
+
+Examples:
+  loginetl init
+  loginetl init --ingest-key alias/prod-ingest --recovery-key alias/prod-recovery")]
+pub struct InitArgs {
+    /// KMS key that wraps for the loader [env: LOGINETL_INGEST_KEY] [default: alias/loginetl-ingest]
+    #[arg(long, value_name = "KEY")]
+    pub ingest_key: Option<String>,
+    /// KMS key that wraps for unmaskers [env: LOGINETL_RECOVERY_KEY] [default: alias/loginetl-recovery]
+    #[arg(long, value_name = "KEY")]
+    pub recovery_key: Option<String>,
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    #[arg(long, value_name = "KEY")]
+    pub audit_key: Option<String>,
+    /// How the result looks
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `check`.
+#[derive(Args)]
+#[command(after_help = "\
+One line each; a remedy stands beside each failure. Changes nothing.
+
+Examples:
+  loginetl check
+  loginetl check --format json")]
+pub struct CheckArgs {
+    /// The queue [env: LOGINETL_QUEUE_URL]
+    #[arg(long, value_name = "URL")]
+    pub queue_url: Option<String>,
+    /// How the result looks
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `status`.
+#[derive(Args)]
+#[command(after_help = "\
+Counts all rows, so it reads the whole table once.
+
+Examples:
+  loginetl status
+  loginetl status --format json")]
+pub struct StatusArgs {
+    /// The queue; without one, its depth is not shown [env: LOGINETL_QUEUE_URL]
+    #[arg(long, value_name = "URL")]
+    pub queue_url: Option<String>,
+    /// How the result looks
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,78 @@
+//! The flags of `unmask`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// `unmask`.
+#[derive(Args)]
+#[command(after_help = "\
+Who asks, why, for what and what came of it is committed to the audit log and
+signed before anything is shown. Values go to stdout and nowhere else; the new
+head of the log goes to stderr. The reason stays for ever: name no value in it.
+
+A line of --from is a token, `ip-hash H`, `device-id-hash H`, or a bare hash,
+which is looked up in both columns. Other users of the machine can see flags:
+`--find-ip -` and `--find-device-id -` read the value from standard input.
+
+Examples:
+  loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --reason 'abuse report' --ticket SEC-17
+  loginetl unmask --token ip1.1.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads --reason 'abuse report'
+  loginetl unmask --from hashes.txt --max-values 10000 --format csv --reason 'court order 4711' > values.csv
+  loginetl unmask --quarantine 17 --reason 'what does the new app send?'
+  loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt")]
+#[command(group = clap::ArgGroup::new("selectors").required(true).multiple(true)
+    .args(["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_ip", "find_device_id"]))]
+pub struct UnmaskArgs {
+    /// Recover the addresses with these hashes
+    #[arg(long, value_name = "HASH", num_args = 1..)]
+    pub ip_hash: Vec<String>,
+    /// Recover the device ids with these hashes
+    #[arg(long, value_name = "HASH", num_args = 1..)]
+    pub device_id_hash: Vec<String>,
+    /// Open these tokens
+    #[arg(long, value_name = "TOKEN", num_args = 1..)]
+    pub token: Vec<String>,
+    /// Show the bodies of these messages of the quarantine
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub quarantine: Vec<i64>,
+    /// Read selectors from a file, one a line; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Which rows have this address? - reads it from standard input
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_device_id"])]
+    pub find_ip: Option<String>,
+    /// Which rows have this device id? - reads it from standard input
+    #[arg(long, value_name = "ID", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from"])]
+    pub find_device_id: Option<String>,
+    /// Why; 1 to 500 characters, kept for ever
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The ticket or case that it belongs to
+    #[arg(long, value_name = "TEXT")]
+    pub ticket: Option<String>,
+    /// Refuse a call with more selectors than this; the number is recorded
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_values: u32,
+    /// Refuse to run as another database login than this
+    #[arg(long, value_name = "LOGIN")]
+    pub require_user: Option<String>,
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    #[arg(long, value_name = "KEY")]
+    pub audit_key: Option<String>,
+    /// How the values look
+    #[arg(long, value_enum, default_value_t)]
+    pub format: UnmaskFormat,
+}
+
+/// How recovered values look on stdout.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum UnmaskFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// One object a line.
+    Json,
+    /// With a header (RFC 4180).
+    Csv,
+}

@@ -1,0 +1,28 @@
+//! `loginetl audit`: the log, shown, taken elsewhere, or verified. Nothing here appends to it.
+
+mod export;
+mod list;
+mod verify;
+
+use crate::cli::{AuditCommand, Global};
+use crate::db::{Session, Target};
+use crate::error::{Error, Exit};
+use crate::settings::Environment;
+
+/// Runs one of the subcommands.
+///
+/// # Errors
+/// When the role may not, or database, KMS or file cannot be used.
+pub async fn run(command: AuditCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    match command {
+        AuditCommand::List(args) => list::run(args, &super::database(global, environment, "audit")?).await,
+        AuditCommand::Export(args) => export::run(&args, &super::database(global, environment, "audit")?).await,
+        AuditCommand::Verify(args) => verify::run(args, global, environment).await,
+    }
+}
+
+async fn connect(target: &Target) -> Result<Session, Error> {
+    let session = target.connect().await?;
+    session.check_schema_version().await?;
+    Ok(session)
+}

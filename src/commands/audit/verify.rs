@@ -1,0 +1,142 @@
+//! `audit verify`: is the log whole and genuine? In the database, or in an export with the public key alone.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::connect;
+use crate::audit::{Entry, Report, Verifier};
+use crate::cli::{Format, Global, VerifyArgs};
+use crate::crypto::VerifyingKey;
+use crate::db::Target;
+use crate::error::{Error, Exit};
+use crate::kms::Kms;
+use crate::settings::Environment;
+use crate::{aws, output};
+
+/// Records that are verified at once.
+const PAGE: usize = 10_000;
+/// A line is a record of at most 100,000 bytes and its escapes.
+const MAX_LINE: u64 = 1024 * 1024;
+/// Problems that a person is shown.
+const SHOWN: usize = 20;
+
+pub(super) async fn run(args: VerifyArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let keys = match &args.public_key {
+        Some(path) => read_keys(path)?,
+        None => {
+            let kms = Kms::new(&aws::configuration().await?);
+            let der = kms.public_key(&environment.audit_key(args.audit_key)).await?;
+            vec![VerifyingKey::from_der(&der).map_err(|problem| Error::PublicKey { path: "the audit key".to_owned(), problem })?]
+        }
+    };
+    let verifier = Verifier::new(&keys, args.expect_head);
+    let report = match args.file {
+        Some(path) => offline(verifier, &path)?,
+        None => online(verifier, &super::super::database(global, environment, "audit")?).await?,
+    };
+    print(&report, args.format)?;
+    Ok(match report.problem_count {
+        0 => Exit::Done,
+        _ if report.is_tampered() => Exit::Integrity,
+        _ => Exit::Attention,
+    })
+}
+
+fn read_keys(path: &Path) -> Result<Vec<VerifyingKey>, Error> {
+    let named = || path.display().to_string();
+    let pem = std::fs::read(path).map_err(|e| Error::File { path: named(), problem: e.kind().to_string() })?;
+    VerifyingKey::all_of_pem(&pem).map_err(|problem| Error::PublicKey { path: named(), problem })
+}
+
+async fn online(mut verifier: Verifier<'_>, target: &Target) -> Result<Report, Error> {
+    let mut session = connect(target).await?;
+    let reader = session.audit_reader().await?;
+    while let page @ [_, ..] = reader.next().await?.as_slice() {
+        verifier.take(page);
+    }
+    let (head, orphan) = reader.head_and_orphan().await?;
+    Ok(verifier.finish(Timestamp::now(), Some(head), orphan))
+}
+
+fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<Report, Error> {
+    let failed = |problem: String| Error::File { path: path.display().to_string(), problem };
+    let source: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(|e| failed(e.kind().to_string()))?)
+    };
+    let (mut source, mut page, mut number) = (BufReader::new(source), Vec::with_capacity(PAGE), 0);
+    loop {
+        let mut line = Vec::new();
+        number += 1;
+        let read = source.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(|e| failed(e.kind().to_string()))?;
+        let entry = serde_json::from_slice::<Entry>(&line);
+        let is_full = page.len() == PAGE;
+        if read == 0 || entry.is_err() || is_full {
+            verifier.take(&page);
+            page.clear();
+        }
+        match entry {
+            _ if read == 0 => return Ok(verifier.finish(Timestamp::now(), None, None)),
+            Ok(entry) => page.push(entry),
+            Err(_) => verifier.unreadable(number),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    result: &'static str,
+    records: u64,
+    signed: u64,
+    head: String,
+    after_last_signature: u64,
+    open_requests: usize,
+    problem_count: u64,
+    problems: Vec<ShownProblem<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownProblem<'a> {
+    seq: i64,
+    kind: &'a str,
+    problem: String,
+}
+
+fn print(report: &Report, format: Format) -> Result<(), Error> {
+    let result = match report.problem_count {
+        0 => "intact",
+        _ if report.is_tampered() => "tampered",
+        _ => "attention",
+    };
+    if format == Format::Json {
+        let problems = report.problems.iter();
+        let problems = problems.map(|p| ShownProblem { seq: p.seq, kind: &p.kind, problem: p.trouble.to_string() });
+        return output::json(&Shown {
+            result,
+            records: report.records,
+            signed: report.signed,
+            head: report.head.to_string(),
+            after_last_signature: report.after_last_signature,
+            open_requests: report.open_requests,
+            problem_count: report.problem_count,
+            problems: problems.collect(),
+        });
+    }
+    for problem in report.problems.iter().take(SHOWN) {
+        let kind = if problem.kind.is_empty() { String::new() } else { format!(" ({})", output::printable(&problem.kind)) };
+        output::line(&format!("record {}{kind} {}", problem.seq, problem.trouble))?;
+    }
+    let more = report.problem_count.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        output::line(&format!("and {more} more"))?;
+    }
+    output::line(&format!(
+        "{result}: {} records, {} signed, {} after the last signature, {} requests without an outcome",
+        report.records, report.signed, report.after_last_signature, report.open_requests
+    ))?;
+    output::line(&format!("head {}", report.head))
+}

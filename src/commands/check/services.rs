@@ -1,0 +1,97 @@
+//! Queue and KMS, with the rights that this login's group needs.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use futures_util::future::join_all;
+
+use super::Findings;
+use crate::aws;
+use crate::db::{KeyRow, Login, Session};
+use crate::kms::{Holder, Kms};
+use crate::queue::Queue;
+use crate::settings::Environment;
+use crate::vault::{Signer, check_wrap};
+
+/// A dead-letter queue that takes messages after fewer receipts takes good ones in an outage.
+const FEWEST_RECEIPTS: u64 = 3;
+
+/// Looks at the queue, where one is named, and at the KMS keys that this login's work needs.
+pub(super) async fn check(
+    session: &Session,
+    login: &Login,
+    queue_url: Option<String>,
+    environment: &Environment,
+    findings: &mut Findings,
+) {
+    let Some(config) = findings.take("aws", aws::configuration().await) else { return };
+    queue(&config, login, queue_url, findings).await;
+    let kms = Kms::new(&config);
+    let owner = login.is("loginetl_owner");
+    if owner || login.is("loginetl_loader") {
+        wraps(session, &kms, Holder::Ingest, owner, findings).await;
+    }
+    if owner {
+        wraps(session, &kms, Holder::Recovery, owner, findings).await;
+    } else if login.is("loginetl_unmasker") {
+        let usable = kms.check_usable(&environment.recovery_key(None), false).await;
+        if findings.take("recovery", usable).is_some() {
+            findings.ok("recovery", "the recovery key is enabled; its wraps are opened only for a request");
+        }
+    }
+    let signs = ["loginetl_owner", "loginetl_unmasker", "loginetl_rotator"].iter().any(|group| login.is(group));
+    let audit_key = environment.audit_key(None);
+    if signs {
+        let tried = Signer::new(kms.clone(), audit_key.clone()).try_out().await;
+        if findings.take("signing", tried).is_some() {
+            findings.ok("signing", "the audit key signs");
+        }
+    }
+    if owner || login.is("loginetl_auditor") {
+        let key = kms.public_key(&audit_key).await;
+        if findings.take("verifying", key).is_some() {
+            findings.ok("verifying", "the audit key's public half can be read");
+        }
+    }
+}
+
+async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings: &mut Findings) {
+    let Some(url) = url else {
+        if login.is("loginetl_loader") {
+            findings.warn("queue", "none is named", "set LOGINETL_QUEUE_URL, unless this login loads only files");
+        }
+        return;
+    };
+    let queue = Queue::new(config, url, Duration::from_secs(30));
+    let Some(depth) = findings.take("queue", queue.depth().await) else { return };
+    findings.ok("queue", format!("reached: {} visible, {} in flight", depth.visible, depth.in_flight));
+    match findings.take("queue", queue.max_receive_count().await) {
+        None => {}
+        Some(None) => findings.warn(
+            "redrive",
+            "the queue has no dead-letter queue: a message that nobody can load comes back until it expires",
+            "set a RedrivePolicy with maxReceiveCount 10 or so",
+        ),
+        Some(Some(count)) if count < FEWEST_RECEIPTS => findings.warn(
+            "redrive",
+            format!("messages go to the dead-letter queue after {count} receipts: an outage will send good ones there"),
+            "set maxReceiveCount to 10 or so",
+        ),
+        Some(Some(count)) => findings.ok("redrive", format!("to the dead-letter queue after {count} receipts")),
+    }
+}
+
+/// Each key unwraps to its check value.
+async fn wraps(session: &Session, kms: &Kms, holder: Holder, as_owner: bool, findings: &mut Findings) {
+    let check = holder.name();
+    let Some(rows) = findings.take(check, session.readable_wraps(check, as_owner).await) else { return };
+    if rows.is_empty() {
+        return findings.warn(check, "there are no keys", "run: loginetl init");
+    }
+    let checked = join_all(rows.iter().map(|row: &KeyRow| check_wrap(kms, row, holder))).await;
+    let failures: Vec<_> = checked.into_iter().filter_map(Result::err).collect();
+    if failures.is_empty() {
+        findings.ok(check, format!("{} data keys unwrap to their check values", rows.len()));
+    }
+    failures.into_iter().for_each(|error| findings.failed(check, &error.into()));
+}

@@ -1,0 +1,60 @@
+//! The run in the audit log: what was loaded from where, and how it ended.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::tally::Summary;
+use crate::db::{DbError, Target};
+use crate::error::Error;
+
+/// The summary of a stopped run waits no longer than this for the log.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Where the events came from.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A queue, by its URL.
+    Queue(String),
+    /// A file, by the SHA-256 of its content: its name is not ours to keep.
+    FileSha256(String),
+    /// Standard input or a pipe.
+    Stream(&'static str),
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Everything was loaded.
+    Done,
+    /// By a signal.
+    Stopped,
+    /// By the poison budget.
+    Poisoned,
+    /// By an error.
+    Failed,
+}
+
+#[derive(Serialize)]
+struct RunRecord<'a> {
+    from: &'a Origin,
+    end: End,
+    #[serde(flatten)]
+    summary: &'a Summary,
+    version: &'static str,
+}
+
+/// Writes the record of a run. What the run loaded is committed, whatever comes of this.
+///
+/// # Errors
+/// When the database is gone, mute, or does not let this login.
+pub async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
+    let record = RunRecord { from, end, summary, version: env!("CARGO_PKG_VERSION") };
+    let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
+    let write = async { target.connect().await?.record("load.run", &text).await };
+    let mute = |_| DbError::Lost { action: "recording the run" };
+    tokio::time::timeout(LONGEST, write).await.map_err(mute).flatten()?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! `loginetl status`: how much lies where, and how far the log has come. Reads only.
+
+use serde::Serialize;
+
+use crate::cli::{Format, Global, StatusArgs};
+use crate::db::{CensusLine, KeyState, QuarantineLine, Session};
+use crate::error::{Error, Exit};
+use crate::queue::{Depth, Queue};
+use crate::settings::Environment;
+use crate::{aws, output};
+
+/// Shows the state of an installation.
+///
+/// # Errors
+/// When the database cannot be used, or a queue is named that cannot.
+pub async fn run(args: StatusArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let target = super::database(global, environment, "status")?;
+    let session = target.connect().await?;
+    session.check_schema_version().await?;
+    let queue = depth(args.queue_url.or_else(|| environment.queue_url.clone())).await;
+    let status = Status::read(&session, queue.as_ref().ok().copied().flatten()).await?;
+    match args.format {
+        Format::Json => output::json(&status)?,
+        Format::Table => status.print()?,
+    }
+    // What the database knows is shown, even if the queue does not answer.
+    queue?;
+    Ok(if status.unknown_keys.is_empty() { Exit::Done } else { Exit::Attention })
+}
+
+async fn depth(url: Option<String>) -> Result<Option<Depth>, Error> {
+    let Some(url) = url else { return Ok(None) };
+    let queue = Queue::new(&aws::configuration().await?, url, std::time::Duration::from_secs(30));
+    Ok(Some(queue.depth().await?))
+}
+
+#[derive(Serialize)]
+struct Status {
+    keys: Vec<KeyLine>,
+    rows_without_hash: Rows,
+    /// Key ids in tokens that no key of the vault has.
+    unknown_keys: Vec<String>,
+    quarantine: Vec<ReasonLine>,
+    queue: Option<QueueLine>,
+    audit: AuditLine,
+}
+
+#[derive(Serialize)]
+struct KeyLine {
+    key_id: i64,
+    purpose: String,
+    state: String,
+    created_at: String,
+    rows: Rows,
+}
+
+#[derive(Default, Serialize)]
+struct Rows {
+    ip: i64,
+    device_id: i64,
+}
+
+#[derive(Serialize)]
+struct ReasonLine {
+    reason: String,
+    messages: i64,
+    oldest_at: String,
+}
+
+#[derive(Serialize)]
+struct QueueLine {
+    visible: u64,
+    in_flight: u64,
+}
+
+#[derive(Serialize)]
+struct AuditLine {
+    head: String,
+    last_signed: Option<i64>,
+    after_last_signature: i64,
+}
+
+impl Status {
+    async fn read(session: &Session, queue: Option<Depth>) -> Result<Self, Error> {
+        let (keys, census) = (session.key_states().await?, session.census().await?);
+        let (head, last_signed) = session.audit_state().await?;
+        let rows = |key: Option<&str>| Rows { ip: rows(&census, "ip", key), device_id: rows(&census, "device_id", key) };
+        let line = |key: KeyState| KeyLine {
+            rows: rows(Some(&key.key_id.to_string())),
+            key_id: key.key_id,
+            purpose: key.purpose,
+            state: key.state,
+            created_at: key.created_at.to_string(),
+        };
+        let is_known = |id: &String| keys.iter().any(|key| key.purpose == "mask" && key.key_id.to_string() == *id);
+        let mut unknown_keys: Vec<String> =
+            census.iter().filter_map(|line| line.key_id.clone()).filter(|id| !is_known(id)).collect();
+        unknown_keys.sort();
+        unknown_keys.dedup();
+        let reason = |line: QuarantineLine| ReasonLine {
+            reason: line.reason,
+            messages: line.messages,
+            oldest_at: line.oldest_at.to_string(),
+        };
+        Ok(Self {
+            rows_without_hash: rows(None),
+            unknown_keys,
+            keys: keys.into_iter().map(line).collect(),
+            quarantine: session.quarantine_summary().await?.into_iter().map(reason).collect(),
+            queue: queue.map(|depth| QueueLine { visible: depth.visible, in_flight: depth.in_flight }),
+            audit: AuditLine { after_last_signature: head.seq - last_signed.unwrap_or(0), head: head.to_string(), last_signed },
+        })
+    }
+
+    fn print(&self) -> Result<(), Error> {
+        let key = |key: &KeyLine| {
+            let rows = |n: i64| if key.purpose == "mask" { n.to_string() } else { String::new() };
+            let created = key.created_at.get(..10).unwrap_or_default().to_owned();
+            vec![
+                key.key_id.to_string(),
+                key.purpose.clone(),
+                key.state.clone(),
+                created,
+                rows(key.rows.ip),
+                rows(key.rows.device_id),
+            ]
+        };
+        output::table(
+            &["key", "purpose", "state", "created", "rows: ip", "rows: device_id"],
+            self.keys.iter().map(key).collect(),
+        )?;
+        let unhashed = &self.rows_without_hash;
+        if unhashed.ip + unhashed.device_id > 0 {
+            output::line(&format!(
+                "without hash    ip {}, device_id {}: rows from before loginetl",
+                unhashed.ip, unhashed.device_id
+            ))?;
+        }
+        if !self.unknown_keys.is_empty() {
+            let named = output::printable(&self.unknown_keys.join(", ")).into_owned();
+            output::line(&format!("unknown keys    tokens name {named}, which this vault never had"))?;
+        }
+        match &self.queue {
+            Some(depth) => output::line(&format!("queue           {} visible, {} in flight", depth.visible, depth.in_flight))?,
+            None => output::line("queue           not asked: no --queue-url, or it does not answer")?,
+        }
+        if self.quarantine.is_empty() {
+            output::line("quarantine      empty")?;
+        }
+        for line in &self.quarantine {
+            let oldest = line.oldest_at.get(..10).unwrap_or_default();
+            output::line(&format!("quarantine      {} {}, the oldest of {oldest}", line.messages, line.reason))?;
+        }
+        output::line(&format!("audit log       {} records after the last signature", self.audit.after_last_signature))?;
+        output::line(&format!("audit head      {}", self.audit.head))
+    }
+}
+
+fn rows(census: &[CensusLine], field: &str, key: Option<&str>) -> i64 {
+    census.iter().filter(|line| line.field == field && line.key_id.as_deref() == key).map(|line| line.rows).sum()
+}

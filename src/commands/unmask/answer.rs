@@ -1,0 +1,216 @@
+//! From masked rows to answers: tokens opened, their values hashed and compared, their rows counted.
+//!
+//! Invariant: a value stays a [`Recovered`] here; what can be serialised of an answer holds none.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::search::{Found, Search, What};
+use crate::audit::Listed;
+use crate::db::{FoundRows, Session};
+use crate::error::{Error, Exit};
+use crate::login::Plan;
+use crate::token::{Field, KeyId, Token};
+use crate::vault::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
+
+/// Why a selector has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// No row or message has it.
+    NotFound,
+    /// The line is neither token nor hash.
+    Unreadable,
+    /// The token or body names a key that this installation never had.
+    UnknownKey,
+    /// Its key was destroyed.
+    DestroyedKey,
+    /// It does not authenticate: it was changed, or belongs elsewhere.
+    DoesNotOpen,
+    /// It opens, but to another value than its hash says: the row was changed.
+    HashMismatch,
+}
+
+impl Problem {
+    /// What it looks like to a person.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NotFound => "not found",
+            Self::Unreadable => "neither token nor hash",
+            Self::UnknownKey => "unknown key",
+            Self::DestroyedKey => "key destroyed",
+            Self::DoesNotOpen => "does not open: changed, or of another installation",
+            Self::HashMismatch => "value and hash differ: the row was changed",
+        }
+    }
+
+    fn exit(self) -> Exit {
+        if matches!(self, Self::DoesNotOpen | Self::HashMismatch) { Exit::Integrity } else { Exit::Attention }
+    }
+}
+
+/// The answer to one selector.
+pub struct Answer {
+    /// The selector, as it was asked.
+    pub selector: String,
+    /// The value and its rows, or why there is none.
+    pub result: Result<Value, Problem>,
+}
+
+/// A recovered value and the rows that carry it.
+pub struct Value {
+    /// The field, of a value; a body has none.
+    pub field: Option<Field>,
+    /// The value or body.
+    pub value: Recovered,
+    /// Its hash.
+    pub hash: Option<Uuid>,
+    /// The token that was opened.
+    pub token: Option<Token>,
+    /// How many rows carry the value.
+    pub rows: Option<i64>,
+    /// The first day.
+    pub first_date: Option<Date>,
+    /// The last day.
+    pub last_date: Option<Date>,
+    /// All its hashes, while the rows are still to be counted.
+    uncounted: Vec<Uuid>,
+}
+
+/// Opens what was found, and counts the rows of what had only a token or a value.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, Error> {
+    let plan = search.plan;
+    let answer = |found: Found| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
+    let mut answers: Vec<Answer> = search.found.into_iter().map(answer).collect();
+    for field in Field::ALL {
+        let hashes: Vec<Uuid> = uncounted(&mut answers, field).flat_map(|value| value.uncounted.clone()).collect();
+        if hashes.is_empty() {
+            continue;
+        }
+        let rows = session.rows_of(field, &hashes).await?;
+        uncounted(&mut answers, field).for_each(|value| value.count(&rows));
+    }
+    Ok(answers)
+}
+
+fn uncounted(answers: &mut [Answer], field: Field) -> impl Iterator<Item = &mut Value> {
+    let values = answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok());
+    values.filter(move |value| value.field == Some(field) && !value.uncounted.is_empty())
+}
+
+fn open_one(what: What, keys: &mut RecoveryKeys, plan: &Plan) -> Result<Value, Problem> {
+    match what {
+        What::Rows(found, tokens) => open_rows(&found, tokens, keys, plan),
+        What::Token(token) => {
+            let opened = keys.open(&token, &plan.hash_keys(token.field())).map_err(problem)?;
+            Ok(Value::uncounted(opened, token.field(), Some(token)))
+        }
+        What::Value(value) => {
+            let field = value.field();
+            let opened = keys.identify(value, &plan.hash_keys(field)).map_err(problem)?;
+            Ok(Value::uncounted(opened, field, None))
+        }
+        What::Body(body) => {
+            let value = keys.open_body(&body).map_err(problem)?;
+            let (rows, first_date, last_date) = (None, None, None);
+            Ok(Value { field: None, value, hash: None, token: None, rows, first_date, last_date, uncounted: Vec::new() })
+        }
+        What::Nothing(problem) => Err(problem),
+    }
+}
+
+/// All tokens of the rows must open to a value that has the rows' hash.
+fn open_rows(found: &FoundRows, tokens: Vec<Token>, keys: &mut RecoveryKeys, plan: &Plan) -> Result<Value, Problem> {
+    let mut first = None;
+    for token in tokens {
+        let opened = keys.open(&token, &plan.hash_keys(token.field())).map_err(problem)?;
+        if !opened.hashes.contains(&found.hash) {
+            return Err(Problem::HashMismatch);
+        }
+        first.get_or_insert((opened, token));
+    }
+    let (opened, token) = first.ok_or(Problem::DoesNotOpen)?;
+    let mut value = Value::uncounted(opened, token.field(), Some(token));
+    value.count(&HashMap::from([(found.hash, found.clone())]));
+    Ok(value)
+}
+
+fn problem(problem: NotOpened) -> Problem {
+    match problem {
+        NotOpened::Forged => Problem::DoesNotOpen,
+        NotOpened::NoKey => Problem::UnknownKey,
+    }
+}
+
+impl Value {
+    fn uncounted(opened: OpenedValue, field: Field, token: Option<Token>) -> Self {
+        let OpenedValue { value, hashes } = opened;
+        let hash = hashes.first().copied();
+        Self { field: Some(field), value, hash, token, rows: Some(0), first_date: None, last_date: None, uncounted: hashes }
+    }
+
+    /// Adds the rows of each of its hashes; while a rotation changes hashes, they are under one of two.
+    fn count(&mut self, rows: &HashMap<Uuid, FoundRows>) {
+        let hashes = std::mem::take(&mut self.uncounted);
+        for found in hashes.iter().filter_map(|hash| rows.get(hash)) {
+            self.hash = Some(found.hash);
+            self.rows = self.rows.map(|rows| rows + found.rows);
+            self.first_date = [self.first_date, found.first_date].into_iter().flatten().min();
+            self.last_date = self.last_date.max(found.last_date);
+            if self.token.is_none() {
+                self.token = found.tokens.0.as_deref().and_then(|text| Token::parse(text).ok());
+            }
+        }
+    }
+
+    /// The key of its token.
+    pub fn key_id(&self) -> Option<KeyId> {
+        self.token.as_ref().map(Token::key_id)
+    }
+}
+
+/// What came of a call, as the log keeps it.
+#[derive(Serialize)]
+pub struct Outcome {
+    shown: usize,
+    not_found: usize,
+    failed: usize,
+    rows: i64,
+    values: Listed,
+}
+
+impl Outcome {
+    /// Counts the answers, and names what is about to be shown by hash or message.
+    pub fn of(answers: &[Answer]) -> Self {
+        let values: Vec<&Answer> = answers.iter().filter(|answer| answer.result.is_ok()).collect();
+        let not_found = answers.iter().filter(|answer| matches!(answer.result, Err(Problem::NotFound))).count();
+        let name = |answer: &&Answer| match &answer.result {
+            Ok(Value { field: Some(field), hash: Some(hash), .. }) => format!("{field} {hash}"),
+            _ => answer.selector.clone(),
+        };
+        Self {
+            shown: values.len(),
+            not_found,
+            failed: answers.len() - values.len() - not_found,
+            rows: values.iter().filter_map(|answer| answer.result.as_ref().ok()?.rows).sum(),
+            values: Listed::of(values.iter().map(name).collect()),
+        }
+    }
+}
+
+/// The exit code of all answers together: the worst.
+pub fn exit(answers: &[Answer]) -> Exit {
+    let found_nothing = |value: &Value| value.field.is_some() && value.token.is_none();
+    let of = |answer: &Answer| match &answer.result {
+        Ok(value) if found_nothing(value) => Exit::Attention,
+        Ok(_) => Exit::Done,
+        Err(problem) => problem.exit(),
+    };
+    answers.iter().map(of).max_by_key(|exit| *exit as u8).unwrap_or(Exit::Done)
+}

@@ -1,0 +1,166 @@
+//! `loginetl unmask`: who asks, why and for what is on record, then keys are released, then what came of it is on record,
+//! and only then values are shown.
+//!
+//! Invariant: every way through [`run`] that prints a value goes through the gate (`vault/gate.rs`) from end to end.
+
+mod answer;
+mod print;
+mod search;
+mod selector;
+
+use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use answer::{Answer, Outcome};
+use search::Search;
+use selector::{Asked, Selector};
+
+use crate::audit::{Head, Listed, Reason};
+use crate::cli::{Global, UnmaskArgs};
+use crate::db::Target;
+use crate::error::{Error, Exit};
+use crate::kms::Kms;
+use crate::settings::Environment;
+use crate::token::KeyId;
+use crate::vault::{Decision, Gate, Granted, Receipt, Signer};
+use crate::{aws, output};
+
+/// Recovers values and prints them.
+///
+/// # Errors
+/// When the flags or the reason are wrong, this login may not, or database or KMS cannot be used. Then nothing is shown.
+pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let target = super::database(global, environment, "unmask")?;
+    let asked = Asked::of(&args).await?;
+    let (reason, ticket) = reasons(&args, asked.value.as_ref().map(|value| value.as_str()))?;
+    let kms = Kms::new(&aws::configuration().await?);
+    let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
+    let details = Details {
+        reason: reason.as_str(),
+        ticket: ticket.as_ref().map(Reason::as_str),
+        selectors: named(&asked.selectors),
+        unreadable_lines: asked.selectors.iter().filter(|s| matches!(s, Selector::Unreadable(_))).count(),
+        max_values: args.max_values,
+        version: env!("CARGO_PKG_VERSION"),
+        declared: Declared { os_user: environment.os_user.as_deref(), audit_key: signer.key() },
+    };
+    let mut interrupt = Interrupt::listen()?;
+    let recovered = interrupt.or(recover(&args, asked.selectors, &details, target, kms, signer.clone())).await?;
+    // From here on a signal waits: the outcome is committed, signed and shown, or none of it.
+    let (granted, answers) = match recovered {
+        Recovery::Denied(head) => {
+            tell(&head);
+            return Err(Error::NotGranted);
+        }
+        Recovery::Opened(granted, answers) => (granted, answers),
+    };
+    let receipt = granted.conclude(&json(&Outcome::of(&answers))?).await?;
+    print::print(&answers, args.format, &receipt)?;
+    Ok(finish(&answers, &receipt))
+}
+
+/// The steps before the outcome; whoever interrupts them leaves an open request behind.
+enum Recovery {
+    Denied(Head),
+    Opened(Box<Granted>, Vec<Answer>),
+}
+
+async fn recover(
+    args: &UnmaskArgs,
+    selectors: Vec<Selector>,
+    details: &Details<'_>,
+    target: Target,
+    kms: Kms,
+    signer: Signer,
+) -> Result<Recovery, Error> {
+    let session = target.connect().await?;
+    session.check_schema_version().await?;
+    let (login, may) = session.who_unmasks().await?;
+    if args.require_user.as_ref().is_some_and(|required| *required != login) {
+        return Err(Error::OtherLogin { login });
+    }
+    let is_find = selectors.iter().any(|selector| matches!(selector, Selector::Find(_)));
+    // Who may not does not look either; the refusal is the database's, and on record.
+    let search = if may { Some(Search::of(&session, selectors).await?) } else { None };
+    let keys: Vec<KeyId> = search.as_ref().map_or_else(Vec::new, |search| search.keys.clone());
+    let gate = Gate { target, session, kms, signer };
+    let decision = gate.ask(if is_find { "find" } else { "unmask" }, &json(details)?, keys).await?;
+    match (decision, search) {
+        (Decision::Granted(granted), Some(search)) => {
+            tracing::debug!(request = granted.request(), "request committed and signed");
+            let mut keys = granted.release().await?;
+            let answers = answer::open(search, &mut keys, granted.session()).await?;
+            Ok(Recovery::Opened(granted, answers))
+        }
+        (Decision::Granted(_), None) => Err(Error::NotGranted),
+        (Decision::Denied(head), _) => Ok(Recovery::Denied(head)),
+    }
+}
+
+/// What a request says of itself.
+#[derive(Serialize)]
+struct Details<'a> {
+    reason: &'a str,
+    ticket: Option<&'a str>,
+    selectors: Listed,
+    unreadable_lines: usize,
+    max_values: u32,
+    version: &'static str,
+    declared: Declared<'a>,
+}
+
+/// What nobody but this process vouches for.
+#[derive(Serialize)]
+struct Declared<'a> {
+    os_user: Option<&'a str>,
+    audit_key: &'a str,
+}
+
+/// Refuses a reason or ticket that could carry a value, before anything is written.
+fn reasons(args: &UnmaskArgs, asked: Option<&str>) -> Result<(Reason, Option<Reason>), Error> {
+    let checked =
+        |what: &'static str, text: &str| Reason::checked(text, asked).map_err(|problem| Error::Reason { what, problem });
+    let ticket = args.ticket.as_deref().map(|ticket| checked("ticket", ticket)).transpose()?;
+    Ok((checked("reason", &args.reason)?, ticket))
+}
+
+fn named(selectors: &[Selector]) -> Listed {
+    let readable = selectors.iter().filter(|selector| !matches!(selector, Selector::Unreadable(_)));
+    Listed::of(readable.map(ToString::to_string).collect())
+}
+
+fn json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|e| Error::Output(e.into()))
+}
+
+fn finish(answers: &[Answer], receipt: &Receipt) -> Exit {
+    let missing = answers.iter().filter(|answer| answer.result.is_err()).count();
+    if missing > 0 {
+        output::note(&format!("{missing} of {} could not be answered", answers.len()));
+    }
+    tell(receipt.head());
+    answer::exit(answers)
+}
+
+/// The head that this call made: evidence, for whoever keeps it, against a log that is cut or rewritten later.
+fn tell(head: &Head) {
+    output::note(&format!("audit head {head}"));
+}
+
+/// Ctrl-C and SIGTERM, while there still is a way back.
+struct Interrupt(Signal, Signal);
+
+impl Interrupt {
+    fn listen() -> Result<Self, Error> {
+        let unusable = |e: std::io::Error| Error::Start(e.to_string());
+        Ok(Self(signal(SignalKind::interrupt()).map_err(unusable)?, signal(SignalKind::terminate()).map_err(unusable)?))
+    }
+
+    async fn or<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            done = work => done,
+            _ = self.0.recv() => Err(Error::Interrupted),
+            _ = self.1.recv() => Err(Error::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Recovered values on stdout: the one place where a plaintext leaves the program, and it takes the receipt.
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::answer::{Answer, Value};
+use crate::cli::UnmaskFormat;
+use crate::error::Error;
+use crate::output;
+use crate::vault::Receipt;
+
+const HEADER: [&str; 10] =
+    ["selector", "field", "value", "hash", "token", "key_id", "rows", "first_date", "last_date", "problem"];
+
+/// One answer, readable.
+#[derive(Serialize)]
+struct Shown<'a> {
+    selector: &'a str,
+    field: Option<&'static str>,
+    value: Option<&'a str>,
+    hash: Option<String>,
+    token: Option<&'a str>,
+    key_id: Option<i64>,
+    rows: Option<i64>,
+    first_date: Option<String>,
+    last_date: Option<String>,
+    problem: Option<super::answer::Problem>,
+}
+
+/// Prints all answers.
+///
+/// # Errors
+/// When stdout cannot be written, a closed pipe excepted.
+pub fn print(answers: &[Answer], format: UnmaskFormat, receipt: &Receipt) -> Result<(), Error> {
+    let disclose = |value: &Value| Zeroizing::new(String::from_utf8_lossy(value.value.disclose(receipt)).into_owned());
+    let values: Vec<_> = answers.iter().map(|answer| answer.result.as_ref().ok().map(disclose)).collect();
+    let shown = answers.iter().zip(&values).map(|(answer, value)| shown(answer, value.as_ref().map(|value| value.as_str())));
+    match format {
+        UnmaskFormat::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),
+        UnmaskFormat::Csv => output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new))),
+        UnmaskFormat::Table => {
+            let header = ["selector", "field", "value", "rows", "first day", "last day", "key", ""];
+            output::table(&header, shown.zip(answers).map(|(shown, answer)| table_cells(&shown, answer)).collect())
+        }
+    }
+}
+
+fn shown<'a>(answer: &'a Answer, value: Option<&'a str>) -> Shown<'a> {
+    let found = answer.result.as_ref().ok();
+    Shown {
+        selector: &answer.selector,
+        field: found.and_then(|found| found.field).map(|field| field.name()),
+        value,
+        hash: found.and_then(|found| found.hash).map(|hash| hash.to_string()),
+        token: found.and_then(|found| found.token.as_ref()).map(|token| token.as_str()),
+        key_id: found.and_then(Value::key_id).map(|key| key.to_i64()),
+        rows: found.and_then(|found| found.rows),
+        first_date: found.and_then(|found| found.first_date).map(|day| day.to_string()),
+        last_date: found.and_then(|found| found.last_date).map(|day| day.to_string()),
+        problem: answer.result.as_ref().err().copied(),
+    }
+}
+
+fn cells(shown: &Shown<'_>) -> [String; 10] {
+    let number = |n: Option<i64>| n.map_or_else(String::new, |n| n.to_string());
+    [
+        shown.selector.to_owned(),
+        shown.field.unwrap_or_default().to_owned(),
+        shown.value.unwrap_or_default().to_owned(),
+        shown.hash.clone().unwrap_or_default(),
+        shown.token.unwrap_or_default().to_owned(),
+        number(shown.key_id),
+        number(shown.rows),
+        shown.first_date.clone().unwrap_or_default(),
+        shown.last_date.clone().unwrap_or_default(),
+        shown.problem.map_or("", super::answer::Problem::text).to_owned(),
+    ]
+}
+
+fn table_cells(shown: &Shown<'_>, answer: &Answer) -> Vec<String> {
+    let [selector, field, value, _, _, key, rows, first, last, problem] = cells(shown);
+    let is_body = answer.result.as_ref().is_ok_and(|value| value.field.is_none());
+    let field = if is_body { "body".to_owned() } else { field };
+    vec![selector, field, value, rows, first, last, key, problem]
+}

@@ -1,0 +1,150 @@
+//! From selectors to masked rows and sealed bodies, and to the keys that a request has to name. No plaintext yet.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::answer::Problem;
+use super::selector::Selector;
+use crate::db::{FoundRows, SealedBody, Session};
+use crate::error::Error;
+use crate::login::Plan;
+use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
+
+/// One selector, and what the database has for it.
+pub struct Found {
+    /// The selector, as it was asked.
+    pub selector: String,
+    /// What there is.
+    pub what: What,
+}
+
+/// What the database has for a selector.
+pub enum What {
+    /// Rows of a hash, with their tokens: one, unless somebody changed a row.
+    Rows(FoundRows, Vec<Token>),
+    /// A token; its rows are found once it is open.
+    Token(Token),
+    /// A quarantined message.
+    Body(SealedBody),
+    /// A value; its rows are found once it is hashed.
+    Value(Plaintext),
+    /// Nothing that could be opened.
+    Nothing(Problem),
+}
+
+/// Everything that was found, and the keys that opening it takes.
+pub struct Search {
+    /// In the order of the selectors.
+    pub found: Vec<Found>,
+    /// The keys to ask for.
+    pub keys: Vec<KeyId>,
+    /// Which keys hash values, now.
+    pub plan: Plan,
+}
+
+type Keys = HashMap<KeyId, (Purpose, bool)>;
+
+impl Search {
+    /// Looks everything up, a field at a time.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this login.
+    pub async fn of(session: &Session, selectors: Vec<Selector>) -> Result<Self, Error> {
+        let (plan, known) = (session.plan().await?, session.known_keys().await?);
+        let mut rows = HashMap::new();
+        for field in Field::ALL {
+            let hashes: Vec<Uuid> = selectors.iter().filter_map(|s| hash_in(s, field)).collect();
+            if !hashes.is_empty() {
+                rows.insert(field, session.rows_of(field, &hashes).await?);
+            }
+        }
+        let ids: Vec<i64> =
+            selectors.iter().filter_map(|s| if let Selector::Quarantine(id) = s { Some(*id) } else { None }).collect();
+        let mut bodies = if ids.is_empty() { HashMap::new() } else { session.sealed_bodies(&ids).await? };
+        let mut found = Vec::with_capacity(selectors.len());
+        for selector in selectors {
+            let name = selector.to_string();
+            let whats = match selector {
+                Selector::Hash(field, hash) => rows_of_hash(field, hash, &rows),
+                Selector::Token(token) => vec![What::Token(token)],
+                Selector::Quarantine(id) => vec![bodies.remove(&id).map_or(What::Nothing(Problem::NotFound), What::Body)],
+                Selector::Find(value) => vec![What::Value(value)],
+                Selector::Unreadable(_) => vec![What::Nothing(Problem::Unreadable)],
+            };
+            found.extend(whats.into_iter().map(|what| Found { selector: name.clone(), what: openable(what, &known) }));
+        }
+        let keys = keys_of(&found, &plan);
+        Ok(Self { found, keys, plan })
+    }
+}
+
+fn hash_in(selector: &Selector, field: Field) -> Option<Uuid> {
+    match selector {
+        Selector::Hash(wanted, hash) if wanted.is_none_or(|wanted| wanted == field) => Some(*hash),
+        _ => None,
+    }
+}
+
+fn rows_of_hash(field: Option<Field>, hash: Uuid, rows: &HashMap<Field, HashMap<Uuid, FoundRows>>) -> Vec<What> {
+    let fields = Field::ALL.into_iter().filter(|of| field.is_none_or(|field| field == *of));
+    let found = fields.filter_map(|of| rows.get(&of)?.get(&hash).map(|found| (of, found.clone())));
+    let whats: Vec<What> = found.map(|(of, found)| with_tokens(of, found)).collect();
+    if whats.is_empty() { vec![What::Nothing(Problem::NotFound)] } else { whats }
+}
+
+/// Reads the tokens of the rows; rows that carry something else were changed.
+fn with_tokens(field: Field, found: FoundRows) -> What {
+    let parse = |text: &Option<String>| Token::parse(text.as_deref()?).ok().filter(|token| token.field() == field);
+    let (Some(least), Some(greatest)) = (parse(&found.tokens.0), parse(&found.tokens.1)) else {
+        return What::Nothing(Problem::DoesNotOpen);
+    };
+    let mut tokens = vec![least, greatest];
+    tokens.dedup();
+    What::Rows(found, tokens)
+}
+
+/// Drops what names a key that cannot open it, so that the request does not ask for one.
+fn openable(what: What, known: &Keys) -> What {
+    let usable = |id: KeyId, purpose: Purpose| match known.get(&id) {
+        Some((of, usable)) if *of == purpose => {
+            if *usable {
+                None
+            } else {
+                Some(Problem::DestroyedKey)
+            }
+        }
+        _ => Some(Problem::UnknownKey),
+    };
+    let problem = match &what {
+        What::Rows(_, tokens) => tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask)),
+        What::Token(token) => usable(token.key_id(), Purpose::Mask),
+        What::Body(body) => match Sealer::key_id_of(&body.sealed) {
+            Ok(id) => usable(id, Purpose::Seal),
+            Err(_) => Some(Problem::DoesNotOpen),
+        },
+        What::Value(_) | What::Nothing(_) => None,
+    };
+    problem.map_or(what, What::Nothing)
+}
+
+/// The keys that the request names, and no others.
+fn keys_of(found: &[Found], plan: &Plan) -> Vec<KeyId> {
+    let mut keys = BTreeSet::new();
+    for found in found {
+        match &found.what {
+            What::Rows(_, tokens) => {
+                keys.extend(tokens.iter().map(Token::key_id));
+                keys.extend(tokens.iter().flat_map(|token| plan.hash_keys(token.field())));
+            }
+            What::Token(token) => {
+                keys.insert(token.key_id());
+                keys.extend(plan.hash_keys(token.field()));
+            }
+            What::Body(body) => keys.extend(Sealer::key_id_of(&body.sealed)),
+            What::Value(value) => keys.extend(plan.hash_keys(value.field())),
+            What::Nothing(_) => {}
+        }
+    }
+    keys.into_iter().collect()
+}

@@ -1,0 +1,184 @@
+//! What is to be recovered: hashes, tokens, quarantined messages; or a value whose rows are wanted.
+//!
+//! Invariant: what cannot be read as a selector is never quoted, for it may be a value.
+
+use std::fmt;
+use std::path::Path;
+
+use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::cli::UnmaskArgs;
+use crate::error::Error;
+use crate::settings::SettingsError;
+use crate::token::{Field, Plaintext, Token};
+
+/// The largest file of selectors, in bytes.
+const MAX_FILE: u64 = 64 * 1024 * 1024;
+
+/// One thing that is asked for.
+pub enum Selector {
+    /// The value with this hash; in both columns, where no field is named.
+    Hash(Option<Field>, Uuid),
+    /// The value in this token.
+    Token(Token),
+    /// The body of this quarantined message.
+    Quarantine(i64),
+    /// The rows of this value.
+    Find(Plaintext),
+    /// A line of the file that is none of these.
+    Unreadable(usize),
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash(None, hash) => write!(f, "{hash}"),
+            Self::Hash(Some(field), hash) => write!(f, "{}-hash {hash}", flag_name(*field)),
+            Self::Token(token) => write!(f, "{token}"),
+            Self::Quarantine(id) => write!(f, "quarantine {id}"),
+            Self::Find(value) => write!(f, "find-{}", flag_name(value.field())),
+            Self::Unreadable(line) => write!(f, "line {line}"),
+        }
+    }
+}
+
+fn flag_name(field: Field) -> &'static str {
+    match field {
+        Field::Ip => "ip",
+        Field::DeviceId => "device-id",
+    }
+}
+
+/// What a call asks for, and the value that its reason must not hold.
+pub struct Asked {
+    /// Everything, in order.
+    pub selectors: Vec<Selector>,
+    /// The argument of `--find-…`.
+    pub value: Option<Zeroizing<String>>,
+}
+
+impl Asked {
+    /// Reads the selectors of the flags, then those of the file.
+    ///
+    /// # Errors
+    /// When a flag holds none, there are too many, or the file cannot be read.
+    pub async fn of(args: &UnmaskArgs) -> Result<Self, Error> {
+        if let Some((flag, field, value)) = find(args) {
+            let value = if value == "-" { first_line().await? } else { Zeroizing::new(value.clone()) };
+            let plaintext = match field {
+                Field::Ip => Plaintext::ip(&value),
+                Field::DeviceId => Plaintext::device_id(&value),
+            };
+            let plaintext = plaintext.map_err(|problem| wrong(flag, &problem.to_string()))?;
+            return Ok(Self { selectors: vec![Selector::Find(plaintext)], value: Some(value) });
+        }
+        let mut selectors = of_flags(args)?;
+        if let Some(path) = &args.from {
+            let text = read(path).await?;
+            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            selectors.extend(lines.map(|(number, line)| of_line(line.trim()).unwrap_or(Selector::Unreadable(number + 1))));
+        }
+        let many = selectors.len();
+        match many {
+            0 => Err(SettingsError::Flags("--from: the file names nothing".to_owned()).into()),
+            _ if many > args.max_values as usize => {
+                let limit = args.max_values;
+                Err(SettingsError::Flags(format!("{many} values are asked for, and --max-values allows {limit}")).into())
+            }
+            _ => Ok(Self { selectors, value: None }),
+        }
+    }
+}
+
+fn find(args: &UnmaskArgs) -> Option<(&'static str, Field, &String)> {
+    let ip = args.find_ip.as_ref().map(|value| ("--find-ip", Field::Ip, value));
+    ip.or(args.find_device_id.as_ref().map(|value| ("--find-device-id", Field::DeviceId, value)))
+}
+
+fn of_flags(args: &UnmaskArgs) -> Result<Vec<Selector>, Error> {
+    let mut selectors = Vec::new();
+    for (flag, field, hashes) in
+        [("--ip-hash", Field::Ip, &args.ip_hash), ("--device-id-hash", Field::DeviceId, &args.device_id_hash)]
+    {
+        for text in hashes {
+            let hash = hash(text).ok_or_else(|| wrong(flag, "is no hash: 32 hex digits, with or without hyphens"))?;
+            selectors.push(Selector::Hash(Some(field), hash));
+        }
+    }
+    for text in &args.token {
+        selectors.push(Selector::Token(Token::parse(text.trim()).map_err(|problem| wrong("--token", &problem.to_string()))?));
+    }
+    selectors.extend(args.quarantine.iter().map(|id| Selector::Quarantine(*id)));
+    Ok(selectors)
+}
+
+/// A line of `--from`.
+fn of_line(line: &str) -> Option<Selector> {
+    let mut words = line.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some("ip-hash"), Some(text), None) => Some(Selector::Hash(Some(Field::Ip), hash(text)?)),
+        (Some("device-id-hash"), Some(text), None) => Some(Selector::Hash(Some(Field::DeviceId), hash(text)?)),
+        (Some(text), None, None) => {
+            hash(text).map(|hash| Selector::Hash(None, hash)).or_else(|| Token::parse(text).ok().map(Selector::Token))
+        }
+        _ => None,
+    }
+}
+
+/// A hash as people copy it: with hyphens or without, and in no other spelling of a UUID.
+fn hash(text: &str) -> Option<Uuid> {
+    let text = text.trim();
+    if matches!(text.len(), 32 | 36) { Uuid::try_parse(text).ok() } else { None }
+}
+
+fn wrong(flag: &str, problem: &str) -> Error {
+    SettingsError::Flags(format!("a value of {flag} {problem}")).into()
+}
+
+async fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let failed = |problem: &str| Error::File { path: path.display().to_string(), problem: problem.to_owned() };
+    let mut text = Zeroizing::new(String::new());
+    let read = if path.as_os_str() == "-" {
+        tokio::io::stdin().take(MAX_FILE).read_to_string(&mut text).await
+    } else {
+        let file = tokio::fs::File::open(path).await.map_err(|e| failed(&e.kind().to_string()))?;
+        file.take(MAX_FILE).read_to_string(&mut text).await
+    };
+    match read {
+        Ok(bytes) if bytes as u64 == MAX_FILE => Err(failed("is larger than 64 MiB")),
+        Ok(_) => Ok(text),
+        Err(error) => Err(failed(&error.kind().to_string())),
+    }
+}
+
+async fn first_line() -> Result<Zeroizing<String>, Error> {
+    let text = read(Path::new("-")).await?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &str) -> Option<String> {
+        of_line(line).map(|selector| selector.to_string())
+    }
+
+    #[test]
+    fn a_line_is_a_token_or_a_hash() {
+        let (plain, hyphens) = ("4b7f91e68e1181e3af7f0c2cba866887", "4b7f91e6-8e11-81e3-af7f-0c2cba866887");
+        let token = "ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g";
+        assert_eq!(shown(plain).as_deref(), Some(hyphens));
+        assert_eq!(shown(&hyphens.to_uppercase()).as_deref(), Some(hyphens));
+        assert_eq!(shown(&format!("ip-hash {plain}")), Some(format!("ip-hash {hyphens}")));
+        assert_eq!(shown(&format!("device-id-hash\t{hyphens}")), Some(format!("device-id-hash {hyphens}")));
+        assert_eq!(shown(token).as_deref(), Some(token));
+        let braces = format!("{{{hyphens}}}");
+        let urn = format!("urn:uuid:{hyphens}");
+        for line in ["192.0.2.7", "ip-hash", "ip-hash x", "ip2.7.abc", &braces, &urn, &token[..30], "a b c", "quarantine 17"] {
+            assert_eq!(shown(line), None, "{line}");
+        }
+    }
+}

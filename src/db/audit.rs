@@ -1,0 +1,179 @@
+//! The audit log in the database: appended through functions, signed once, read from the first record to the last.
+
+use jiff::Timestamp;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
+
+use super::{DbError, Fenced, Session};
+use crate::audit::{Entry, Head};
+
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// Records that are read at once.
+const PAGE: usize = 5_000;
+
+/// What [`entry_of`] reads. A time that no record can have had stays visible as such: its hash will not fit.
+macro_rules! entries {
+    () => {
+        "select l.seq, case when isfinite(l.at) and l.at between '0001-01-01' and '9999-12-31' \
+             then to_char(l.at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') else 'invalid' end, \
+             l.xid::text, l.db_user, l.client::text, l.application_name, l.kind, l.record, l.prev_hash, l.hash, \
+             s.key_arn, s.signature, to_char(s.at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+         from audit.log l left join audit.signatures s using (seq) "
+    };
+}
+
+const CURSOR: &str = concat!("declare records no scroll cursor for ", entries!(), "order by l.seq");
+
+const LIST: &str = concat!(
+    entries!(),
+    "where ($1::text is null or l.db_user = $1) and ($2::timestamptz is null or l.at >= $2) \
+         and ($3::timestamptz is null or l.at < $3) and ($4::text is null or l.kind = $4 or starts_with(l.kind, $4 || '.')) \
+         and ($5::text is null or strpos(l.record, '\"ticket\": ' || to_jsonb($5)::text) > 0) \
+         and ($6::text is null or strpos(l.record, $6) > 0) \
+     order by l.seq desc limit $7"
+);
+
+const UNSIGNED: &str = concat!(entries!(), "where l.kind = $1 and l.db_user = session_user and s.seq is null order by l.seq");
+
+/// Which records `audit list` shows. Nothing means any.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// This login.
+    pub db_user: Option<String>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// This kind, or all kinds of this family: `unmask`.
+    pub kind: Option<String>,
+    /// With this ticket.
+    pub ticket: Option<String>,
+    /// That name this hash.
+    pub hash: Option<String>,
+}
+
+/// The whole log as of one instant, page by page.
+pub struct AuditReader<'a>(Transaction<'a>);
+
+impl Session {
+    /// Appends a record of a kind that this role may write.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn record(&self, kind: &'static str, record: &str) -> Result<Head, DbError> {
+        append(&self.client, kind, record).await
+    }
+
+    /// Stores the signature of a committed record of one's own.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn store_signature(&self, seq: i64, key_arn: &str, signature: &[u8]) -> Result<(), DbError> {
+        let parameters: [Parameter<'_>; 3] = [(&seq, Type::INT8), (&key_arn, Type::TEXT), (&signature, Type::BYTEA)];
+        let stored = self.client.query_typed("select audit.sign($1, $2, $3)", &parameters).await;
+        stored.map(drop).map_err(|e| DbError::sql("storing a signature", &e))
+    }
+
+    /// This login's records of a kind that are not signed.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn unsigned(&self, kind: &'static str) -> Result<Vec<Entry>, DbError> {
+        let rows = self.client.query_typed(UNSIGNED, &[(&kind, Type::TEXT)]).await;
+        rows.map_err(|e| DbError::sql("looking for unsigned records", &e))?.iter().map(entry_of).collect()
+    }
+
+    /// The newest `limit` records of the filter, oldest first.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn audit_list(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<Entry>, DbError> {
+        let parameters: [Parameter<'_>; 7] = [
+            (&filter.db_user, Type::TEXT),
+            (&filter.since, Type::TIMESTAMPTZ),
+            (&filter.until, Type::TIMESTAMPTZ),
+            (&filter.kind, Type::TEXT),
+            (&filter.ticket, Type::TEXT),
+            (&filter.hash, Type::TEXT),
+            (&limit, Type::INT8),
+        ];
+        let rows = self.client.query_typed(LIST, &parameters).await.map_err(|e| DbError::sql("listing the audit log", &e))?;
+        rows.iter().rev().map(entry_of).collect()
+    }
+
+    /// Begins to read the whole log as of now.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn audit_reader(&mut self) -> Result<AuditReader<'_>, DbError> {
+        let failed = |e| DbError::sql("reading the audit log", &e);
+        let builder = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let transaction = builder.start().await.map_err(failed)?;
+        transaction.batch_execute(CURSOR).await.map_err(failed)?;
+        Ok(AuditReader(transaction))
+    }
+}
+
+impl Fenced<'_> {
+    /// Appends a record in this transaction, as its last statement: the log's head is held until the commit.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn record(&self, kind: &'static str, record: &str) -> Result<(), DbError> {
+        append(self.transaction.client(), kind, record).await.map(drop)
+    }
+}
+
+impl AuditReader<'_> {
+    /// The next records in order; none at the end.
+    ///
+    /// # Errors
+    /// When the database is gone, or holds something that is no record.
+    pub async fn next(&self) -> Result<Vec<Entry>, DbError> {
+        let rows = self.0.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
+        rows.map_err(|e| DbError::sql("reading the audit log", &e))?.iter().map(entry_of).collect()
+    }
+
+    /// What the head row says, and a signature whose record is missing.
+    ///
+    /// # Errors
+    /// When the database is gone, or has no head.
+    pub async fn head_and_orphan(&self) -> Result<(Head, Option<i64>), DbError> {
+        let failed = |e| DbError::sql("reading the head of the audit log", &e);
+        let head = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
+        let head = head.ok_or(DbError::Invalid("audit log: its head is missing"))?;
+        let orphan = "select min(s.seq) from audit.signatures s where not exists (select from audit.log l where l.seq = s.seq)";
+        let orphan = self.0.query_typed_one(orphan, &[]).await.map_err(failed)?;
+        Ok((Head { seq: head.get(0), hash: head.get(1) }, orphan.get(0)))
+    }
+}
+
+/// Calls the one function that appends.
+pub(super) async fn append(client: &Client, kind: &'static str, record: &str) -> Result<Head, DbError> {
+    let parameters: [Parameter<'_>; 2] = [(&kind, Type::TEXT), (&record, Type::TEXT)];
+    let row = client.query_typed_one("select seq, hash from audit.record($1, $2)", &parameters).await;
+    row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("writing the audit log", &e))
+}
+
+/// One record; whoever rewrote the table may have left something else there.
+fn entry_of(row: &Row) -> Result<Entry, DbError> {
+    let read = || {
+        Ok(Entry {
+            seq: row.try_get(0)?,
+            at: row.try_get(1)?,
+            xid: row.try_get(2)?,
+            db_user: row.try_get(3)?,
+            client: row.try_get(4)?,
+            application_name: row.try_get(5)?,
+            kind: row.try_get(6)?,
+            record: row.try_get(7)?,
+            prev_hash: row.try_get(8)?,
+            hash: row.try_get(9)?,
+            key_arn: row.try_get(10)?,
+            signature: row.try_get(11)?,
+            signed_at: row.try_get(12)?,
+        })
+    };
+    read().map_err(|_: tokio_postgres::Error| DbError::Invalid("audit record: a part is missing"))
+}

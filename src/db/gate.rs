@@ -1,0 +1,66 @@
+//! The gate before every recovered value: a request, its keys, its outcome, each in a transaction of its own.
+//!
+//! Invariant: the functions behind it decide (sql/V2__audit.sql); this file only calls them.
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::keys::{KeyRow, key_row};
+use super::{DbError, Session};
+use crate::audit::Head;
+use crate::token::KeyId;
+
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// The database's answer to a request, which is committed either way.
+pub struct Requested {
+    /// Whether this login may recover values.
+    pub is_granted: bool,
+    /// The record of the request, or of its denial.
+    pub head: Head,
+}
+
+impl Session {
+    /// The login, and whether it is an unmasker.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
+        let statement = "select session_user::text, pg_has_role(session_user, 'loginetl_unmasker', 'member')";
+        let row = self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("asking who this login is", &e))?;
+        Ok((row.get(0), row.get(1)))
+    }
+
+    /// Records and commits what is asked and why.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not even let this login ask.
+    pub async fn request_unmask(&self, asked: &'static str, details: &str, keys: &[KeyId]) -> Result<Requested, DbError> {
+        let keys: Vec<i64> = keys.iter().map(|key| key.to_i64()).collect();
+        let parameters: [Parameter<'_>; 3] = [(&asked, Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
+        let statement = "select granted, seq, hash from vault.request_unmask($1, $2, $3)";
+        let row = self.client.query_typed_one(statement, &parameters).await;
+        let row = row.map_err(|e| DbError::sql("recording the request", &e))?;
+        Ok(Requested { is_granted: row.get(0), head: Head { seq: row.get(1), hash: row.get(2) } })
+    }
+
+    /// The recovery wrap of a key that a signed request names.
+    ///
+    /// # Errors
+    /// [`super::SqlKind::Gate`]: the request does not entitle this login to the key, now.
+    pub async fn release_key(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
+        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key.to_i64(), Type::INT8)];
+        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from vault.release_key($1, $2)";
+        let row = self.client.query_typed_one(statement, &parameters).await;
+        key_row(&row.map_err(|e| DbError::sql("releasing a recovery key", &e))?)
+    }
+
+    /// Records and commits what came of a request.
+    ///
+    /// # Errors
+    /// [`super::SqlKind::Gate`]: it is not this login's, or has its outcome.
+    pub async fn record_outcome(&self, request: i64, details: &str) -> Result<Head, DbError> {
+        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
+        let row = self.client.query_typed_one("select seq, hash from vault.record_outcome($1, $2)", &parameters).await;
+        row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("recording the outcome", &e))
+    }
+}

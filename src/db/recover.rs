@@ -1,0 +1,95 @@
+//! What a recovery looks up: rows by hash, sealed bodies by number, and which keys there are. Masked data only.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::quarantine::sealed_body;
+use super::{DbError, SealedBody, Session};
+use crate::login::Plan;
+use crate::token::{Field, KeyId, Purpose};
+
+/// The rows that carry one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRows {
+    /// The value's hash.
+    pub hash: Uuid,
+    /// The least and the greatest of their tokens: one and the same, unless somebody changed a row.
+    pub tokens: (Option<String>, Option<String>),
+    /// How many there are.
+    pub rows: i64,
+    /// The first day.
+    pub first_date: Option<Date>,
+    /// The last day.
+    pub last_date: Option<Date>,
+}
+
+const IPS: &str = "\
+    select ip_hash, min(masked_ip), max(masked_ip), count(*), min(create_date), max(create_date) \
+    from public.user_logins where ip_hash = any($1) group by ip_hash";
+
+const DEVICE_IDS: &str = "\
+    select device_id_hash, min(masked_device_id), max(masked_device_id), count(*), min(create_date), max(create_date) \
+    from public.user_logins where device_id_hash = any($1) group by device_id_hash";
+
+const SEALED: &str = "select id, message_id, row_day, sealed from ingest.quarantine where id = any($1)";
+
+impl Session {
+    /// The rows of these hashes, by hash; a hash that nobody has is not in the answer.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn rows_of(&self, field: Field, hashes: &[Uuid]) -> Result<HashMap<Uuid, FoundRows>, DbError> {
+        let statement = match field {
+            Field::Ip => IPS,
+            Field::DeviceId => DEVICE_IDS,
+        };
+        let rows = self.client.query_typed(statement, &[(&hashes, Type::UUID_ARRAY)]).await;
+        let rows = rows.map_err(|e| DbError::sql("looking for rows", &e))?;
+        let found = rows.iter().map(|row| FoundRows {
+            hash: row.get(0),
+            tokens: (row.get(1), row.get(2)),
+            rows: row.get(3),
+            first_date: row.get(4),
+            last_date: row.get(5),
+        });
+        Ok(found.map(|found| (found.hash, found)).collect())
+    }
+
+    /// The sealed bodies of these numbers, by number.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, SealedBody>, DbError> {
+        let rows = self.client.query_typed(SEALED, &[(&ids, Type::INT8_ARRAY)]).await;
+        let rows = rows.map_err(|e| DbError::sql("reading the quarantine", &e))?;
+        Ok(rows.iter().map(sealed_body).map(|body| (body.id, body)).collect())
+    }
+
+    /// Which keys there are, each with its purpose and whether it can still be unwrapped.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn known_keys(&self) -> Result<HashMap<KeyId, (Purpose, bool)>, DbError> {
+        let statement = "select key_id, purpose, state in ('active', 'retiring', 'retired') from vault.keys";
+        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql("listing the keys", &e))?;
+        let key = |row: &tokio_postgres::Row| {
+            let id = KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))?;
+            let purpose = Purpose::from_name(row.get(1)).ok_or(DbError::Invalid("key purpose"))?;
+            Ok((id, (purpose, row.get(2))))
+        };
+        rows.iter().map(key).collect()
+    }
+
+    /// The keys in force.
+    ///
+    /// # Errors
+    /// When the database is gone, or there are no keys.
+    pub async fn plan(&self) -> Result<Plan, DbError> {
+        let row = self.client.query_typed_opt(super::fence::PLAN, &[]).await;
+        let row = row.map_err(|e| DbError::sql("reading the keys in force", &e))?;
+        super::fence::plan_of(&row.ok_or(DbError::Invalid("set of keys: none is active"))?)
+    }
+}

@@ -1,0 +1,116 @@
+//! What `status` and `check` read: counts and states, never a value.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::keys::{KeyRow, key_row};
+use super::{DbError, Session};
+use crate::audit::Head;
+
+/// A data key without its wraps.
+#[derive(Clone, Debug)]
+pub struct KeyState {
+    /// Its number.
+    pub key_id: i64,
+    /// What it is for.
+    pub purpose: String,
+    /// `pending`, `active`, `retiring`, `retired` or `destroyed`.
+    pub state: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Rows of one field under one key.
+#[derive(Clone, Debug)]
+pub struct CensusLine {
+    /// `ip` or `device_id`.
+    pub field: String,
+    /// The key id in their tokens, as it stands there; none for rows without a hash.
+    pub key_id: Option<String>,
+    /// How many.
+    pub rows: i64,
+}
+
+/// Messages in quarantine for one reason.
+#[derive(Clone, Debug)]
+pub struct QuarantineLine {
+    /// The reason code.
+    pub reason: String,
+    /// How many.
+    pub messages: i64,
+    /// Since when the oldest.
+    pub oldest_at: Timestamp,
+}
+
+impl Session {
+    /// All data keys.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn key_states(&self) -> Result<Vec<KeyState>, DbError> {
+        let key = |row: &Row| KeyState { key_id: row.get(0), purpose: row.get(1), state: row.get(2), created_at: row.get(3) };
+        let statement = "select key_id, purpose, state, created_at from vault.keys order by key_id";
+        self.lines("listing the keys", statement, key).await
+    }
+
+    /// Rows per field and key. Reads the whole table.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn census(&self) -> Result<Vec<CensusLine>, DbError> {
+        let line = |row: &Row| CensusLine { field: row.get(0), key_id: row.get(1), rows: row.get(2) };
+        self.lines("counting rows", "select field, key_id, row_count from vault.census order by 1, 2", line).await
+    }
+
+    /// Messages in quarantine by reason.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn quarantine_summary(&self) -> Result<Vec<QuarantineLine>, DbError> {
+        let line = |row: &Row| QuarantineLine { reason: row.get(0), messages: row.get(1), oldest_at: row.get(2) };
+        let statement = "select reason, message_count, oldest_at from ingest.quarantine_summary order by 2 desc, 1";
+        self.lines("counting the quarantine", statement, line).await
+    }
+
+    /// The head of the audit log, and the number of the last record that is signed.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn audit_state(&self) -> Result<(Head, Option<i64>), DbError> {
+        let row = self.client.query_typed_opt("select seq, hash, last_signed from audit.state", &[]).await;
+        let row = row.map_err(|e| DbError::sql("reading the head of the audit log", &e))?;
+        let row = row.ok_or(DbError::Invalid("audit log: its head is missing"))?;
+        Ok((Head { seq: row.get(0), hash: row.get(1) }, row.get(2)))
+    }
+
+    /// The server's clock.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn clock(&self) -> Result<Timestamp, DbError> {
+        let row = self.client.query_typed_one("select clock_timestamp()", &[]).await;
+        row.map(|row| row.get(0)).map_err(|e| DbError::sql("reading the clock", &e))
+    }
+
+    /// Every wrap of one holder that this login can read: a loader those that it needs, the owner all.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn readable_wraps(&self, holder: &'static str, as_owner: bool) -> Result<Vec<KeyRow>, DbError> {
+        let statement = if as_owner {
+            format!(
+                "select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped from vault.data_keys k \
+                 join vault.wraps w using (key_id) where w.holder = '{holder}' and k.state <> 'destroyed' order by 1"
+            )
+        } else {
+            super::keys::INGEST_KEYS.to_owned()
+        };
+        let rows = self.client.query_typed(&statement, &[]).await.map_err(|e| DbError::sql("reading the wraps", &e))?;
+        rows.iter().map(key_row).collect()
+    }
+
+    async fn lines<T>(&self, action: &'static str, statement: &str, line: impl Fn(&Row) -> T) -> Result<Vec<T>, DbError> {
+        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql(action, &e))?;
+        Ok(rows.iter().map(line).collect())
+    }
+}

@@ -1,0 +1,151 @@
+//! The gate, walked through in one order only: ask (commit, sign) → release the keys → conclude (commit, sign).
+//!
+//! Invariant: a [`Receipt`] exists only once the outcome is committed and signed, and what was recovered can be read
+//! only with one. Each step is the only way to the next:
+//!
+//! ```text
+//! Gate ─ask→ Granted ─release→ RecoveryKeys ─open→ Recovered
+//!               └─conclude→ Receipt ──────────────────┴─disclose→ bytes
+//! ```
+//!
+//! A receipt cannot be made up:
+//!
+//! ```compile_fail
+//! let head = loginetl::audit::Head::default();
+//! let receipt = loginetl::vault::Receipt { head };
+//! ```
+//!
+//! Nor can a recovered value be printed, compared or taken apart without one. This is how it is read, and it compiles:
+//!
+//! ```
+//! use loginetl::vault::{Receipt, Recovered};
+//! fn read(value: &Recovered, receipt: &Receipt) -> Vec<u8> { value.disclose(receipt).to_vec() }
+//! ```
+//!
+//! These do not:
+//!
+//! ```compile_fail
+//! use loginetl::vault::Recovered;
+//! fn read(value: &Recovered) -> Vec<u8> { value.disclose().to_vec() }
+//! ```
+//!
+//! ```compile_fail
+//! use loginetl::vault::Recovered;
+//! fn read(value: &Recovered) -> String { format!("{value}") }
+//! ```
+//!
+//! ```compile_fail
+//! use loginetl::vault::Recovered;
+//! fn read(value: &Recovered) -> String { format!("{value:?}") }
+//! ```
+//!
+//! ```compile_fail
+//! use loginetl::vault::Recovered;
+//! fn read(value: Recovered) -> loginetl::crypto::SecretBytes { value.0 }
+//! ```
+//!
+//! ```compile_fail
+//! use loginetl::vault::Recovered;
+//! fn read(value: &Recovered) -> serde_json::Value { serde_json::to_value(value).unwrap() }
+//! ```
+
+use futures_util::future::try_join_all;
+
+use super::keyring::unwrap;
+use super::{RecoveryKeys, Signer, VaultError};
+use crate::audit::Head;
+use crate::db::{Session, Target};
+use crate::kms::{Holder, Kms};
+use crate::token::KeyId;
+
+/// Before the request.
+pub struct Gate {
+    /// How to connect anew.
+    pub target: Target,
+    /// The connection of the login that asks.
+    pub session: Session,
+    /// Unwraps.
+    pub kms: Kms,
+    /// Signs.
+    pub signer: Signer,
+}
+
+/// The answer to a request. Either way it is in the log.
+pub enum Decision {
+    /// The way to the keys is open.
+    Granted(Box<Granted>),
+    /// This login may not; the record of the denial.
+    Denied(Head),
+}
+
+/// A request that is committed and signed.
+pub struct Granted {
+    gate: Gate,
+    request: Head,
+    keys: Vec<KeyId>,
+}
+
+/// Proof that the outcome of a request is committed and signed.
+pub struct Receipt {
+    head: Head,
+}
+
+impl Gate {
+    /// Records what is asked and why, and has it signed; from then on it cannot be undone.
+    ///
+    /// # Errors
+    /// When the database does not record it or KMS does not sign it: then no key is released.
+    pub async fn ask(self, asked: &'static str, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
+        let requested = self.session.request_unmask(asked, details, &keys).await?;
+        if !requested.is_granted {
+            return Ok(Decision::Denied(requested.head));
+        }
+        self.signer.sign(&self.session, &requested.head).await?;
+        Ok(Decision::Granted(Box::new(Granted { gate: self, request: requested.head, keys })))
+    }
+}
+
+impl Granted {
+    /// The request's number.
+    #[must_use]
+    pub fn request(&self) -> i64 {
+        self.request.seq
+    }
+
+    /// The connection, to look further for masked rows.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.gate.session
+    }
+
+    /// Has the keys of the request released and unwrapped, each once.
+    ///
+    /// # Errors
+    /// When the gate refuses, KMS does, or a key is not the one that was wrapped.
+    pub async fn release(&self) -> Result<RecoveryKeys, VaultError> {
+        let mut rows = Vec::new();
+        for key in &self.keys {
+            rows.push(self.gate.session.release_key(self.request.seq, *key).await?);
+        }
+        let keys = try_join_all(rows.iter().map(|row| unwrap(&self.gate.kms, row, Holder::Recovery))).await?;
+        Ok(RecoveryKeys::new(rows.iter().map(|row| row.key_id).zip(keys)))
+    }
+
+    /// Records what came of it, and has that signed. What was recovered can be read only after this.
+    ///
+    /// # Errors
+    /// When the database does not record it, or KMS does not sign it: then nothing can be shown.
+    pub async fn conclude(mut self, details: &str) -> Result<Receipt, VaultError> {
+        let head = self.gate.session.record_outcome(self.request.seq, details).await?;
+        self.gate.signer.sign_patiently(&mut self.gate.session, &self.gate.target, &head).await?;
+        Ok(Receipt { head })
+    }
+}
+
+impl Receipt {
+    /// The head of the log that the outcome made.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+}

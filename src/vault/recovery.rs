@@ -1,0 +1,99 @@
+//! Opening tokens and sealed bodies with released keys, into values that only a receipt can read.
+//!
+//! Invariant: nothing here hands out a plaintext but [`Recovered::disclose`].
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use uuid::Uuid;
+
+use super::Receipt;
+use crate::crypto::SecretBytes;
+use crate::db::SealedBody;
+use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
+
+/// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed when dropped.
+pub struct Recovered(SecretBytes);
+
+impl Recovered {
+    /// The bytes, for whoever holds the proof that the outcome is recorded.
+    #[must_use]
+    pub fn disclose(&self, _proof: &Receipt) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+/// A value that was opened, and the hashes by which its rows are found.
+pub struct OpenedValue {
+    /// The value, as people write it.
+    pub value: Recovered,
+    /// Its hash under each hash key in force.
+    pub hashes: Vec<Uuid>,
+}
+
+/// Why something does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// Its key was not released.
+    NoKey,
+    /// It does not authenticate: it was changed, or belongs elsewhere.
+    Forged,
+}
+
+/// Keys that were released for one request. Each cipher is keyed once.
+pub struct RecoveryKeys {
+    keys: HashMap<KeyId, DataKey>,
+    ciphers: HashMap<(Field, KeyId), FieldCipher>,
+    hashers: HashMap<(Field, KeyId), FieldHasher>,
+}
+
+impl RecoveryKeys {
+    pub(super) fn new(keys: impl Iterator<Item = (KeyId, DataKey)>) -> Self {
+        Self { keys: keys.collect(), ciphers: HashMap::new(), hashers: HashMap::new() }
+    }
+
+    /// Opens a token and hashes its value under `hash_keys`.
+    ///
+    /// # Errors
+    /// When a key is missing, or the token does not authenticate.
+    pub fn open(&mut self, token: &Token, hash_keys: &[KeyId]) -> Result<OpenedValue, NotOpened> {
+        let (field, key_id) = (token.field(), token.key_id());
+        let cipher = match self.ciphers.entry((field, key_id)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(FieldCipher::new(key_of(&self.keys, key_id, Purpose::Mask)?, field, key_id)),
+        };
+        let plaintext = cipher.open(token).map_err(|_| NotOpened::Forged)?;
+        self.identify(plaintext, hash_keys)
+    }
+
+    /// Hashes a value under `hash_keys`.
+    ///
+    /// # Errors
+    /// When a key is missing.
+    pub fn identify(&mut self, plaintext: Plaintext, hash_keys: &[KeyId]) -> Result<OpenedValue, NotOpened> {
+        let field = plaintext.field();
+        let mut hashes = Vec::new();
+        for key_id in hash_keys {
+            let hasher = match self.hashers.entry((field, *key_id)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(FieldHasher::new(key_of(&self.keys, *key_id, Purpose::Hash)?, field)),
+            };
+            hashes.push(hasher.hash(&plaintext));
+        }
+        Ok(OpenedValue { value: Recovered(plaintext.into_text()), hashes })
+    }
+
+    /// Opens the sealed body of a message.
+    ///
+    /// # Errors
+    /// When its key is missing, or it does not authenticate for its message.
+    pub fn open_body(&self, body: &SealedBody) -> Result<Recovered, NotOpened> {
+        let key_id = Sealer::key_id_of(&body.sealed).map_err(|_| NotOpened::Forged)?;
+        let mut sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
+        sealer.open(body.message_id, &body.sealed).map(Recovered).map_err(|_| NotOpened::Forged)
+    }
+}
+
+fn key_of(keys: &HashMap<KeyId, DataKey>, key_id: KeyId, purpose: Purpose) -> Result<&DataKey, NotOpened> {
+    keys.get(&key_id).filter(|key| key.purpose() == purpose).ok_or(NotOpened::NoKey)
+}

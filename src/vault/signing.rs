@@ -1,0 +1,95 @@
+//! Signing the audit log: KMS signs a committed record's hash, and the signature is stored beside it.
+//!
+//! Invariant: what is signed is a hash that the database answered to this process when it committed the record.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use super::VaultError;
+use crate::audit::Head;
+use crate::db::{DbError, Session, SqlKind, Target};
+use crate::kms::Kms;
+
+/// Signs with one KMS key.
+#[derive(Clone)]
+pub struct Signer {
+    kms: Kms,
+    key: String,
+}
+
+impl Signer {
+    /// Signs with this key: an alias, id or ARN.
+    #[must_use]
+    pub fn new(kms: Kms, key: String) -> Self {
+        Self { kms, key }
+    }
+
+    /// The key, as the settings name it.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Has a record signed and keeps the signature.
+    ///
+    /// # Errors
+    /// When KMS does not sign, or the database does not store.
+    pub async fn sign(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
+        let signed = self.kms.sign(&self.key, &record.hash).await;
+        let signed = signed.map_err(|source| VaultError::Unsigned { seq: record.seq, source })?;
+        Ok(session.store_signature(record.seq, &signed.key_arn, &signed.signature).await?)
+    }
+
+    /// The same for a record after which there is no way back: for about half a minute, a faulty KMS is asked again
+    /// and a lost connection made anew.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub async fn sign_patiently(&self, session: &mut Session, target: &Target, record: &Head) -> Result<(), VaultError> {
+        let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(6).build();
+        loop {
+            let error = match self.sign(session, record).await {
+                // An earlier answer was lost on its way: the signature stands there.
+                Err(VaultError::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => return Ok(()),
+                Err(error) if error.is_temporary() => error,
+                other => return other,
+            };
+            let Some(pause) = pauses.next() else { return Err(error) };
+            tokio::time::sleep(pause.min(Duration::from_secs(8))).await;
+            if session.is_lost()
+                && let Ok(again) = target.connect().await
+            {
+                *session = again;
+            }
+        }
+    }
+
+    /// Whether KMS signs with this key, found out with a digest that is of no record.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn try_out(&self) -> Result<(), VaultError> {
+        let nothing = crate::crypto::Digest::default().current();
+        self.kms.sign(&self.key, &nothing).await.map(drop).map_err(|source| VaultError::Unsigned { seq: 0, source })
+    }
+
+    /// Signs what this login left unsigned, if it is what this process would write: `is_ours` says so.
+    ///
+    /// # Errors
+    /// When a record is another than expected, or [`Signer::sign`] fails.
+    pub async fn catch_up(
+        &self,
+        session: &Session,
+        kind: &'static str,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<(), VaultError> {
+        for entry in session.unsigned(kind).await? {
+            if !is_ours(&entry.record) || entry.computed_hash() != entry.hash.as_slice() {
+                return Err(DbError::Invalid("unsigned audit record: it is not what this program wrote").into());
+            }
+            self.sign(session, &entry.head()).await?;
+        }
+        Ok(())
+    }
+}
