@@ -230,7 +230,9 @@ fn aws_advice(error: &CallError) -> (Exit, String) {
 fn vault_advice(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
         VaultError::Db(error) => return db_advice(error),
-        VaultError::Kms { source, .. } | VaultError::Unsigned { source, .. } => return aws_advice(source),
+        VaultError::Kms { source, .. } | VaultError::Unsigned { source, .. } | VaultError::NoSigner(source) => {
+            return aws_advice(source);
+        }
         VaultError::Expired(source) => return vault_advice(source),
         VaultError::NoKeys => (Exit::Usage, "run: loginetl init"),
         VaultError::Unreadable(_) => (Exit::Integrity, "a row of vault.wraps is missing; compare it with a backup"),

@@ -39,6 +39,9 @@ pub enum VaultError {
         /// What KMS said.
         source: CallError,
     },
+    /// KMS does not sign with the audit key, so nothing was begun.
+    #[error("the audit log cannot be signed")]
+    NoSigner(#[source] CallError),
     /// There are no keys yet.
     #[error("there are no data keys in this database")]
     NoKeys,
@@ -65,7 +68,7 @@ impl VaultError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Db(error) => error.is_temporary(),
-            Self::Kms { source, .. } | Self::Unsigned { source, .. } => source.is_temporary(),
+            Self::Kms { source, .. } | Self::Unsigned { source, .. } | Self::NoSigner(source) => source.is_temporary(),
             Self::Expired(source) => source.is_temporary(),
             _ => false,
         }

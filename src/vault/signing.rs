@@ -71,7 +71,7 @@ impl Signer {
     /// When it does not.
     pub async fn try_out(&self) -> Result<(), VaultError> {
         let nothing = crate::crypto::Digest::default().current();
-        self.kms.sign(&self.key, &nothing).await.map(drop).map_err(|source| VaultError::Unsigned { seq: 0, source })
+        self.kms.sign(&self.key, &nothing).await.map(drop).map_err(VaultError::NoSigner)
     }
 
     /// Signs what this login left unsigned, if it is what this process would write: `is_ours` says so.

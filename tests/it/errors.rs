@@ -50,7 +50,9 @@ async fn no_credentials_is_a_setting() {
 #[tokio::test(flavor = "multi_thread")]
 async fn before_init_every_command_says_to_run_it() {
     let world = World::bare().await;
-    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["quarantine", "retry"]] {
+    let unmask = &["unmask", "--quarantine", "1", "--reason", "a test"][..];
+    let others = [&["audit", "list"][..], &["audit", "verify"], &["audit", "export", "--out", "-"], &["status"]];
+    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["quarantine", "retry"], unmask].into_iter().chain(others) {
         fails(&world.run(args), 2, "loginetl init");
     }
 }
@@ -97,7 +99,7 @@ async fn denied_calls_exit_with_3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_key_exits_with_3_and_a_foreign_wrap_with_5() {
     let bare = World::bare().await.through(&Proxy::start(|_| Action::Answer(400, r#"{"__type": "AccessDeniedException"}"#)));
-    fails(&bare.run(&["init"]), 3, "KMS Encrypt");
+    fails(&bare.run(&["init"]), 3, "KMS Sign");
     for (answer, exit, named) in [
         (r#"{"__type": "DisabledException"}"#, 3, "not usable"),
         (r#"{"__type": "KMSInvalidStateException"}"#, 3, "not usable"),

@@ -10,11 +10,14 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod audit;
 mod bad_input;
 mod canary;
+mod check;
 mod errors;
 mod faults;
 mod file;
+mod gate;
 mod init;
 mod keys;
 mod quarantine;
@@ -24,3 +27,6 @@ mod rotation;
 mod second_implementation;
 mod support;
 mod tls;
+mod unmask;
+mod unmask_faults;
+mod unmask_input;

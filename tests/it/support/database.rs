@@ -40,9 +40,22 @@ impl Database {
         self.query(&format!("select count(*) from ({sql}) as counted")).await[0].get(0)
     }
 
+    /// From now on the log's clock is this many seconds behind: its records are that old, and its chain is as good as any.
+    pub async fn log_behind(&self, seconds: u32) {
+        let source = self.query("select pg_get_functiondef('audit.append'::regproc)").await[0].get::<_, String>(0);
+        let (before, rest) = source.split_once("moment := ").expect("a clock");
+        let (_, after) = rest.split_once(";\n").expect("the end of a statement");
+        self.execute(&format!("{before}moment := clock_timestamp() - interval '{seconds} seconds';\n{after}")).await;
+    }
+
     /// A login that is a member of one group, with a URL of its own.
     pub async fn login(&self, group: &str) -> Login {
-        let user = format!("{}_{}", self.name, group.trim_start_matches("loginetl_"));
+        self.login_named(group, group.trim_start_matches("loginetl_")).await
+    }
+
+    /// One of several logins in a group.
+    pub async fn login_named(&self, group: &str, name: &str) -> Login {
+        let user = format!("{}_{name}", self.name);
         let admin = self.client().await;
         admin.batch_execute(&format!("create role {user} login; grant {group} to {user}")).await.expect("a login");
         let url = self.url.replacen("postgres@", &format!("{user}@"), 1);

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-pub use database::Database;
+pub use database::{Database, Login};
 pub use events::{event, sample};
 pub use proxy::{Action, Proxy};
 pub use queue::TestQueue;
@@ -65,6 +65,17 @@ impl World {
         self.command(args).output().expect("the binary runs")
     }
 
+    /// Runs the binary to its end as another database login.
+    pub fn run_as(&self, login: &Login, args: &[&str]) -> Output {
+        self.command(args).env("LOGINETL_DATABASE_URL", &login.url).output().expect("the binary runs")
+    }
+
+    /// Loads events from standard input.
+    pub fn load(&self, events: &[String]) {
+        let output = self.run_with_input(&["load", "--file", "-"], events.join("\n").as_bytes());
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
     /// Runs the binary to its end with something on standard input.
     pub fn run_with_input(&self, args: &[&str], input: &[u8]) -> Output {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().expect("the binary runs");
@@ -89,6 +100,12 @@ impl World {
 pub fn summary(output: &Output) -> serde_json::Value {
     let stdout = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("no summary in {}", text(output)))
+}
+
+/// Each line of stdout as JSON.
+pub fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
 }
 
 /// What a run printed, for a failing assertion.

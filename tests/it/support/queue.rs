@@ -1,4 +1,4 @@
-//! A queue of its own for each test, with a dead-letter queue behind it; deleted with it.
+//! A queue of its own for each test, deleted with it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,6 +23,16 @@ impl TestQueue {
         let path = returned.splitn(4, '/').nth(3).expect("a path").to_owned();
         let url = format!("{}/{path}", super::setting("AWS_ENDPOINT_URL").trim_end_matches('/'));
         Self { url, client }
+    }
+
+    /// Sends what is received too often to a dead-letter queue.
+    pub async fn redrive_after(&self, receipts: u32) {
+        let dead = Self::create().await;
+        let name = dead.url.rsplit('/').next().expect("a name");
+        let policy =
+            format!(r#"{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": {receipts}}}"#);
+        let request = self.client.set_queue_attributes().queue_url(&self.url).attributes(Attribute::RedrivePolicy, policy);
+        request.send().await.expect("a redrive policy");
     }
 
     pub async fn send(&self, bodies: &[String]) {
