@@ -28,7 +28,12 @@
 //! - **message**, **envelope**, **body**: what the queue hands out; what is known of it; what is in it.
 //! - **batch**, **chunk**: messages, or exactly 5,000 lines of a file, written in one transaction.
 //! - **ledger**: the ids of all messages and chunks whose effect is committed.
-//! - **quarantine**: messages that could not be loaded, with a **reason**, their bodies **sealed**.
+//! - **quarantine**: messages that could not be loaded, with a **reason code**, their bodies **sealed**.
+//! - **selector**: what names a value that is to be recovered: a hash, a token, a quarantined message.
+//! - **gate**: the way to a recovered value: **request** (committed, signed), **release** of a key, **outcome** (committed,
+//!   signed), and the **receipt** that proves it.
+//! - **record**: one entry of the audit log; each holds the hash of the one before it, which makes the **chain**.
+//! - **head**: number and hash of the chain's last record.
 
 pub mod audit;
 pub mod aws;

@@ -236,6 +236,14 @@ async fn stripped_and_exchanged_signatures_are_found() {
         logged.tamper(sql).await;
         found(&logged, what, seq, problem);
     }
+    // A request for which no key was released, as nothing was found.
+    let logged = Logged::new().await;
+    let nobody = "00000000-0000-8000-8000-000000000000";
+    let output = logged.world.run(&["unmask", "--ip-hash", nobody, "--reason", "a test"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(logged.verify(&[]).0, 0);
+    logged.tamper("delete from audit.signatures where seq = 14").await;
+    found(&logged, "of a request in vain", 14, "has no signature");
     // A request that was signed anew: genuine, but not the signature under which keys were released.
     let logged = Logged::new().await;
     let kms = aws_sdk_kms::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);

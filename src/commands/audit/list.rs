@@ -1,5 +1,7 @@
 //! `audit list`: who did what when, and why.
 
+use serde_json::Value;
+
 use super::connect;
 use crate::audit::Entry;
 use crate::cli::{Format, RecordsArgs};
@@ -57,10 +59,33 @@ fn cells(entry: &Entry) -> Vec<String> {
     ]
 }
 
-/// The record as `name: value` pairs, without what is null; as it stands, if it is no object any more.
+/// Parts of a record that a table leaves out; `--format json` has them.
+const LEFT_OUT: [&str; 6] = ["check_value", "declared", "max_values", "request_signature", "version", "wraps"];
+/// The width of the column.
+const WIDTH: usize = 90;
+
+/// The record in short, reason and ticket first; as it stands, if it is no object any more.
 fn told(record: &str) -> String {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(record) else { return record.to_owned() };
-    let told = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let pairs = fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| format!("{name}: {}", told(value)));
-    pairs.collect::<Vec<_>>().join("; ")
+    let Ok(Value::Object(fields)) = serde_json::from_str(record) else { return cut(record.to_owned()) };
+    let is_told =
+        |(name, value): &(&String, &Value)| !value.is_null() && **value != Value::from(0) && !LEFT_OUT.contains(&name.as_str());
+    let (first, rest): (Vec<_>, Vec<_>) =
+        fields.iter().filter(is_told).partition(|(name, _)| ["reason", "ticket"].contains(&name.as_str()));
+    let pairs = first.into_iter().chain(rest).map(|(name, value)| format!("{name}: {}", in_short(value)));
+    cut(pairs.collect::<Vec<_>>().join("; "))
+}
+
+fn in_short(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(in_short).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }

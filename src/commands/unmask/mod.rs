@@ -8,6 +8,8 @@ mod print;
 mod search;
 mod selector;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -17,13 +19,16 @@ use selector::{Asked, Selector};
 
 use crate::audit::{Head, Listed, Reason};
 use crate::cli::{Global, UnmaskArgs};
-use crate::db::Target;
+use crate::db::{DbError, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
 use crate::token::KeyId;
 use crate::vault::{Decision, Gate, Granted, Receipt, Signer};
 use crate::{aws, output};
+
+/// Signals wait for the outcome no longer than this.
+const LONGEST_CONCLUSION: Duration = Duration::from_secs(90);
 
 /// Recovers values and prints them.
 ///
@@ -54,7 +59,9 @@ pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) ->
         }
         Recovery::Opened(granted, answers) => (granted, answers),
     };
-    let receipt = granted.conclude(&json(&Outcome::of(&answers))?).await?;
+    let outcome = json(&Outcome::of(&answers))?;
+    let mute = |_| DbError::Lost { action: "recording the outcome" };
+    let receipt = tokio::time::timeout(LONGEST_CONCLUSION, granted.conclude(&outcome)).await.map_err(mute)??;
     print::print(&answers, args.format, &receipt)?;
     Ok(finish(&answers, &receipt))
 }
