@@ -55,20 +55,26 @@ create trigger stays before delete or truncate on audit.head
 
 -- Adds a record to the chain. For the functions below; nobody else may call it.
 -- hash = SHA-256 over ten parts: 0x00 for null, else 0x01, the length as four bytes, the bytes (SECURITY.md).
+-- No setting of the session has a say in the bytes: times by an interval and not by the name of a zone, no escapes.
 create function audit.append(new_kind text, new_record text, out seq bigint, out hash bytea)
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
 declare
     previous bytea;
     moment   timestamptz;
     part     bytea;
-    chained  bytea := '';
+    chained  bytea := decode('', 'hex');
 begin
+    if octet_length(new_record) > 131072 then
+        raise exception 'a record has at most 131072 bytes' using errcode = 'invalid_parameter_value';
+    end if;
+    -- Until the commit of this transaction: a record is on disk before anything follows from it.
+    perform set_config('synchronous_commit', 'on', true);
     select h.seq + 1, h.hash into strict seq, previous from audit.head h for update;
     moment := clock_timestamp();
     foreach part in array array[
         convert_to('loginetl/audit/v1', 'UTF8'),
         convert_to(seq::text, 'UTF8'),
-        convert_to(to_char(moment at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8'),
+        convert_to(to_char(moment at time zone interval '0', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'UTF8'),
         convert_to(pg_current_xact_id()::text, 'UTF8'),
         convert_to(session_user::text, 'UTF8'),
         convert_to(inet_client_addr()::text, 'UTF8'),
@@ -77,7 +83,7 @@ begin
         convert_to(new_record, 'UTF8'),
         previous
     ] loop
-        chained := chained || coalesce('\x01'::bytea || int4send(octet_length(part)) || part, '\x00'::bytea);
+        chained := chained || coalesce(decode('01', 'hex') || int4send(octet_length(part)) || part, decode('00', 'hex'));
     end loop;
     hash := sha256(chained);
     insert into audit.log values (seq, moment, pg_current_xact_id(), session_user, inet_client_addr(),
@@ -100,10 +106,10 @@ begin
     if may is not true then
         raise exception 'this login may not write records of this kind' using errcode = 'insufficient_privilege';
     end if;
-    if jsonb_typeof(new_record::jsonb) <> 'object' or octet_length(new_record) > 100000 then
+    if octet_length(new_record) > 100000 or jsonb_typeof(new_record::jsonb) is distinct from 'object' then
         raise exception 'a record is a JSON object of at most 100000 bytes' using errcode = 'invalid_parameter_value';
     end if;
-    select a.seq, a.hash into seq, hash from audit.append(new_kind, new_record) a;
+    select a.seq, a.hash into seq, hash from audit.append(new_kind, new_record::jsonb::text) a;
 end
 $$;
 
@@ -118,6 +124,8 @@ begin
         ('unmask.request', 'unmask.outcome', 'find.request', 'find.outcome', 'key.create', 'key.rewrap', 'key.destroy',
          'rotate.start', 'rotate.end', 'rotate.interrupted') then
         raise exception 'no committed record of this login that is to be signed' using errcode = 'LG001';
+    elsif coalesce(octet_length(sign.signature) not between 1 and 256 or octet_length(sign.key_arn) > 2048, true) then
+        raise exception 'a signature has 1 to 256 bytes, the name of its key at most 2048' using errcode = 'invalid_parameter_value';
     end if;
     insert into audit.signatures (seq, key_arn, signature) values (signed, sign.key_arn, sign.signature);
 end
@@ -132,14 +140,16 @@ create function vault.request_unmask(asked text, details text, key_ids bigint[],
                                      out granted boolean, out seq bigint, out hash bytea)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    reason text := details::jsonb ->> 'reason';
+    reason text;
 begin
-    if asked is null or asked not in ('unmask', 'find') or details is null or octet_length(details) > 100000
-        or coalesce(cardinality(key_ids) > 10000, true) then
+    if coalesce(asked not in ('unmask', 'find') or octet_length(details) > 100000 or cardinality(key_ids) > 10000, true)
+        or jsonb_typeof(details::jsonb) is distinct from 'object' then
         raise exception 'a request has a kind, details and key ids' using errcode = 'invalid_parameter_value';
     end if;
-    if reason is null or btrim(reason) = '' or length(reason) > 500 then
-        raise exception 'a request has a reason of 1 to 500 characters' using errcode = 'invalid_parameter_value';
+    -- The program refuses more than this; here is what SQL clients must keep to.
+    reason := case when jsonb_typeof(details::jsonb -> 'reason') = 'string' then details::jsonb ->> 'reason' end;
+    if coalesce(reason !~ '[^[:space:]]' or length(reason) > 500 or reason ~ '[0-9]{1,3}([.][0-9]{1,3}){3}', true) then
+        raise exception 'a request has a reason of 1 to 500 characters, without an address' using errcode = 'invalid_parameter_value';
     end if;
     granted := pg_has_role(session_user, 'loginetl_unmasker', 'member');
     select a.seq, a.hash into seq, hash from audit.append(
@@ -182,13 +192,18 @@ begin
 end
 $$;
 
--- Hands out the recovery wrap of a key that a request of the last five minutes names.
+-- Hands out the recovery wrap of a key that a request of the last five minutes names. The head is held from the start,
+-- so that no outcome comes between; a snapshot that is older than that would miss one.
 create function vault.release_key(request bigint, wanted bigint,
                                   out purpose text, out check_value bytea, out kms_key_arn text, out wrapped bytea)
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
 declare
     asked record;
 begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'a key is released in read committed only' using errcode = 'LG001';
+    end if;
+    perform from audit.head for update;
     select r.* into asked from vault.open_request(request) r;
     if not coalesce(asked.record -> 'key_ids' @> to_jsonb(wanted), false) then
         raise exception 'the request does not name this key' using errcode = 'LG001';
@@ -211,6 +226,9 @@ create function vault.record_outcome(request bigint, details text, out seq bigin
 declare
     asked record;
 begin
+    if octet_length(details) > 100000 or jsonb_typeof(details::jsonb) is distinct from 'object' then
+        raise exception 'an outcome is a JSON object of at most 100000 bytes' using errcode = 'invalid_parameter_value';
+    end if;
     perform from audit.head for update;
     select r.* into asked from vault.open_request(request) r;
     select a.seq, a.hash into seq, hash from audit.append(
@@ -220,24 +238,29 @@ begin
 end
 $$;
 
+-- The views of the foundation hide wraps by a condition: without a barrier, a function of the caller's own would be
+-- asked first and see what the condition hides.
+alter view vault.ingest_keys set (security_barrier);
+alter view vault.plan set (security_barrier);
+
 -- What people may see ----------------------------------------------------------------------------------------------
 
 -- The data keys without their wraps.
-create view vault.keys as
+create view vault.keys with (security_barrier) as
     select key_id, purpose, state, created_at, activated_at, retired_at, destroyed_at from vault.data_keys;
 
 -- Rows per field and key id; no key where a row has no hash (it was there before loginetl).
-create view vault.census as
+create view vault.census with (security_barrier) as
     select 'ip' as field, case when ip_hash is not null then split_part(masked_ip, '.', 2) end as key_id, count(*) as row_count
     from public.user_logins group by 2
     union all
     select 'device_id', case when device_id_hash is not null then split_part(masked_device_id, '.', 2) end, count(*)
     from public.user_logins group by 2;
 
-create view ingest.quarantine_summary as
+create view ingest.quarantine_summary with (security_barrier) as
     select reason, count(*) as message_count, min(quarantined_at) as oldest_at from ingest.quarantine group by reason;
 
-create view audit.state as
+create view audit.state with (security_barrier) as
     select h.seq, h.hash, (select max(s.seq) from audit.signatures s) as last_signed from audit.head h;
 
 -- Who may what -----------------------------------------------------------------------------------------------------
@@ -258,7 +281,7 @@ grant execute on function vault.release_key(bigint, bigint), vault.record_outcom
 grant execute on function audit.sign(bigint, text, bytea) to loginetl_unmasker, loginetl_rotator;
 grant execute on function audit.record(text, text) to loginetl_loader, loginetl_rotator;
 grant select on vault.plan to loginetl_unmasker;
-grant select (id, message_id, row_day, sealed) on ingest.quarantine to loginetl_unmasker;
+grant select (id, message_id, sealed) on ingest.quarantine to loginetl_unmasker;
 
 grant select on audit.log, audit.signatures, audit.head to loginetl_auditor;
 

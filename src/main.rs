@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use loginetl::cli::{Cli, Command};
 use loginetl::error::{Error, Exit};
 use loginetl::settings::Environment;
 use loginetl::{commands, logging, output, token};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let exit = run(cli).unwrap_or_else(|error| {
         let (exit, hint) = error.advice();
         output::failure(&error, &hint);

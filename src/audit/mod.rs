@@ -12,4 +12,4 @@ mod verify;
 pub use entry::{Entry, Head, Kind};
 pub use listed::Listed;
 pub use reason::{Reason, ReasonError};
-pub use verify::{Problem, Report, Trouble, Verifier};
+pub use verify::{Problem, Report, Stored, Trouble, Verifier};

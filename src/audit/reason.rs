@@ -1,6 +1,6 @@
 //! Why somebody wants a value: free text that stays in the log for ever, and so must not carry a value itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 const MAX_CHARS: usize = 500;
 /// A part of the asked value that is shorter than this may stand in a longer word by chance.
@@ -42,15 +42,16 @@ impl Reason {
     /// # Errors
     /// When the text must not be written down.
     pub fn checked(text: &str, asked: Option<&str>) -> Result<Self, ReasonError> {
-        let text = text.trim();
+        let (text, read) = (text.trim(), narrow(text));
+        let asked = asked.map(narrow);
         match () {
             () if text.is_empty() => Err(ReasonError::Empty),
             () if text.chars().count() > MAX_CHARS => Err(ReasonError::TooLong),
             () if text.chars().any(is_unprintable) => Err(ReasonError::Control),
-            () if asked.is_some_and(|asked| holds(text, asked)) => Err(ReasonError::Asked),
-            () if holds_uuid(text) => Err(ReasonError::Uuid),
-            () if holds_device_id(text) => Err(ReasonError::DeviceId),
-            () if holds_address(text) => Err(ReasonError::Address),
+            () if asked.is_some_and(|asked| holds(&read, &asked)) => Err(ReasonError::Asked),
+            () if holds_uuid(&read) => Err(ReasonError::Uuid),
+            () if holds_device_id(&read) => Err(ReasonError::DeviceId),
+            () if holds_address(&read) => Err(ReasonError::Address),
             () => Ok(Self(text.to_owned())),
         }
     }
@@ -68,36 +69,84 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Compared by letters and digits alone, so that another spelling of the value is found too.
 fn holds(text: &str, asked: &str) -> bool {
-    let (text, asked) = (text.to_lowercase(), asked.trim().to_lowercase());
-    let is_word = || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == asked);
-    !asked.is_empty() && (is_word() || text == asked || (asked.chars().count() >= MIN_PART && text.contains(&asked)))
+    let bare = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let (words, asked) = (text.split(|c: char| !c.is_alphanumeric()), bare(asked));
+    let is_word = words.into_iter().any(|word| bare(word) == asked);
+    !asked.is_empty() && (is_word || (asked.chars().count() >= MIN_PART && bare(text).contains(&asked)))
 }
 
-/// Whether some part of the text, from any character of an address on, reads as one.
 fn holds_address(text: &str) -> bool {
-    let runs = text.split(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':');
-    runs.flat_map(candidates).any(|part| part.parse::<IpAddr>().is_ok())
+    let words = text.split(|c: char| c.is_whitespace() || "()[]{}<>,;'\"=/|".contains(c));
+    let is_address = |word: &str| word != "::" && word.parse::<IpAddr>().is_ok();
+    words.map(|word| word.trim_end_matches(['.', ':', '!', '?'])).any(is_address) || holds_ipv4(text) || holds_ipv6(text)
 }
 
-/// A run as it stands, without its punctuation, without what a port or a label adds to it.
-fn candidates(run: &str) -> impl Iterator<Item = &str> {
-    let bare = run.trim_end_matches(['.', ':']);
-    let without_label = bare.trim_start_matches(['.', ':']);
-    [run, bare, without_label].into_iter().chain(without_label.split(':'))
+/// Four numbers up to 255, one behind the other, with dots, commas or hyphens between them, whatever stands around.
+fn holds_ipv4(text: &str) -> bool {
+    let numbers = numbers(text);
+    let is_byte = |digits: &str| digits.len() <= 3 && digits.parse::<u16>().is_ok_and(|n| n <= 255);
+    let joins = |between: &str| {
+        let is_plain = between.chars().all(|c| !c.is_alphanumeric() && c != ':');
+        is_plain && between.chars().count() <= 4 && between.contains(['.', ',', '-'])
+    };
+    numbers.windows(4).any(|w| w.iter().all(|n| is_byte(n.digits)) && w[..3].iter().all(|n| joins(n.after)))
 }
 
+/// Some part of the text is an IPv6 address of more than a digit or two, whatever it is glued to.
+fn holds_ipv6(text: &str) -> bool {
+    let runs = text.split(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').filter(|run| run.matches(':').count() > 1);
+    let is_address = |part: &str| {
+        let hex = part.bytes().filter(u8::is_ascii_hexdigit).count();
+        hex > 2 && part.bytes().any(|b| b.is_ascii_digit()) && part.parse::<Ipv6Addr>().is_ok()
+    };
+    let parts =
+        |run: &'_ str| (0..run.len()).any(|from| (from + 4..=run.len().min(from + 45)).any(|to| is_address(&run[from..to])));
+    runs.into_iter().any(parts)
+}
+
+/// Three, two and four digits with something between them.
 fn holds_device_id(text: &str) -> bool {
-    let runs = text.split(|c: char| !c.is_ascii_digit() && c != '-');
-    runs.into_iter().any(|run| {
-        let groups: Vec<usize> = run.split('-').map(str::len).collect();
-        groups.windows(3).any(|w| w == [3, 2, 4])
+    let numbers = numbers(text);
+    let joins = |between: &str| between.chars().count() == 1 && between.chars().all(|c| !c.is_alphanumeric());
+    numbers.windows(3).any(|w| {
+        let lengths = w[0].digits.len() >= 3 && w[1].digits.len() == 2 && w[2].digits.len() >= 4;
+        lengths && joins(w[0].after) && joins(w[1].after)
     })
 }
 
+/// Digits as they stand together, and what is between them and the next.
+struct Number<'a> {
+    digits: &'a str,
+    after: &'a str,
+}
+
+fn numbers(text: &str) -> Vec<Number<'_>> {
+    let mut found = Vec::new();
+    let mut rest = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    while !rest.is_empty() {
+        let (digits, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (after, next) = behind.split_at(behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len()));
+        found.push(Number { digits, after });
+        rest = next;
+    }
+    found
+}
+
 fn holds_uuid(text: &str) -> bool {
-    let runs = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-');
-    runs.into_iter().any(|run| run.bytes().filter(u8::is_ascii_hexdigit).count() >= 32)
+    let runs = text.split(|c: char| !c.is_ascii_hexdigit() && c != '-' && c != '_');
+    runs.into_iter().any(|run| run.bytes().filter(u8::is_ascii_hexdigit).count() == 32)
+}
+
+/// Full-width forms are the same to a reader, so they are to us.
+fn narrow(text: &str) -> String {
+    let narrow = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        _ => c,
+    };
+    text.chars().map(narrow).collect()
 }
 
 #[cfg(test)]
@@ -118,7 +167,20 @@ mod tests {
             ("see 2001:db8::1.", ReasonError::Address),
             ("see [2001:DB8::1]:443", ReasonError::Address),
             ("::ffff:192.0.2.7", ReasonError::Address),
+            ("abuse192.0.2.7x", ReasonError::Address),
+            ("192.0.2.007", ReasonError::Address),
+            ("192[.]0[.]2[.]7", ReasonError::Address),
+            ("192. 0. 2. 7", ReasonError::Address),
+            ("192,0,2,7", ReasonError::Address),
+            ("192-0-2-7", ReasonError::Address),
+            ("\u{ff11}\u{ff19}\u{ff12}.0.2.7", ReasonError::Address),
+            ("abuse2001:db8::1", ReasonError::Address),
+            ("2001:db8:0:0:0:0:0:1:443", ReasonError::Address),
+            ("is ::1 us?", ReasonError::Address),
             ("device 593-47-5928 again", ReasonError::DeviceId),
+            ("593 47 5928", ReasonError::DeviceId),
+            ("593\u{2013}47\u{2013}5928", ReasonError::DeviceId),
+            ("1593.47.59281", ReasonError::DeviceId),
             ("x593-47-5928y", ReasonError::DeviceId),
             ("0f8fad5b-d9cb-469f-a165-70867728950e", ReasonError::Uuid),
             ("id 0F8FAD5BD9CB469FA16570867728950E", ReasonError::Uuid),
@@ -138,6 +200,7 @@ mod tests {
     fn a_reason_does_not_name_the_value_that_is_looked_for() {
         assert_eq!(Reason::checked("who is Device-77?", Some("device-77")), Err(ReasonError::Asked));
         assert_eq!(Reason::checked("about xdevice-77x", Some("device-77")), Err(ReasonError::Asked));
+        assert_eq!(Reason::checked("about device 77", Some("device-77")), Err(ReasonError::Asked));
         assert_eq!(Reason::checked("about a", Some("a")), Err(ReasonError::Asked));
         assert!(Reason::checked("a man called", Some("z")).is_ok());
         assert!(Reason::checked("fraud", Some("fr")).is_ok(), "two letters stand in many words");

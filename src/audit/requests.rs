@@ -64,6 +64,7 @@ impl Requests {
             Some(digest) if answer.request_signature.as_ref() != Some(digest) => Some(Problem {
                 seq: answer.request,
                 kind: request.kind.clone(),
+                db_user: request.db_user.clone(),
                 trouble: Trouble::AnotherSignature { outcome: entry.seq },
             }),
             Some(_) => None,
@@ -73,7 +74,8 @@ impl Requests {
     }
 
     fn request_of(&mut self, entry: &Entry) -> Result<(&mut Request, Answer), Problem> {
-        let orphaned = || Problem { seq: entry.seq, kind: entry.kind.clone(), trouble: Trouble::NoRequest };
+        let orphaned =
+            || Problem { seq: entry.seq, kind: entry.kind.clone(), db_user: entry.db_user.clone(), trouble: Trouble::NoRequest };
         let answer: Answer = serde_json::from_str(&entry.record).map_err(|_| orphaned())?;
         let request = self.0.get_mut(&answer.request).filter(|request| request.db_user == entry.db_user);
         request.map(|request| (request, answer)).ok_or_else(orphaned)
@@ -86,6 +88,7 @@ impl Requests {
         old.map(|(seq, request)| Problem {
             seq: *seq,
             kind: request.kind.clone(),
+            db_user: request.db_user.clone(),
             trouble: Trouble::Open { is_released: request.is_released },
         })
     }
@@ -113,6 +116,6 @@ impl Request {
     }
 
     fn stripped(&self, seq: i64) -> Problem {
-        Problem { seq, kind: self.kind.clone(), trouble: Trouble::NoSignature }
+        Problem { seq, kind: self.kind.clone(), db_user: self.db_user.clone(), trouble: Trouble::NoSignature }
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: what is checked depends on the records and the public keys alone, so that the answer is the same online
 //! and from an export.
 
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -20,8 +21,10 @@ const KEPT: usize = 100;
 pub struct Problem {
     /// The record's number.
     pub seq: i64,
-    /// Its kind, as it stands there.
+    /// Its kind, as it stands there; none, if the trouble is with no record.
     pub kind: String,
+    /// The login that wrote it, as it stands there.
+    pub db_user: String,
     /// What is wrong.
     pub trouble: Trouble,
 }
@@ -48,8 +51,13 @@ pub enum Trouble {
     #[error("was changed: its content does not have its hash")]
     Edited,
     /// A signature that no given key made over this record.
-    #[error("carries a signature that the audit key did not make over it")]
-    BadSignature,
+    #[error(
+        "carries a signature that the audit key did not make over it: it, or a record after {since}, was changed, or it never signed"
+    )]
+    BadSignature {
+        /// The last record before it with a valid signature.
+        since: i64,
+    },
     /// A record that KMS signs has no signature.
     #[error("has no signature and needs one: it was removed, or the run was killed before it signed")]
     NoSignature,
@@ -63,7 +71,7 @@ pub enum Trouble {
     #[error("belongs to no open request of its login")]
     NoRequest,
     /// A request without an outcome.
-    #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows what was seen" } else { "no key was released for it" })]
+    #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows what was seen" } else { "no release is recorded" })]
     Open {
         /// Whether a key was released for it.
         is_released: bool,
@@ -83,6 +91,15 @@ pub enum Trouble {
     /// A signature without its record.
     #[error("has a signature, but the record is missing")]
     MissingRecord,
+    /// A log that nothing proves.
+    #[error("ends a log in which the audit key signed nothing: every log begins with signed records of its keys")]
+    NothingSigned,
+    /// A data key that no signed record tells of.
+    #[error("ends a log without a signed record of key {key_id}, which the vault has")]
+    UnrecordedKey {
+        /// Which key.
+        key_id: i64,
+    },
 }
 
 impl Trouble {
@@ -91,6 +108,17 @@ impl Trouble {
     pub fn is_tampering(&self) -> bool {
         !matches!(self, Self::Open { .. })
     }
+}
+
+/// What the database says beside the log.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The head row.
+    pub head: Head,
+    /// A signature whose record is missing.
+    pub orphan: Option<i64>,
+    /// The data keys, each of which has a record.
+    pub keys: Vec<i64>,
 }
 
 /// What a verification found.
@@ -125,6 +153,8 @@ pub struct Verifier<'a> {
     keys: &'a [VerifyingKey],
     expected: Option<Head>,
     requests: Requests,
+    last_signed: i64,
+    recorded_keys: BTreeSet<i64>,
     report: Report,
 }
 
@@ -138,7 +168,8 @@ impl<'a> Verifier<'a> {
     /// Trusts these keys, whatever key a signature names; `expected` is a head that somebody kept.
     #[must_use]
     pub fn new(keys: &'a [VerifyingKey], expected: Option<Head>) -> Self {
-        Self { keys, expected, requests: Requests::default(), report: Report::default() }
+        let (requests, recorded_keys, report) = (Requests::default(), BTreeSet::new(), Report::default());
+        Self { keys, expected, requests, last_signed: 0, recorded_keys, report }
     }
 
     /// Takes in the next records, checking hashes and signatures on all cores.
@@ -157,14 +188,13 @@ impl<'a> Verifier<'a> {
 
     /// Notes a line of an export that is no record.
     pub fn unreadable(&mut self, line: u64) {
-        let seq = self.report.head.seq + 1;
-        self.keep(Problem { seq, kind: String::new(), trouble: Trouble::Unreadable { line } });
+        self.at(self.report.head.seq.saturating_add(1), Trouble::Unreadable { line });
     }
 
     fn chain(&mut self, entry: &Entry, checked: &Checked) {
         let before = std::mem::replace(&mut self.report.head, entry.head());
         self.report.records += 1;
-        if entry.seq != before.seq + 1 {
+        if entry.seq != before.seq.saturating_add(1) {
             self.found(entry, Trouble::Order { after: before.seq });
         } else if entry.prev_hash != before.hash {
             self.found(entry, Trouble::Chain);
@@ -178,8 +208,10 @@ impl<'a> Verifier<'a> {
             Some(true) => {
                 self.report.signed += 1;
                 self.report.after_last_signature = 0;
+                self.last_signed = entry.seq;
+                self.recorded_keys.extend(created_key(entry));
             }
-            Some(false) => self.found(entry, Trouble::BadSignature),
+            Some(false) => self.found(entry, Trouble::BadSignature { since: self.last_signed }),
             // A request whose signature failed got no key; whether it did, its release or outcome tells.
             None if Kind::of(&entry.kind).is_some_and(|kind| kind.is_signed) && !is_request => {
                 self.found(entry, Trouble::NoSignature);
@@ -194,19 +226,26 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Ends the log. `stored` is the head row, where there is one; `orphan` a signature without its record.
+    /// Ends the log. An export has nothing stored beside it.
     #[must_use]
-    pub fn finish(mut self, now: Timestamp, stored: Option<Head>, orphan: Option<i64>) -> Report {
+    pub fn finish(mut self, now: Timestamp, stored: Option<Stored>) -> Report {
         let last = self.report.head.clone();
-        let mut at_end = |seq: i64, trouble| self.keep(Problem { seq, kind: String::new(), trouble });
-        if let Some(seq) = orphan {
-            at_end(seq, Trouble::MissingRecord);
+        if self.report.signed == 0 && !self.report.is_tampered() {
+            self.at(last.seq, Trouble::NothingSigned);
         }
-        if let Some(head) = stored.filter(|head| *head != last) {
-            at_end(last.seq, Trouble::OtherHead { head });
+        if let Some(Stored { head, orphan, keys }) = stored {
+            if let Some(seq) = orphan {
+                self.at(seq, Trouble::MissingRecord);
+            }
+            if head != last {
+                self.at(last.seq, Trouble::OtherHead { head });
+            }
+            for key_id in keys.into_iter().filter(|key| !self.recorded_keys.contains(key)).collect::<Vec<_>>() {
+                self.at(last.seq, Trouble::UnrecordedKey { key_id });
+            }
         }
         if self.expected.as_ref().is_some_and(|expected| expected.seq > last.seq) {
-            self.keep(Problem { seq: last.seq, kind: String::new(), trouble: Trouble::CutTail });
+            self.at(last.seq, Trouble::CutTail);
         }
         self.report.open_requests = self.requests.open();
         let open: Vec<_> = self.requests.left_open(now).collect();
@@ -215,8 +254,13 @@ impl<'a> Verifier<'a> {
         self.report
     }
 
+    /// Notes trouble that is with no record, or with one that is not there.
+    fn at(&mut self, seq: i64, trouble: Trouble) {
+        self.keep(Problem { seq, kind: String::new(), db_user: String::new(), trouble });
+    }
+
     fn found(&mut self, entry: &Entry, trouble: Trouble) {
-        self.keep(Problem { seq: entry.seq, kind: entry.kind.clone(), trouble });
+        self.keep(Problem { seq: entry.seq, kind: entry.kind.clone(), db_user: entry.db_user.clone(), trouble });
     }
 
     fn keep(&mut self, problem: Problem) {
@@ -227,6 +271,12 @@ impl<'a> Verifier<'a> {
             self.report.problems.push(problem);
         }
     }
+}
+
+/// The key whose creation a record tells of.
+fn created_key(entry: &Entry) -> Option<i64> {
+    let record: serde_json::Value = (entry.kind == "key.create").then(|| serde_json::from_str(&entry.record).ok())??;
+    record.get("key_id")?.as_i64()
 }
 
 fn check_all(entries: &[Entry], keys: &[VerifyingKey]) -> Vec<Checked> {

@@ -100,7 +100,7 @@ pub struct VerifyArgs {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    let day = || text.parse::<Date>().ok().filter(|_| text.len() == 10)?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
     text.parse().ok().or_else(day).ok_or_else(|| "a day (2026-01-31, UTC) or a time (2026-01-31T12:00:00Z)".to_owned())
 }
 

@@ -1,5 +1,6 @@
 //! The command line: flags, their help and examples. Says what there is; decides nothing.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod audit;
@@ -22,6 +23,32 @@ pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
     pub global: Global,
+}
+
+impl Cli {
+    /// Reads the command line, or prints what is wrong with it (or the help that was asked for) and ends the process.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            hide_values(&mut error);
+            error.exit()
+        })
+    }
+}
+
+/// Keeps what was typed out of the message, but for names of flags: a value may be one that is to be recovered.
+fn hide_values(error: &mut clap::Error) {
+    const HIDDEN: &str = "…";
+    if error.get(ContextKind::InvalidValue).is_some() {
+        error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
+    }
+    let is_flag = |text: &str| {
+        text.starts_with('-')
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b"-<>.[] _ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(&b))
+    };
+    if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if !is_flag(text)) {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(HIDDEN.to_owned()));
+    }
 }
 
 const AFTER_HELP: &str = "\

@@ -1,29 +1,39 @@
 //! The audit log in the database: appended through functions, signed once, read from the first record to the last.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
+use tokio_postgres::{Client, Row};
 
 use super::{DbError, Fenced, Session};
-use crate::audit::{Entry, Head};
+use crate::audit::{Entry, Head, Stored};
 
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Records that are read at once.
-const PAGE: usize = 5_000;
+const PAGE: usize = 500;
 
 /// What [`entry_of`] reads. A time that no record can have had stays visible as such: its hash will not fit.
 macro_rules! entries {
     () => {
         "select l.seq, case when isfinite(l.at) and l.at between '0001-01-01' and '9999-12-31' \
-             then to_char(l.at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') else 'invalid' end, \
+             then to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') else 'invalid' end, \
              l.xid::text, l.db_user, l.client::text, l.application_name, l.kind, l.record, l.prev_hash, l.hash, \
-             s.key_arn, s.signature, to_char(s.at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+             s.key_arn, s.signature, to_char(s.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
          from audit.log l left join audit.signatures s using (seq) "
     };
 }
 
 const CURSOR: &str = concat!("declare records no scroll cursor for ", entries!(), "order by l.seq");
+
+/// Whether a record that was committed a moment ago has no signature yet.
+const WAITS_FOR_SIGNATURE: &str = "\
+    select exists (select from audit.log l, audit.head h where l.seq > h.seq - 1000 and l.seq <= h.seq \
+                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind ~ '^(unmask|find)[.]outcome$|^key[.]|^rotate[.]' \
+                   and not exists (select from audit.signatures s where s.seq = l.seq))";
+const POLLS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 const LIST: &str = concat!(
     entries!(),
@@ -53,8 +63,8 @@ pub struct AuditFilter {
     pub hash: Option<String>,
 }
 
-/// The whole log as of one instant, page by page.
-pub struct AuditReader<'a>(Transaction<'a>);
+/// The whole log as of one instant, page by page. Its transaction ends with its connection.
+pub struct AuditReader(Session);
 
 impl Session {
     /// Appends a record of a kind that this role may write.
@@ -102,16 +112,24 @@ impl Session {
         rows.iter().rev().map(entry_of).collect()
     }
 
-    /// Begins to read the whole log as of now.
+    /// Begins to read the whole log, as of an instant at which no record waits for its signature: a run that has just
+    /// committed one stores it a moment later. A signature that stays away is for the reader to find.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn audit_reader(&mut self) -> Result<AuditReader<'_>, DbError> {
+    pub async fn audit_reader(self) -> Result<AuditReader, DbError> {
         let failed = |e| DbError::sql("reading the audit log", &e);
-        let builder = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let transaction = builder.start().await.map_err(failed)?;
-        transaction.batch_execute(CURSOR).await.map_err(failed)?;
-        Ok(AuditReader(transaction))
+        for poll in 1.. {
+            self.client.batch_execute("begin isolation level repeatable read read only").await.map_err(failed)?;
+            let waits = self.client.query_typed_one(WAITS_FOR_SIGNATURE, &[]).await.map_err(failed)?.get::<_, bool>(0);
+            if !waits || poll == POLLS {
+                break;
+            }
+            self.client.batch_execute("rollback").await.map_err(failed)?;
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.client.batch_execute(CURSOR).await.map_err(failed)?;
+        Ok(AuditReader(self))
     }
 }
 
@@ -125,27 +143,30 @@ impl Fenced<'_> {
     }
 }
 
-impl AuditReader<'_> {
+impl AuditReader {
     /// The next records in order; none at the end.
     ///
     /// # Errors
     /// When the database is gone, or holds something that is no record.
     pub async fn next(&self) -> Result<Vec<Entry>, DbError> {
-        let rows = self.0.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
+        let rows = self.0.client.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
         rows.map_err(|e| DbError::sql("reading the audit log", &e))?.iter().map(entry_of).collect()
     }
 
-    /// What the head row says, and a signature whose record is missing.
+    /// What the database says beside the log.
     ///
     /// # Errors
     /// When the database is gone, or has no head.
-    pub async fn head_and_orphan(&self) -> Result<(Head, Option<i64>), DbError> {
+    pub async fn stored(&self) -> Result<Stored, DbError> {
         let failed = |e| DbError::sql("reading the head of the audit log", &e);
-        let head = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
+        let head = self.0.client.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
         let head = head.ok_or(DbError::Invalid("audit log: its head is missing"))?;
         let orphan = "select min(s.seq) from audit.signatures s where not exists (select from audit.log l where l.seq = s.seq)";
-        let orphan = self.0.query_typed_one(orphan, &[]).await.map_err(failed)?;
-        Ok((Head { seq: head.get(0), hash: head.get(1) }, orphan.get(0)))
+        let orphan = self.0.client.query_typed_one(orphan, &[]).await.map_err(failed)?;
+        let keys = "select key_id from vault.keys where state <> 'pending' order by 1";
+        let keys = self.0.client.query_typed(keys, &[]).await.map_err(failed)?;
+        let head = Head { seq: head.get(0), hash: head.get(1) };
+        Ok(Stored { head, orphan: orphan.get(0), keys: keys.iter().map(|row| row.get(0)).collect() })
     }
 }
 

@@ -56,7 +56,8 @@ const WRAPS_OF: &str = "\
 const FACTS: &str = "\
     select k.key_id, k.purpose, k.check_value, array_agg(w.holder order by w.holder), \
            array_agg(w.kms_key_arn order by w.holder), \
-           exists (select from audit.log l where l.kind = 'key.create' and (l.record::jsonb ->> 'key_id')::bigint = k.key_id) \
+           exists (select from audit.log l where l.kind = 'key.create' and l.record::jsonb ->> 'key_id' = k.key_id::text \
+                   and l.record::jsonb ->> 'check_value' = encode(k.check_value, 'hex')) \
     from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' group by 1, 2, 3 order by 1";
 
 impl InitLock {

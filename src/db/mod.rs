@@ -29,7 +29,7 @@ pub use gate::Requested;
 pub use keys::{KeyFacts, KeyRow, NewWrap};
 pub use privileges::Login;
 pub use quarantine::{QuarantineEntry, QuarantineFilter, SealedBody};
-pub use recover::FoundRows;
+pub use recover::{FoundRows, Sealed};
 pub use schema::InitLock;
 pub use status::{CensusLine, KeyState, QuarantineLine};
 pub use table::TableFinding;

@@ -91,7 +91,6 @@ const GRANTED: &[(&str, &[&str])] = &[
             "SELECT audit.state",
             "SELECT ingest.quarantine (id)",
             "SELECT ingest.quarantine (message_id)",
-            "SELECT ingest.quarantine (row_day)",
             "SELECT ingest.quarantine (sealed)",
             "EXECUTE audit.sign",
         ],

@@ -6,8 +6,7 @@ use jiff::civil::Date;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::quarantine::sealed_body;
-use super::{DbError, SealedBody, Session};
+use super::{DbError, Session};
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Purpose};
 
@@ -26,6 +25,15 @@ pub struct FoundRows {
     pub last_date: Option<Date>,
 }
 
+/// The sealed body of a quarantined message.
+#[derive(Clone)]
+pub struct Sealed {
+    /// The message for which it was sealed.
+    pub message_id: Uuid,
+    /// The sealed body.
+    pub bytes: Vec<u8>,
+}
+
 const IPS: &str = "\
     select ip_hash, min(masked_ip), max(masked_ip), count(*), min(create_date), max(create_date) \
     from public.user_logins where ip_hash = any($1) group by ip_hash";
@@ -34,7 +42,7 @@ const DEVICE_IDS: &str = "\
     select device_id_hash, min(masked_device_id), max(masked_device_id), count(*), min(create_date), max(create_date) \
     from public.user_logins where device_id_hash = any($1) group by device_id_hash";
 
-const SEALED: &str = "select id, message_id, row_day, sealed from ingest.quarantine where id = any($1)";
+const SEALED: &str = "select id, message_id, sealed from ingest.quarantine where id = any($1)";
 
 impl Session {
     /// The rows of these hashes, by hash; a hash that nobody has is not in the answer.
@@ -62,10 +70,10 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, SealedBody>, DbError> {
+    pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, Sealed>, DbError> {
         let rows = self.client.query_typed(SEALED, &[(&ids, Type::INT8_ARRAY)]).await;
         let rows = rows.map_err(|e| DbError::sql("reading the quarantine", &e))?;
-        Ok(rows.iter().map(sealed_body).map(|body| (body.id, body)).collect())
+        Ok(rows.iter().map(|row| (row.get(0), Sealed { message_id: row.get(1), bytes: row.get(2) })).collect())
     }
 
     /// Which keys there are, each with its purpose and whether it can still be unwrapped.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Receipt;
 use crate::crypto::SecretBytes;
-use crate::db::SealedBody;
+use crate::db::Sealed;
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
 
 /// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed when dropped.
@@ -87,10 +87,10 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When its key is missing, or it does not authenticate for its message.
-    pub fn open_body(&self, body: &SealedBody) -> Result<Recovered, NotOpened> {
-        let key_id = Sealer::key_id_of(&body.sealed).map_err(|_| NotOpened::Forged)?;
+    pub fn open_body(&self, body: &Sealed) -> Result<Recovered, NotOpened> {
+        let key_id = Sealer::key_id_of(&body.bytes).map_err(|_| NotOpened::Forged)?;
         let mut sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
-        sealer.open(body.message_id, &body.sealed).map(Recovered).map_err(|_| NotOpened::Forged)
+        sealer.open(body.message_id, &body.bytes).map(Recovered).map_err(|_| NotOpened::Forged)
     }
 }
 

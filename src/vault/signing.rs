@@ -25,12 +25,6 @@ impl Signer {
         Self { kms, key }
     }
 
-    /// The key, as the settings name it.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
     /// Has a record signed and keeps the signature.
     ///
     /// # Errors

@@ -206,10 +206,53 @@ async fn a_second_chain_with_correct_hashes_lacks_its_signatures() {
         end $$;";
     logged.tamper(rebuild).await;
     found(&logged, "unsigned", 1, "has no signature");
-    // With signatures of a key of one's own, and with the old ones.
+    // A log of kinds that need no signature, and no log at all: every log begins with signed records of its keys.
+    logged.tamper(&rebuild.replace("o.kind", "'load.run'")).await;
+    found_at_end(&logged, 13);
+    logged.tamper("delete from audit.log; update audit.head set seq = 0, hash = decode(repeat('00', 32), 'hex')").await;
+    found_at_end(&logged, 0);
+    let logged = Logged::new().await;
+    logged.tamper(rebuild).await;
+    // With signatures of a key of one's own.
     logged.tamper("insert into audit.signatures (seq, key_arn, signature) select seq, 'arn', sha256('x') from audit.log where kind like 'key.%'").await;
     let logged = Logged { folder: tempfile::tempdir().expect("a folder"), ..logged };
     found(&logged, "signed by somebody", 1, "the audit key did not make");
+}
+
+/// Nothing that the audit key signed, or nothing at all: found at the end, whatever else is wrong.
+fn found_at_end(logged: &Logged, seq: i64) {
+    let path = logged.export(&format!("{seq}.jsonl"));
+    for (exit, report) in [logged.verify(&[]), logged.verify_file(&path, &[])] {
+        let problems = report["problems"].as_array().expect("problems");
+        let is_named =
+            problems.iter().any(|p| p["seq"] == seq && p["problem"].as_str().is_some_and(|said| said.contains("signed nothing")));
+        assert!(exit == 5 && is_named, "{report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_being_written_is_not_called_tampered() {
+    let world = World::new().await;
+    world.load(&[event(1)]);
+    let unmasker = world.database.login("loginetl_unmasker").await;
+    let hash: String = world.database.query("select ip_hash::text from user_logins").await[0].get(0);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                    let output = world.run_as(&unmasker, &["unmask", "--ip-hash", &hash, "--reason", "a test"]);
+                    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+                }
+            });
+        }
+        for _ in 0..15 {
+            let output = world.run(&["audit", "verify"]);
+            stop.store(output.status.code() != Some(0), std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        }
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,6 +370,14 @@ async fn an_export_that_was_changed_by_hand_is_found() {
         ("another reason", whole.replacen("a test", "b test", 1), 5, "was changed"),
         ("twice", whole.repeat(2), 1, "follows record 13"),
         ("not ours", "hello\n".to_owned(), 1, "line 1 of the export"),
+        ("empty", String::new(), 0, "signed nothing"),
+        ("one long line", "x".repeat(3_000_000), 1, "line 1 of the export"),
+        (
+            "the largest number",
+            lines[0].replacen("\"seq\":1", "\"seq\":9223372036854775807", 1) + "\n" + lines[1],
+            2,
+            "follows record 9223372036854775807",
+        ),
     ] {
         std::fs::write(&path, content).expect("written");
         let (exit, report) = logged.verify_file(&path, &[]);

@@ -26,7 +26,7 @@ async fn request(client: &Client) -> i64 {
 }
 
 async fn sign(client: &Client, seq: i64) {
-    client.batch_execute(&format!("select audit.sign({seq}, 'arn', '\\x00')")).await.expect("a signature");
+    client.batch_execute(&format!("select audit.sign({seq}, 'arn', decode('00', 'hex'))")).await.expect("a signature");
 }
 
 fn release(seq: i64, key: i64) -> String {
@@ -215,4 +215,101 @@ async fn a_request_without_sense_is_refused_and_leaves_nothing() {
     sign(&client, seq).await;
     assert_eq!(refusal(&client, &release(seq, 3)).await, "LG001");
     client.query_one(&release(seq, 1), &[]).await.expect("the key that it names");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_and_an_outcome_do_not_pass_each_other() {
+    let (world, login, client) = unmasker().await;
+    let seq = request(&client).await;
+    sign(&client, seq).await;
+    let holder = world.database.client().await;
+    holder.batch_execute("begin; select from audit.head for update").await.expect("the head");
+    let beside = login.client().await;
+    let (outcome, key) = (format!("select vault.record_outcome({seq}, '{{}}')"), release(seq, 1));
+    let (first, second, ()) = tokio::join!(client.batch_execute(&outcome), beside.batch_execute(&key), async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        holder.batch_execute("rollback").await.expect("free again");
+    });
+    first.expect("the outcome came first");
+    assert_eq!(second.expect_err("no key after the outcome").code().map(|c| c.code()), Some("LG001"));
+    for isolation in ["repeatable read", "serializable"] {
+        let seq = request(&client).await;
+        sign(&client, seq).await;
+        let sql = format!("begin isolation level {isolation}; {}", release(seq, 1));
+        assert_eq!(refusal(&client, &sql).await, "LG001", "{isolation}");
+        client.batch_execute("rollback").await.expect("the end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_function_of_ones_own_sees_what_a_view_hides() {
+    let world = World::new().await;
+    let loader = world.database.login("loginetl_loader").await.client().await;
+    let leak = "create table if not exists pg_temp.seen (b bytea);
+        create function pg_temp.leak(b bytea) returns boolean language plpgsql cost 0.00000001
+            as $$ begin insert into pg_temp.seen values (b); return true; end $$;
+        select key_id from vault.ingest_keys where pg_temp.leak(wrapped)";
+    loader.batch_execute(leak).await.expect("anybody may do that");
+    let seen: i64 = loader.query_one("select count(*) from pg_temp.seen", &[]).await.expect("a count").get(0);
+    assert_eq!(seen, 3, "the three ingest wraps, and no recovery wrap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_setting_of_a_session_breaks_the_chain() {
+    let (world, _, client) = unmasker().await;
+    for setting in [
+        "timezone = 'UTC+5'",
+        "timezone = 'Asia/Kathmandu'",
+        "standard_conforming_strings = off",
+        "bytea_output = 'escape'",
+        "datestyle = 'sql, dmy'",
+        "intervalstyle = 'sql_standard'",
+        "application_name = 'caf\u{e9} \u{1}'",
+        "client_encoding = 'latin1'",
+        "synchronous_commit = off",
+    ] {
+        client.batch_execute(&format!("set {setting}")).await.expect(setting);
+        let seq = request(&client).await;
+        sign(&client, seq).await;
+    }
+    for zone in ["UTC", "UTC+5"] {
+        let url = format!("{}&options=-c%20timezone%3D{}", world.database.url, zone.replace('+', "%2B"));
+        let output = world.command(&["audit", "verify"]).env("LOGINETL_DATABASE_URL", url).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!said.contains("does not have its hash") && said.contains("head 13:"), "{zone}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_login_writes_has_a_shape_and_a_size() {
+    let (world, _, client) = unmasker().await;
+    let seq = request(&client).await;
+    sign(&client, seq).await;
+    let before = kinds(&world.database).await.len();
+    let large = format!("select vault.record_outcome({seq}, json_build_object('x', repeat('x', 200000))::text)");
+    let expanding = "select vault.request_unmask('unmask', \
+        (select '{\"reason\":\"x\",\"a\":[' || string_agg('1e131071', ',') || ']}' from generate_series(1, 10)), '{}')";
+    for sql in [
+        &format!("select vault.record_outcome({seq}, '[]')"),
+        &format!("select vault.record_outcome({seq}, '7')"),
+        &format!("select vault.record_outcome({seq}, null)"),
+        &large,
+        expanding,
+        "select vault.request_unmask('unmask', '{\"reason\": \"\\t\\n\"}', '{}')",
+        "select vault.request_unmask('unmask', '{\"reason\": {}}', '{}')",
+        "select vault.request_unmask('unmask', '{\"reason\": \"at 192.0.2.7\"}', '{}')",
+        "select vault.request_unmask('unmask', '[\"reason\"]', '{}')",
+    ] {
+        let code = refusal(&client, sql).await;
+        assert!(code.starts_with("22"), "{sql}: {code}");
+    }
+    let other = request(&client).await;
+    for signature in [
+        format!("select audit.sign({other}, repeat('k', 5000), '\\x00')"),
+        format!("select audit.sign({other}, 'k', decode(repeat('00', 300), 'hex'))"),
+        format!("select audit.sign({other}, 'k', '')"),
+    ] {
+        assert!(refusal(&client, &signature).await.starts_with("22"), "{signature}");
+    }
+    assert_eq!(kinds(&world.database).await.len(), before + 1);
 }

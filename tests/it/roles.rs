@@ -104,7 +104,7 @@ async fn an_unmasker_sees_masked_rows_and_no_wraps_and_writes_nothing() {
         .query("select masked_ip, masked_device_id, ip_hash, device_id_hash, create_date from user_logins", &[])
         .await
         .expect("rows");
-    client.query("select id, message_id, row_day, sealed from ingest.quarantine", &[]).await.expect("sealed bodies");
+    client.query("select id, message_id, sealed from ingest.quarantine", &[]).await.expect("sealed bodies");
     for sql in FORBIDDEN_TO_ALL.into_iter().chain([
         "select user_id from user_logins",
         "update user_logins set masked_ip = ''",

@@ -87,7 +87,7 @@ async fn an_open_request_is_a_finding_once_five_minutes_have_passed() {
     let (exit, report) = verdict(&world);
     assert_eq!((exit, report["result"].as_str()), (Some(1), Some("attention")), "{report}");
     assert_eq!((report["problems"][0]["seq"].as_i64(), report["problem_count"].as_i64()), (Some(5), Some(1)), "{report}");
-    assert!(report["problems"][0]["problem"].as_str().expect("text").contains("open request: no key was released"));
+    assert!(report["problems"][0]["problem"].as_str().expect("text").contains("open request: no release is recorded"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

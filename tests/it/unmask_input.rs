@@ -41,10 +41,17 @@ async fn tokens_that_are_none_are_flags_that_are_wrong() {
         &["--find-device-id", ""],
         &["--quarantine", "seventeen"],
         &["--find-ip", "198.51.100.4", "--find-device-id", "x"],
+        &["198.51.100.4"],
+        &["--quarantine", "198.51.100.4"],
+        &["--max-values", "198.51.100.4", "--ip-hash", "x"],
+        &["--find-ip", "2001:db8::1", "198.51.100.4"],
+        &["--198.51.100.4"],
+        &["--from", "198.51.100.4"],
         &[],
     ] {
         let output = world.run_as(&login, &[&["unmask", "--reason", "a test"], flags].concat());
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", text(&output));
+        assert!(!text(&output).contains("198.51.100"), "{flags:?}: {}", text(&output));
     }
     let output = world.run_as(&login, &["unmask", "--token", &token]);
     assert_eq!(output.status.code(), Some(2), "without a reason: {}", text(&output));

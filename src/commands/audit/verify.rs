@@ -1,6 +1,6 @@
 //! `audit verify`: is the log whole and genuine? In the database, or in an export with the public key alone.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -16,9 +16,9 @@ use crate::kms::Kms;
 use crate::settings::Environment;
 use crate::{aws, output};
 
-/// Records that are verified at once.
-const PAGE: usize = 10_000;
-/// A line is a record of at most 100,000 bytes and its escapes.
+/// Lines that are verified at once, in bytes.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// A line is a record of at most 128 KiB and its escapes.
 const MAX_LINE: u64 = 1024 * 1024;
 /// Problems that a person is shown.
 const SHOWN: usize = 20;
@@ -52,13 +52,12 @@ fn read_keys(path: &Path) -> Result<Vec<VerifyingKey>, Error> {
 }
 
 async fn online(mut verifier: Verifier<'_>, target: &Target) -> Result<Report, Error> {
-    let mut session = connect(target).await?;
-    let reader = session.audit_reader().await?;
+    let reader = connect(target).await?.audit_reader().await?;
     while let page @ [_, ..] = reader.next().await?.as_slice() {
         verifier.take(page);
     }
-    let (head, orphan) = reader.head_and_orphan().await?;
-    Ok(verifier.finish(Timestamp::now(), Some(head), orphan))
+    let stored = reader.stored().await?;
+    Ok(verifier.finish(Timestamp::now(), Some(stored)))
 }
 
 fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<Report, Error> {
@@ -68,23 +67,33 @@ fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<Report, Error> {
     } else {
         Box::new(std::fs::File::open(path).map_err(|e| failed(e.kind().to_string()))?)
     };
-    let (mut source, mut page, mut number) = (BufReader::new(source), Vec::with_capacity(PAGE), 0);
+    let (mut source, mut page, mut bytes, mut number) = (BufReader::new(source), Vec::new(), 0, 0);
     loop {
-        let mut line = Vec::new();
+        let line = next_line(&mut source).map_err(|e| failed(e.kind().to_string()))?;
         number += 1;
-        let read = source.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(|e| failed(e.kind().to_string()))?;
+        bytes += line.len();
         let entry = serde_json::from_slice::<Entry>(&line);
-        let is_full = page.len() == PAGE;
-        if read == 0 || entry.is_err() || is_full {
+        if entry.is_err() || bytes > PAGE_BYTES {
             verifier.take(&page);
             page.clear();
+            bytes = 0;
         }
         match entry {
-            _ if read == 0 => return Ok(verifier.finish(Timestamp::now(), None, None)),
+            _ if line.is_empty() => return Ok(verifier.finish(Timestamp::now(), None)),
             Ok(entry) => page.push(entry),
             Err(_) => verifier.unreadable(number),
         }
     }
+}
+
+/// The next line with its end, empty at the end of the file. Of one that is too long for a record, only a part.
+fn next_line(source: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    source.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
+    if line.len() as u64 == MAX_LINE {
+        source.skip_until(b'\n')?;
+    }
+    Ok(line)
 }
 
 #[derive(Serialize)]
@@ -103,6 +112,7 @@ struct Shown<'a> {
 struct ShownProblem<'a> {
     seq: i64,
     kind: &'a str,
+    db_user: &'a str,
     problem: String,
 }
 
@@ -114,7 +124,8 @@ fn print(report: &Report, format: Format) -> Result<(), Error> {
     };
     if format == Format::Json {
         let problems = report.problems.iter();
-        let problems = problems.map(|p| ShownProblem { seq: p.seq, kind: &p.kind, problem: p.trouble.to_string() });
+        let problems =
+            problems.map(|p| ShownProblem { seq: p.seq, kind: &p.kind, db_user: &p.db_user, problem: p.trouble.to_string() });
         return output::json(&Shown {
             result,
             records: report.records,
@@ -127,8 +138,11 @@ fn print(report: &Report, format: Format) -> Result<(), Error> {
         });
     }
     for problem in report.problems.iter().take(SHOWN) {
-        let kind = if problem.kind.is_empty() { String::new() } else { format!(" ({})", output::printable(&problem.kind)) };
-        output::line(&format!("record {}{kind} {}", problem.seq, problem.trouble))?;
+        let whose = match problem.kind.as_str() {
+            "" => String::new(),
+            kind => output::printable(&format!(" ({kind} by {})", problem.db_user)).into_owned(),
+        };
+        output::line(&format!("record {}{whose} {}", problem.seq, problem.trouble))?;
     }
     let more = report.problem_count.saturating_sub(SHOWN as u64);
     if more > 0 {

@@ -8,8 +8,10 @@ use super::tally::Summary;
 use crate::db::{DbError, Target};
 use crate::error::Error;
 
-/// The summary of a stopped run waits no longer than this for the log.
-const LONGEST: Duration = Duration::from_secs(2);
+/// The log's own limit for whoever waits for its head is 10 s; then its error comes.
+const LONGEST: Duration = Duration::from_secs(20);
+/// The summary of a run that was told to stop waits no longer than this.
+const LONGEST_WHEN_STOPPED: Duration = Duration::from_secs(2);
 
 /// Where the events came from.
 #[derive(Clone, Serialize)]
@@ -55,6 +57,7 @@ pub async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summ
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
     let write = async { target.connect().await?.record("load.run", &text).await };
     let mute = |_| DbError::Lost { action: "recording the run" };
-    tokio::time::timeout(LONGEST, write).await.map_err(mute).flatten()?;
+    let limit = if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST };
+    tokio::time::timeout(limit, write).await.map_err(mute).flatten()?;
     Ok(())
 }

@@ -169,6 +169,11 @@ impl Value {
         }
     }
 
+    /// Whether it was looked for, and no row has it.
+    fn is_nowhere(&self) -> bool {
+        self.field.is_some() && self.token.is_none()
+    }
+
     /// The key of its token.
     pub fn key_id(&self) -> Option<KeyId> {
         self.token.as_ref().map(Token::key_id)
@@ -189,7 +194,11 @@ impl Outcome {
     /// Counts the answers, and names what is about to be shown by hash or message.
     pub fn of(answers: &[Answer]) -> Self {
         let values: Vec<&Answer> = answers.iter().filter(|answer| answer.result.is_ok()).collect();
-        let not_found = answers.iter().filter(|answer| matches!(answer.result, Err(Problem::NotFound))).count();
+        let is_missing = |answer: &&Answer| match &answer.result {
+            Err(problem) => *problem == Problem::NotFound,
+            Ok(value) => value.is_nowhere(),
+        };
+        let not_found = answers.iter().filter(is_missing).count();
         let name = |answer: &&Answer| match &answer.result {
             Ok(Value { field: Some(field), hash: Some(hash), .. }) => format!("{field} {hash}"),
             _ => answer.selector.clone(),
@@ -197,7 +206,7 @@ impl Outcome {
         Self {
             shown: values.len(),
             not_found,
-            failed: answers.len() - values.len() - not_found,
+            failed: answers.iter().filter(|answer| answer.result.as_ref().is_err_and(|p| *p != Problem::NotFound)).count(),
             rows: values.iter().filter_map(|answer| answer.result.as_ref().ok()?.rows).sum(),
             values: Listed::of(values.iter().map(name).collect()),
         }
@@ -206,9 +215,8 @@ impl Outcome {
 
 /// The exit code of all answers together: the worst.
 pub fn exit(answers: &[Answer]) -> Exit {
-    let found_nothing = |value: &Value| value.field.is_some() && value.token.is_none();
     let of = |answer: &Answer| match &answer.result {
-        Ok(value) if found_nothing(value) => Exit::Attention,
+        Ok(value) if value.is_nowhere() => Exit::Attention,
         Ok(_) => Exit::Done,
         Err(problem) => problem.exit(),
     };

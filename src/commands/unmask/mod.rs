@@ -47,7 +47,7 @@ pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) ->
         unreadable_lines: asked.selectors.iter().filter(|s| matches!(s, Selector::Unreadable(_))).count(),
         max_values: args.max_values,
         version: env!("CARGO_PKG_VERSION"),
-        declared: Declared { os_user: environment.os_user.as_deref(), audit_key: signer.key() },
+        declared: Declared { os_user: environment.os_user.as_deref().filter(|user| Reason::checked(user, None).is_ok()) },
     };
     let mut interrupt = Interrupt::listen()?;
     let recovered = interrupt.or(recover(&args, asked.selectors, &details, target, kms, signer.clone())).await?;
@@ -120,7 +120,6 @@ struct Details<'a> {
 #[derive(Serialize)]
 struct Declared<'a> {
     os_user: Option<&'a str>,
-    audit_key: &'a str,
 }
 
 /// Refuses a reason or ticket that could carry a value, before anything is written.

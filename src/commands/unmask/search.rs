@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::answer::Problem;
 use super::selector::Selector;
-use crate::db::{FoundRows, SealedBody, Session};
+use crate::db::{FoundRows, Sealed, Session};
 use crate::error::Error;
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
@@ -26,7 +26,7 @@ pub enum What {
     /// A token; its rows are found once it is open.
     Token(Token),
     /// A quarantined message.
-    Body(SealedBody),
+    Body(Sealed),
     /// A value; its rows are found once it is hashed.
     Value(Plaintext),
     /// Nothing that could be opened.
@@ -61,14 +61,14 @@ impl Search {
         }
         let ids: Vec<i64> =
             selectors.iter().filter_map(|s| if let Selector::Quarantine(id) = s { Some(*id) } else { None }).collect();
-        let mut bodies = if ids.is_empty() { HashMap::new() } else { session.sealed_bodies(&ids).await? };
+        let bodies = if ids.is_empty() { HashMap::new() } else { session.sealed_bodies(&ids).await? };
         let mut found = Vec::with_capacity(selectors.len());
         for selector in selectors {
             let name = selector.to_string();
             let whats = match selector {
                 Selector::Hash(field, hash) => rows_of_hash(field, hash, &rows),
                 Selector::Token(token) => vec![What::Token(token)],
-                Selector::Quarantine(id) => vec![bodies.remove(&id).map_or(What::Nothing(Problem::NotFound), What::Body)],
+                Selector::Quarantine(id) => vec![bodies.get(&id).cloned().map_or(What::Nothing(Problem::NotFound), What::Body)],
                 Selector::Find(value) => vec![What::Value(value)],
                 Selector::Unreadable(_) => vec![What::Nothing(Problem::Unreadable)],
             };
@@ -119,7 +119,7 @@ fn openable(what: What, known: &Keys) -> What {
     let problem = match &what {
         What::Rows(_, tokens) => tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask)),
         What::Token(token) => usable(token.key_id(), Purpose::Mask),
-        What::Body(body) => match Sealer::key_id_of(&body.sealed) {
+        What::Body(body) => match Sealer::key_id_of(&body.bytes) {
             Ok(id) => usable(id, Purpose::Seal),
             Err(_) => Some(Problem::DoesNotOpen),
         },
@@ -141,7 +141,7 @@ fn keys_of(found: &[Found], plan: &Plan) -> Vec<KeyId> {
                 keys.insert(token.key_id());
                 keys.extend(plan.hash_keys(token.field()));
             }
-            What::Body(body) => keys.extend(Sealer::key_id_of(&body.sealed)),
+            What::Body(body) => keys.extend(Sealer::key_id_of(&body.bytes)),
             What::Value(value) => keys.extend(plan.hash_keys(value.field())),
             What::Nothing(_) => {}
         }

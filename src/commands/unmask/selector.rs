@@ -76,9 +76,7 @@ impl Asked {
         }
         let mut selectors = of_flags(args)?;
         if let Some(path) = &args.from {
-            let text = read(path).await?;
-            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-            selectors.extend(lines.map(|(number, line)| of_line(line.trim()).unwrap_or(Selector::Unreadable(number + 1))));
+            selectors.extend(lines(&read(path).await?));
         }
         let many = selectors.len();
         match many {
@@ -137,25 +135,39 @@ fn wrong(flag: &str, problem: &str) -> Error {
     SettingsError::Flags(format!("a value of {flag} {problem}")).into()
 }
 
-async fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let failed = |problem: &str| Error::File { path: path.display().to_string(), problem: problem.to_owned() };
-    let mut text = Zeroizing::new(String::new());
+/// The whole file. Its name is not repeated: it may be a value that was meant for another flag.
+async fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let failed = |problem: &str| SettingsError::Flags(format!("the file of --from cannot be read: {problem}"));
+    let mut bytes = Zeroizing::new(Vec::new());
     let read = if path.as_os_str() == "-" {
-        tokio::io::stdin().take(MAX_FILE).read_to_string(&mut text).await
+        tokio::io::stdin().take(MAX_FILE).read_to_end(&mut bytes).await
     } else {
         let file = tokio::fs::File::open(path).await.map_err(|e| failed(&e.kind().to_string()))?;
-        file.take(MAX_FILE).read_to_string(&mut text).await
+        file.take(MAX_FILE).read_to_end(&mut bytes).await
     };
     match read {
-        Ok(bytes) if bytes as u64 == MAX_FILE => Err(failed("is larger than 64 MiB")),
-        Ok(_) => Ok(text),
-        Err(error) => Err(failed(&error.kind().to_string())),
+        Ok(read) if read as u64 == MAX_FILE => Err(failed("it is larger than 64 MiB").into()),
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(failed(&error.kind().to_string()).into()),
     }
 }
 
+/// The lines of a file with their numbers, without blank ones; what is not UTF-8 is a line that cannot be read.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = Selector> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate().filter(|(_, line)| !line.is_empty());
+    let selector = |(number, line): (usize, &[u8])| {
+        std::str::from_utf8(line).ok().and_then(of_line).unwrap_or(Selector::Unreadable(number + 1))
+    };
+    lines.map(selector)
+}
+
 async fn first_line() -> Result<Zeroizing<String>, Error> {
-    let text = read(Path::new("-")).await?;
-    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+    let bytes = read(Path::new("-")).await?;
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    let text =
+        std::str::from_utf8(line).map_err(|_| SettingsError::Flags("the value on standard input is not UTF-8".to_owned()))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -175,6 +187,9 @@ mod tests {
         assert_eq!(shown(&format!("ip-hash {plain}")), Some(format!("ip-hash {hyphens}")));
         assert_eq!(shown(&format!("device-id-hash\t{hyphens}")), Some(format!("device-id-hash {hyphens}")));
         assert_eq!(shown(token).as_deref(), Some(token));
+        let read: Vec<String> =
+            lines(&[format!("\u{feff}{plain}\r\n\n").as_bytes(), b"\xff\n"].concat()).map(|s| s.to_string()).collect();
+        assert_eq!(read, [hyphens, "line 3"], "a mark at the start and blank lines are nothing");
         let braces = format!("{{{hyphens}}}");
         let urn = format!("urn:uuid:{hyphens}");
         for line in ["192.0.2.7", "ip-hash", "ip-hash x", "ip2.7.abc", &braces, &urn, &token[..30], "a b c", "quarantine 17"] {
