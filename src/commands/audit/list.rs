@@ -67,8 +67,8 @@ const WIDTH: usize = 90;
 /// The record in short, reason and ticket first; as it stands, if it is no object any more.
 fn told(record: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(record) else { return cut(record.to_owned()) };
-    let is_told =
-        |(name, value): &(&String, &Value)| !value.is_null() && **value != Value::from(0) && !LEFT_OUT.contains(&name.as_str());
+    let is_empty = |value: &Value| value.is_null() || value.as_i64() == Some(0) || value.as_array().is_some_and(Vec::is_empty);
+    let is_told = |(name, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&name.as_str());
     let (first, rest): (Vec<_>, Vec<_>) =
         fields.iter().filter(is_told).partition(|(name, _)| ["reason", "ticket"].contains(&name.as_str()));
     let pairs = first.into_iter().chain(rest).map(|(name, value)| format!("{name}: {}", in_short(value)));
