@@ -121,7 +121,7 @@ impl Error {
             Self::Vault(error) => vault_advice(error),
             Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
             Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
-            Self::File { .. } => (Exit::Usage, "check the name; loginetl reads JSON Lines, one event a line".to_owned()),
+            Self::File { .. } => (Exit::Usage, "check the name, and that you may read it".to_owned()),
             Self::Export { .. } => (Exit::Usage, "give --out another name, in a folder that you may write to".to_owned()),
             Self::PublicKey { .. } => {
                 (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())

@@ -91,13 +91,13 @@ impl Session {
         rows.iter().map(key).collect()
     }
 
-    /// The keys in force.
+    /// The keys in force; none before `init` has made them.
     ///
     /// # Errors
-    /// When the database is gone, or there are no keys.
-    pub async fn plan(&self) -> Result<Plan, DbError> {
+    /// When the database is gone, or does not let this role.
+    pub async fn plan(&self) -> Result<Option<Plan>, DbError> {
         let row = self.client.query_typed_opt(super::fence::PLAN, &[]).await;
         let row = row.map_err(|e| DbError::sql("reading the keys in force", &e))?;
-        super::fence::plan_of(&row.ok_or(DbError::Invalid("set of keys: none is active"))?)
+        row.as_ref().map(super::fence::plan_of).transpose()
     }
 }

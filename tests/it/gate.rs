@@ -226,8 +226,14 @@ async fn a_release_and_an_outcome_do_not_pass_each_other() {
     holder.batch_execute("begin; select from audit.head for update").await.expect("the head");
     let beside = login.client().await;
     let (outcome, key) = (format!("select vault.record_outcome({seq}, '{{}}')"), release(seq, 1));
-    let (first, second, ()) = tokio::join!(client.batch_execute(&outcome), beside.batch_execute(&key), async {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let half_a_second = || tokio::time::sleep(std::time::Duration::from_millis(500));
+    let later = async {
+        half_a_second().await;
+        beside.batch_execute(&key).await
+    };
+    let (first, second, ()) = tokio::join!(client.batch_execute(&outcome), later, async {
+        half_a_second().await;
+        half_a_second().await;
         holder.batch_execute("rollback").await.expect("free again");
     });
     first.expect("the outcome came first");

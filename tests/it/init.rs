@@ -1,6 +1,6 @@
 //! `init`: idempotent, safe twice at once, careful with tables and keys that are there already.
 
-use crate::support::{World, text};
+use crate::support::{World, event, summary, text};
 
 const SEVEN_COLUMNS: &str = "create table user_logins (user_id varchar(128), device_type varchar(32), masked_ip varchar(256),
     masked_device_id varchar(256), locale varchar(32), app_version integer, create_date date)";
@@ -129,4 +129,48 @@ async fn an_owner_who_is_no_superuser_can_initialise() {
         assert!(output.status.success(), "{}", text(&output));
     }
     world.database.execute(&format!("reassign owned by {u} to postgres; drop owned by {u}", u = owner.user)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
+    let world = World::new().await;
+    world.load(&[event(1)]);
+    // Back to the first version, with its keys and rows.
+    world
+        .database
+        .execute(
+            "drop schema audit cascade; create schema audit authorization loginetl_owner;
+             drop view vault.keys, vault.census, ingest.quarantine_summary;
+             drop function vault.request_unmask, vault.open_request, vault.release_key, vault.record_outcome;
+             delete from vault.schema_version where version > 1",
+        )
+        .await;
+    let old = world.run(&["load", "--drain"]);
+    assert!(old.status.code() == Some(2) && text(&old).contains("run: loginetl init"), "{}", text(&old));
+    let output = world.run(&["init", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(summary(&output)["keys_created"], serde_json::json!([]), "the keys stay");
+    let verified = world.run(&["audit", "verify"]);
+    assert!(verified.status.success() && text(&verified).contains("3 records, 3 signed"), "{}", text(&verified));
+    let again = world.run(&["init"]);
+    assert!(again.status.success() && text(&again).contains("nothing to do"), "{}", text(&again));
+    assert_eq!(world.database.count("select from audit.log").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_that_a_crash_left_unsigned_is_signed_if_it_is_ours() {
+    let world = World::new().await;
+    let strip = "set session_replication_role = replica; delete from audit.signatures where seq > 1";
+    world.database.execute(strip).await;
+    assert_eq!(world.run(&["audit", "verify"]).status.code(), Some(5));
+    assert_eq!(world.run(&["init"]).status.code(), Some(0));
+    assert_eq!(world.run(&["audit", "verify"]).status.code(), Some(0));
+    // A record that is about another key than the vault's is not signed.
+    world
+        .database
+        .execute(&format!("{strip}; update audit.log set record = replace(record, '\"purpose\": \"seal\"', '\"purpose\": \"mask\"') where seq = 3"))
+        .await;
+    let output = world.run(&["init"]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert_eq!(world.database.count("select from audit.signatures where seq = 3").await, 0);
 }

@@ -15,9 +15,9 @@ pub(super) async fn check(target: &Target, findings: &mut Findings) -> Option<(S
     let session = findings.take("database", target.connect().await)?;
     let login = findings.take("database", session.login().await)?;
     findings.ok("database", format!("reached as {}", login.name));
+    roles(&login, findings);
     findings.take("schema", session.check_schema_version().await)?;
     findings.ok("schema", "of this program's version");
-    roles(&login, findings);
     privileges(&session, findings).await;
     clock(&session, findings).await;
     if login.groups.iter().any(|group| group != "loginetl_analyst") {

@@ -17,8 +17,7 @@ use crate::token::{Field, KeyId, Token};
 use crate::vault::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
 
 /// Why a selector has no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// No row or message has it.
     NotFound,
@@ -35,6 +34,18 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The word in JSON and CSV.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Unreadable => "unreadable",
+            Self::UnknownKey => "unknown_key",
+            Self::DestroyedKey => "destroyed_key",
+            Self::DoesNotOpen => "does_not_open",
+            Self::HashMismatch => "hash_mismatch",
+        }
+    }
+
     /// What it looks like to a person.
     pub fn text(self) -> &'static str {
         match self {

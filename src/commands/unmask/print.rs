@@ -24,7 +24,7 @@ struct Shown<'a> {
     rows: Option<i64>,
     first_date: Option<String>,
     last_date: Option<String>,
-    problem: Option<super::answer::Problem>,
+    problem: Option<&'static str>,
 }
 
 /// Prints all answers.
@@ -57,7 +57,7 @@ fn shown<'a>(answer: &'a Answer, value: Option<&'a str>) -> Shown<'a> {
         rows: found.and_then(|found| found.rows),
         first_date: found.and_then(|found| found.first_date).map(|day| day.to_string()),
         last_date: found.and_then(|found| found.last_date).map(|day| day.to_string()),
-        problem: answer.result.as_ref().err().copied(),
+        problem: answer.result.as_ref().err().map(|problem| problem.code()),
     }
 }
 
@@ -73,13 +73,14 @@ fn cells(shown: &Shown<'_>) -> [String; 10] {
         number(shown.rows),
         shown.first_date.clone().unwrap_or_default(),
         shown.last_date.clone().unwrap_or_default(),
-        shown.problem.map_or("", super::answer::Problem::text).to_owned(),
+        shown.problem.unwrap_or_default().to_owned(),
     ]
 }
 
 fn table_cells(shown: &Shown<'_>, answer: &Answer) -> Vec<String> {
-    let [selector, field, value, _, _, key, rows, first, last, problem] = cells(shown);
+    let [selector, field, value, _, _, key, rows, first, last, _] = cells(shown);
     let is_body = answer.result.as_ref().is_ok_and(|value| value.field.is_none());
+    let problem = answer.result.as_ref().err().map_or("", |problem| problem.text()).to_owned();
     let field = if is_body { "body".to_owned() } else { field };
     vec![selector, field, value, rows, first, last, key, problem]
 }

@@ -10,6 +10,7 @@ use crate::db::{FoundRows, Sealed, Session};
 use crate::error::Error;
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
+use crate::vault::VaultError;
 
 /// One selector, and what the database has for it.
 pub struct Found {
@@ -51,7 +52,8 @@ impl Search {
     /// # Errors
     /// When the database is gone, or does not let this login.
     pub async fn of(session: &Session, selectors: Vec<Selector>) -> Result<Self, Error> {
-        let (plan, known) = (session.plan().await?, session.known_keys().await?);
+        let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
+        let known = session.known_keys().await?;
         let mut rows = HashMap::new();
         for field in Field::ALL {
             let hashes: Vec<Uuid> = selectors.iter().filter_map(|s| hash_in(s, field)).collect();
