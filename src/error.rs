@@ -67,6 +67,14 @@ pub enum Error {
         /// The login of the database URL.
         login: String,
     },
+    /// A key that may not be destroyed.
+    #[error("key {key} {problem}")]
+    NotDestroyed {
+        /// Which key.
+        key: i64,
+        /// Why not.
+        problem: &'static str,
+    },
     /// A signal came before the outcome was on record.
     #[error("interrupted: nothing was shown")]
     Interrupted,
@@ -135,6 +143,10 @@ impl Error {
             ),
             Self::NotGranted => (Exit::Refused, "ask for membership: GRANT loginetl_unmasker TO your login".to_owned()),
             Self::OtherLogin { .. } => (Exit::Refused, "connect as your own login; the log shows who asked".to_owned()),
+            Self::NotDestroyed { .. } => (
+                Exit::Refused,
+                "see: loginetl keys list; only a key that was retired by a rotation, and is empty, can go".to_owned(),
+            ),
             Self::Interrupted => (
                 Exit::Temporary,
                 "run it again; a request without an outcome stays in the log, and audit verify shows it".to_owned(),

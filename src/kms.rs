@@ -116,6 +116,22 @@ impl Kms {
         }
     }
 
+    /// Moves a wrap under another KMS key, inside KMS; the context stays.
+    ///
+    /// # Errors
+    /// When KMS cannot be reached, or refuses.
+    pub async fn rewrap(&self, from: &str, to: &str, wrapped: &[u8], context: WrapContext) -> Result<Wrapped, CallError> {
+        const OPERATION: &str = "KMS ReEncrypt";
+        let request = self.0.re_encrypt().source_key_id(from).destination_key_id(to).ciphertext_blob(Blob::new(wrapped));
+        let request = request.set_source_encryption_context(Some(context.to_map()));
+        let request = request.set_destination_encryption_context(Some(context.to_map()));
+        let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        match (answer.key_id, answer.ciphertext_blob) {
+            (Some(kms_key_arn), Some(blob)) => Ok(Wrapped { kms_key_arn, bytes: blob.into_inner() }),
+            _ => Err(CallError::new(OPERATION, CallKind::Refused)),
+        }
+    }
+
     /// Signs a SHA-256 digest with a P-256 key.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ fn run(cli: Cli) -> Result<Exit, Error> {
             Command::Load(args) => commands::load::run(args, cli.global, &environment).await,
             Command::Quarantine(args) => commands::quarantine::run(args, cli.global, &environment).await,
             Command::Unmask(args) => commands::unmask::run(args, cli.global, &environment).await,
+            Command::RotateKeys(args) => commands::rotate::run(args, cli.global, &environment).await,
+            Command::Keys(args) => commands::keys::run(args, cli.global, &environment).await,
             Command::Audit(args) => commands::audit::run(args, cli.global, &environment).await,
             Command::Check(args) => commands::check::run(args, cli.global, &environment).await,
             Command::Status(args) => commands::status::run(args, cli.global, &environment).await,

@@ -128,14 +128,23 @@ pub fn panics_without_values() {
 /// # Errors
 /// When the terminal cannot be read.
 pub fn confirm(question: &str) -> Result<Option<bool>, Error> {
+    let answer = ask(&format!("{question} [y/N] "))?;
+    Ok(answer.map(|answer| matches!(answer.trim(), "y" | "Y" | "yes")))
+}
+
+/// Asks for a line on the terminal; without one, there is no answer.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub fn ask(question: &str) -> Result<Option<String>, Error> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
     let mut stderr = io::stderr().lock();
-    write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).map_err(Error::Output)?;
+    write!(stderr, "{question}").and_then(|()| stderr.flush()).map_err(Error::Output)?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(Error::Output)?;
-    Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
+    Ok(Some(answer))
 }
 
 /// A closed pipe means that the reader has seen enough.

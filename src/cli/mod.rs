@@ -6,11 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod audit;
 mod load;
 mod quarantine;
+mod rotate;
 mod unmask;
 
 pub use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
 pub use load::{AppVersion, LoadArgs};
 pub use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
+pub use rotate::{DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
 pub use unmask::{UnmaskArgs, UnmaskFormat};
 
 /// loginetl loads login events from SQS into Postgres with the personal fields masked so that duplicates still match.
@@ -103,6 +105,11 @@ pub enum Command {
     Quarantine(QuarantineCommand),
     /// Recover values, for a reason, after it is on record
     Unmask(UnmaskArgs),
+    /// New data keys; rows are re-encrypted in place while loading and analysing go on
+    RotateKeys(RotateArgs),
+    /// See data keys, put new KMS keys around them, or destroy a retired one
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// See, export or verify the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -87,7 +87,7 @@ fn reason(text: &str) -> Result<&'static str, String> {
     codes.iter().find(|code| **code == text).copied().ok_or_else(|| format!("one of: {}", codes.join(", ")))
 }
 
-fn age(text: &str) -> Result<jiff::SignedDuration, String> {
+pub(super) fn age(text: &str) -> Result<jiff::SignedDuration, String> {
     let malformed = || "a number and a unit: 90m, 12h or 30d".to_owned();
     let (number, hours) = match text.as_bytes().last() {
         Some(b'd') => (&text[..text.len() - 1], 24.0),

@@ -44,7 +44,10 @@ const LIST: &str = concat!(
      order by l.seq desc limit $7"
 );
 
-const UNSIGNED: &str = concat!(entries!(), "where l.kind = $1 and l.db_user = session_user and s.seq is null order by l.seq");
+const UNSIGNED: &str = "\
+    select l.seq, to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), l.xid::text, l.db_user, \
+           l.client::text, l.application_name, l.kind, l.record, l.prev_hash, l.hash, null::text, null::bytea, null::text \
+    from audit.own_unsigned() l where l.kind = $1";
 
 /// Which records `audit list` shows. Nothing means any.
 #[derive(Clone, Debug, Default)]

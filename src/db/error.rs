@@ -2,6 +2,9 @@
 
 use tokio_postgres::error::SqlState;
 
+/// What begins each step of a rotation.
+pub(super) const TAKING_THE_FENCE: &str = "taking the fence";
+
 /// What `init` does first.
 pub(super) const CREATING_ROLES: &str = "creating roles and schemas";
 
@@ -115,6 +118,24 @@ impl DbError {
     #[must_use]
     pub fn sql_kind(&self) -> Option<SqlKind> {
         if let Self::Sql { kind, .. } = self { Some(*kind) } else { None }
+    }
+
+    /// Whether loaders held the fence for too long to wait.
+    #[must_use]
+    pub fn is_fence_taken(&self) -> bool {
+        matches!(self, Self::Sql { action, code, .. } if *action == TAKING_THE_FENCE && code == "55P03")
+    }
+
+    /// Whether another process has changed what this one wanted to change.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        self.code() == Some("LG004")
+    }
+
+    /// The SQLSTATE, where there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        if let Self::Sql { code, .. } = self { Some(code) } else { None }
     }
 
     /// Whether `init` failed at the roles, which take a superuser or their administrator.

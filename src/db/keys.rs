@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::{DbError, InitLock};
+use super::{DbError, Session};
 use crate::token::{KeyId, Purpose};
 
 /// A data key as the vault knows it, with one of its wraps.
@@ -56,17 +56,16 @@ const WRAPS_OF: &str = "\
 const FACTS: &str = "\
     select k.key_id, k.purpose, k.check_value, array_agg(w.holder order by w.holder), \
            array_agg(w.kms_key_arn order by w.holder), \
-           exists (select from audit.log l where l.kind = 'key.create' and l.record::jsonb ->> 'key_id' = k.key_id::text \
-                   and l.record::jsonb ->> 'check_value' = encode(k.check_value, 'hex')) \
+           exists (select from audit.created_keys c where c.key_id = k.key_id::text and c.check_value = encode(k.check_value, 'hex')) \
     from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' group by 1, 2, 3 order by 1";
 
-impl InitLock {
+impl Session {
     /// Every key that is not destroyed.
     ///
     /// # Errors
     /// When the database is gone or refuses.
     pub async fn key_facts(&self) -> Result<Vec<KeyFacts>, DbError> {
-        let rows = self.client().query_typed(FACTS, &[]).await.map_err(|e| DbError::sql("reading the keys", &e))?;
+        let rows = self.client.query_typed(FACTS, &[]).await.map_err(|e| DbError::sql("reading the keys", &e))?;
         let facts = |row: &Row| {
             let (holders, arns): (Vec<String>, Vec<String>) = (row.get(3), row.get(4));
             Ok(KeyFacts {
@@ -86,7 +85,7 @@ impl InitLock {
     /// When the database is gone or refuses.
     pub async fn key_in_state(&self, purpose: Purpose, state: &'static str) -> Result<Option<KeyId>, DbError> {
         let statement = "select key_id from vault.data_keys where purpose = $1 and state = $2";
-        let row = self.client().query_typed_opt(statement, &[(&purpose.name(), Type::TEXT), (&state, Type::TEXT)]).await;
+        let row = self.client.query_typed_opt(statement, &[(&purpose.name(), Type::TEXT), (&state, Type::TEXT)]).await;
         let row = row.map_err(|e| DbError::sql("looking for a key", &e))?;
         row.map(|row| KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))).transpose()
     }
@@ -96,7 +95,7 @@ impl InitLock {
     /// # Errors
     /// When the database is gone or refuses.
     pub async fn next_key_id(&self) -> Result<KeyId, DbError> {
-        let row = self.client().query_typed_one("select nextval('vault.key_ids')", &[]).await;
+        let row = self.client.query_typed_one("select nextval('vault.key_ids')", &[]).await;
         let id: i64 = row.map_err(|e| DbError::sql("numbering a key", &e))?.get(0);
         KeyId::try_from(id).map_err(|_| DbError::Invalid("key id"))
     }
@@ -114,7 +113,7 @@ impl InitLock {
     ) -> Result<(), DbError> {
         let failed = |e| DbError::sql("writing a new key", &e);
         let (id, check_value) = (key_id.to_i64(), check_value.as_slice());
-        let transaction = self.client_mut().transaction().await.map_err(failed)?;
+        let transaction = self.client.transaction().await.map_err(failed)?;
         let key = "insert into vault.data_keys (key_id, purpose, state, check_value) values ($1, $2, 'pending', $3)";
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
             [(&id, Type::INT8), (&purpose.name(), Type::TEXT), (&check_value, Type::BYTEA)];
@@ -135,7 +134,7 @@ impl InitLock {
     pub async fn wrap_of(&self, key_id: KeyId, holder: &'static str) -> Result<KeyRow, DbError> {
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&key_id.to_i64(), Type::INT8), (&holder, Type::TEXT)];
-        let row = self.client().query_typed_opt(WRAPS_OF, &parameters).await;
+        let row = self.client.query_typed_opt(WRAPS_OF, &parameters).await;
         let row = row.map_err(|e| DbError::sql("reading a key back", &e))?.ok_or(DbError::Invalid("key: a wrap is missing"))?;
         key_row(&row)
     }
@@ -148,7 +147,7 @@ impl InitLock {
         let statement = "\
             update vault.data_keys set state = 'active', activated_at = clock_timestamp() \
             where key_id = $1 and state = 'pending'";
-        let updated = self.client().execute_typed(statement, &[(&key_id.to_i64(), Type::INT8)]).await;
+        let updated = self.client.execute_typed(statement, &[(&key_id.to_i64(), Type::INT8)]).await;
         match updated.map_err(|e| DbError::sql("activating a key", &e))? {
             1 => Ok(()),
             _ => Err(DbError::Invalid("key: it was not pending any more")),

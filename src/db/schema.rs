@@ -15,8 +15,11 @@ use super::table::{self, TableFinding};
 use super::{DbError, Session};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
-const MIGRATIONS: [(&str, &str); 2] =
-    [("V1__foundation", include_str!("../../sql/V1__foundation.sql")), ("V2__audit", include_str!("../../sql/V2__audit.sql"))];
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("V1__foundation", include_str!("../../sql/V1__foundation.sql")),
+    ("V2__audit", include_str!("../../sql/V2__audit.sql")),
+    ("V3__rotation", include_str!("../../sql/V3__rotation.sql")),
+];
 const VERSION: i32 = MIGRATIONS.len() as i32;
 const HISTORY: &str = "vault.schema_version";
 
@@ -58,6 +61,11 @@ impl InitLock {
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.0
+    }
+
+    /// The same, for transactions.
+    pub fn session_mut(&mut self) -> &mut Session {
+        &mut self.0
     }
 
     pub(super) fn client(&self) -> &Client {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::keyring::unwrap;
 use super::{Signer, VaultError};
 use crate::crypto::random_secret;
-use crate::db::{InitLock, KeyFacts, NewWrap};
+use crate::db::{InitLock, KeyFacts, NewWrap, Session, SqlKind};
 use crate::kms::{Holder, Kms, WrapContext};
 use crate::token::{DataKey, KeyId, Purpose};
 
@@ -43,32 +43,47 @@ pub async fn create_missing_keys(
     keys: &KmsKeys,
 ) -> Result<Vec<Created>, VaultError> {
     let mut created = Vec::new();
+    let session = lock.session_mut();
     for purpose in Purpose::ALL {
-        if lock.key_in_state(purpose, "active").await?.is_some() {
+        if session.key_in_state(purpose, "active").await?.is_some() {
             continue;
         }
         if created.is_empty() {
             // Nothing is begun that could not be signed.
             signer.try_out().await?;
         }
-        let key_id = match lock.key_in_state(purpose, "pending").await? {
-            Some(pending) => pending,
-            None => write_pending(lock, kms, purpose, keys).await?,
-        };
-        for holder in Holder::ALL {
-            unwrap(kms, &lock.wrap_of(key_id, holder.name()).await?, holder).await?;
-        }
-        created.push(Created { purpose, key_id });
+        created.push(Created { purpose, key_id: pending_key(session, kms, purpose, keys).await? });
     }
-    record_all(lock, signer).await?;
+    record_all(session, signer).await?;
     for key in &created {
-        lock.activate(key.key_id).await?;
+        session.activate(key.key_id).await?;
     }
     Ok(created)
 }
 
-async fn write_pending(lock: &mut InitLock, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
-    let key_id = lock.next_key_id().await?;
+/// The pending key of a purpose, new or left by a crash, which both holders can unwrap.
+///
+/// # Errors
+/// When the database or KMS fails, or the key does not read back as it was written.
+pub async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
+    let key_id = match session.key_in_state(purpose, "pending").await? {
+        Some(pending) => pending,
+        None => match write_pending(session, kms, purpose, keys).await {
+            // Another process was faster; there is one pending key a purpose.
+            Err(VaultError::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => {
+                session.key_in_state(purpose, "pending").await?.ok_or(error)?
+            }
+            written => written?,
+        },
+    };
+    for holder in Holder::ALL {
+        unwrap(kms, &session.wrap_of(key_id, holder.name()).await?, holder).await?;
+    }
+    Ok(key_id)
+}
+
+async fn write_pending(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
+    let key_id = session.next_key_id().await?;
     let secret = random_secret(purpose.key_len()).map_err(|_| VaultError::NoRandomness)?;
     let key = DataKey::new(purpose, secret).map_err(|_| VaultError::CheckValue(key_id))?;
     let mut wraps: Vec<NewWrap> = Vec::new();
@@ -81,19 +96,22 @@ async fn write_pending(lock: &mut InitLock, kms: &Kms, purpose: Purpose, keys: &
     if wraps[0].kms_key_arn == wraps[1].kms_key_arn {
         return Err(VaultError::OneKmsKey);
     }
-    lock.insert_pending(key_id, purpose, key.check_value(), &wraps).await?;
+    session.insert_pending(key_id, purpose, key.check_value(), &wraps).await?;
     Ok(key_id)
 }
 
 /// Every key has a signed record of its creation: new ones, those that a crash left unsigned, and those from before
 /// there was a log.
-async fn record_all(lock: &InitLock, signer: &Signer) -> Result<(), VaultError> {
-    let facts = lock.key_facts().await?;
+///
+/// # Errors
+/// When the database or KMS fails, or the log has an unsigned record of a key that is another than the vault's.
+pub async fn record_all(session: &Session, signer: &Signer) -> Result<(), VaultError> {
+    let facts = session.key_facts().await?;
     for key in facts.iter().filter(|key| !key.is_recorded) {
-        lock.session().record(KIND, &Creation::of(key).to_json()).await?;
+        session.record(KIND, &Creation::of(key).to_json()).await?;
     }
     let is_ours = |record: &str| facts.iter().any(|key| Creation::of(key).is_told_by(record));
-    signer.catch_up(lock.session(), KIND, is_ours).await
+    signer.catch_up(session, KIND, is_ours).await
 }
 
 /// What the log says of a new key.

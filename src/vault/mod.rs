@@ -5,13 +5,17 @@ mod create;
 mod gate;
 mod keyring;
 mod recovery;
+mod rewrap;
 mod signing;
+mod sweep;
 
-pub use create::{Created, KmsKeys, create_missing_keys};
+pub use create::{Created, KmsKeys, create_missing_keys, pending_key, record_all};
 pub use gate::{Decision, Gate, Granted, Receipt};
 pub use keyring::{Keyring, Vault, check_wrap};
 pub use recovery::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
+pub use rewrap::{Rewrapped, rewrap};
 pub use signing::Signer;
+pub use sweep::{Converter, SweepKeys};
 
 use crate::aws::CallError;
 use crate::db::DbError;

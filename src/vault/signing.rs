@@ -32,7 +32,11 @@ impl Signer {
     pub async fn sign(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
         let signed = self.kms.sign(&self.key, &record.hash).await;
         let signed = signed.map_err(|source| VaultError::Unsigned { seq: record.seq, source })?;
-        Ok(session.store_signature(record.seq, &signed.key_arn, &signed.signature).await?)
+        match session.store_signature(record.seq, &signed.key_arn, &signed.signature).await {
+            // It stands there: an earlier answer was lost on its way, or another process of this login was faster.
+            Err(error) if error.sql_kind() == Some(SqlKind::Data) => Ok(()),
+            stored => Ok(stored?),
+        }
     }
 
     /// The same for a record after which there is no way back: for about half a minute, a faulty KMS is asked again
@@ -44,8 +48,6 @@ impl Signer {
         let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(6).build();
         loop {
             let error = match self.sign(session, record).await {
-                // An earlier answer was lost on its way: the signature stands there.
-                Err(VaultError::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => return Ok(()),
                 Err(error) if error.is_temporary() => error,
                 other => return other,
             };

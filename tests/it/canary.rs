@@ -173,7 +173,7 @@ async fn no_value_and_no_key_comes_out_whatever_happens() {
     let recovered = recover(&world).await;
     world
         .database
-        .execute("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
+        .tamper("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
         .await;
     loud(&world, &["load", "--drain"], &[]);
 

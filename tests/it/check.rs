@@ -80,7 +80,7 @@ async fn what_does_not_work_is_a_line_with_a_remedy() {
     assert!(find(&json_lines(&output), "signing", "failed").contains("access denied"));
     world
         .database
-        .execute("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
+        .tamper("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
         .await;
     let output = world.run_as(&login, &["check"]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));

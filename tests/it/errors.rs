@@ -128,7 +128,7 @@ async fn a_swapped_wrap_or_check_value_exits_with_5() {
     let world = World::new().await;
     world
         .database
-        .execute("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
+        .tamper("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
         .await;
     fails(&world.run(&["load", "--drain"]), 5, "check value");
     let world = World::new().await;

@@ -93,7 +93,7 @@ async fn a_request_serves_its_own_login_for_its_own_keys_until_it_is_answered() 
     assert_eq!(refusal(&client, &release(seq + 1000, 1)).await, "LG001", "no request at all");
     assert_eq!(refusal(&client, &release(1, 1)).await, "LG001", "a record of another kind");
     assert_eq!(refusal(&client, &format!("select audit.sign({seq}, 'a', '\\x01')")).await, "23505", "one signature");
-    world.database.execute("update vault.data_keys set state = 'destroyed' where key_id = 2").await;
+    world.database.tamper("update vault.data_keys set state = 'destroyed' where key_id = 2").await;
     assert_eq!(refusal(&client, &release(seq, 2)).await, "LG001", "a destroyed key");
     client.batch_execute(&format!("select vault.record_outcome({seq}, '{{}}')")).await.expect("an outcome");
     assert_eq!(refusal(&client, &release(seq, 1)).await, "LG001", "after the outcome");

@@ -88,13 +88,13 @@ async fn a_newer_schema_and_a_changed_migration_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pending_key_left_by_a_crash_is_checked_and_used() {
     let world = World::new().await;
-    world.database.execute("update vault.data_keys set state = 'pending', activated_at = null where purpose = 'mask'").await;
+    world.database.tamper("update vault.data_keys set state = 'pending', activated_at = null where purpose = 'mask'").await;
     let output = world.run(&["init"]);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(world.database.count("select from vault.data_keys").await, 3, "no second mask key was made");
 
     // A pending key whose wraps were swapped must not become active.
-    world.database.execute("update vault.data_keys set state = 'pending', activated_at = null where purpose = 'mask'").await;
+    world.database.tamper("update vault.data_keys set state = 'pending', activated_at = null where purpose = 'mask'").await;
     let swap = "update vault.wraps a set wrapped = b.wrapped from vault.wraps b
                 where a.key_id = 1 and b.key_id = 3 and a.holder = 'ingest' and b.holder = 'ingest'";
     world.database.execute(swap).await;
@@ -140,7 +140,10 @@ async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
         .database
         .execute(
             "drop schema audit cascade; create schema audit authorization loginetl_owner;
-             drop view vault.keys, vault.census, ingest.quarantine_summary;
+             drop view vault.keys, vault.census, ingest.quarantine_summary, vault.wrap_holders, vault.fence_holders, ingest.bodies_by_key;
+             drop function vault.check_key_move, vault.check_watermark cascade;
+             drop function vault.replace_active, vault.start_rotation, vault.is_unused, vault.finish_rotation, vault.destroy_key,
+                 vault.replace_wrap;
              drop function vault.request_unmask, vault.open_request, vault.release_key, vault.record_outcome;
              delete from vault.schema_version where version > 1",
         )

@@ -23,6 +23,7 @@ mod keys;
 mod quarantine;
 mod queue;
 mod roles;
+mod rotate;
 mod rotation;
 mod second_implementation;
 mod support;

@@ -68,7 +68,7 @@ async fn a_token_opens_also_under_a_retired_key_and_is_counted_by_hash() {
     let (world, login) = world().await;
     let token = one(&world, "masked_ip", "u-1").await;
     // As after a rotation: the rows carry another token, and the old key is retired.
-    world.database.execute("update vault.data_keys set state = 'retired' where key_id = 1").await;
+    world.database.tamper("update vault.data_keys set state = 'retired' where key_id = 1").await;
     let output = world.run(&["init"]);
     assert!(output.status.success(), "{}", text(&output));
     world.database.execute("update user_logins set masked_ip = 'ip1.4.x'").await;
@@ -76,7 +76,7 @@ async fn a_token_opens_also_under_a_retired_key_and_is_counted_by_hash() {
     assert_eq!((found[0]["value"].as_str(), found[0]["rows"].as_i64()), (Some("192.0.2.7"), Some(3)));
     assert_eq!((found[0]["key_id"].as_i64(), found[0]["token"].as_str()), (Some(1), Some(token.as_str())));
     assert_eq!(found[0]["hash"], one(&world, "ip_hash", "u-1").await);
-    world.database.execute("update vault.data_keys set state = 'destroyed' where key_id = 1").await;
+    world.database.tamper("update vault.data_keys set state = 'destroyed' where key_id = 1").await;
     assert_eq!(answers(&world, &login, &["--token", &token], 1)[0]["problem"], "destroyed_key");
 }
 

@@ -63,7 +63,9 @@ pub struct InHand {
 /// # Errors
 /// When settings are wrong, or queue, KMS or database cannot be used.
 pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
-    let stop = stop_on_signal()?;
+    let stop = commands::stop_on_signal(
+        "stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)",
+    )?;
     let target = commands::database(global, environment, "load")?;
     if let Some(path) = args.file.clone() {
         return file::load(&path, args, target, stop).await;
@@ -201,24 +203,6 @@ fn options(args: &LoadArgs) -> Options {
         app_version: args.app_version.into(),
         poison_budget: args.poison_budget,
     }
-}
-
-/// SIGINT and SIGTERM stop in order; a second one stops at once, and messages in hand come back by their timeout.
-fn stop_on_signal() -> Result<CancellationToken, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let unusable = |e: std::io::Error| Error::Start(e.to_string());
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        output::note("stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)");
-        stopping.cancel();
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        std::process::exit(Exit::Temporary as i32);
-    });
-    Ok(stop)
 }
 
 /// Flags that exclude each other in a way that clap cannot say.

@@ -1,0 +1,237 @@
+-- New keys under running loads: what a data key may become, and how a rotation begins, ends and cleans up.
+
+-- A rotation reads and rewrites tokens and hashes, and nothing else of a row.
+grant select (masked_ip, masked_device_id, ip_hash, device_id_hash),
+      update (masked_ip, masked_device_id, ip_hash, device_id_hash) on public.user_logins to loginetl_rotator;
+
+set local role loginetl_owner;
+
+-- Legal moves ------------------------------------------------------------------------------------------------------
+-- pending → active → retiring → retired → destroyed, and no other way; what identifies a key never changes.
+
+create function vault.check_key_move() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if tg_op = 'DELETE' then
+        raise exception 'a data key is never deleted, only destroyed' using errcode = 'LG003';
+    elsif tg_op = 'INSERT' then
+        if new.state <> 'pending' then
+            raise exception 'a new data key is pending' using errcode = 'LG003';
+        end if;
+        return new;
+    end if;
+    if (new.key_id, new.purpose, new.check_value, new.created_at)
+        is distinct from (old.key_id, old.purpose, old.check_value, old.created_at) then
+        raise exception 'what identifies a data key never changes' using errcode = 'LG003';
+    end if;
+    case old.state || ' ' || new.state
+        when 'pending active' then new.activated_at := clock_timestamp();
+        when 'active retiring' then null;
+        when 'retiring retired' then new.retired_at := clock_timestamp();
+        when 'retired destroyed' then new.destroyed_at := clock_timestamp();
+        else
+            if new.state <> old.state then
+                raise exception 'a data key cannot go from % to %', old.state, new.state using errcode = 'LG003';
+            end if;
+    end case;
+    return new;
+end
+$$;
+create trigger legal_moves before insert or update or delete on vault.data_keys
+    for each row execute function vault.check_key_move();
+
+-- A watermark only rises, and what is finished stays finished.
+create function vault.check_watermark() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if new.watermark < old.watermark or old.finished_at is not null
+        or (new.field, new.from_key, new.to_key, new.from_hash_key, new.to_hash_key)
+           is distinct from (old.field, old.from_key, old.to_key, old.from_hash_key, old.to_hash_key) then
+        raise exception 'a sweep only goes on' using errcode = 'LG003';
+    end if;
+    return new;
+end
+$$;
+create trigger only_on before update on vault.rotation for each row execute function vault.check_watermark();
+
+-- Begin and end ----------------------------------------------------------------------------------------------------
+
+-- The active key of a purpose becomes retiring, the pending one active. Null where the purpose is not rotated.
+create function vault.replace_active(of_purpose text, expected bigint) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    successor bigint;
+begin
+    update vault.data_keys set state = 'retiring' where purpose = of_purpose and state = 'active' and key_id = expected;
+    if not found then
+        raise exception 'key % is not the active % key any more', expected, of_purpose using errcode = 'LG004';
+    end if;
+    update vault.data_keys set state = 'active' where purpose = of_purpose and state = 'pending' returning key_id into successor;
+    if successor is null then
+        raise exception 'there is no pending % key', of_purpose using errcode = 'LG004';
+    end if;
+    return successor;
+end
+$$;
+
+-- Starts a rotation from the keys that the caller saw active, unless one runs or another has changed them since.
+-- The caller holds the fence, exclusively; from the commit on, every loader asks for the new keys.
+create function vault.start_rotation(purposes text[], expected bigint[], details text, out seq bigint, out hash bytea)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
+declare
+    replaced jsonb := '{}';
+    hash_key bigint;
+    successor bigint;
+begin
+    if exists (select from vault.rotation where finished_at is null)
+        or ('seal' = any (purposes) and exists (select from vault.data_keys where purpose = 'seal' and state = 'retiring')) then
+        raise exception 'a rotation runs' using errcode = 'LG004';
+    end if;
+    select key_id into hash_key from vault.data_keys where purpose = 'hash' and state = 'active';
+    for i in 1 .. cardinality(purposes) loop
+        successor := vault.replace_active(purposes[i], expected[i]);
+        replaced := replaced || jsonb_build_object(purposes[i], jsonb_build_object('from', expected[i], 'to', successor));
+    end loop;
+    if replaced ? 'mask' then
+        insert into vault.rotation (field, from_key, to_key, from_hash_key, to_hash_key)
+        select field, (replaced #>> '{mask,from}')::bigint, (replaced #>> '{mask,to}')::bigint,
+               coalesce((replaced #>> '{hash,from}')::bigint, hash_key), coalesce((replaced #>> '{hash,to}')::bigint, hash_key)
+        from unnest(array['ip', 'device_id']) as f (field);
+    end if;
+    select a.seq, a.hash into seq, hash from audit.append('rotate.start',
+        (details::jsonb || jsonb_build_object('keys', replaced))::text) a;
+end
+$$;
+
+-- Whether nothing is under a key any more. Reads the whole table where that is so.
+create function vault.is_unused(wanted bigint) returns boolean
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    what text := (select purpose from vault.data_keys where key_id = wanted);
+begin
+    return case what
+        when 'mask' then not exists (
+            select from public.user_logins
+            where starts_with(masked_ip, 'ip1.' || wanted || '.') or starts_with(masked_device_id, 'dev1.' || wanted || '.'))
+        when 'seal' then not exists (select from ingest.quarantine where seal_key_id = wanted)
+        -- Hashes do not name their key; they change with the tokens of the same rotation.
+        when 'hash' then not exists (
+            select from vault.rotation r join vault.data_keys k on k.key_id = r.from_key
+            where r.from_hash_key = wanted and r.to_hash_key <> wanted and k.state in ('active', 'retiring'))
+        end;
+end
+$$;
+
+-- Ends a rotation whose sweeps are through, and retires each key that nothing is under any more. No loader writes under
+-- a retiring key by then, so looking for rows takes no lock. Nothing to end is no record.
+create function vault.finish_rotation(details text, out seq bigint, out hash bytea, out retired bigint[], out left_over bigint[])
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
+declare
+    retiring bigint;
+    ended    boolean := false;
+begin
+    if exists (select from vault.rotation where finished_at is null and watermark < 'ffffffff-ffff-ffff-ffff-ffffffffffff') then
+        raise exception 'the sweep is not through' using errcode = 'LG004';
+    end if;
+    retired := '{}';
+    left_over := '{}';
+    update vault.rotation set finished_at = clock_timestamp() where finished_at is null;
+    ended := found;
+    -- mask before hash: the hash key goes when no mask key of its rotation is left.
+    for retiring in select key_id from vault.data_keys where state = 'retiring' order by purpose = 'hash', key_id loop
+        if vault.is_unused(retiring) then
+            update vault.data_keys set state = 'retired' where key_id = retiring and state = 'retiring';
+            retired := retired || retiring;
+        else
+            left_over := left_over || retiring;
+        end if;
+    end loop;
+    if ended or cardinality(retired) > 0 then
+        select a.seq, a.hash into seq, hash from audit.append('rotate.end',
+            (details::jsonb || jsonb_build_object('retired', retired, 'left_over', left_over))::text) a;
+    end if;
+end
+$$;
+
+-- Destroys a retired key that nothing is under: its wraps go, a tombstone stays.
+create function vault.destroy_key(wanted bigint, at_least interval, details text, out seq bigint, out hash bytea)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
+declare
+    old vault.data_keys%rowtype;
+begin
+    select k.* into old from vault.data_keys k where k.key_id = wanted for update;
+    if old.state is distinct from 'retired' then
+        raise exception 'only a retired key can be destroyed' using errcode = 'LG004';
+    elsif old.retired_at > clock_timestamp() - at_least then
+        raise exception 'the key was retired too lately' using errcode = 'LG005';
+    elsif not vault.is_unused(wanted) then
+        raise exception 'something is still under the key' using errcode = 'LG006';
+    end if;
+    delete from vault.wraps where key_id = wanted;
+    update vault.data_keys set state = 'destroyed' where key_id = wanted;
+    select a.seq, a.hash into seq, hash from audit.append('key.destroy',
+        (details::jsonb || jsonb_build_object('key_id', wanted, 'purpose', old.purpose, 'retired_at', old.retired_at))::text) a;
+end
+$$;
+
+-- Puts a wrap under another KMS key in the place of the one that the caller saw.
+create function vault.replace_wrap(wanted bigint, of_holder text, seen bytea, new_arn text, new_wrapped bytea, details text,
+                                   out seq bigint, out hash bytea)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
+declare
+    old_arn text;
+begin
+    select w.kms_key_arn into old_arn from vault.wraps w where w.key_id = wanted and w.holder = of_holder and w.wrapped = seen for update;
+    if old_arn is null then
+        raise exception 'the wrap is another by now' using errcode = 'LG004';
+    end if;
+    update vault.wraps w set kms_key_arn = new_arn, wrapped = new_wrapped, created_at = clock_timestamp()
+    where w.key_id = wanted and w.holder = of_holder;
+    select a.seq, a.hash into seq, hash from audit.append('key.rewrap',
+        (details::jsonb || jsonb_build_object('key_id', wanted, 'holder', of_holder, 'from', old_arn, 'to', new_arn))::text) a;
+end
+$$;
+
+-- One's own records that are due to be signed and are not.
+create function audit.own_unsigned() returns setof audit.log
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select l.* from audit.log l
+    where l.db_user = session_user and l.kind ~ '^(key|rotate)[.]'
+      and not exists (select from audit.signatures s where s.seq = l.seq)
+    order by l.seq
+$$;
+
+create view audit.created_keys with (security_barrier) as
+    select record::jsonb ->> 'key_id' as key_id, record::jsonb ->> 'check_value' as check_value
+    from audit.log where kind = 'key.create';
+
+-- Keys with the KMS keys of their wraps.
+create view vault.wrap_holders with (security_barrier) as
+    select key_id, holder, kms_key_arn, created_at from vault.wraps;
+
+create view ingest.bodies_by_key with (security_barrier) as
+    select seal_key_id as key_id, count(*) as body_count from ingest.quarantine group by 1;
+
+-- Who holds the fence, or waits for it: loaders hold it for a batch, a rotation for a step.
+create view vault.fence_holders with (security_barrier) as
+    select l.pid, l.mode, l.granted, a.usename::text as login, a.application_name, a.client_addr, a.xact_start
+    from pg_locks l join pg_stat_activity a using (pid)
+    where l.relation = 'vault.fence'::regclass;
+
+revoke execute on all functions in schema audit, vault from public;
+grant select on vault.data_keys, vault.wraps, vault.rotation, vault.plan, vault.wrap_holders, vault.fence_holders,
+    audit.created_keys to loginetl_rotator;
+grant insert (key_id, purpose, state, check_value) on vault.data_keys to loginetl_rotator;
+grant insert (key_id, holder, kms_key_arn, wrapped) on vault.wraps to loginetl_rotator;
+grant update (watermark) on vault.rotation to loginetl_rotator;
+grant usage on sequence vault.key_ids to loginetl_rotator;
+-- The right to lock it exclusively; it has no columns and no rows.
+grant update on vault.fence to loginetl_rotator;
+grant select (id, message_id, seal_key_id, sealed), update (seal_key_id, sealed) on ingest.quarantine to loginetl_rotator;
+grant execute on function vault.start_rotation(text[], bigint[], text), vault.finish_rotation(text),
+    vault.destroy_key(bigint, interval, text), vault.replace_wrap(bigint, text, bytea, text, bytea, text),
+    vault.is_unused(bigint), audit.own_unsigned() to loginetl_rotator;
+grant select on ingest.bodies_by_key to loginetl_rotator, loginetl_auditor, loginetl_loader, loginetl_unmasker;
+grant select on vault.wrap_holders, vault.rotation, vault.fence_holders to loginetl_auditor, loginetl_loader, loginetl_unmasker;
+
+reset role;

@@ -1,0 +1,155 @@
+//! `loginetl keys`: data keys, shown, wrapped anew, or destroyed.
+//!
+//! Invariants: a wrap is replaced only by one that was unwrapped again and compared; a key is destroyed only when nothing
+//! is under it (sql/V3__rotation.sql decides).
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cli::{DestroyArgs, Format, Global, KeysCommand, KeysListArgs, RewrapArgs};
+use crate::db::{Session, Target};
+use crate::error::{Error, Exit};
+use crate::kms::{Holder, Kms};
+use crate::settings::{Environment, SettingsError};
+use crate::vault::{Rewrapped, Signer, rewrap};
+use crate::{aws, output};
+
+/// Runs one of the subcommands.
+///
+/// # Errors
+/// When the role may not, or database or KMS cannot be used.
+pub async fn run(command: KeysCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let target = super::database(global, environment, "keys")?;
+    match command {
+        KeysCommand::List(args) => list(&args, &target).await,
+        KeysCommand::Rewrap(args) => rewrap_all(&args, &target, environment).await,
+        KeysCommand::Destroy(args) => destroy(&args, target, environment).await,
+    }
+}
+
+async fn connect(target: &Target) -> Result<Session, Error> {
+    let session = target.connect().await?;
+    session.check_schema_version().await?;
+    Ok(session)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    key_id: i64,
+    purpose: String,
+    state: String,
+    created_at: String,
+    age_days: i64,
+    /// Rows, both fields together, or bodies; hashes do not name their key.
+    in_use: Option<i64>,
+    ingest: Option<String>,
+    recovery: Option<String>,
+}
+
+async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
+    let session = connect(target).await?;
+    let (census, wraps) = (session.census().await?, session.wrap_holders().await?);
+    let bodies = session.bodies_by_key().await?;
+    let mut shown = Vec::new();
+    for key in session.key_states().await? {
+        let id = key.key_id.to_string();
+        let rows = || census.iter().filter(|line| line.key_id.as_ref() == Some(&id)).map(|line| line.rows).sum();
+        let wrap = |holder: &str| wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
+        shown.push(Shown {
+            in_use: match key.purpose.as_str() {
+                "mask" => Some(rows()),
+                "seal" => Some(bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum()),
+                _ => None,
+            },
+            age_days: Timestamp::now().duration_since(key.created_at).as_hours() / 24,
+            ingest: wrap("ingest").map(|wrap| wrap.kms_key_arn.clone()),
+            recovery: wrap("recovery").map(|wrap| wrap.kms_key_arn.clone()),
+            key_id: key.key_id,
+            purpose: key.purpose,
+            state: key.state,
+            created_at: key.created_at.to_string(),
+        });
+    }
+    if args.format == Format::Json {
+        shown.iter().try_for_each(output::json)?;
+        return Ok(Exit::Done);
+    }
+    let short = |arn: &Option<String>| arn.as_ref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("destroyed").to_owned();
+    let cells = |key: &Shown| {
+        let in_use = key.in_use.map_or_else(String::new, |rows| rows.to_string());
+        let age = format!("{} d", key.age_days);
+        vec![
+            key.key_id.to_string(),
+            key.purpose.clone(),
+            key.state.clone(),
+            age,
+            in_use,
+            short(&key.ingest),
+            short(&key.recovery),
+        ]
+    };
+    let header = ["key", "purpose", "state", "age", "rows", "ingest key", "recovery key"];
+    output::table(&header, shown.iter().map(cells).collect())?;
+    Ok(Exit::Done)
+}
+
+async fn rewrap_all(args: &RewrapArgs, target: &Target, environment: &Environment) -> Result<Exit, Error> {
+    let session = connect(target).await?;
+    let kms = Kms::new(&aws::configuration().await?);
+    let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
+    signer.try_out().await?;
+    signer.catch_up(&session, "key.rewrap", |_| true).await?;
+    let mut done = Rewrapped::default();
+    for (holder, key) in [(Holder::Ingest, &args.ingest_key), (Holder::Recovery, &args.recovery_key)] {
+        if let Some(key) = key {
+            rewrap(&session, &kms, &signer, holder, key, &mut done).await?;
+        }
+    }
+    if args.format == Format::Json {
+        output::json(&done)?;
+    } else {
+        output::line(&format!("{} wraps replaced, {} were under these keys already", done.replaced, done.unchanged))?;
+        output::line("the data keys are the same: this does not cure one that has leaked (loginetl rotate-keys --compromised)")?;
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Destroyed {
+    destroyed: i64,
+}
+
+async fn destroy(args: &DestroyArgs, target: Target, environment: &Environment) -> Result<Exit, Error> {
+    let mut session = connect(&target).await?;
+    let signer = Signer::new(Kms::new(&aws::configuration().await?), environment.audit_key(args.audit_key.clone()));
+    signer.try_out().await?;
+    signer.catch_up(&session, "key.destroy", |_| true).await?;
+    if !args.yes && !confirmed(args.id)? {
+        output::note("nothing was destroyed");
+        return Ok(Exit::Done);
+    }
+    let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
+    let destroyed = session.destroy_key(args.id, args.after.as_secs(), &details).await;
+    let head = destroyed.map_err(|error| match error.code() {
+        Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
+        Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired more lately than --after allows" },
+        Some("LG006") => {
+            Error::NotDestroyed { key: args.id, problem: "is still in use: rows, hashes or quarantined bodies are under it" }
+        }
+        _ => error.into(),
+    })?;
+    signer.sign_patiently(&mut session, &target, &head).await?;
+    if args.format == Format::Json {
+        output::json(&Destroyed { destroyed: args.id })?;
+    } else {
+        output::line(&format!("key {} is destroyed; a tombstone stays in keys list", args.id))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn confirmed(id: i64) -> Result<bool, Error> {
+    let question = format!("type the number of the key to destroy it for good; copies under it become unreadable [{id}]: ");
+    let unasked =
+        || SettingsError::Flags("nothing was destroyed: nobody can be asked here; --yes destroys without asking".to_owned());
+    Ok(output::ask(&question)?.ok_or_else(unasked)?.trim() == id.to_string())
+}

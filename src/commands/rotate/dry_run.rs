@@ -1,0 +1,37 @@
+//! `rotate-keys --dry-run`: how much there is to do. Reads the table once, changes nothing, asks no KMS.
+
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::db::Session;
+use crate::error::{Error, Exit};
+use crate::output;
+
+/// WAL that a moved row costs, in bytes, both fields together: two new versions of the row, roughly 200 bytes each, and
+/// on a large table most of a page image after each checkpoint. A rough figure.
+const WAL_BYTES_A_ROW: i64 = 2 * 600;
+
+#[derive(Serialize)]
+struct Plan {
+    unfinished: bool,
+    rows: i64,
+    longest_value: i64,
+    wal_bytes: i64,
+}
+
+pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error> {
+    let unfinished = super::unfinished(session).await?;
+    let (rows, longest_value) = session.size_of_rotation().await?;
+    let plan = Plan { unfinished, rows, longest_value, wal_bytes: rows * WAL_BYTES_A_ROW };
+    if format == Format::Json {
+        output::json(&plan)?;
+        return Ok(Exit::Done);
+    }
+    if unfinished {
+        output::line("a rotation is under way: rotate-keys finishes it")?;
+    }
+    output::line(&format!("rows to move     {rows}"))?;
+    output::line(&format!("longest value    {longest_value} rows carry it; they are moved in one step"))?;
+    output::line(&format!("WAL, roughly     {} MiB", plan.wal_bytes / 1024 / 1024))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,202 @@
+//! `loginetl rotate-keys`: new keys, and every row moved to them in place, while loading and analysing go on.
+//!
+//! Invariant (kept by the fence, the guard and the watermark): in every snapshot that any reader can take, all rows of
+//! one value carry one token.
+
+mod dry_run;
+mod patience;
+mod reseal;
+mod sweep;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use patience::Patience;
+
+use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
+use crate::db::{Session, Target};
+use crate::error::{Error, Exit};
+use crate::kms::Kms;
+use crate::settings::Environment;
+use crate::token::{KeyId, Purpose};
+use crate::vault::{KmsKeys, Signer, SweepKeys, VaultError, pending_key, record_all};
+use crate::{aws, output};
+
+/// Finishes the rotation that is under way, or starts and finishes one.
+///
+/// # Errors
+/// When this login may not, or database or KMS cannot be used. What was moved until then stays moved.
+pub async fn run(args: RotateArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let target = super::database(global, environment, "rotate-keys")?;
+    let mut session = target.connect().await?;
+    session.check_schema_version().await?;
+    if args.dry_run {
+        return dry_run::run(&session, args.format).await;
+    }
+    let stop = super::stop_on_signal("stopping after this step; run it again to go on")?;
+    let kms = Kms::new(&aws::configuration().await?);
+    let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
+    record_all(&session, &signer).await?;
+    sign_what_a_crash_left(&session, &signer).await?;
+    let started = match unfinished(&session).await? {
+        true => false,
+        false => start(&mut session, &args, environment, &kms, &signer).await?,
+    };
+    if !started {
+        output::note("a rotation is under way: it is finished, and no new one is started");
+    }
+    let mut rotation = Rotating { target, session, kms, signer, duty: args.duty, stop, done: Done::default() };
+    let result = rotation.go_on().await;
+    rotation.conclude(result, args.format).await
+}
+
+/// One process's share in a rotation.
+struct Rotating {
+    target: Target,
+    session: Session,
+    kms: Kms,
+    signer: Signer,
+    duty: u32,
+    stop: CancellationToken,
+    done: Done,
+}
+
+/// What this process has done.
+#[derive(Default, Serialize)]
+struct Done {
+    rows_moved: u64,
+    bodies_sealed: u64,
+    /// What does not open: field or `quarantine`, hash or number, and the rows that carry it.
+    not_opened: Vec<NotOpened>,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize)]
+struct NotOpened {
+    what: &'static str,
+    which: String,
+    rows: i64,
+}
+
+/// Whether a rotation has begun and not come to its end.
+async fn unfinished(session: &Session) -> Result<bool, Error> {
+    let resealing = session.key_in_state(Purpose::Seal, "retiring").await?;
+    Ok(resealing.is_some() || !session.rotations().await?.is_empty())
+}
+
+/// Makes the new keys and starts; false when another process was faster.
+async fn start(
+    session: &mut Session,
+    args: &RotateArgs,
+    environment: &Environment,
+    kms: &Kms,
+    signer: &Signer,
+) -> Result<bool, Error> {
+    let purposes: &[Purpose] = match (args.compromised, args.purpose) {
+        (true, _) => &[Purpose::Mask, Purpose::Hash, Purpose::Seal],
+        (false, RotatePurpose::Mask) => &[Purpose::Mask],
+        (false, RotatePurpose::Seal) => &[Purpose::Seal],
+    };
+    signer.try_out().await?;
+    let mut active: Vec<(Purpose, KeyId)> = Vec::new();
+    for purpose in purposes {
+        let key = session.key_in_state(*purpose, "active").await?.ok_or(VaultError::NoKeys)?;
+        active.push((*purpose, key));
+    }
+    let keys = KmsKeys {
+        ingest: environment.ingest_key(args.ingest_key.clone()),
+        recovery: environment.recovery_key(args.recovery_key.clone()),
+    };
+    for purpose in purposes {
+        pending_key(session, kms, *purpose, &keys).await?;
+    }
+    record_all(session, signer).await?;
+    let details = serde_json::json!({ "compromised": args.compromised, "version": env!("CARGO_PKG_VERSION") }).to_string();
+    let mut patience = Patience::default();
+    let head = loop {
+        match session.start_rotation(&active, &details).await {
+            Ok(head) => break head,
+            Err(error) if error.is_overtaken() => return Ok(false),
+            Err(error) if error.is_fence_taken() => patience.wait_for_the_fence(session).await?,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    tracing::info!(purposes = ?purposes.iter().map(|p| p.name()).collect::<Vec<_>>(), "rotation started");
+    signer.sign(session, &head).await?;
+    Ok(true)
+}
+
+/// Records of this login that it could not sign, because it died.
+async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
+    for kind in ["rotate.start", "rotate.end", "rotate.interrupted"] {
+        // A record of this login about a rotation tells nothing that could be forged to its use.
+        signer.catch_up(session, kind, |_| true).await?;
+    }
+    Ok(())
+}
+
+impl Rotating {
+    /// Sweeps both fields, seals bodies anew, and retires what is empty.
+    async fn go_on(&mut self) -> Result<Vec<i64>, Error> {
+        let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+        self.sweep_all(&keys).await?;
+        self.seal_all_anew(&keys).await?;
+        let details = serde_json::json!({
+            "rows_moved": self.done.rows_moved,
+            "bodies_sealed": self.done.bodies_sealed,
+            "not_opened": self.done.not_opened.len(),
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        let finished = self.session.finish_rotation(&details.to_string()).await?;
+        if let Some(head) = &finished.head {
+            self.signer.sign_patiently(&mut self.session, &self.target, head).await?;
+        }
+        Ok(finished.left_over)
+    }
+
+    /// Reports, and records an interruption.
+    async fn conclude(mut self, result: Result<Vec<i64>, Error>, format: Format) -> Result<Exit, Error> {
+        let left_over = match result {
+            Ok(left_over) => left_over,
+            Err(error) => {
+                self.record_interruption().await;
+                self.report(format, "interrupted", &[])?;
+                return Err(error);
+            }
+        };
+        self.report(format, "finished", &left_over)?;
+        let attention = !left_over.is_empty() || !self.done.not_opened.is_empty();
+        Ok(if attention { Exit::Attention } else { Exit::Done })
+    }
+
+    async fn record_interruption(&mut self) {
+        let record = serde_json::json!({ "rows_moved": self.done.rows_moved, "version": env!("CARGO_PKG_VERSION") }).to_string();
+        let recorded = async {
+            let head = self.session.record("rotate.interrupted", &record).await?;
+            self.signer.sign(&self.session, &head).await
+        };
+        if let Err(error) = recorded.await {
+            tracing::warn!(%error, "the interruption is not on record");
+        }
+    }
+
+    fn report(&self, format: Format, result: &'static str, left_over: &[i64]) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Report<'a> {
+            result: &'static str,
+            #[serde(flatten)]
+            done: &'a Done,
+            keys_left_retiring: &'a [i64],
+        }
+        if format == Format::Json {
+            return output::json(&Report { result, done: &self.done, keys_left_retiring: left_over });
+        }
+        output::line(&format!("{result}: moved {} rows, sealed {} bodies anew", self.done.rows_moved, self.done.bodies_sealed))?;
+        for not in &self.done.not_opened {
+            output::line(&format!("does not open: {} {} ({} rows)", not.what, not.which, not.rows))?;
+        }
+        for key in left_over {
+            output::line(&format!("key {key} stays retiring: something that does not open is still under it"))?;
+        }
+        Ok(())
+    }
+}

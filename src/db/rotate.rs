@@ -1,0 +1,176 @@
+//! The begin and the end of a rotation, and what is done to single keys. The functions of sql/V3__rotation.sql decide.
+
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::{DbError, Session};
+use crate::audit::Head;
+use crate::token::{KeyId, Purpose};
+
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// What the end of a rotation came to.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The record of it, if there was anything to end.
+    pub head: Option<Head>,
+    /// Keys that nothing is under any more.
+    pub retired: Vec<i64>,
+    /// Keys that something is still under: it does not open.
+    pub left_over: Vec<i64>,
+}
+
+/// A sealed body that is to be sealed anew.
+pub struct OldSeal {
+    /// The number by which people name it.
+    pub id: i64,
+    /// The message for which it is sealed.
+    pub message_id: Uuid,
+    /// The sealed body.
+    pub sealed: Vec<u8>,
+}
+
+/// One wrap and where it lies.
+#[derive(Clone, Debug)]
+pub struct WrapHolder {
+    /// The data key.
+    pub key_id: i64,
+    /// `ingest` or `recovery`.
+    pub holder: String,
+    /// The KMS key that it is wrapped under.
+    pub kms_key_arn: String,
+}
+
+impl Session {
+    /// Starts a rotation under the exclusive fence: pending keys become active, active ones retiring.
+    ///
+    /// # Errors
+    /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster; [`DbError::is_fence_taken`]: try again.
+    pub async fn start_rotation(&mut self, purposes: &[(Purpose, KeyId)], details: &str) -> Result<Head, DbError> {
+        let failed = |e| DbError::sql("starting the rotation", &e);
+        let names: Vec<&str> = purposes.iter().map(|(purpose, _)| purpose.name()).collect();
+        let keys: Vec<i64> = purposes.iter().map(|(_, key)| key.to_i64()).collect();
+        let transaction = self.client.transaction().await.map_err(failed)?;
+        let fence =
+            "set local lock_timeout = '250ms'; set local synchronous_commit = on; lock table vault.fence in exclusive mode";
+        transaction.batch_execute(fence).await.map_err(|e| DbError::sql(super::error::TAKING_THE_FENCE, &e))?;
+        let parameters: [Parameter<'_>; 3] = [(&names, Type::TEXT_ARRAY), (&keys, Type::INT8_ARRAY), (&details, Type::TEXT)];
+        let row = transaction.query_typed_one("select seq, hash from vault.start_rotation($1, $2, $3)", &parameters).await;
+        let row = row.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(Head { seq: row.get(0), hash: row.get(1) })
+    }
+
+    /// Ends a rotation whose sweeps are through.
+    ///
+    /// # Errors
+    /// [`DbError::is_overtaken`]: they are not.
+    pub async fn finish_rotation(&self, details: &str) -> Result<Finished, DbError> {
+        let statement = "select seq, hash, retired, left_over from vault.finish_rotation($1)";
+        let row = self.client.query_typed_one(statement, &[(&details, Type::TEXT)]).await;
+        let row = row.map_err(|e| DbError::sql("ending the rotation", &e))?;
+        let head = row.get::<_, Option<i64>>(0).map(|seq| Head { seq, hash: row.get(1) });
+        Ok(Finished { head, retired: row.get(2), left_over: row.get(3) })
+    }
+
+    /// Destroys a retired key; `at_least` seconds must have passed since it was retired.
+    ///
+    /// # Errors
+    /// When it is in use, in another state or retired too lately: the SQLSTATE tells.
+    pub async fn destroy_key(&self, key: i64, at_least: i64, details: &str) -> Result<Head, DbError> {
+        let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&at_least, Type::INT8), (&details, Type::TEXT)];
+        let statement = "select seq, hash from vault.destroy_key($1, $2 * interval '1 second', $3)";
+        let row = self.client.query_typed_one(statement, &parameters).await;
+        row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("destroying a key", &e))
+    }
+
+    /// Puts a wrap in the place of another.
+    ///
+    /// # Errors
+    /// [`DbError::is_overtaken`]: the wrap is another by now.
+    pub async fn replace_wrap(
+        &self,
+        key: KeyId,
+        holder: &str,
+        seen: &[u8],
+        wrap: (&str, &[u8]),
+        details: &str,
+    ) -> Result<Head, DbError> {
+        let parameters: [Parameter<'_>; 6] = [
+            (&key.to_i64(), Type::INT8),
+            (&holder, Type::TEXT),
+            (&seen, Type::BYTEA),
+            (&wrap.0, Type::TEXT),
+            (&wrap.1, Type::BYTEA),
+            (&details, Type::TEXT),
+        ];
+        let row =
+            self.client.query_typed_one("select seq, hash from vault.replace_wrap($1, $2, $3, $4, $5, $6)", &parameters).await;
+        row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("replacing a wrap", &e))
+    }
+
+    /// Rows with a hash, and how many of them the longest value has. Reads the table.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn size_of_rotation(&self) -> Result<(i64, i64), DbError> {
+        let statement = "\
+            select (select count(*) from public.user_logins where ip_hash is not null or device_id_hash is not null), \
+                   greatest((select count(*) from public.user_logins where ip_hash is not null group by ip_hash order by 1 desc limit 1), \
+                            (select count(*) from public.user_logins where device_id_hash is not null group by device_id_hash \
+                             order by 1 desc limit 1))";
+        let row = self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("counting rows", &e))?;
+        Ok((row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0)))
+    }
+
+    /// Which KMS keys wrap which data keys.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn wrap_holders(&self) -> Result<Vec<WrapHolder>, DbError> {
+        let statement = "select key_id, holder, kms_key_arn from vault.wrap_holders order by 1, 2";
+        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql("listing the wraps", &e))?;
+        let holder = |row: &tokio_postgres::Row| WrapHolder { key_id: row.get(0), holder: row.get(1), kms_key_arn: row.get(2) };
+        Ok(rows.iter().map(holder).collect())
+    }
+
+    /// Quarantined bodies by the seal key that they are under.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn bodies_by_key(&self) -> Result<Vec<(i64, i64)>, DbError> {
+        let rows = self.client.query_typed("select key_id, body_count from ingest.bodies_by_key", &[]).await;
+        let rows = rows.map_err(|e| DbError::sql("counting sealed bodies", &e))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Sealed bodies after number `after` that are not under this key.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<OldSeal>, DbError> {
+        let statement = "\
+            select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > $2 order by id limit $3";
+        let parameters: [Parameter<'_>; 3] = [(&key.to_i64(), Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
+        let rows = self.client.query_typed(statement, &parameters).await;
+        let rows = rows.map_err(|e| DbError::sql("reading sealed bodies", &e))?;
+        Ok(rows.iter().map(|row| OldSeal { id: row.get(0), message_id: row.get(1), sealed: row.get(2) }).collect())
+    }
+
+    /// Puts newly sealed bodies in the place of those that were read; one that has left meanwhile stays away.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn replace_seals(&self, key: KeyId, seals: &[(OldSeal, Vec<u8>)]) -> Result<u64, DbError> {
+        let statement = "\
+            update ingest.quarantine q set sealed = n.new, seal_key_id = $1 \
+            from unnest($2::int8[], $3::bytea[], $4::bytea[]) as n (id, old, new) where q.id = n.id and q.sealed = n.old";
+        let ids: Vec<i64> = seals.iter().map(|(old, _)| old.id).collect();
+        let old: Vec<&[u8]> = seals.iter().map(|(old, _)| old.sealed.as_slice()).collect();
+        let new: Vec<&[u8]> = seals.iter().map(|(_, new)| new.as_slice()).collect();
+        let parameters: [Parameter<'_>; 4] =
+            [(&key.to_i64(), Type::INT8), (&ids, Type::INT8_ARRAY), (&old, Type::BYTEA_ARRAY), (&new, Type::BYTEA_ARRAY)];
+        let replaced = self.client.execute_typed(statement, &parameters).await;
+        replaced.map_err(|e| DbError::sql("sealing bodies anew", &e))
+    }
+}

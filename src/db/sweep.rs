@@ -1,0 +1,298 @@
+//! A rotation's steps: values in the order of their hashes, a range at a time, under the exclusive fence.
+//!
+//! Invariants: a range is moved and the watermark advanced in one transaction; whoever finds the watermark elsewhere
+//! changes nothing. So any number of processes may sweep at once, and none needs to be alone.
+
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Row, Transaction};
+use uuid::Uuid;
+
+use super::{DbError, Session};
+use crate::token::{Field, KeyId};
+
+/// A rotation of one field that is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// Whose tokens move.
+    pub field: Field,
+    /// The key that they leave.
+    pub from_key: KeyId,
+    /// The key that they get.
+    pub to_key: KeyId,
+    /// The key of the hashes that order them.
+    pub from_hash_key: KeyId,
+    /// The key of their hashes afterwards.
+    pub to_hash_key: KeyId,
+    /// How far the sweep has come.
+    pub watermark: Uuid,
+}
+
+/// Rows with one hash and one token, which are not under the new key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Their hash.
+    pub hash: Uuid,
+    /// Their token, as it stands there.
+    pub token: Option<String>,
+    /// How many were seen.
+    pub rows: i64,
+}
+
+/// What becomes of such rows.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// The hash that they have.
+    pub hash: Uuid,
+    /// The token that they have.
+    pub token: String,
+    /// The token that they get.
+    pub new_token: String,
+    /// The hash that they get; the same, unless hashes change.
+    pub new_hash: Uuid,
+}
+
+/// A step in the making: it holds the fence, and is undone unless it is committed.
+pub struct Step<'a> {
+    transaction: Transaction<'a>,
+    rotation: Rotation,
+    /// The end of its range.
+    next: Uuid,
+}
+
+/// The statements of one field; see [`field_sql`].
+struct FieldSql {
+    values: &'static str,
+    left: &'static str,
+    moved: &'static str,
+}
+
+/// `values`: the next `$3` rows after `$1` that are not under the key with prefix `$2`. `left`: such rows in `$1..$3`.
+/// `moved`: gives rows their new tokens and hashes. The range is part of each, so that the index on hashes serves it.
+macro_rules! field_sql {
+    ($masked:literal, $hash:literal) => {
+        FieldSql {
+            values: concat!(
+                "select h, t, count(*) from (select ",
+                $hash,
+                " as h, ",
+                $masked,
+                " as t from public.user_logins where ",
+                $hash,
+                " > $1 and not starts_with(coalesce(",
+                $masked,
+                ", ''), $2) order by ",
+                $hash,
+                " limit $3) s group by 1, 2 order by 1"
+            ),
+            left: concat!(
+                "select ",
+                $hash,
+                ", ",
+                $masked,
+                ", count(*) from public.user_logins where ",
+                $hash,
+                " > $1 and ",
+                $hash,
+                " <= $3 and not starts_with(coalesce(",
+                $masked,
+                ", ''), $2) group by 1, 2"
+            ),
+            moved: concat!(
+                "update public.user_logins u set ",
+                $masked,
+                " = n.new_token, ",
+                $hash,
+                " = n.new_hash \
+                 from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
+                 where u.",
+                $hash,
+                " = n.hash and u.",
+                $masked,
+                " = n.token and u.",
+                $hash,
+                " > $5 and u.",
+                $hash,
+                " <= $6"
+            ),
+        }
+    };
+}
+
+/// Without a change of hashes, the index entry stays, and so does the row on its page.
+macro_rules! token_sql {
+    ($masked:literal, $hash:literal) => {
+        concat!(
+            "update public.user_logins u set ",
+            $masked,
+            " = n.new_token \
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
+             where u.",
+            $hash,
+            " = n.hash and u.",
+            $masked,
+            " = n.token and u.",
+            $hash,
+            " > $5 and u.",
+            $hash,
+            " <= $6"
+        )
+    };
+}
+
+const IP: FieldSql = field_sql!("masked_ip", "ip_hash");
+const DEVICE_ID: FieldSql = field_sql!("masked_device_id", "device_id_hash");
+const IP_TOKENS: &str = token_sql!("masked_ip", "ip_hash");
+const DEVICE_ID_TOKENS: &str = token_sql!("masked_device_id", "device_id_hash");
+
+/// The planner would read the whole table for a step of some size; the index on hashes is always better.
+const SETTINGS: &str = "\
+    set local lock_timeout = '250ms'; \
+    set local synchronous_commit = on; \
+    set local enable_seqscan = off; \
+    lock table vault.fence in exclusive mode; \
+    set local lock_timeout = '10s'; \
+    set local statement_timeout = '120s'; \
+    set local idle_in_transaction_session_timeout = '10s'";
+
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+impl Rotation {
+    fn sql(&self) -> FieldSql {
+        match self.field {
+            Field::Ip => IP,
+            Field::DeviceId => DEVICE_ID,
+        }
+    }
+
+    /// What tokens under the new key begin with.
+    fn prefix(&self) -> String {
+        format!("{}{}.", self.field.prefix(), self.to_key)
+    }
+}
+
+impl Session {
+    /// The rotations that are not finished, in the order of fields.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
+        let statement = "\
+            select field, from_key, to_key, from_hash_key, to_hash_key, watermark from vault.rotation \
+            where finished_at is null order by field desc";
+        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql("reading the rotation", &e))?;
+        rows.iter().map(rotation).collect()
+    }
+
+    /// The next values after the watermark that are not under the new key: of at most `rows` rows, a value that is cut
+    /// by that limit included.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn next_values(&self, rotation: &Rotation, rows: i64) -> Result<Vec<Value>, DbError> {
+        let prefix = rotation.prefix();
+        let parameters: [Parameter<'_>; 3] = [(&rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&rows, Type::INT8)];
+        let found = self.client.query_typed(rotation.sql().values, &parameters).await;
+        Ok(found.map_err(|e| DbError::sql("reading the next values", &e))?.iter().map(value).collect())
+    }
+
+    /// Begins a step from the watermark to `next`, holding the fence.
+    ///
+    /// # Errors
+    /// [`DbError::is_fence_taken`]: loaders hold the fence; try again in a moment.
+    pub async fn begin_step(&mut self, rotation: Rotation, next: Uuid) -> Result<Step<'_>, DbError> {
+        let failed = |e| DbError::sql(super::error::TAKING_THE_FENCE, &e);
+        let transaction = self.client.transaction().await.map_err(failed)?;
+        transaction.batch_execute(SETTINGS).await.map_err(failed)?;
+        Ok(Step { transaction, rotation, next })
+    }
+
+    /// Who holds the fence: login, name of the connection, address.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
+        let statement = "\
+            select format('%s (%s, pid %s%s)', login, application_name, pid, ', from ' || host(client_addr)) \
+            from vault.fence_holders where granted and pid <> pg_backend_pid() order by xact_start";
+        let rows = self.client.query_typed(statement, &[]).await;
+        Ok(rows.map_err(|e| DbError::sql("looking who holds the fence", &e))?.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+impl Step<'_> {
+    /// Gives rows their new tokens; returns how many there were.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn move_rows(&self, moves: &[Move]) -> Result<u64, DbError> {
+        let hashes: Vec<Uuid> = moves.iter().map(|m| m.hash).collect();
+        let tokens: Vec<&str> = moves.iter().map(|m| m.token.as_str()).collect();
+        let new_tokens: Vec<&str> = moves.iter().map(|m| m.new_token.as_str()).collect();
+        let new_hashes: Vec<Uuid> = moves.iter().map(|m| m.new_hash).collect();
+        let parameters: [Parameter<'_>; 6] = [
+            (&hashes, Type::UUID_ARRAY),
+            (&tokens, Type::TEXT_ARRAY),
+            (&new_tokens, Type::TEXT_ARRAY),
+            (&new_hashes, Type::UUID_ARRAY),
+            (&self.rotation.watermark, Type::UUID),
+            (&self.next, Type::UUID),
+        ];
+        let statement = match (self.rotation.from_hash_key == self.rotation.to_hash_key, self.rotation.field) {
+            (true, Field::Ip) => IP_TOKENS,
+            (true, Field::DeviceId) => DEVICE_ID_TOKENS,
+            (false, _) => self.rotation.sql().moved,
+        };
+        let moved = self.transaction.execute_typed(statement, &parameters).await;
+        moved.map_err(|e| DbError::sql("moving rows to the new key", &e))
+    }
+
+    /// What in the range is not under the new key now: loaders may have added values since it was read.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn left(&self) -> Result<Vec<Value>, DbError> {
+        let prefix = self.rotation.prefix();
+        let parameters: [Parameter<'_>; 3] =
+            [(&self.rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&self.next, Type::UUID)];
+        let left = self.transaction.query_typed(self.rotation.sql().left, &parameters).await;
+        Ok(left.map_err(|e| DbError::sql("looking for values that were added", &e))?.iter().map(value).collect())
+    }
+
+    /// Advances the watermark to the end of the range and commits; false when another process has moved it.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses; then the step may or may not have been made.
+    pub async fn commit(self) -> Result<bool, DbError> {
+        let failed = |e| DbError::sql("advancing the watermark", &e);
+        let statement = "\
+            update vault.rotation set watermark = $3 where field = $1 and finished_at is null and watermark = $2 and to_key = $4";
+        let parameters: [Parameter<'_>; 4] = [
+            (&self.rotation.field.name(), Type::TEXT),
+            (&self.rotation.watermark, Type::UUID),
+            (&self.next, Type::UUID),
+            (&self.rotation.to_key.to_i64(), Type::INT8),
+        ];
+        if self.transaction.execute_typed(statement, &parameters).await.map_err(failed)? == 0 {
+            return Ok(false);
+        }
+        self.transaction.commit().await.map_err(failed)?;
+        Ok(true)
+    }
+}
+
+fn rotation(row: &Row) -> Result<Rotation, DbError> {
+    let key = |column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
+    let field = Field::ALL.into_iter().find(|field| field.name() == row.get::<_, &str>(0)).ok_or(DbError::Invalid("rotation"))?;
+    Ok(Rotation {
+        field,
+        from_key: key(1)?,
+        to_key: key(2)?,
+        from_hash_key: key(3)?,
+        to_hash_key: key(4)?,
+        watermark: row.get(5),
+    })
+}
+
+fn value(row: &Row) -> Value {
+    Value { hash: row.get(0), token: row.get(1), rows: row.get(2) }
+}

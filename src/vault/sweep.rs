@@ -1,0 +1,118 @@
+//! From old tokens to new ones: each opened under the key that it names, its value hashed and compared, and sealed anew.
+//!
+//! Invariant: a token is replaced only if its value has the hash of its row; whatever does not open stays as it is.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use futures_util::future::try_join_all;
+
+use super::VaultError;
+use super::keyring::unwrap;
+use crate::crypto::SecretBytes;
+use crate::db::{Move, OldSeal, Rotation, Session, Value};
+use crate::kms::{Holder, Kms};
+use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Purpose, SealError, Sealer, Token};
+
+/// All keys that something may be under, unwrapped.
+pub struct SweepKeys(HashMap<KeyId, DataKey>);
+
+impl SweepKeys {
+    /// Unwraps every key that is not destroyed, with the right of the ingest holder.
+    ///
+    /// # Errors
+    /// When the database or KMS fails, or a key is not the one that was wrapped.
+    pub async fn unwrap(session: &Session, kms: &Kms) -> Result<Self, VaultError> {
+        let rows = session.readable_wraps(Holder::Ingest.name(), true).await?;
+        let keys = try_join_all(rows.iter().map(|row| unwrap(kms, row, Holder::Ingest))).await?;
+        Ok(Self(rows.iter().map(|row| row.key_id).zip(keys).collect()))
+    }
+
+    fn get(&self, id: KeyId, purpose: Purpose) -> Option<&DataKey> {
+        self.0.get(&id).filter(|key| key.purpose() == purpose)
+    }
+
+    fn needed(&self, id: KeyId, purpose: Purpose) -> Result<&DataKey, VaultError> {
+        self.get(id, purpose).ok_or(VaultError::Unreadable(id))
+    }
+
+    /// Opens a sealed body under the key that it names and seals it under `key`. Nothing, if it does not open.
+    ///
+    /// # Errors
+    /// When `key` is missing, or there is no randomness.
+    pub fn seal_anew(&self, old: &OldSeal, key: KeyId) -> Result<Option<Vec<u8>>, VaultError> {
+        let body: Option<SecretBytes> = Sealer::key_id_of(&old.sealed).ok().and_then(|id| {
+            let mut sealer = Sealer::new(self.get(id, Purpose::Seal)?, id);
+            sealer.open(old.message_id, &old.sealed).ok()
+        });
+        let Some(body) = body else { return Ok(None) };
+        let mut sealer = Sealer::new(self.needed(key, Purpose::Seal)?, key);
+        match sealer.seal(old.message_id, body.expose()) {
+            Ok(sealed) => Ok(Some(sealed)),
+            Err(SealError::NoRandomness(_)) => Err(VaultError::NoRandomness),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Converts the values of one rotation. Each cipher is keyed once.
+pub struct Converter<'a> {
+    keys: &'a SweepKeys,
+    field: Field,
+    ciphers: HashMap<KeyId, FieldCipher>,
+    old_hash: FieldHasher,
+    new_hash: Option<FieldHasher>,
+    to: FieldCipher,
+}
+
+impl<'a> Converter<'a> {
+    /// Keys what a rotation needs.
+    ///
+    /// # Errors
+    /// When one of its keys is missing.
+    pub fn new(keys: &'a SweepKeys, rotation: &Rotation) -> Result<Self, VaultError> {
+        let field = rotation.field;
+        let hasher = |id| Ok::<_, VaultError>(FieldHasher::new(keys.needed(id, Purpose::Hash)?, field));
+        let changes = rotation.to_hash_key != rotation.from_hash_key;
+        Ok(Self {
+            keys,
+            field,
+            ciphers: HashMap::new(),
+            old_hash: hasher(rotation.from_hash_key)?,
+            new_hash: if changes { Some(hasher(rotation.to_hash_key)?) } else { None },
+            to: FieldCipher::new(keys.needed(rotation.to_key, Purpose::Mask)?, field, rotation.to_key),
+        })
+    }
+
+    /// What becomes of each value; those that do not open come back as they are.
+    pub fn convert(&mut self, values: Vec<Value>) -> (Vec<Move>, Vec<Value>) {
+        let (mut moves, mut stuck) = (Vec::with_capacity(values.len()), Vec::new());
+        for value in values {
+            match self.convert_one(&value) {
+                Some(done) => moves.push(done),
+                None => stuck.push(value),
+            }
+        }
+        (moves, stuck)
+    }
+
+    fn convert_one(&mut self, value: &Value) -> Option<Move> {
+        let token = Token::parse(value.token.as_deref()?).ok().filter(|token| token.field() == self.field)?;
+        let cipher = match self.ciphers.entry(token.key_id()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(FieldCipher::new(self.keys.get(token.key_id(), Purpose::Mask)?, self.field, token.key_id()))
+            }
+        };
+        let plaintext = cipher.open(&token).ok()?;
+        if self.old_hash.hash(&plaintext) != value.hash {
+            return None;
+        }
+        Some(Move {
+            hash: value.hash,
+            token: token.as_str().to_owned(),
+            new_hash: self.new_hash.as_ref().map_or(value.hash, |hasher| hasher.hash(&plaintext)),
+            new_token: self.to.seal(&plaintext).as_str().to_owned(),
+        })
+    }
+}
