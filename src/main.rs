@@ -32,6 +32,7 @@ fn run(cli: Cli) -> Result<Exit, Error> {
             Command::Unmask(args) => commands::unmask::run(args, cli.global, &environment).await,
             Command::RotateKeys(args) => commands::rotate::run(args, cli.global, &environment).await,
             Command::Keys(args) => commands::keys::run(args, cli.global, &environment).await,
+            Command::Backfill(args) => commands::backfill::run(args, cli.global, &environment).await,
             Command::Audit(args) => commands::audit::run(args, cli.global, &environment).await,
             Command::Check(args) => commands::check::run(args, cli.global, &environment).await,
             Command::Status(args) => commands::status::run(args, cli.global, &environment).await,

@@ -12,7 +12,7 @@ mod unmask;
 pub use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
 pub use load::{AppVersion, LoadArgs};
 pub use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-pub use rotate::{DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
+pub use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
 pub use unmask::{UnmaskArgs, UnmaskFormat};
 
 /// loginetl loads login events from SQS into Postgres with the personal fields masked so that duplicates still match.
@@ -110,6 +110,8 @@ pub enum Command {
     /// See data keys, put new KMS keys around them, or destroy a retired one
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Mask rows in place that an earlier loader left with plain values
+    Backfill(BackfillArgs),
     /// See, export or verify the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -1,4 +1,4 @@
-//! The flags of `rotate-keys` and `keys`.
+//! The flags of `rotate-keys`, `keys` and `backfill`.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -112,6 +112,29 @@ pub struct DestroyArgs {
     /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
+    /// How the result looks
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `backfill`.
+#[derive(Args)]
+#[command(after_help = "\
+For rows of user_logins without a hash, which came from an earlier loader. Each is
+masked, and its plain values are cleared, in one statement, in chunks; stop it and
+run it again as you like. Run it as the owner of the table. Afterwards the old row
+versions are still on disk: VACUUM FULL removes them; backups keep theirs.
+
+Examples:
+  loginetl backfill --ip-column ip --device-id-column device_id
+  loginetl backfill --ip-column masked_ip        plain values in the column of tokens")]
+pub struct BackfillArgs {
+    /// The column that holds plain addresses
+    #[arg(long, value_name = "COLUMN")]
+    pub ip_column: Option<String>,
+    /// The column that holds plain device ids
+    #[arg(long, value_name = "COLUMN")]
+    pub device_id_column: Option<String>,
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

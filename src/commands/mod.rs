@@ -1,6 +1,7 @@
 //! One file a subcommand, one story a file: `run` stands at the top and reads as the story does.
 
 pub mod audit;
+pub mod backfill;
 pub mod check;
 pub mod init;
 pub mod keys;

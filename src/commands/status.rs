@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::{Format, Global, StatusArgs};
-use crate::db::{CensusLine, KeyState, QuarantineLine, Session};
+use crate::db::{CensusLine, KeyState, QuarantineLine, Rotation, Session};
 use crate::error::{Error, Exit};
 use crate::queue::{Depth, Queue};
 use crate::settings::Environment;
@@ -38,6 +38,9 @@ async fn depth(url: Option<String>) -> Result<Option<Depth>, Error> {
 struct Status {
     keys: Vec<KeyLine>,
     rows_without_hash: Rows,
+    rotations: Vec<RotationLine>,
+    /// Who holds the fence now: a loader for a batch, a rotation for a step.
+    fence_holders: Vec<String>,
     /// Key ids in tokens that no key of the vault has.
     unknown_keys: Vec<String>,
     quarantine: Vec<ReasonLine>,
@@ -52,6 +55,15 @@ struct KeyLine {
     state: String,
     created_at: String,
     rows: Rows,
+}
+
+/// A sweep that is under way. Hashes are spread evenly, so the watermark tells how much is done.
+#[derive(Serialize)]
+struct RotationLine {
+    field: &'static str,
+    from_key: i64,
+    to_key: i64,
+    percent_done: f64,
 }
 
 #[derive(Default, Serialize)]
@@ -102,8 +114,16 @@ impl Status {
             messages: line.messages,
             oldest_at: line.oldest_at.to_string(),
         };
+        let rotation = |rotation: Rotation| RotationLine {
+            field: rotation.field.name(),
+            from_key: rotation.from_key.to_i64(),
+            to_key: rotation.to_key.to_i64(),
+            percent_done: rotation.watermark.as_u128() as f64 / u128::MAX as f64 * 100.0,
+        };
         Ok(Self {
             rows_without_hash: rows(None),
+            rotations: session.rotations().await?.into_iter().map(rotation).collect(),
+            fence_holders: session.fence_holders().await?,
             unknown_keys,
             keys: keys.into_iter().map(line).collect(),
             quarantine: session.quarantine_summary().await?.into_iter().map(reason).collect(),
@@ -135,6 +155,13 @@ impl Status {
                 "without hash    ip {}, device_id {}: rows from before loginetl",
                 unhashed.ip, unhashed.device_id
             ))?;
+        }
+        for sweep in &self.rotations {
+            let RotationLine { field, from_key, to_key, percent_done } = sweep;
+            output::line(&format!("rotation        {field}: from key {from_key} to {to_key}, {percent_done:.1} % done"))?;
+        }
+        for holder in &self.fence_holders {
+            output::line(&format!("fence           held by {}", output::printable(holder)))?;
         }
         if !self.unknown_keys.is_empty() {
             let named = output::printable(&self.unknown_keys.join(", ")).into_owned();

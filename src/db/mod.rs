@@ -5,6 +5,7 @@
 //! Postgres error leaves this module, for they quote values.
 
 mod audit;
+mod backfill;
 mod batch;
 mod chunk;
 mod connect;
@@ -23,6 +24,7 @@ mod sweep;
 mod table;
 
 pub use audit::{AuditFilter, AuditReader};
+pub use backfill::{MaskedRow, PlainColumns, PlainRow};
 pub use batch::{BatchAnswer, BatchRow};
 pub use connect::{Session, Target};
 pub use error::{DbError, SqlKind};

@@ -123,6 +123,14 @@ impl Masker {
         }
     }
 
+    /// Masks a single value.
+    pub fn mask_value(&mut self, value: &Plaintext) -> MaskedField {
+        match value.field() {
+            Field::Ip => self.ip.mask(value),
+            Field::DeviceId => self.device_id.mask(value),
+        }
+    }
+
     /// Seals the body of a message for quarantine.
     ///
     /// # Errors

@@ -1,0 +1,117 @@
+//! `loginetl backfill`: rows that an earlier loader left with plain values are masked in place, by the path of the load.
+//!
+//! Invariant: a value that was masked stands nowhere in the live row any more; a row that cannot be masked stays as it is.
+
+use serde::Serialize;
+
+use crate::cli::{BackfillArgs, Format, Global};
+use crate::db::{MaskedRow, PlainColumns, PlainRow, Session};
+use crate::error::{Error, Exit};
+use crate::kms::Kms;
+use crate::login::Masker;
+use crate::output::{self, Progress};
+use crate::settings::{Environment, SettingsError};
+use crate::token::Plaintext;
+use crate::vault::Vault;
+use crate::{aws, commands};
+
+/// Rows in one transaction; each reads the plan anew.
+const CHUNK: i64 = 1_000;
+
+#[derive(Default, Serialize)]
+struct Report {
+    rows_masked: u64,
+    rows_not_masked: u64,
+    rows_without_hash: i64,
+}
+
+/// Masks what can be masked, and says what is left.
+///
+/// # Errors
+/// When a column is missing, this login may not, or database or KMS cannot be used. What was masked until then stays so.
+pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    if args.ip_column.is_none() && args.device_id_column.is_none() {
+        return Err(SettingsError::Flags("name --ip-column, --device-id-column or both".to_owned()).into());
+    }
+    let target = commands::database(global, environment, "backfill")?;
+    let stop = commands::stop_on_signal("stopping after this chunk; run it again to go on")?;
+    let mut session = target.connect().await?;
+    let vault = Vault::open(target, Kms::new(&aws::configuration().await?)).await?;
+    let columns = PlainColumns { ip: args.ip_column, device_id: args.device_id_column };
+    let progress = output::stderr_is_terminal().then(Progress::start);
+    let (mut report, mut after) = (Report::default(), "(0,0)".to_owned());
+    while let Some(last) = mask_chunk(&mut session, &vault, &columns, &after, &mut report).await? {
+        after = last;
+        if let Some(progress) = &progress {
+            progress.show(format!("{} rows masked", report.rows_masked));
+        }
+        if stop.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+    }
+    drop(progress);
+    let (ip, device_id) = session.rows_without_hash().await?;
+    report.rows_without_hash = ip.max(device_id);
+    print(&report, args.format)?;
+    Ok(if report.rows_not_masked > 0 || report.rows_without_hash > 0 { Exit::Attention } else { Exit::Done })
+}
+
+/// One chunk in one transaction; the place of its last row, or nothing at the end of the table.
+async fn mask_chunk(
+    session: &mut Session,
+    vault: &Vault,
+    columns: &PlainColumns,
+    after: &str,
+    report: &mut Report,
+) -> Result<Option<String>, Error> {
+    loop {
+        let keyring = vault.keyring().await?;
+        let fenced = session.fenced().await?;
+        let Ok(mut masker) = Masker::new(fenced.plan().await?, keyring.as_ref()) else {
+            // No transaction is open while KMS unwraps the new key.
+            drop(fenced);
+            vault.refresh(&keyring).await?;
+            continue;
+        };
+        let rows = fenced.plain_rows(columns, after, CHUNK).await?;
+        let Some(last) = rows.last().map(|row| row.place.clone()) else { return Ok(None) };
+        let masked: Vec<MaskedRow<'_>> = rows.iter().filter_map(|row| mask(row, &mut masker)).collect();
+        let count = fenced.mask_rows(columns, &masked).await?;
+        fenced.commit().await?;
+        report.rows_masked += count;
+        report.rows_not_masked += rows.len() as u64 - count;
+        return Ok(Some(last));
+    }
+}
+
+/// Nothing, if one of its values is no address or device id: then the row stays as it is.
+fn mask<'a>(row: &'a PlainRow, masker: &mut Masker) -> Option<MaskedRow<'a>> {
+    // A column of type inet shows its netmask.
+    let address = |text: &str| Plaintext::ip(text.trim_end_matches("/32").trim_end_matches("/128"));
+    let ip = row.ip.as_ref().map(|text| address(text)).transpose().ok()?;
+    let device_id = row.device_id.as_ref().map(|text| Plaintext::device_id(text)).transpose().ok()?;
+    Some(MaskedRow {
+        place: &row.place,
+        ip: ip.map(|value| masker.mask_value(&value)),
+        device_id: device_id.map(|value| masker.mask_value(&value)),
+    })
+}
+
+fn print(report: &Report, format: Format) -> Result<(), Error> {
+    if format == Format::Json {
+        return output::json(report);
+    }
+    output::line(&format!("masked {} rows", report.rows_masked))?;
+    if report.rows_not_masked > 0 {
+        output::line(&format!(
+            "{} rows hold something that is no address or device id, and stay as they are",
+            report.rows_not_masked
+        ))?;
+    }
+    if report.rows_without_hash > 0 {
+        output::line(&format!("{} rows have no hash", report.rows_without_hash))?;
+    }
+    output::line(
+        "the old row versions still hold the values: VACUUM FULL public.user_logins removes them; backups and WAL archives keep theirs",
+    )
+}
