@@ -131,7 +131,7 @@ async fn a_compromised_rotation_changes_hashes_and_bodies_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_every_snapshot_all_rows_of_a_value_carry_one_token() {
-    let (world, rotator) = world(4_000, 300).await;
+    let (world, rotator) = world(30_000, 300).await;
     let stop = AtomicBool::new(false);
     let (snapshots, reader) = (std::sync::atomic::AtomicU32::new(0), world.database.client().await);
     let runtime = tokio::runtime::Handle::current();
@@ -141,19 +141,22 @@ async fn in_every_snapshot_all_rows_of_a_value_carry_one_token() {
             scope.spawn(move || {
                 let mut from = loader * 1_000_000;
                 while !stop.load(Ordering::SeqCst) {
-                    world.load(&events(40, 300, from));
-                    from += 40;
+                    // Long enough under way for a step to come between its masking and its commit, if nothing kept it off.
+                    world.load(&events(5_000, 300, from));
+                    from += 5_000;
                 }
             });
         }
         scope.spawn(|| {
-            for flags in [&[][..], &["--compromised"], &[]] {
+            let _stop = StopOnDrop(&stop);
+            for flags in [&[][..], &["--compromised"], &[], &[]] {
                 let output = rotate(&world, &rotator, flags);
                 assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+                assert!(runtime.block_on(is_whole(&world)), "a value is split after a rotation");
             }
-            stop.store(true, Ordering::SeqCst);
         });
         scope.spawn(|| {
+            let _stop = StopOnDrop(&stop);
             while !stop.load(Ordering::SeqCst) {
                 let whole: bool = runtime.block_on(reader.query_one(SPLIT, &[])).expect("a snapshot").get(0);
                 assert!(whole, "a value is split");
@@ -165,6 +168,15 @@ async fn in_every_snapshot_all_rows_of_a_value_carry_one_token() {
     assert!(seen > 10, "{seen} snapshots");
     assert!(is_whole(&world).await);
     every_token_opens(&world, 300).await;
+}
+
+/// Ends the others when one fails.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
