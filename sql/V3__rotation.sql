@@ -40,11 +40,12 @@ $$;
 create trigger legal_moves before insert or update or delete on vault.data_keys
     for each row execute function vault.check_key_move();
 
--- A watermark only rises, and what is finished stays finished.
+-- A watermark only rises; nothing is finished before it is through, and what is finished stays finished.
 create function vault.check_watermark() returns trigger
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     if new.watermark < old.watermark or old.finished_at is not null
+        or (new.finished_at is not null and new.watermark < 'ffffffff-ffff-ffff-ffff-ffffffffffff')
         or (new.field, new.from_key, new.to_key, new.from_hash_key, new.to_hash_key)
            is distinct from (old.field, old.from_key, old.to_key, old.from_hash_key, old.to_hash_key) then
         raise exception 'a sweep only goes on' using errcode = 'LG003';
@@ -135,13 +136,20 @@ begin
     end if;
     retired := '{}';
     left_over := '{}';
-    update vault.rotation set finished_at = clock_timestamp() where finished_at is null;
+    -- Only what is through: since the check above, another may have ended that rotation and a third begun the next.
+    update vault.rotation set finished_at = clock_timestamp()
+    where finished_at is null and watermark = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
     ended := found;
     -- mask before hash: the hash key goes when no mask key of its rotation is left.
     for retiring in select key_id from vault.data_keys where state = 'retiring' order by purpose = 'hash', key_id loop
         if vault.is_unused(retiring) then
-            update vault.data_keys set state = 'retired' where key_id = retiring and state = 'retiring';
-            retired := retired || retiring;
+            update vault.data_keys set state = 'retired'
+            where key_id = retiring and state = 'retiring' and not exists (
+                select from vault.rotation r
+                where r.finished_at is null and retiring in (r.from_key, r.to_key, r.from_hash_key, r.to_hash_key));
+            if found then
+                retired := retired || retiring;
+            end if;
         else
             left_over := left_over || retiring;
         end if;

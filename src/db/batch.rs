@@ -16,12 +16,14 @@ use crate::login::{Envelope, MaskedLogin, Outcome, SealedRejection};
 const INSERT: &str = "\
 with logins as (
     select * from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
-                         $9::date[], $10::uuid[], $11::uuid[], $12::int8[], $13::int8[], $14::uuid[], $15::uuid[])
+                         $9::date[], $10::uuid[], $11::uuid[], $12::int8[], $13::int8[], $14::uuid[], $15::uuid[],
+                         $16::int8[], $17::int8[])
         as t (sent_day, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version,
-              create_date, ip_hash, device_id_hash, ip_key, device_id_key, ip_order, device_id_order)
+              create_date, ip_hash, device_id_hash, ip_key, device_id_key, ip_order, device_id_order,
+              ip_order_key, device_id_order_key)
 ), rejections as (
-    select * from unnest($16::date[], $17::uuid[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::int4[],
-                         $22::date[], $23::text[], $24::text[], $25::int8[], $26::int8[], $27::bytea[])
+    select * from unnest($18::date[], $19::uuid[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::int4[],
+                         $24::date[], $25::text[], $26::text[], $27::int8[], $28::int8[], $29::bytea[])
         as t (sent_day, message_id, source, sent_at, received_at, receive_count,
               row_day, reason, field, length, seal_key_id, sealed)
 ), accepted as (
@@ -30,6 +32,9 @@ with logins as (
                l.ip_key <> case when l.ip_order <= p.ip_watermark then p.ip_to_mask else p.ip_from_mask end
             or l.device_id_key <> case when l.device_id_order <= p.device_id_watermark
                                        then p.device_id_to_mask else p.device_id_from_mask end
+            -- While a rotation runs, only an order by its own hash key tells on which side of the watermark a value is.
+            or (p.ip_from_mask <> p.ip_to_mask and l.ip_order_key <> p.ip_from_hash)
+            or (p.device_id_from_mask <> p.device_id_to_mask and l.device_id_order_key <> p.device_id_from_hash)
     ) and not exists (select from rejections r where r.seal_key_id <> p.seal) as yes
     from vault.plan p
 ), fresh as (
@@ -119,6 +124,8 @@ struct LoginColumns<'a> {
     device_id_key: Vec<i64>,
     ip_order: Vec<Uuid>,
     device_id_order: Vec<Uuid>,
+    ip_order_key: Vec<i64>,
+    device_id_order_key: Vec<i64>,
 }
 
 impl<'a> LoginColumns<'a> {
@@ -138,6 +145,8 @@ impl<'a> LoginColumns<'a> {
         self.device_id_key.push(login.device_id.key_id().to_i64());
         self.ip_order.push(login.ip.order);
         self.device_id_order.push(login.device_id.order);
+        self.ip_order_key.push(login.ip.order_key.to_i64());
+        self.device_id_order_key.push(login.device_id.order_key.to_i64());
     }
 
     fn parameters(&self) -> Vec<Parameter<'_>> {
@@ -157,6 +166,8 @@ impl<'a> LoginColumns<'a> {
             (&self.device_id_key, Type::INT8_ARRAY),
             (&self.ip_order, Type::UUID_ARRAY),
             (&self.device_id_order, Type::UUID_ARRAY),
+            (&self.ip_order_key, Type::INT8_ARRAY),
+            (&self.device_id_order_key, Type::INT8_ARRAY),
         ]
     }
 }

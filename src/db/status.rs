@@ -83,6 +83,18 @@ impl Session {
         Ok((Head { seq: row.get(0), hash: row.get(1) }, row.get(2)))
     }
 
+    /// Bytes of the table with its indexes, of `shared_buffers` and of `max_wal_size`.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn sizes(&self) -> Result<(i64, i64, i64), DbError> {
+        let statement = "\
+            select pg_total_relation_size('public.user_logins'), pg_size_bytes(current_setting('shared_buffers')), \
+                   pg_size_bytes(current_setting('max_wal_size'))";
+        let row = self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("reading sizes", &e))?;
+        Ok((row.get(0), row.get(1), row.get(2)))
+    }
+
     /// The server's clock.
     ///
     /// # Errors

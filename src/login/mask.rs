@@ -71,7 +71,10 @@ impl Plan {
     /// Whether a masked login is under the keys that this plan asks for.
     #[must_use]
     pub fn allows(&self, login: &MaskedLogin) -> bool {
-        let allows = |plan: &FieldPlan, masked: &MaskedField| plan.keys_of(masked.order).mask == masked.key_id();
+        let allows = |plan: &FieldPlan, masked: &MaskedField| {
+            let is_ordered = plan.from == plan.to || masked.order_key == plan.from.hash;
+            is_ordered && plan.keys_of(masked.order).mask == masked.key_id()
+        };
         allows(&self.ip, &login.ip) && allows(&self.device_id, &login.device_id)
     }
 }
@@ -176,6 +179,46 @@ impl FieldMasker {
             _ => &mut self.from,
         };
         let hash = side.hasher.as_ref().map_or(order, |hasher| hasher.hash(plaintext));
-        MaskedField { token: side.cipher.seal(plaintext), hash, order }
+        MaskedField { token: side.cipher.seal(plaintext), hash, order, order_key: self.plan.from.hash }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::Token;
+
+    fn key(id: u32) -> KeyId {
+        KeyId::new(id).unwrap_or_else(|| panic!("a key id"))
+    }
+
+    fn pair(mask: u32, hash: u32) -> KeyPair {
+        KeyPair { mask: key(mask), hash: key(hash) }
+    }
+
+    /// Masked late in a rotation that changed hashes, allowed by a plan of the next: only if its order is of that one.
+    #[test]
+    fn an_order_of_an_earlier_rotation_tells_nothing_of_a_later_watermark() {
+        let token = Token::parse("ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g").unwrap_or_else(|e| panic!("{e}"));
+        let field =
+            |order_key| MaskedField { token: token.clone(), hash: Uuid::nil(), order: Uuid::max(), order_key: key(order_key) };
+        let login = |order_key| MaskedLogin {
+            user_id: String::new(),
+            device_type: None,
+            ip: field(order_key),
+            device_id: field(order_key),
+            locale: None,
+            app_version: 0,
+            create_date: jiff::civil::Date::MIN,
+        };
+        let plan = |from, to, watermark| {
+            let field = FieldPlan { from, to, watermark };
+            Plan { ip: field, device_id: field, seal: key(3) }
+        };
+        let running = plan(pair(7, 5), pair(9, 5), Uuid::from_u128(u128::MAX / 2));
+        assert!(running.allows(&login(5)), "above the watermark, still under the old key");
+        assert!(!running.allows(&login(2)), "the same by another order");
+        let quiet = plan(pair(7, 5), pair(7, 5), Uuid::nil());
+        assert!(quiet.allows(&login(2)), "without a rotation there is no order");
     }
 }

@@ -2,6 +2,7 @@
 
     load --file     beside a COPY of the same masked rows into a table with the same columns and indexes
     unmask --from   beside the SELECT that fetches the rows of the same hashes
+    rotate-keys     beside an UPDATE of the same columns, and beside loads (bench_rotation.py)
     audit verify    of an export in which every record is signed, with the public key alone
 
 Invariant: both sides of a comparison handle the same rows on the same server, taking turns, and what they did is checked;
@@ -11,85 +12,20 @@ Bounded: ROWS rows, HASHES hashes, RECORDS records, ROUNDS rounds, loopback only
 
 import json
 import os
-import platform
-import random
-import re
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROWS = int(os.environ.get("BENCH_ROWS", "500000"))
+sys.dont_write_bytecode = True
+
+from bench_rotation import measure_loads_beside, measure_rotations, print_loads_beside, print_rotations
+from bench_tools import BINARY, ROUNDS, ROWS, environment, fresh, loginetl, print_machine, psql, spread, write_events
+
 HASHES = int(os.environ.get("BENCH_HASHES", "10000"))
 RECORDS = int(os.environ.get("BENCH_RECORDS", "50000"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-BINARY = os.environ["LOGINETL_BIN"]
-PSQL = os.path.join(os.environ["LOGINETL_TEST_PG_BIN"], "psql")
-ADMIN = os.environ["LOGINETL_TEST_DATABASE_URL"]
 COLUMNS = "user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash"
-
-
-def url_of(database):
-    return re.sub(r"/[^/?]*(\?|$)", rf"/{database}\1", ADMIN, count=1) if "?" in ADMIN else f"{ADMIN.rsplit('/', 1)[0]}/{database}"
-
-
-def psql(database, sql):
-    command = [PSQL, "-XqAt", "-v", "ON_ERROR_STOP=1", url_of(database), "-c", sql]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def environment(database):
-    return {**os.environ, "LOGINETL_DATABASE_URL": url_of(database)}
-
-
-def loginetl(database, *args):
-    """Runs the binary; returns its summary, wall seconds, CPU seconds and peak RSS in MiB."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
-    process = subprocess.Popen([BINARY, *args, "--format", "json"], env=environment(database), stdout=subprocess.PIPE)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, peak_rss(process.pid))
-        time.sleep(0.02)
-    wall = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode != 0:
-        sys.exit(f"loginetl {' '.join(args)} ended with {process.returncode}")
-    last = process.stdout.read().decode().strip().splitlines()[-1]
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return json.loads(last), wall, cpu, peak
-
-
-def peak_rss(pid):
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as status:
-            found = re.search(r"VmHWM:\s+(\d+) kB", status.read())
-            return int(found.group(1)) / 1024 if found else 0
-    except OSError:
-        return 0
-
-
-def write_events(path):
-    """Events as apps send them: addresses and devices repeat, a third of the locales is null."""
-    seeded = random.Random(1)
-    with open(path, "w", encoding="ascii") as out:
-        for number in range(ROWS):
-            address = f"{seeded.randrange(1, 224)}.{seeded.randrange(256)}.{seeded.randrange(256)}.{seeded.randrange(64)}"
-            device = f"{seeded.randrange(1000):03}-{seeded.randrange(100):02}-{seeded.randrange(10000):04}"
-            locale = seeded.choice(['"DE"', '"US"', "null"])
-            user = f"{seeded.getrandbits(128):032x}"
-            out.write(
-                f'{{"user_id": "{user}", "app_version": "2.{number % 10}.{number % 7}", "device_type": "android", '
-                f'"ip": "{address}", "locale": {locale}, "device_id": "{device}"}}\n'
-            )
-
-
-def fresh(database):
-    psql("postgres", f"drop database if exists {database}")
-    psql("postgres", f"create database {database}")
-    loginetl(database, "init")
 
 
 def main():
@@ -97,6 +33,9 @@ def main():
         print_machine()
         print_loads(*measure_loads(folder))
         print_recovery(*measure_recovery(folder))
+        psql("bench_load", "drop table wanted")
+        print_rotations(*measure_rotations())
+        print_loads_beside(*measure_loads_beside(folder))
         print_verification(*measure_verification(folder))
     for database in ["bench_load", "bench_copy"]:
         psql("postgres", f"drop database {database}")
@@ -105,7 +44,7 @@ def main():
 def measure_loads(folder):
     """Leaves the loaded rows in bench_load."""
     events, masked = os.path.join(folder, "events.jsonl"), os.path.join(folder, "masked.bin")
-    write_events(events)
+    write_events(events, ROWS)
     fresh("bench_load")
     loginetl("bench_load", "load", "--file", events)
     export = f"\\copy (select {COLUMNS} from user_logins) to '{masked}' (format binary)"
@@ -181,22 +120,6 @@ def measure_verification(folder):
     return walls, cpus
 
 
-def print_machine():
-    settings = psql(
-        "postgres",
-        "select string_agg(name || '=' || current_setting(name), ' ' order by name) from pg_settings "
-        "where name in ('fsync', 'synchronous_commit', 'shared_buffers', 'max_wal_size')",
-    )
-    version = psql("postgres", "show server_version")
-    print(f"machine   {os.cpu_count()} cores, {platform.machine()}, {cpu_model()}")
-    print(f"server    PostgreSQL {version}, {settings}")
-    print(f"method    {ROWS} rows, {ROUNDS} rounds taking turns, medians (range)", flush=True)
-
-
-def spread(values, unit, digits=0):
-    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f}-{max(values):,.{digits}f}) {unit}"
-
-
 def print_loads(loads, copies, ratios, cpus, peaks):
     print()
     print(f"  load --file: parse, validate, mask, COPY      {spread(loads, 'rows/s')}")
@@ -221,15 +144,6 @@ def print_verification(walls, cpus):
     print(f"  {f'audit verify --file, {RECORDS:,} signed records':45} {spread(walls, 's', 2)}")
     print(f"  {f'records a second, on {os.cpu_count()} cores':45} {1 / a_record:,.0f}")
     print(f"  time a record; CPU of loginetl a record       {a_record * 1e6:.0f} µs; {cpu:.0f} µs", flush=True)
-
-
-def cpu_model():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as info:
-            found = re.search(r"model name\s*:\s*(.+)", info.read())
-            return found.group(1) if found else "unknown processor"
-    except OSError:
-        return "unknown processor"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The main job from end to end, told step by step: events on a queue become masked rows in which duplicates still match;
-# one value comes back, for a reason, and the log that tells of it cannot be changed unnoticed.
+# one value comes back, for a reason; keys are replaced while events stream in, and duplicates go on matching; and the log
+# that tells of it all cannot be changed unnoticed.
 # Run by `make demo` inside servers.py, which brings PostgreSQL, LocalStack, the keys and the queue, and takes them away.
 #
-# Invariant: every step does what its headline says on real parts, or the demo stops there with an error.
+# Invariant: every step does what its headline says on real parts, or the demo stops there with an error. However it
+# ends, no process that it started goes on.
 set -euo pipefail
 
 readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,9 +14,12 @@ readonly LOGINETL=${LOGINETL_BIN:-$HERE/../../target/debug/loginetl}
 readonly OWNER_URL=$LOGINETL_DATABASE_URL
 readonly PSQL=$LOGINETL_TEST_PG_BIN/psql
 readonly REASON='five users, one address'
+readonly MORE=9000      # further logins, so that a rotation has something to do
+readonly MOST_ROUNDS=30 # so often at most is the sample sent to make a stream
 
 main() {
-    trap 'status=$?; [ $status -eq 0 ] || say "The demo stopped here with status $status; see the error above." >&2' EXIT
+    scratch=$(mktemp -d) running=' '
+    trap 'clean_up $?' EXIT
     if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
     prepare
     send
@@ -26,6 +31,9 @@ main() {
     load_a_file_twice
     refuse_the_analyst
     unmask
+    rotate_while_events_stream_in
+    open_an_old_token
+    destroy_the_old_key
     look_into_the_log
     edit_a_record
     cut_the_tail
@@ -38,10 +46,11 @@ prepare() {
     owner "create role demo_loader   login in role loginetl_loader"
     owner "create role demo_analyst  login in role loginetl_analyst"
     owner "create role demo_unmasker login in role loginetl_unmasker"
+    owner "create role demo_rotator  login in role loginetl_rotator"
     owner "create role demo_auditor  login in role loginetl_auditor"
     say
-    say "Four people join: demo_loader may load, demo_analyst may only read the masked rows, demo_unmasker may recover"
-    say "a value for a reason, demo_auditor may read the log of it all."
+    say "Five people join: demo_loader may load, demo_analyst may only read the masked rows, demo_unmasker may recover a"
+    say "value for a reason, demo_rotator may replace keys, demo_auditor may read the log of it all."
 }
 
 send() {
@@ -89,7 +98,7 @@ recognise_spellings() {
 look_into_quarantine() {
     step "What was no login event waits in the quarantine, sealed"
     be demo_loader
-    loginetl quarantine list
+    fitted_loginetl quarantine list
 }
 
 load_a_file_twice() {
@@ -112,28 +121,107 @@ unmask() {
     be demo_unmasker
     loginetl check
     loginetl unmask --ip-hash "$address" --reason "$REASON" --ticket SEC-17
-    kept_head=$(owner "select seq || ':' || encode(hash, 'hex') from audit.head")
+    request=$(last_request)
     say
     say "Before the value was shown, the request and what came of it were committed, and signed by KMS. The audit head is"
     say "for keeping: it is evidence of all records up to this one."
 }
 
+rotate_while_events_stream_in() {
+    step "New keys for all rows while events stream in; an analyst groups by tokens before, meanwhile and afterwards"
+    local groups whole before meanwhile='' now after loader sender rotator rows snapshots=0 latest=$((SECONDS + 90))
+    groups="select left(masked_ip, 14), count(distinct user_id) from user_logins group by masked_ip
+  having count(distinct user_id) > 1 order by count(distinct user_id) desc, min(ip_hash::text)"
+    whole="select count(distinct masked_ip) = count(distinct ip_hash)
+   and count(distinct masked_device_id) = count(distinct device_id_hash) from user_logins"
+    say
+    say "$MORE logins more, each of an address and a device of its own, so that there is something to do:"
+    be demo_loader
+    more_events | loginetl load --file -
+    old_token=$(owner "select masked_ip from user_logins where ip_hash = '$address' limit 1")
+    old_key=$(cut -d. -f2 <<<"$old_token")
+    rows=$(owner "select count(*) from user_logins")
+    before=$(answer "$groups")
+
+    say
+    say "From here on the sample is sent again and again. One program loads what comes, another rotates:"
+    start sender keep_sending
+    sender=$!
+    show '$ loginetl load --follow &'
+    start loader "$LOGINETL" load --follow
+    loader=$!
+    show '$ loginetl rotate-keys &'
+    be demo_rotator
+    start rotator "$LOGINETL" rotate-keys
+    rotator=$!
+    while kill -0 "$rotator" 2>/dev/null; do
+        [ "$SECONDS" -lt "$latest" ] || fail "the rotation does not come to its end"
+        [ "$(answer "$whole")" = t ] || fail "a value has two tokens"
+        snapshots=$((snapshots + 1))
+        now=$(answer "$groups")
+        if [ -z "$meanwhile" ] && under_two_keys "$now"; then
+            meanwhile=$now
+            say
+            say "It is under way: some of the groups have their new tokens. May the old key go?"
+            expect 3 loginetl keys destroy "$old_key" --yes
+        fi
+        sleep 0.1 # for those who work
+    done
+    say
+    ended rotator "$rotator"
+    touch "$scratch/enough"
+    ended sender "$sender" >/dev/null
+    rows=$((rows + $(wc -l <"$scratch/sender") * $(grep -c '"user_id": "' "$SAMPLE")))
+    await_rows "$rows"
+    kill -TERM "$loader"
+    say
+    say "The sample was sent $(wc -l <"$scratch/sender" | tr -d ' ') times. The loader, stopped in order, has loaded every event once:"
+    say
+    ended loader "$loader"
+    after=$(answer "$groups")
+
+    show "$whole"
+    say "was true in each of $snapshots snapshots, taken one after the other while the rotation ran. GROUP BY found the same groups:"
+    show "$groups"
+    [ -n "$meanwhile" ] || say "(no snapshot fell into the moment in which these groups were under two keys: it was too short)"
+    side_by_side "$before" "${meanwhile:-$before}" "$after"
+    be demo_rotator
+    fitted_loginetl keys list
+}
+
+open_an_old_token() {
+    step "A token that somebody copied before the rotation still opens"
+    be demo_unmasker
+    fitted_loginetl unmask --token "$old_token" --reason 'a list of last month'
+}
+
+destroy_the_old_key() {
+    step "The old key is destroyed: not before its time, which is a month, and then for good"
+    be demo_rotator
+    expect 3 loginetl keys destroy "$old_key" --yes
+    say
+    say "Nobody has a list of last month here, so it may go at once:"
+    loginetl keys destroy "$old_key" --after 0m --yes
+    be demo_unmasker
+    expect 1 fitted_loginetl unmask --token "$old_token" --reason 'a list of last month'
+    say
+    say "Nobody can open that token again, nor one like it in an export or a backup. The row is under the new key, and opens:"
+    loginetl unmask --ip-hash "$address" --reason 'is it still there?'
+    kept_head=$(owner "select seq || ':' || encode(hash, 'hex') from audit.head")
+}
+
 look_into_the_log() {
-    step "What the log says of it, the refusal included; is the log whole and genuine?"
+    step "What the log says of it all, the refusal included; is the log whole and genuine?"
     be demo_auditor
-    if [ -t 1 ]; then
-        loginetl audit list --kind unmask
-    else
-        loginetl audit list --kind unmask | page
-    fi
+    fitted_loginetl audit list --kind unmask
+    fitted_loginetl audit list --user demo_rotator
     loginetl audit verify
     loginetl status
 }
 
 edit_a_record() {
-    step "Somebody with all rights on the database gives the request another reason"
-    local request edit
-    request=$(owner "select max(seq) from audit.log where kind = 'unmask.request'")
+    step "Somebody with all rights on the database gives the first request another reason"
+    local edit
     edit="update audit.log set record = replace(record, '$REASON', 'a routine test') where seq = $request"
     expect 1 superuser "$edit"
     say
@@ -149,9 +237,8 @@ update audit.log set record = replace(record, 'a routine test', '$REASON') where
 }
 
 cut_the_tail() {
-    step "Somebody makes the log end before the request; only a head that was kept tells"
-    local last
-    last=$(owner "select max(seq) - 1 from audit.log where kind = 'unmask.request'")
+    step "Somebody makes the log end before the last request; only a head that was kept tells"
+    local last=$(($(last_request) - 1))
     superuser "set session_replication_role = replica;
 delete from audit.signatures where seq > $last;
 delete from audit.log where seq > $last;
@@ -168,6 +255,7 @@ what_next() {
     tests/env/send.py tests/env/sample.jsonl  sends events, with the Python that $LOGINETL_TEST_PYTHON names
     loginetl load --follow                    loads as messages arrive; Ctrl-C stops in order
     loginetl load --dry-run --max-messages 5  masked rows on the screen, nothing written
+    loginetl rotate-keys --compromised        a key has leaked: new keys for tokens, hashes and the quarantine
     loginetl quarantine retry                 loads what parses now
     loginetl quarantine purge --all           deletes it for good, after asking
     loginetl unmask --find-ip - --reason …    which rows hold an address that you know? reads it from standard input
@@ -178,58 +266,52 @@ what_next() {
 TEXT
 }
 
-# --- telling and doing ---------------------------------------------------------------------------
+# --- a rotation beside a stream ------------------------------------------------------------------
 
-say() { printf '%s\n' "$*"; }
-
-number=0
-step() {
-    number=$((number + 1))
-    printf '\n\n%s%d. %s%s\n' "$bold" "$number" "$*" "$plain"
+more_events() {
+    awk -v count="$MORE" 'BEGIN {
+        for (i = 0; i < count; i++)
+            printf "{\"user_id\": \"user-%d\", \"app_version\": \"2.3\", \"device_type\": \"ios\", \"ip\": \"198.18.%d.%d\", " \
+                "\"locale\": null, \"device_id\": \"000-%02d-%04d\"}\n", i, i / 256, i % 256, i / 10000, i % 10000
+    }'
 }
 
-# What is typed; what comes of it follows.
-show() { printf '\n%s%s%s\n' "$dim" "$*" "$plain"; }
-
-# From here on commands and queries run as this database user.
-be() { export LOGINETL_DATABASE_URL=${OWNER_URL/:\/\/postgres@/://$1@}; }
-
-loginetl() {
-    local word line='$ loginetl'
-    for word; do
-        case $word in *\ *) line+=" '$word'" ;; *) line+=" $word" ;; esac
+# A line for every round.
+keep_sending() {
+    local round
+    for ((round = 0; round < MOST_ROUNDS; round++)); do
+        [ ! -e "$scratch/enough" ] || break
+        "$LOGINETL_TEST_PYTHON" "$HERE/send.py" "$SAMPLE"
     done
-    show "$line"
-    "$LOGINETL" "$@"
 }
 
-# A command that has to end with this status; with any other the demo stops.
-expect() {
-    local wanted=$1 status=0
-    shift
-    "$@" || status=$?
-    say "(exit code $status)"
-    [ "$status" -eq "$wanted" ] || { say "error: exit code $wanted was due here" >&2; exit 1; }
+await_rows() {
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        [ "$(owner "select count(*) from user_logins")" -ne "$1" ] || return 0
+        sleep 0.1
+    done
+    fail "$1 rows were due, and there are $(owner "select count(*) from user_logins")"
 }
 
-# Lines cut to the width of a page, for output that only a terminal makes fit.
-page() { LC_ALL=C.UTF-8 sed -E 's/^(.{119}).+/\1…/'; }
-
-owner() { "$PSQL" -XqAt -v ON_ERROR_STOP=1 -v VERBOSITY=terse -c "$1" "$OWNER_URL"; }
-
-superuser() {
-    show "$1"
-    owner "$1"
+# Whether some of these groups are under the old key, and others are not.
+under_two_keys() {
+    local old all
+    old=$(grep -c "^ip1\.$old_key\." <<<"$1") || true
+    all=$(wc -l <<<"$1")
+    [ "$old" -gt 0 ] && [ "$old" -lt "$all" ]
 }
 
-query() {
-    show "$1"
-    table "$1"
+# Three answers to one question: other tokens, and the same counts, or the demo stops.
+side_by_side() {
+    local answer
+    for answer in "$2" "$3"; do
+        [ "$(cut -d'|' -f2 <<<"$answer")" = "$(cut -d'|' -f2 <<<"$1")" ] || fail "the groups differ"
+    done
+    printf '%-14s  users │ %-14s  users │ %-14s  users\n' before meanwhile afterwards
+    paste -d'|' <(printf '%s\n' "$1") <(printf '%s\n' "$2") <(printf '%s\n' "$3") |
+        awk -F'|' '{ printf "%-14s  %5s │ %-14s  %5s │ %-14s  %5s\n", $1, $2, $3, $4, $5, $6 }'
 }
 
-table() {
-    "$PSQL" -Xq -v ON_ERROR_STOP=1 -P pager=off -P linestyle=unicode -P footer=off -P null=null \
-        -c "$1" "$LOGINETL_DATABASE_URL" | sed -e '${' -e '/^$/d' -e '}'
-}
-
+. "$HERE/demo_tools.sh"
 main "$@"

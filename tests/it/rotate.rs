@@ -18,6 +18,11 @@ const SPLIT: &str = "select
     and not exists (select from user_logins where ip_hash is not null group by ip_hash having count(distinct masked_ip) > 1)
     and not exists (select from user_logins group by device_id_hash having count(distinct masked_device_id) > 1)";
 
+/// The same in one pass over the rows, for many snapshots.
+const ONE_TOKEN: &str = "select
+    not exists (select from user_logins group by ip_hash having min(masked_ip) <> max(masked_ip))
+    and not exists (select from user_logins group by device_id_hash having min(masked_device_id) <> max(masked_device_id))";
+
 /// Events whose values repeat: `count` events over `values` addresses and devices.
 fn events(count: u32, values: u32, from: u32) -> Vec<String> {
     let one = |n: u32| {
@@ -140,7 +145,7 @@ async fn in_every_snapshot_all_rows_of_a_value_carry_one_token() {
             let (world, stop) = (&world, &stop);
             scope.spawn(move || {
                 let mut from = loader * 1_000_000;
-                while !stop.load(Ordering::SeqCst) {
+                while !stop.load(Ordering::SeqCst) && from < loader * 1_000_000 + 50_000 {
                     // Long enough under way for a step to come between its masking and its commit, if nothing kept it off.
                     world.load(&events(5_000, 300, from));
                     from += 5_000;
@@ -158,14 +163,14 @@ async fn in_every_snapshot_all_rows_of_a_value_carry_one_token() {
         scope.spawn(|| {
             let _stop = StopOnDrop(&stop);
             while !stop.load(Ordering::SeqCst) {
-                let whole: bool = runtime.block_on(reader.query_one(SPLIT, &[])).expect("a snapshot").get(0);
+                let whole: bool = runtime.block_on(reader.query_one(ONE_TOKEN, &[])).expect("a snapshot").get(0);
                 assert!(whole, "a value is split");
                 snapshots.fetch_add(1, Ordering::SeqCst);
             }
         });
     });
     let seen = snapshots.load(Ordering::SeqCst);
-    assert!(seen > 10, "{seen} snapshots");
+    assert!(seen > 50, "{seen} snapshots");
     assert!(is_whole(&world).await);
     every_token_opens(&world, 300).await;
 }
@@ -193,7 +198,10 @@ async fn several_rotators_at_once_make_one_rotation() {
         moved += summary(&output)["rows_moved"].as_i64().expect("a number");
     }
     assert_eq!(moved, 4_000, "each row once for each field");
-    assert_eq!(states(&world).await, ["1 mask retired", "2 hash active", "3 seal active", "4 mask active"]);
+    // Who was too late to start may have made a pending key, which the next rotation uses.
+    let states = states(&world).await;
+    let begun: Vec<_> = states.iter().filter(|state| !state.ends_with("pending")).collect();
+    assert_eq!(begun, ["1 mask retired", "2 hash active", "3 seal active", "4 mask active"]);
     assert_eq!(world.database.count("select from audit.log where kind = 'rotate.start'").await, 1);
     assert_eq!(world.run(&["audit", "verify"]).status.code(), Some(0));
 }

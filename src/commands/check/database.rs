@@ -20,6 +20,9 @@ pub(super) async fn check(target: &Target, findings: &mut Findings) -> Option<(S
     findings.ok("schema", "of this program's version");
     privileges(&session, findings).await;
     clock(&session, findings).await;
+    if login.is("loginetl_rotator") {
+        sizes(&session, findings).await;
+    }
     if login.groups.iter().any(|group| group != "loginetl_analyst") {
         audit(&session, findings).await;
     }
@@ -73,6 +76,25 @@ async fn clock(session: &Session, findings: &mut Findings) {
     } else {
         findings.ok("clock", "agrees with the database's");
     }
+}
+
+/// A rotation touches the pages of the table in the order of hashes, which is no order.
+async fn sizes(session: &Session, findings: &mut Findings) {
+    let Some((table, buffers, wal)) = findings.take("memory", session.sizes().await) else { return };
+    let mib = |bytes: i64| bytes / 1024 / 1024;
+    if table <= buffers && 2 * table <= wal {
+        return findings.ok("memory", "the table fits into shared_buffers, a rotation's WAL between two checkpoints");
+    }
+    findings.note(
+        "memory",
+        format!(
+            "table {} MiB, shared_buffers {} MiB, max_wal_size {} MiB: a rotation will be slow",
+            mib(table),
+            mib(buffers),
+            mib(wal)
+        ),
+        "for its time set shared_buffers to twice the table, and max_wal_size to 8 GB or more",
+    );
 }
 
 async fn audit(session: &Session, findings: &mut Findings) {
