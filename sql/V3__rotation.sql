@@ -84,8 +84,7 @@ declare
     hash_key bigint;
     successor bigint;
 begin
-    if exists (select from vault.rotation where finished_at is null)
-        or ('seal' = any (purposes) and exists (select from vault.data_keys where purpose = 'seal' and state = 'retiring')) then
+    if exists (select from vault.rotation where finished_at is null) then
         raise exception 'a rotation runs' using errcode = 'LG004';
     end if;
     select key_id into hash_key from vault.data_keys where purpose = 'hash' and state = 'active';

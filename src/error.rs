@@ -87,6 +87,9 @@ pub enum Error {
     /// Stopped before it was done, because something does not answer.
     #[error("stopped before all was done: something did not answer in time")]
     Stopped,
+    /// Stopped by a signal.
+    #[error("stopped before all was done")]
+    StoppedBySignal,
     /// A part of this process stopped by a defect of ours.
     #[error("a worker of this process panicked; what it had in hand is not written")]
     Panicked,
@@ -154,6 +157,7 @@ impl Error {
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
             Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
+            Self::StoppedBySignal => (Exit::Temporary, "run it again; it goes on where it was".to_owned()),
             Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
             Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
         }
@@ -196,6 +200,9 @@ fn db_advice(error: &DbError) -> (Exit, String) {
             ),
             SqlKind::Denied => {
                 (Exit::Refused, "connect as a login that is a member of the group this command needs (see the README: roles)")
+            }
+            SqlKind::Gate if error.is_overtaken() => {
+                (Exit::Temporary, "another process has changed it meanwhile; see: loginetl keys list, and run it again")
             }
             SqlKind::Gate => (
                 Exit::Refused,

@@ -46,7 +46,7 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
             progress.show(format!("{} rows masked", report.rows_masked));
         }
         if stop.is_cancelled() {
-            return Err(Error::Stopped);
+            return Err(Error::StoppedBySignal);
         }
     }
     drop(progress);

@@ -409,3 +409,19 @@ async fn plain_rows_of_an_earlier_loader_are_masked_in_place() {
     let loader = world.database.login("loginetl_loader").await;
     assert_eq!(world.run_as(&loader, &["backfill", "--ip-column", "ip"]).status.code(), Some(3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_open_holds_up_no_other_rotation() {
+    let (world, rotator) = world(10, 5).await;
+    world.queue.send(&["nonsense".to_owned(), "more".to_owned()]).await;
+    world.drain(0);
+    world.database.execute("update ingest.quarantine set sealed = substr(sealed, 1, 40) where id = 1").await;
+    let sealed = rotate(&world, &rotator, &["--purpose", "seal"]);
+    assert_eq!((sealed.status.code(), summary(&sealed)["bodies_sealed"].as_i64()), (Some(1), Some(1)), "{}", text(&sealed));
+    let masked = rotate(&world, &rotator, &[]);
+    assert_eq!(summary(&masked)["rows_moved"], 20, "{}", text(&masked));
+    assert_eq!(world.run(&["quarantine", "purge", "1", "--yes"]).status.code(), Some(0));
+    assert_eq!(rotate(&world, &rotator, &["--compromised"]).status.code(), Some(0));
+    assert_eq!(world.database.count("select from vault.data_keys where state = 'retiring'").await, 0);
+    assert_eq!(world.run(&["audit", "verify"]).status.code(), Some(0));
+}

@@ -28,7 +28,7 @@ use crate::{aws, output};
 /// When this login may not, or database or KMS cannot be used. What was moved until then stays moved.
 pub async fn run(args: RotateArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "rotate-keys")?;
-    let mut session = target.connect().await?;
+    let session = target.connect().await?;
     session.check_schema_version().await?;
     if args.dry_run {
         return dry_run::run(&session, args.format).await;
@@ -38,14 +38,11 @@ pub async fn run(args: RotateArgs, global: Global, environment: &Environment) ->
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
-    let started = match unfinished(&session).await? {
-        true => false,
-        false => start(&mut session, &args, environment, &kms, &signer).await?,
-    };
-    if !started {
+    let mut rotation = Rotating { target, session, kms, signer, duty: args.duty, stop, done: Done::default() };
+    let is_under_way = !rotation.session.rotations().await?.is_empty() || rotation.seals_what_was_left().await?;
+    if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
-    let mut rotation = Rotating { target, session, kms, signer, duty: args.duty, stop, done: Done::default() };
     let result = rotation.go_on().await;
     rotation.conclude(result, args.format).await
 }
@@ -83,48 +80,6 @@ async fn unfinished(session: &Session) -> Result<bool, Error> {
     Ok(resealing.is_some() || !session.rotations().await?.is_empty())
 }
 
-/// Makes the new keys and starts; false when another process was faster.
-async fn start(
-    session: &mut Session,
-    args: &RotateArgs,
-    environment: &Environment,
-    kms: &Kms,
-    signer: &Signer,
-) -> Result<bool, Error> {
-    let purposes: &[Purpose] = match (args.compromised, args.purpose) {
-        (true, _) => &[Purpose::Mask, Purpose::Hash, Purpose::Seal],
-        (false, RotatePurpose::Mask) => &[Purpose::Mask],
-        (false, RotatePurpose::Seal) => &[Purpose::Seal],
-    };
-    signer.try_out().await?;
-    let mut active: Vec<(Purpose, KeyId)> = Vec::new();
-    for purpose in purposes {
-        let key = session.key_in_state(*purpose, "active").await?.ok_or(VaultError::NoKeys)?;
-        active.push((*purpose, key));
-    }
-    let keys = KmsKeys {
-        ingest: environment.ingest_key(args.ingest_key.clone()),
-        recovery: environment.recovery_key(args.recovery_key.clone()),
-    };
-    for purpose in purposes {
-        pending_key(session, kms, *purpose, &keys).await?;
-    }
-    record_all(session, signer).await?;
-    let details = serde_json::json!({ "compromised": args.compromised, "version": env!("CARGO_PKG_VERSION") }).to_string();
-    let mut patience = Patience::default();
-    let head = loop {
-        match session.start_rotation(&active, &details).await {
-            Ok(head) => break head,
-            Err(error) if error.is_overtaken() => return Ok(false),
-            Err(error) if error.is_fence_taken() => patience.wait_for_the_fence(session).await?,
-            Err(error) => return Err(error.into()),
-        }
-    };
-    tracing::info!(purposes = ?purposes.iter().map(|p| p.name()).collect::<Vec<_>>(), "rotation started");
-    signer.sign(session, &head).await?;
-    Ok(true)
-}
-
 /// Records of this login that it could not sign, because it died.
 async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
     for kind in ["rotate.start", "rotate.end", "rotate.interrupted"] {
@@ -135,10 +90,60 @@ async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<()
 }
 
 impl Rotating {
+    /// Makes the new keys and starts; false when another process was faster.
+    async fn start(&mut self, args: &RotateArgs, environment: &Environment) -> Result<bool, Error> {
+        let Self { session, kms, signer, .. } = self;
+        let purposes: &[Purpose] = match (args.compromised, args.purpose) {
+            (true, _) => &[Purpose::Mask, Purpose::Hash, Purpose::Seal],
+            (false, RotatePurpose::Mask) => &[Purpose::Mask],
+            (false, RotatePurpose::Seal) => &[Purpose::Seal],
+        };
+        signer.try_out().await?;
+        let mut active: Vec<(Purpose, KeyId)> = Vec::new();
+        for purpose in purposes {
+            let key = session.key_in_state(*purpose, "active").await?.ok_or(VaultError::NoKeys)?;
+            active.push((*purpose, key));
+        }
+        let keys = KmsKeys {
+            ingest: environment.ingest_key(args.ingest_key.clone()),
+            recovery: environment.recovery_key(args.recovery_key.clone()),
+        };
+        for purpose in purposes {
+            pending_key(session, kms, *purpose, &keys).await?;
+        }
+        record_all(session, signer).await?;
+        let details = serde_json::json!({ "compromised": args.compromised, "version": env!("CARGO_PKG_VERSION") }).to_string();
+        let mut patience = Patience::default();
+        let head = loop {
+            match session.start_rotation(&active, &details).await {
+                Ok(head) => break head,
+                Err(error) if error.is_overtaken() => return Ok(false),
+                Err(error) if error.is_fence_taken() => patience.wait_for_the_fence(session).await?,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        tracing::info!(purposes = ?purposes.iter().map(|p| p.name()).collect::<Vec<_>>(), "rotation started");
+        signer.sign(session, &head).await?;
+        Ok(true)
+    }
+
+    /// Whether a rotation of the seal key was left unfinished: there are bodies to be sealed anew, and now they are. What
+    /// does not open is no such thing, and holds up no other rotation.
+    async fn seals_what_was_left(&mut self) -> Result<bool, Error> {
+        if self.session.key_in_state(Purpose::Seal, "retiring").await?.is_none() {
+            return Ok(false);
+        }
+        let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+        self.seal_all_anew(&keys).await?;
+        let is_stuck = self.done.bodies_sealed == 0 && !self.done.not_opened.is_empty();
+        self.done.not_opened.clear();
+        Ok(!is_stuck)
+    }
+
     /// Sweeps both fields, seals bodies anew, and retires what is empty.
     async fn go_on(&mut self) -> Result<Vec<i64>, Error> {
-        let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
-        self.sweep_all(&keys).await?;
+        let mut keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+        self.sweep_all(&mut keys).await?;
         self.seal_all_anew(&keys).await?;
         let details = serde_json::json!({
             "rows_moved": self.done.rows_moved,

@@ -18,7 +18,7 @@ impl Rotating {
         let mut after = 0;
         loop {
             if self.stop.is_cancelled() {
-                return Err(Error::Stopped);
+                return Err(Error::StoppedBySignal);
             }
             let page = self.session.old_seals(active, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };

@@ -9,7 +9,8 @@ use super::{NotOpened, Rotating};
 use crate::db::{Move, Rotation, Value};
 use crate::error::Error;
 use crate::output::{self, Progress};
-use crate::vault::{Converter, SweepKeys};
+use crate::token::KeyId;
+use crate::vault::{Converter, SweepKeys, VaultError};
 
 /// Rows that a step moves, unless a single value has more.
 const ROWS: i64 = 5_000;
@@ -18,13 +19,13 @@ const NAMED: usize = 1_000;
 
 impl Rotating {
     /// Takes every unfinished rotation to its end.
-    pub(super) async fn sweep_all(&mut self, keys: &SweepKeys) -> Result<(), Error> {
+    pub(super) async fn sweep_all(&mut self, keys: &mut SweepKeys) -> Result<(), Error> {
         let progress = output::stderr_is_terminal().then(Progress::start);
         let (mut patience, begun) = (Patience::default(), Instant::now());
-        let mut first: Option<Rotation> = None;
+        let (mut first, mut unknown): (Option<Rotation>, Option<KeyId>) = (None, None);
         while let Some(rotation) = self.current().await? {
             if self.stop.is_cancelled() {
-                return Err(Error::Stopped);
+                return Err(Error::StoppedBySignal);
             }
             let since = first.filter(|known| known.field == rotation.field).unwrap_or(rotation);
             first = Some(since);
@@ -36,6 +37,11 @@ impl Rotating {
                 Ok(()) => {
                     patience.renew();
                     self.pause(started.elapsed()).await;
+                }
+                // Another process ended this rotation, and the next one has other keys.
+                Err(Error::Vault(VaultError::Unreadable(key))) if unknown != Some(key) => {
+                    unknown = Some(key);
+                    *keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
                 }
                 Err(error) => {
                     patience.bear(error).await?;
