@@ -158,14 +158,16 @@ rotate_while_events_stream_in() {
         [ "$SECONDS" -lt "$latest" ] || fail "the rotation does not come to its end"
         [ "$(answer "$whole")" = t ] || fail "a value has two tokens"
         snapshots=$((snapshots + 1))
-        now=$(answer "$groups")
-        if [ -z "$meanwhile" ] && under_two_keys "$now"; then
-            meanwhile=$now
-            say
-            say "It is under way: some of the groups have their new tokens. May the old key go?"
-            expect 3 loginetl keys destroy "$old_key" --yes
+        if [ -z "$meanwhile" ]; then
+            now=$(answer "$groups")
+            if under_two_keys "$now"; then
+                meanwhile=$now
+                say
+                say "It is under way: some of the groups have their new tokens. May the old key go?"
+                expect 3 loginetl keys destroy "$old_key" --yes
+            fi
         fi
-        sleep 0.1 # for those who work
+        sleep 0.05 # for those who work
     done
     say
     ended rotator "$rotator"
