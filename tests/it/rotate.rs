@@ -253,17 +253,21 @@ async fn killed_at_every_durable_step_and_run_again_it_ends_as_a_quiet_one() {
     ends_as_a_quiet_one(&world, &rotator).await;
 }
 
-/// One more run: all rows under the active key, no key on its way, every token opens, the log is intact.
 async fn ends_as_a_quiet_one(world: &World, rotator: &Login) {
+    ends_as_a_quiet_one_of(world, rotator, 100, 3_000).await;
+}
+
+/// One more run: all rows under the active key, no key on its way, every token opens, the log is intact.
+async fn ends_as_a_quiet_one_of(world: &World, rotator: &Login, values: usize, rows: i64) {
     let output = rotate(world, rotator, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let active: String =
         world.database.query("select key_id::text from vault.data_keys where purpose = 'mask' and state = 'active'").await[0]
             .get(0);
-    assert_eq!(rows_by_key(world).await, [(format!("device_id {active}"), 3_000), (format!("ip {active}"), 3_000)]);
+    assert_eq!(rows_by_key(world).await, [(format!("device_id {active}"), rows), (format!("ip {active}"), rows)]);
     let odd = "select from vault.data_keys where state in ('pending', 'retiring')";
     assert_eq!(world.database.count(odd).await, 0, "{:?}", states(world).await);
-    every_token_opens(world, 100).await;
+    every_token_opens(world, values).await;
     assert_eq!(world.run(&["audit", "verify"]).status.code(), Some(0), "what a kill left unsigned was signed by the next run");
 }
 
@@ -424,4 +428,58 @@ async fn a_body_that_does_not_open_holds_up_no_other_rotation() {
     assert_eq!(rotate(&world, &rotator, &["--compromised"]).status.code(), Some(0));
     assert_eq!(world.database.count("select from vault.data_keys where state = 'retiring'").await, 0);
     assert_eq!(world.run(&["audit", "verify"]).status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_outlives_lost_connections_and_a_full_disk() {
+    let (world, rotator) = world(12_000, 400).await;
+    // A full disk, as the server reports one, until somebody makes room.
+    world
+        .database
+        .execute(
+            "create function public.full_disk() returns trigger language plpgsql as
+                 $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
+             create trigger full_disk before update on vault.rotation for each row execute function public.full_disk()",
+        )
+        .await;
+    let mut command = world.command(&["rotate-keys", "--duty", "20%", "--format", "json"]);
+    let running = Running::start(command.env("LOGINETL_DATABASE_URL", &rotator.url));
+    eventually("it has begun", async || world.database.count("select from vault.rotation").await == 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(is_whole(&world).await);
+    world.database.execute("drop trigger full_disk on vault.rotation").await;
+    for _ in 0..3 {
+        let theirs = format!("with theirs as materialized (select pid from pg_stat_activity where usename = '{}')", rotator.user);
+        world.database.execute(&format!("{theirs} select pg_terminate_backend(pid) from theirs")).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert!(is_whole(&world).await);
+    }
+    let output = running.finish();
+    // A connection that is lost at the very end leaves the rest to the next run.
+    assert!([Some(0), Some(4)].contains(&output.status.code()), "{}", text(&output));
+    ends_as_a_quiet_one_of(&world, &rotator, 400, 12_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn if_kms_refuses_in_the_middle_nothing_is_lost() {
+    for (target, answer, exit) in [
+        ("TrentService.Decrypt", r#"{"__type": "AccessDeniedException"}"#, 3),
+        ("TrentService.Encrypt", r#"{"__type": "ThrottlingException"}"#, 4),
+        ("TrentService.Sign", r#"{"__type": "KMSInvalidStateException"}"#, 3),
+    ] {
+        let (world, rotator) = world(300, 100).await;
+        let calls = AtomicUsize::new(0);
+        // The first call of the kind passes: for Sign, that is the trial before anything is begun.
+        let refused = Proxy::start(move |called| {
+            let is_refused = called == target && calls.fetch_add(1, Ordering::SeqCst) > 0;
+            if is_refused { Action::Answer(400, answer) } else { Action::Forward }
+        });
+        let mut world = world.through(&refused);
+        let output = rotate(&world, &rotator, &[]);
+        assert_eq!(output.status.code(), Some(exit), "{target}: {}", text(&output));
+        assert!(is_whole(&world).await);
+        world.endpoint = None;
+        world.load(&events(10, 100, 5_000));
+        ends_as_a_quiet_one_of(&world, &rotator, 100, 310).await;
+    }
 }
