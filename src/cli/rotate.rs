@@ -66,7 +66,7 @@ pub enum KeysCommand {
     /// Put new KMS keys around the same data keys. Does not cure a leaked data key: that takes rotate-keys --compromised
     #[command(after_help = "Examples:\n  loginetl keys rewrap --ingest-key alias/new-ingest --recovery-key alias/new-recovery")]
     Rewrap(RewrapArgs),
-    /// Destroy a retired data key for good: what is under it, in copies and backups too, is lost
+    /// Destroy a retired data key for good: copied tokens under it do not open any more
     #[command(after_help = "Examples:\n  loginetl keys destroy 1\n  loginetl keys destroy 1 --after 90d --yes")]
     Destroy(DestroyArgs),
 }

@@ -207,7 +207,8 @@ destroy_the_old_key() {
     be demo_unmasker
     expect 1 fitted_loginetl unmask --token "$old_token" --reason 'a list of last month'
     say
-    say "Nobody can open that token again, nor one like it in an export or a backup. The row is under the new key, and opens:"
+    say "That token does not open any more, nor does one like it in an export; only a backup of the vault from before could"
+    say "bring its key back. The rows of that address are under the new key, and open:"
     loginetl unmask --ip-hash "$address" --reason 'is it still there?'
     kept_head=$(owner "select seq || ':' || encode(hash, 'hex') from audit.head")
 }

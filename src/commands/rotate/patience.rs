@@ -16,12 +16,14 @@ const FAULTS: usize = 18;
 /// The patience of one process.
 pub(super) struct Patience {
     fence: u32,
+    /// Time spent waiting for the fence since all was well; it is no work.
+    waited: Duration,
     pauses: ExponentialBackoff,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { fence: 0, pauses: pauses() }
+        Self { fence: 0, waited: Duration::ZERO, pauses: pauses() }
     }
 }
 
@@ -31,6 +33,11 @@ fn pauses() -> ExponentialBackoff {
 }
 
 impl Patience {
+    /// How long this process has only waited.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// All is well again.
     pub(super) fn renew(&mut self) {
         *self = Self::default();
@@ -45,6 +52,8 @@ impl Patience {
         }
         let pause = 20 + u64::from(self.fence.min(10)) * 20;
         tokio::time::sleep(Duration::from_millis(pause)).await;
+        // And the quarter of a second for which the server let it try.
+        self.waited += Duration::from_millis(pause + 250);
         Ok(())
     }
 

@@ -35,8 +35,9 @@ impl Rotating {
             let started = Instant::now();
             match self.step(keys, rotation, &mut patience).await {
                 Ok(()) => {
+                    let worked = started.elapsed().saturating_sub(patience.waited());
                     patience.renew();
-                    self.pause(started.elapsed()).await;
+                    self.pause(worked).await;
                 }
                 // Another process ended this rotation, and the next one has other keys.
                 Err(Error::Vault(VaultError::Unreadable(key))) if unknown != Some(key) => {
