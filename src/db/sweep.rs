@@ -59,91 +59,6 @@ pub struct Step<'a> {
     next: Uuid,
 }
 
-/// The statements of one field; see [`field_sql`].
-struct FieldSql {
-    values: &'static str,
-    left: &'static str,
-    moved: &'static str,
-}
-
-/// `values`: the next `$3` rows after `$1` that are not under the key with prefix `$2`. `left`: such rows in `$1..$3`.
-/// `moved`: gives rows their new tokens and hashes. The range is part of each, so that the index on hashes serves it.
-macro_rules! field_sql {
-    ($masked:literal, $hash:literal) => {
-        FieldSql {
-            values: concat!(
-                "select h, t, count(*) from (select ",
-                $hash,
-                " as h, ",
-                $masked,
-                " as t from public.user_logins where ",
-                $hash,
-                " > $1 and not starts_with(coalesce(",
-                $masked,
-                ", ''), $2) order by ",
-                $hash,
-                " limit $3) s group by 1, 2 order by 1"
-            ),
-            left: concat!(
-                "select ",
-                $hash,
-                ", ",
-                $masked,
-                ", count(*) from public.user_logins where ",
-                $hash,
-                " > $1 and ",
-                $hash,
-                " <= $3 and not starts_with(coalesce(",
-                $masked,
-                ", ''), $2) group by 1, 2"
-            ),
-            moved: concat!(
-                "update public.user_logins u set ",
-                $masked,
-                " = n.new_token, ",
-                $hash,
-                " = n.new_hash \
-                 from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
-                 where u.",
-                $hash,
-                " = n.hash and u.",
-                $masked,
-                " = n.token and u.",
-                $hash,
-                " > $5 and u.",
-                $hash,
-                " <= $6"
-            ),
-        }
-    };
-}
-
-/// Without a change of hashes, the index entry stays, and so does the row on its page.
-macro_rules! token_sql {
-    ($masked:literal, $hash:literal) => {
-        concat!(
-            "update public.user_logins u set ",
-            $masked,
-            " = n.new_token \
-             from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
-             where u.",
-            $hash,
-            " = n.hash and u.",
-            $masked,
-            " = n.token and u.",
-            $hash,
-            " > $5 and u.",
-            $hash,
-            " <= $6"
-        )
-    };
-}
-
-const IP: FieldSql = field_sql!("masked_ip", "ip_hash");
-const DEVICE_ID: FieldSql = field_sql!("masked_device_id", "device_id_hash");
-const IP_TOKENS: &str = token_sql!("masked_ip", "ip_hash");
-const DEVICE_ID_TOKENS: &str = token_sql!("masked_device_id", "device_id_hash");
-
 /// The planner would read the whole table for a step of some size; the index on hashes is always better.
 const SETTINGS: &str = "\
     set local lock_timeout = '250ms'; \
@@ -157,11 +72,42 @@ const SETTINGS: &str = "\
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Rotation {
-    fn sql(&self) -> FieldSql {
+    /// Its columns of tokens and of hashes.
+    const fn columns(&self) -> (&'static str, &'static str) {
         match self.field {
-            Field::Ip => IP,
-            Field::DeviceId => DEVICE_ID,
+            Field::Ip => ("masked_ip", "ip_hash"),
+            Field::DeviceId => ("masked_device_id", "device_id_hash"),
         }
+    }
+
+    /// The next `$3` rows after `$1` that are not under the key with prefix `$2`.
+    fn next_sql(&self) -> String {
+        let (masked, hash) = self.columns();
+        format!(
+            "select h, t, count(*) from (select {hash} as h, {masked} as t from public.user_logins \
+             where {hash} > $1 and not starts_with(coalesce({masked}, ''), $2) order by {hash} limit $3) s group by 1, 2 order by 1"
+        )
+    }
+
+    /// Such rows in the range from `$1` to `$3`.
+    fn left_sql(&self) -> String {
+        let (masked, hash) = self.columns();
+        format!(
+            "select {hash}, {masked}, count(*) from public.user_logins \
+             where {hash} > $1 and {hash} <= $3 and not starts_with(coalesce({masked}, ''), $2) group by 1, 2"
+        )
+    }
+
+    /// Gives rows their new tokens, and hashes where these change: else the index entry stays, and the row on its page.
+    /// The range is part of it, so that the index on hashes serves it.
+    fn move_sql(&self) -> String {
+        let (masked, hash) = self.columns();
+        let and_hash = if self.from_hash_key == self.to_hash_key { String::new() } else { format!(", {hash} = n.new_hash") };
+        format!(
+            "update public.user_logins u set {masked} = n.new_token{and_hash} \
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
+             where u.{hash} = n.hash and u.{masked} = n.token and u.{hash} > $5 and u.{hash} <= $6"
+        )
     }
 
     /// What tokens under the new key begin with.
@@ -191,7 +137,7 @@ impl Session {
     pub async fn next_values(&self, rotation: &Rotation, rows: i64) -> Result<Vec<Value>, DbError> {
         let prefix = rotation.prefix();
         let parameters: [Parameter<'_>; 3] = [(&rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&rows, Type::INT8)];
-        let found = self.client.query_typed(rotation.sql().values, &parameters).await;
+        let found = self.client.query_typed(&rotation.next_sql(), &parameters).await;
         Ok(found.map_err(|e| DbError::sql("reading the next values", &e))?.iter().map(value).collect())
     }
 
@@ -237,12 +183,7 @@ impl Step<'_> {
             (&self.rotation.watermark, Type::UUID),
             (&self.next, Type::UUID),
         ];
-        let statement = match (self.rotation.from_hash_key == self.rotation.to_hash_key, self.rotation.field) {
-            (true, Field::Ip) => IP_TOKENS,
-            (true, Field::DeviceId) => DEVICE_ID_TOKENS,
-            (false, _) => self.rotation.sql().moved,
-        };
-        let moved = self.transaction.execute_typed(statement, &parameters).await;
+        let moved = self.transaction.execute_typed(&self.rotation.move_sql(), &parameters).await;
         moved.map_err(|e| DbError::sql("moving rows to the new key", &e))
     }
 
@@ -254,7 +195,7 @@ impl Step<'_> {
         let prefix = self.rotation.prefix();
         let parameters: [Parameter<'_>; 3] =
             [(&self.rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&self.next, Type::UUID)];
-        let left = self.transaction.query_typed(self.rotation.sql().left, &parameters).await;
+        let left = self.transaction.query_typed(&self.rotation.left_sql(), &parameters).await;
         Ok(left.map_err(|e| DbError::sql("looking for values that were added", &e))?.iter().map(value).collect())
     }
 
