@@ -1,7 +1,7 @@
 -- New keys under running loads: what a data key may become, and how a rotation begins, ends and cleans up.
 
 -- A rotation reads and rewrites tokens and hashes, and nothing else of a row.
-grant select (masked_ip, masked_device_id, ip_hash, device_id_hash),
+grant select (masked_ip, masked_device_id, ip_hash, device_id_hash, ctid),
       update (masked_ip, masked_device_id, ip_hash, device_id_hash) on public.user_logins to loginetl_rotator;
 
 set local role loginetl_owner;

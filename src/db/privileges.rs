@@ -95,6 +95,7 @@ const GRANTED: &[(&str, &[&str])] = &[
             "EXECUTE vault.replace_wrap",
             "EXECUTE vault.is_unused",
             "EXECUTE audit.own_unsigned",
+            "SELECT public.user_logins (ctid)",
             "SELECT public.user_logins (masked_ip)",
             "UPDATE public.user_logins (masked_ip)",
             "SELECT public.user_logins (masked_device_id)",

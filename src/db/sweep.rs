@@ -3,10 +3,12 @@
 //! Invariants: a range is moved and the watermark advanced in one transaction; whoever finds the watermark elsewhere
 //! changes nothing. So any number of processes may sweep at once, and none needs to be alone.
 
+use futures_util::stream::{Stream, StreamExt as _};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
+use super::place::{Place, Snapshot};
 use super::{DbError, Session};
 use crate::token::{Field, KeyId};
 
@@ -36,6 +38,8 @@ pub struct Value {
     pub token: Option<String>,
     /// How many were seen.
     pub rows: i64,
+    /// Where it lies, if that is one row.
+    pub place: Option<Place>,
 }
 
 /// What becomes of such rows.
@@ -49,6 +53,8 @@ pub struct Move {
     pub new_token: String,
     /// The hash that they get; the same, unless hashes change.
     pub new_hash: Uuid,
+    /// Where the row lies, if it is one.
+    pub place: Option<Place>,
 }
 
 /// A step in the making: it holds the fence, and is undone unless it is committed.
@@ -59,15 +65,19 @@ pub struct Step<'a> {
     next: Uuid,
 }
 
-/// The planner would read the whole table for a step of some size; the index on hashes is always better.
+/// The planner would read the whole table for a step of some size; places and the index on hashes are always better.
 const SETTINGS: &str = "\
     set local lock_timeout = '250ms'; \
     set local synchronous_commit = on; \
     set local enable_seqscan = off; \
+    set local enable_hashjoin = off; \
+    set local enable_mergejoin = off; \
     lock table vault.fence in exclusive mode; \
     set local lock_timeout = '10s'; \
     set local statement_timeout = '120s'; \
     set local idle_in_transaction_session_timeout = '10s'";
+
+const MOVING: &str = "moving rows to the new key";
 
 type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -84,29 +94,44 @@ impl Rotation {
     fn next_sql(&self) -> String {
         let (masked, hash) = self.columns();
         format!(
-            "select h, t, count(*) from (select {hash} as h, {masked} as t from public.user_logins \
-             where {hash} > $1 and not starts_with(coalesce({masked}, ''), $2) order by {hash} limit $3) s group by 1, 2 order by 1"
+            "select {hash}, {masked}, 1::bigint, ctid from public.user_logins \
+             where {hash} > $1 and not starts_with(coalesce({masked}, ''), $2) order by {hash} limit $3"
         )
     }
 
-    /// Such rows in the range from `$1` to `$3`.
+    /// Such rows in the range from `$1` to `$3`, a value at a time.
     fn left_sql(&self) -> String {
         let (masked, hash) = self.columns();
         format!(
-            "select {hash}, {masked}, count(*) from public.user_logins \
+            "select {hash}, {masked}, count(*), null::tid from public.user_logins \
              where {hash} > $1 and {hash} <= $3 and not starts_with(coalesce({masked}, ''), $2) group by 1, 2"
         )
     }
 
-    /// Gives rows their new tokens, and hashes where these change: else the index entry stays, and the row on its page.
-    /// The range is part of it, so that the index on hashes serves it.
-    fn move_sql(&self) -> String {
+    /// Gives rows new tokens, and hashes where these change: else the index entry stays, and the row on its page.
+    fn set_sql(&self) -> String {
         let (masked, hash) = self.columns();
         let and_hash = if self.from_hash_key == self.to_hash_key { String::new() } else { format!(", {hash} = n.new_hash") };
+        format!("update public.user_logins u set {masked} = n.new_token{and_hash} from unnest")
+    }
+
+    /// One row each, where it was seen.
+    fn move_placed_sql(&self) -> String {
+        let (masked, hash) = self.columns();
         format!(
-            "update public.user_logins u set {masked} = n.new_token{and_hash} \
-             from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
-             where u.{hash} = n.hash and u.{masked} = n.token and u.{hash} > $5 and u.{hash} <= $6"
+            "{} ($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::tid[]) as n (hash, token, new_token, new_hash, place) \
+             where u.ctid = n.place and u.{hash} = n.hash and u.{masked} = n.token",
+            self.set_sql()
+        )
+    }
+
+    /// All rows of a value. The range is part of it, so that the index on hashes serves it.
+    fn move_values_sql(&self) -> String {
+        let (masked, hash) = self.columns();
+        format!(
+            "{} ($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
+             where u.{hash} = n.hash and u.{masked} = n.token and u.{hash} > $5 and u.{hash} <= $6",
+            self.set_sql()
         )
     }
 
@@ -129,16 +154,23 @@ impl Session {
         rows.iter().map(rotation).collect()
     }
 
-    /// The next values after the watermark that are not under the new key: of at most `rows` rows, a value that is cut
-    /// by that limit included.
+    /// The next rows after the watermark that are not under the new key, `rows` at most, in the order of their hashes; and
+    /// a snapshot taken before.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn next_values(&self, rotation: &Rotation, rows: i64) -> Result<Vec<Value>, DbError> {
+    pub async fn next_rows(
+        &self,
+        rotation: &Rotation,
+        rows: i64,
+    ) -> Result<(Snapshot, impl Stream<Item = Result<Value, DbError>>), DbError> {
+        let failed = |e: &_| DbError::sql("reading the next values", e);
+        let seen = self.client.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(|e| failed(&e))?;
+        let seen = Snapshot::parse(seen.first().ok_or(DbError::Invalid("snapshot"))?.get(0))?;
         let prefix = rotation.prefix();
         let parameters: [Parameter<'_>; 3] = [(&rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&rows, Type::INT8)];
-        let found = self.client.query_typed(&rotation.next_sql(), &parameters).await;
-        Ok(found.map_err(|e| DbError::sql("reading the next values", &e))?.iter().map(value).collect())
+        let found = self.client.query_typed_raw(&rotation.next_sql(), parameters).await.map_err(|e| failed(&e))?;
+        Ok((seen, found.map(move |row| row.map(|row| value(&row)).map_err(|e| failed(&e)))))
     }
 
     /// Begins a step from the watermark to `next`, holding the fence.
@@ -166,25 +198,54 @@ impl Session {
 }
 
 impl Step<'_> {
-    /// Gives rows their new tokens; returns how many there were.
+    /// Gives rows their new tokens, each where it was seen; returns how many were still there.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn move_rows(&self, moves: &[Move]) -> Result<u64, DbError> {
+    pub async fn move_placed(&self, moves: &[Move]) -> Result<u64, DbError> {
+        let places: Vec<Option<Place>> = moves.iter().map(|m| m.place).collect();
+        self.update(&self.rotation.move_placed_sql(), moves, &[(&places, Type::TID_ARRAY)]).await
+    }
+
+    /// Gives all rows of the values their new tokens; returns how many there were.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn move_values(&self, moves: &[Move]) -> Result<u64, DbError> {
+        let joined = self.transaction.batch_execute("set local enable_hashjoin = on").await;
+        joined.map_err(|e| DbError::sql(MOVING, &e))?;
+        let range: [Parameter<'_>; 2] = [(&self.rotation.watermark, Type::UUID), (&self.next, Type::UUID)];
+        self.update(&self.rotation.move_values_sql(), moves, &range).await
+    }
+
+    async fn update(&self, statement: &str, moves: &[Move], which: &[Parameter<'_>]) -> Result<u64, DbError> {
         let hashes: Vec<Uuid> = moves.iter().map(|m| m.hash).collect();
         let tokens: Vec<&str> = moves.iter().map(|m| m.token.as_str()).collect();
         let new_tokens: Vec<&str> = moves.iter().map(|m| m.new_token.as_str()).collect();
         let new_hashes: Vec<Uuid> = moves.iter().map(|m| m.new_hash).collect();
-        let parameters: [Parameter<'_>; 6] = [
+        let mut parameters: Vec<Parameter<'_>> = vec![
             (&hashes, Type::UUID_ARRAY),
             (&tokens, Type::TEXT_ARRAY),
             (&new_tokens, Type::TEXT_ARRAY),
             (&new_hashes, Type::UUID_ARRAY),
-            (&self.rotation.watermark, Type::UUID),
-            (&self.next, Type::UUID),
         ];
-        let moved = self.transaction.execute_typed(&self.rotation.move_sql(), &parameters).await;
-        moved.map_err(|e| DbError::sql("moving rows to the new key", &e))
+        parameters.extend_from_slice(which);
+        self.transaction.execute_typed(statement, &parameters).await.map_err(|e| DbError::sql(MOVING, &e))
+    }
+
+    /// This step's transaction, and whether only it and `previous` can have written since `seen`: then nothing was added
+    /// to the range, for loaders write under the fence.
+    ///
+    /// # Errors
+    /// When the database is gone or refuses.
+    pub async fn only_own_since(&self, seen: &Snapshot, previous: Option<u64>) -> Result<(u64, bool), DbError> {
+        let statement = "select pg_current_xact_id()::text, pg_current_snapshot()::text";
+        let row = self.transaction.query_typed(statement, &[]).await;
+        let row = row.map_err(|e| DbError::sql("looking who else has written", &e))?;
+        let row = row.first().ok_or(DbError::Invalid("snapshot"))?;
+        let own: u64 = row.get::<_, &str>(0).parse().map_err(|_| DbError::Invalid("transaction id"))?;
+        let all: Vec<u64> = previous.into_iter().chain([own]).collect();
+        Ok((own, seen.only_own_since(&Snapshot::parse(row.get(1))?, &all)))
     }
 
     /// What in the range is not under the new key now: loaders may have added values since it was read.
@@ -235,5 +296,5 @@ fn rotation(row: &Row) -> Result<Rotation, DbError> {
 }
 
 fn value(row: &Row) -> Value {
-    Value { hash: row.get(0), token: row.get(1), rows: row.get(2) }
+    Value { hash: row.get(0), token: row.get(1), rows: row.get(2), place: row.get(3) }
 }

@@ -15,7 +15,7 @@ pub use keyring::{Keyring, Vault, check_wrap};
 pub use recovery::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
 pub use rewrap::{Rewrapped, rewrap};
 pub use signing::Signer;
-pub use sweep::{Converter, SweepKeys};
+pub use sweep::{Converted, Converter, SweepKeys};
 
 use crate::aws::CallError;
 use crate::db::DbError;

@@ -55,6 +55,15 @@ impl SweepKeys {
     }
 }
 
+/// What becomes of values.
+#[derive(Default)]
+pub struct Converted {
+    /// These open.
+    pub moves: Vec<Move>,
+    /// These do not, and stay as they are.
+    pub stuck: Vec<Value>,
+}
+
 /// Converts the values of one rotation. Each cipher is keyed once.
 pub struct Converter<'a> {
     keys: &'a SweepKeys,
@@ -84,16 +93,13 @@ impl<'a> Converter<'a> {
         })
     }
 
-    /// What becomes of each value; those that do not open come back as they are.
-    pub fn convert(&mut self, values: Vec<Value>) -> (Vec<Move>, Vec<Value>) {
-        let (mut moves, mut stuck) = (Vec::with_capacity(values.len()), Vec::new());
-        for value in values {
-            match self.convert_one(&value) {
-                Some(done) => moves.push(done),
-                None => stuck.push(value),
-            }
+    /// Adds what becomes of a value. Rows of one value come best together: it is opened once for all of them.
+    pub fn convert(&mut self, value: Value, to: &mut Converted) {
+        let last = to.moves.last().filter(|last| last.hash == value.hash && Some(&last.token) == value.token.as_ref());
+        match last.cloned().or_else(|| self.convert_one(&value)).map(|last| Move { place: value.place, ..last }) {
+            Some(done) => to.moves.push(done),
+            None => to.stuck.push(value),
         }
-        (moves, stuck)
     }
 
     fn convert_one(&mut self, value: &Value) -> Option<Move> {
@@ -110,6 +116,7 @@ impl<'a> Converter<'a> {
         }
         Some(Move {
             hash: value.hash,
+            place: value.place,
             token: token.as_str().to_owned(),
             new_hash: self.new_hash.as_ref().map_or(value.hash, |hasher| hasher.hash(&plaintext)),
             new_token: self.to.seal(&plaintext).as_str().to_owned(),

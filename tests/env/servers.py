@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """PostgreSQL and LocalStack on 127.0.0.1, private to one command or kept for playing. No Docker, no root, no settings.
 
-    servers.py run [--durable] -- CMD…   start both, run CMD with the settings exported, stop both, return CMD's status
-    servers.py up [--durable]            start both and leave them; prints the settings, also in target/env/env.sh
-    servers.py down                      stop exactly what `up` started and delete its data
-    servers.py install                   only fill the cache (see install.py)
-    servers.py clean                     down, and empty the cache
+    servers.py run [OPTIONS] -- CMD…   start both, run CMD with the settings exported, stop both, return CMD's status
+    servers.py up [OPTIONS]            start both and leave them; prints the settings, also in target/env/env.sh
+    servers.py down                    stop exactly what `up` started and delete its data
+    servers.py install                 only fill the cache (see install.py)
+    servers.py clean                   down, and empty the cache
 
 --durable leaves PostgreSQL's durability settings alone; without it fsync is off, as nobody needs test data after a crash.
+--set NAME=VALUE sets one of PostgreSQL's parameters, such as shared_buffers=1GB; it may be repeated.
 The keys (keys/create-keys.sh), the queue login-queue and its dead-letter queue exist when CMD starts.
 
 Invariant: every run has servers, ports and a folder of its own, and nothing of it is left behind, however it ends:
@@ -41,7 +42,7 @@ from settings import QUEUE, environment_with, link_commands, settings_for, shell
 STATE = REPOSITORY / "target/env"
 PREFIX = "loginetl-env-"
 DEAD_LETTERS, MAX_RECEIVES = f"{QUEUE}-dlq", 5
-USAGE = "servers.py run [--durable] -- CMD… | up [--durable] | down | install | clean"
+USAGE = "servers.py run [--durable] [--set NAME=VALUE]… -- CMD… | up [--durable] [--set NAME=VALUE]… | down | install | clean"
 START_LIMIT = 90  # seconds; a busy machine is slow, a broken server ends at once
 
 
@@ -50,15 +51,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=USAGE)
     parser.add_argument("action", choices=["run", "up", "down", "install", "clean"], help=argparse.SUPPRESS)
     parser.add_argument("--durable", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--set", action="append", default=[], type=parameter, dest="parameters", help=argparse.SUPPRESS)
     arguments = parser.parse_args(before)
     if (arguments.action == "run") != bool(command):
         parser.error("`run` needs a command after --, and nothing else takes one")
+    parameters = {**({} if arguments.durable else {"fsync": "off"}), **dict(arguments.parameters)}
     catch_interrupts()
     try:
         if arguments.action == "run":
-            return run(command, arguments.durable)
+            return run(command, parameters)
         if arguments.action == "up":
-            up(arguments.durable)
+            up(parameters)
         else:
             {"down": down, "install": programs, "clean": clean}[arguments.action]()
         return 0
@@ -75,20 +78,27 @@ def split_at_dashes(arguments):
     return arguments[:at], arguments[at + 1:]
 
 
+def parameter(text):
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text}: write NAME=VALUE")
+    return name, value
+
+
 # --- the five actions ----------------------------------------------------------------------------
 
 
-def run(command, durable):
+def run(command, parameters):
     found = programs()
     with private_folder() as ledger:
-        settings = start(ledger, found, durable)
+        settings = start(ledger, found, parameters)
         status = execute(command, settings)
         if status != 0:
             keep_logs(ledger)
     return status
 
 
-def up(durable):
+def up(parameters):
     with state_lock():
         state, ledger = read_state()
         if state and len(ledger.living()) == 2:
@@ -97,7 +107,7 @@ def up(durable):
             discard_state(ledger)
             found = programs()
             with private_folder(keep=True) as ledger:
-                state = {"base": str(ledger.base), "settings": start(ledger, found, durable, ports=(5432, 4566))}
+                state = {"base": str(ledger.base), "settings": start(ledger, found, parameters, ports=(5432, 4566))}
                 write_state(state)
         say(f"stop them with `make down`; these settings are also in {STATE / 'env.sh'}\n")
         print(shell_lines(state["settings"]), end="")
@@ -145,7 +155,7 @@ def private_folder(keep=False):
             ledger.discard()
 
 
-def start(ledger, found, durable, ports=(None, None)):
+def start(ledger, found, parameters, ports=(None, None)):
     """Both servers, the keys and the queue. Returns the settings as a dictionary of environment variables."""
     began = time.monotonic()
     python, postgres_bin = found
@@ -153,7 +163,7 @@ def start(ledger, found, durable, ports=(None, None)):
     for attempt in range(5):
         try:
             localstack = start_localstack(ledger, python, ports[1])  # boots while initdb works
-            postgres = start_postgres(ledger, postgres_bin, durable, ports[0])
+            postgres = start_postgres(ledger, postgres_bin, parameters, ports[0])
             await_postgres(ledger, *postgres)
             await_localstack(ledger, *localstack)
             break
@@ -176,7 +186,7 @@ class PortTaken(Exception):
     """Somebody else took the port between the choice and the start."""
 
 
-def start_postgres(ledger, programs, durable, wanted_port):
+def start_postgres(ledger, programs, parameters, wanted_port):
     port, data, log = free_port(wanted_port), ledger.base / "postgres", ledger.base / "postgres.log"
     data.mkdir(mode=0o700)
     options = {"env": bare_environment(ledger), **install.as_postgres()}
@@ -184,12 +194,10 @@ def start_postgres(ledger, programs, durable, wanted_port):
         os.chown(data, options["user"], options["group"])
     initdb = ledger.spawn(
         [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale",
-         *([] if durable else ["--no-sync"])], ledger.base / "initdb.log", **options)
+         *(["--no-sync"] if parameters.get("fsync") == "off" else [])], ledger.base / "initdb.log", **options)
     if initdb.wait() != 0:
         raise EnvError(f"initdb failed, saying\n{tail(ledger.base / 'initdb.log')}")
-    flags = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 200}
-    if not durable:
-        flags["fsync"] = "off"
+    flags = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 200, **parameters}
     child = ledger.spawn([programs / "postgres", "-D", data, *(f"--{name}={value}" for name, value in flags.items())],
                          log, stop_signal=signal.SIGINT, **options)  # SIGINT: end sessions, then stop
     return child, port, data, log

@@ -3,6 +3,7 @@
 //! Invariant (kept by the fence, the guard and the watermark): in every snapshot that any reader can take, all rows of
 //! one value carry one token.
 
+mod ahead;
 mod dry_run;
 mod patience;
 mod reseal;
@@ -38,7 +39,7 @@ pub async fn run(args: RotateArgs, global: Global, environment: &Environment) ->
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
-    let mut rotation = Rotating { target, session, kms, signer, duty: args.duty, stop, done: Done::default() };
+    let mut rotation = Rotating { target, session, kms, signer, duty: args.duty, stop, done: Done::default(), last_step: None };
     let is_under_way = !rotation.session.rotations().await?.is_empty() || rotation.seals_what_was_left().await?;
     if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
@@ -56,6 +57,8 @@ struct Rotating {
     duty: u32,
     stop: CancellationToken,
     done: Done,
+    /// The transaction of its last step.
+    last_step: Option<u64>,
 }
 
 /// What this process has done.
@@ -142,9 +145,8 @@ impl Rotating {
 
     /// Sweeps both fields, seals bodies anew, and retires what is empty.
     async fn go_on(&mut self) -> Result<Vec<i64>, Error> {
-        let mut keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
-        self.sweep_all(&mut keys).await?;
-        self.seal_all_anew(&keys).await?;
+        self.sweep_all(SweepKeys::unwrap(&self.session, &self.kms).await?).await?;
+        self.seal_all_anew(&SweepKeys::unwrap(&self.session, &self.kms).await?).await?;
         let details = serde_json::json!({
             "rows_moved": self.done.rows_moved,
             "bodies_sealed": self.done.bodies_sealed,

@@ -4,36 +4,33 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::ahead::{Ahead, Prepared};
 use super::patience::Patience;
 use super::{NotOpened, Rotating};
-use crate::db::{Move, Rotation, Value};
+use crate::db::{Rotation, Value};
 use crate::error::Error;
 use crate::output::{self, Progress};
 use crate::token::KeyId;
-use crate::vault::{Converter, SweepKeys, VaultError};
+use crate::vault::{Converted, Converter, SweepKeys, VaultError};
 
-/// Rows that a step moves, unless a single value has more.
-const ROWS: i64 = 5_000;
 /// Of what does not open, so much is named.
 const NAMED: usize = 1_000;
 
 impl Rotating {
     /// Takes every unfinished rotation to its end.
-    pub(super) async fn sweep_all(&mut self, keys: &mut SweepKeys) -> Result<(), Error> {
-        let progress = output::stderr_is_terminal().then(Progress::start);
-        let (mut patience, begun) = (Patience::default(), Instant::now());
-        let (mut first, mut unknown): (Option<Rotation>, Option<KeyId>) = (None, None);
+    pub(super) async fn sweep_all(&mut self, keys: SweepKeys) -> Result<(), Error> {
+        let mut progress = output::stderr_is_terminal().then(Pace::start);
+        let mut ahead = Ahead::new(self.target.clone(), keys);
+        let (mut patience, mut unknown): (_, Option<KeyId>) = (Patience::default(), None);
         while let Some(rotation) = self.current().await? {
             if self.stop.is_cancelled() {
                 return Err(Error::StoppedBySignal);
             }
-            let since = first.filter(|known| known.field == rotation.field).unwrap_or(rotation);
-            first = Some(since);
-            if let Some(progress) = &progress {
-                progress.show(shown(&rotation, since.watermark, self.done.rows_moved, begun.elapsed()));
+            if let Some(progress) = &mut progress {
+                progress.show(&rotation, self.done.rows_moved);
             }
             let started = Instant::now();
-            match self.step(keys, rotation, &mut patience).await {
+            match self.step(&mut ahead, rotation, &mut patience).await {
                 Ok(()) => {
                     let worked = started.elapsed().saturating_sub(patience.waited());
                     patience.renew();
@@ -42,7 +39,7 @@ impl Rotating {
                 // Another process ended this rotation, and the next one has other keys.
                 Err(Error::Vault(VaultError::Unreadable(key))) if unknown != Some(key) => {
                     unknown = Some(key);
-                    *keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+                    ahead = Ahead::new(self.target.clone(), SweepKeys::unwrap(&self.session, &self.kms).await?);
                 }
                 Err(error) => {
                     patience.bear(error).await?;
@@ -74,35 +71,44 @@ impl Rotating {
         }
     }
 
-    /// One range: prepared while loaders go on, moved while they wait.
-    async fn step(&mut self, keys: &SweepKeys, rotation: Rotation, patience: &mut Patience) -> Result<(), Error> {
-        let mut converter = Converter::new(keys, &rotation)?;
-        let values = self.session.next_values(&rotation, ROWS).await?;
-        // After the last value, the step reaches to the end of all hashes.
-        let is_last = values.iter().map(|value| value.rows).sum::<i64>() < ROWS;
-        let next = if is_last { Uuid::max() } else { values.last().map_or(Uuid::max(), |value| value.hash) };
-        let (moves, _) = converter.convert(values);
+    /// One range, prepared while loaders go on and moved while they wait. The one after it is prepared meanwhile.
+    async fn step(&mut self, ahead: &mut Ahead, rotation: Rotation, patience: &mut Patience) -> Result<(), Error> {
+        let prepared = ahead.take(rotation).await?;
+        if prepared.next < Uuid::max() {
+            ahead.begin(Rotation { watermark: prepared.next, ..rotation });
+        }
         loop {
-            match self.move_range(&mut converter, rotation, next, &moves).await {
+            match self.move_range(&ahead.keys, rotation, &prepared).await {
                 Err(Error::Db(error)) if error.is_fence_taken() => patience.wait_for_the_fence(&self.session).await?,
-                other => return other,
+                other => break other?,
             }
         }
+        // What is prepared meanwhile is work too, of which `--duty` knows.
+        if self.duty < 100 {
+            ahead.settle().await;
+        }
+        Ok(())
     }
 
-    async fn move_range(
-        &mut self,
-        converter: &mut Converter<'_>,
-        rotation: Rotation,
-        next: Uuid,
-        moves: &[Move],
-    ) -> Result<(), Error> {
-        let step = self.session.begin_step(rotation, next).await?;
-        let mut moved = step.move_rows(moves).await?;
+    async fn move_range(&mut self, keys: &SweepKeys, rotation: Rotation, prepared: &Prepared) -> Result<(), Error> {
+        let Prepared { next, moves, stuck, seen } = prepared;
+        let step = self.session.begin_step(rotation, *next).await?;
+        let mut moved = step.move_placed(moves).await?;
+        let mut stuck = stuck.clone();
+        let mut is_whole = moved == moves.len() as u64;
+        if let Some(seen) = seen {
+            let (own, only_own) = step.only_own_since(seen, self.last_step).await?;
+            self.last_step = Some(own);
+            is_whole &= only_own;
+        }
         // What loaders have added since, and what was cut off by the limit; and what does not open.
-        let (added, stuck) = converter.convert(step.left().await?);
-        if !added.is_empty() {
-            moved += step.move_rows(&added).await?;
+        if !is_whole || seen.is_none() {
+            let (mut converter, mut added) = (Converter::new(keys, &rotation)?, Converted::default());
+            step.left().await?.into_iter().for_each(|value| converter.convert(value, &mut added));
+            if !added.moves.is_empty() {
+                moved += step.move_values(&added.moves).await?;
+            }
+            stuck = added.stuck;
         }
         if step.commit().await? {
             self.done.rows_moved += moved;
@@ -125,12 +131,31 @@ impl Rotating {
     }
 }
 
-/// Hashes are spread evenly, so the watermark tells how much is done.
-fn shown(rotation: &Rotation, since: Uuid, rows: u64, elapsed: Duration) -> String {
-    let share = |uuid: Uuid| uuid.as_u128() as f64 / u128::MAX as f64;
-    let (done, before) = (share(rotation.watermark), share(since));
-    let seconds = elapsed.as_secs_f64();
-    let rate = rows as f64 / seconds.max(0.001);
-    let left = if done > before { seconds * (1.0 - done) / (done - before) } else { 0.0 };
-    format!("{}: {:.1} %, {rows} rows, {rate:.0}/s, {left:.0} s left", rotation.field, done * 100.0)
+/// The progress line of a sweep.
+struct Pace {
+    progress: Progress,
+    begun: Instant,
+    /// Where the sweep of the present field was when this process came to it, and when.
+    since: Option<(Rotation, Instant)>,
+}
+
+impl Pace {
+    fn start() -> Self {
+        Self { progress: Progress::start(), begun: Instant::now(), since: None }
+    }
+
+    /// Hashes are spread evenly, so the watermark tells how much is done.
+    fn show(&mut self, rotation: &Rotation, rows: u64) {
+        let share = |uuid: Uuid| uuid.as_u128() as f64 / u128::MAX as f64;
+        let known = self.since.filter(|(known, _)| known.field == rotation.field && known.to_key == rotation.to_key);
+        let (first, at) = *self.since.insert(known.unwrap_or((*rotation, Instant::now())));
+        let (done, before) = (share(rotation.watermark), share(first.watermark));
+        let rate = rows as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
+        let left = if done > before {
+            format!("{:.0} s left", at.elapsed().as_secs_f64() * (1.0 - done) / (done - before))
+        } else {
+            "estimating".to_owned()
+        };
+        self.progress.show(format!("{}: {:.1} %, {rows} rows, {rate:.0}/s, {left}", rotation.field, done * 100.0));
+    }
 }
