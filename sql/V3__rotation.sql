@@ -6,6 +6,27 @@ grant select (masked_ip, masked_device_id, ip_hash, device_id_hash, ctid),
 
 set local role loginetl_owner;
 
+-- A backfill is a load too, and the owner of the table runs it.
+create or replace function audit.record(new_kind text, new_record text, out seq bigint, out hash bytea)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    may boolean := case
+        when new_kind in ('load.run', 'quarantine.retry', 'quarantine.purge') then
+            pg_has_role(session_user, 'loginetl_loader', 'member') or pg_has_role(session_user, 'loginetl_owner', 'member')
+        when new_kind in ('key.create', 'key.rewrap', 'key.destroy', 'rotate.start', 'rotate.end', 'rotate.interrupted') then
+            pg_has_role(session_user, 'loginetl_rotator', 'member') or pg_has_role(session_user, 'loginetl_owner', 'member')
+        end;
+begin
+    if may is not true then
+        raise exception 'this login may not write records of this kind' using errcode = 'insufficient_privilege';
+    end if;
+    if octet_length(new_record) > 100000 or jsonb_typeof(new_record::jsonb) is distinct from 'object' then
+        raise exception 'a record is a JSON object of at most 100000 bytes' using errcode = 'invalid_parameter_value';
+    end if;
+    select a.seq, a.hash into seq, hash from audit.append(new_kind, new_record::jsonb::text) a;
+end
+$$;
+
 -- Legal moves ------------------------------------------------------------------------------------------------------
 -- pending → active → retiring → retired → destroyed, and no other way; what identifies a key never changes.
 

@@ -38,22 +38,45 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
     let mut session = target.connect().await?;
     let vault = Vault::open(target, Kms::new(&aws::configuration().await?)).await?;
     let columns = PlainColumns { ip: args.ip_column, device_id: args.device_id_column };
-    let progress = output::stderr_is_terminal().then(Progress::start);
-    let (mut report, mut after) = (Report::default(), "(0,0)".to_owned());
-    while let Some(last) = mask_chunk(&mut session, &vault, &columns, &after, &mut report).await? {
-        after = last;
-        if let Some(progress) = &progress {
-            progress.show(format!("{} rows masked", report.rows_masked));
-        }
-        if stop.is_cancelled() {
-            return Err(Error::StoppedBySignal);
-        }
+    if let Some(missing) = session.missing_column(&columns).await? {
+        return Err(SettingsError::Flags(format!("name columns of user_logins; it has none named {missing}")).into());
     }
+    let progress = output::stderr_is_terminal().then(Progress::start);
+    let mut report = Report::default();
+    let masked = async {
+        let mut after = "(0,0)".to_owned();
+        while let Some(last) = mask_chunk(&mut session, &vault, &columns, &after, &mut report).await? {
+            after = last;
+            if let Some(progress) = &progress {
+                progress.show(format!("{} rows masked", report.rows_masked));
+            }
+            if stop.is_cancelled() {
+                return Err(Error::StoppedBySignal);
+            }
+        }
+        Ok(())
+    };
+    let masked = masked.await;
     drop(progress);
+    record(&session, &columns, masked.is_ok(), &report).await?;
+    masked?;
     let (ip, device_id) = session.rows_without_hash().await?;
     report.rows_without_hash = ip.max(device_id);
     print(&report, args.format)?;
     Ok(if report.rows_not_masked > 0 || report.rows_without_hash > 0 { Exit::Attention } else { Exit::Done })
+}
+
+/// The run in the audit log, as of a load.
+async fn record(session: &Session, columns: &PlainColumns, is_done: bool, report: &Report) -> Result<(), Error> {
+    let record = serde_json::json!({
+        "from": { "columns": [columns.ip, columns.device_id] },
+        "end": if is_done { "done" } else { "interrupted" },
+        "rows_masked": report.rows_masked,
+        "rows_not_masked": report.rows_not_masked,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    session.record("load.run", &record.to_string()).await?;
+    Ok(())
 }
 
 /// One chunk in one transaction; the place of its last row, or nothing at the end of the table.

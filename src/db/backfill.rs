@@ -89,6 +89,19 @@ fn quoted(column: &str) -> String {
 }
 
 impl Session {
+    /// One of these columns that the table does not have.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn missing_column(&self, columns: &PlainColumns) -> Result<Option<String>, DbError> {
+        let names: Vec<&str> = [&columns.ip, &columns.device_id].into_iter().flatten().map(String::as_str).collect();
+        let statement = "\
+            select name from unnest($1::text[]) as name where not exists (select from pg_catalog.pg_attribute \
+            where attrelid = to_regclass('public.user_logins') and attname = name and attnum > 0 and not attisdropped)";
+        let missing = self.client.query_typed(statement, &[(&names, Type::TEXT_ARRAY)]).await;
+        Ok(missing.map_err(|e| DbError::sql("reading the columns", &e))?.first().map(|row| row.get(0)))
+    }
+
     /// How many rows have no hash of an address, and of a device id. Reads the table.
     ///
     /// # Errors

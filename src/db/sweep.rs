@@ -154,6 +154,18 @@ impl Session {
         rows.iter().map(rotation).collect()
     }
 
+    /// Whether a rotation is under way, or has been since this session began: whoever called for one then has got it.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn has_rotated_since_connecting(&self) -> Result<bool, DbError> {
+        let statement = "\
+            select exists (select from vault.rotation where finished_at is null or finished_at > \
+            (select backend_start from pg_catalog.pg_stat_activity where pid = pg_backend_pid()))";
+        let row = self.client.query_typed_one(statement, &[]).await;
+        Ok(row.map_err(|e| DbError::sql("reading the rotation", &e))?.get(0))
+    }
+
     /// The next rows after the watermark that are not under the new key, `rows` at most, in the order of their hashes; and
     /// a snapshot taken before.
     ///

@@ -109,7 +109,17 @@ async fn recover(world: &World) -> Vec<Output> {
         let shows = CANARIES.iter().any(|canary| shown.contains(canary));
         assert_eq!(shows, number < 5, "run {number} shows its values on stdout, if it is granted: {}", text(output));
     }
-    for args in [&["rotate-keys", "--duty", "100%"][..], &["rotate-keys", "--compromised", "--duty", "100%"], &["keys", "list"]] {
+    world.database.execute("alter table user_logins add column plain_ip text, add column plain_device text").await;
+    let plain = format!("insert into user_logins (plain_ip, plain_device) values ('{}', '{}')", CANARIES[0], CANARIES[1]);
+    world.database.execute(&plain).await;
+    for args in [
+        &["backfill", "--ip-column", "plain_ip", "--device-id-column", "plain_device"][..],
+        &["rotate-keys", "--duty", "100%"],
+        &["rotate-keys", "--compromised", "--duty", "100%"],
+        &["keys", "list"],
+        &["keys", "rewrap", "--ingest-key", "alias/loginetl-ingest", "--recovery-key", "alias/loginetl-recovery"],
+        &["keys", "destroy", "4", "--after", "0m", "--yes"],
+    ] {
         let output = world.command(args).env("RUST_LOG", "trace").output().expect("it runs");
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
         outputs.push(output);

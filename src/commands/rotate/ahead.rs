@@ -13,9 +13,6 @@ use crate::db::{Move, Rotation, Session, Snapshot, Target, Value};
 use crate::error::Error;
 use crate::vault::{Converted, Converter, SweepKeys};
 
-/// Rows that a step moves, unless a single value has more.
-const ROWS: usize = 20_000;
-
 /// A range, ready to be moved.
 pub(super) struct Prepared {
     /// Its end; it begins after the rotation's watermark.
@@ -31,14 +28,16 @@ pub(super) struct Prepared {
 /// Prepares one range at a time.
 pub(super) struct Ahead {
     target: Target,
+    /// Rows of a range, unless a single value has more.
+    rows: u32,
     pub keys: Arc<SweepKeys>,
     session: Option<Session>,
     under_way: Option<(Rotation, JoinHandle<Result<(Session, Prepared), Error>>)>,
 }
 
 impl Ahead {
-    pub(super) fn new(target: Target, keys: SweepKeys) -> Self {
-        Self { target, keys: Arc::new(keys), session: None, under_way: None }
+    pub(super) fn new(target: Target, rows: u32, keys: SweepKeys) -> Self {
+        Self { target, rows, keys: Arc::new(keys), session: None, under_way: None }
     }
 
     /// Begins to prepare the range at the watermark of `rotation`, unless that is what is being prepared.
@@ -49,13 +48,13 @@ impl Ahead {
         if let Some((_, other)) = self.under_way.take() {
             other.abort();
         }
-        let (target, keys, session) = (self.target.clone(), Arc::clone(&self.keys), self.session.take());
+        let (target, rows, keys, session) = (self.target.clone(), self.rows, Arc::clone(&self.keys), self.session.take());
         let task = tokio::spawn(async move {
             let session = match session {
                 Some(session) => session,
                 None => target.connect().await?,
             };
-            let prepared = prepare(&session, &keys, &rotation).await?;
+            let prepared = prepare(&session, rows, &keys, &rotation).await?;
             Ok((session, prepared))
         });
         self.under_way = Some((rotation, task));
@@ -89,9 +88,9 @@ impl Drop for Ahead {
     }
 }
 
-async fn prepare(session: &Session, keys: &SweepKeys, rotation: &Rotation) -> Result<Prepared, Error> {
+async fn prepare(session: &Session, limit: u32, keys: &SweepKeys, rotation: &Rotation) -> Result<Prepared, Error> {
     let (mut converter, mut converted) = (Converter::new(keys, rotation)?, Converted::default());
-    let (seen, rows) = session.next_rows(rotation, ROWS as i64).await?;
+    let (seen, rows) = session.next_rows(rotation, limit.into()).await?;
     let (mut rows, mut count, mut last) = (pin!(rows), 0, Uuid::nil());
     while let Some(row) = rows.try_next().await? {
         (count, last) = (count + 1, row.hash);
@@ -99,7 +98,7 @@ async fn prepare(session: &Session, keys: &SweepKeys, rotation: &Rotation) -> Re
     }
     let Converted { mut moves, mut stuck } = converted;
     let (mut next, mut is_whole) = (Uuid::max(), true);
-    if count == ROWS {
+    if count == limit {
         // The limit may have cut the last value: it is left to the next range, unless it is a range by itself.
         let before = moves.iter().map(|m| m.hash).chain(stuck.iter().map(|value| value.hash)).filter(|hash| *hash < last).max();
         is_whole = before.is_some();

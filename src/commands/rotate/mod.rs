@@ -39,8 +39,9 @@ pub async fn run(args: RotateArgs, global: Global, environment: &Environment) ->
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
-    let mut rotation = Rotating { target, session, kms, signer, duty: args.duty, stop, done: Done::default(), last_step: None };
-    let is_under_way = !rotation.session.rotations().await?.is_empty() || rotation.seals_what_was_left().await?;
+    let RotateArgs { duty, step_rows, .. } = args;
+    let mut rotation = Rotating { target, session, kms, signer, duty, step_rows, stop, done: Done::default(), last_step: None };
+    let is_under_way = rotation.seals_what_was_left().await? || rotation.session.has_rotated_since_connecting().await?;
     if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
@@ -55,6 +56,7 @@ struct Rotating {
     kms: Kms,
     signer: Signer,
     duty: u32,
+    step_rows: u32,
     stop: CancellationToken,
     done: Done,
     /// The transaction of its last step.
@@ -136,8 +138,7 @@ impl Rotating {
         if self.session.key_in_state(Purpose::Seal, "retiring").await?.is_none() {
             return Ok(false);
         }
-        let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
-        self.seal_all_anew(&keys).await?;
+        self.seal_all_anew().await?;
         let is_stuck = self.done.bodies_sealed == 0 && !self.done.not_opened.is_empty();
         self.done.not_opened.clear();
         Ok(!is_stuck)
@@ -146,7 +147,7 @@ impl Rotating {
     /// Sweeps both fields, seals bodies anew, and retires what is empty.
     async fn go_on(&mut self) -> Result<Vec<i64>, Error> {
         self.sweep_all(SweepKeys::unwrap(&self.session, &self.kms).await?).await?;
-        self.seal_all_anew(&SweepKeys::unwrap(&self.session, &self.kms).await?).await?;
+        self.seal_all_anew().await?;
         let details = serde_json::json!({
             "rows_moved": self.done.rows_moved,
             "bodies_sealed": self.done.bodies_sealed,

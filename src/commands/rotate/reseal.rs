@@ -10,11 +10,12 @@ const PAGE: i64 = 100;
 
 impl Rotating {
     /// Seals every body that is under another key than the active one. Loaders add none: the guard asks for the active key.
-    pub(super) async fn seal_all_anew(&mut self, keys: &SweepKeys) -> Result<(), Error> {
+    pub(super) async fn seal_all_anew(&mut self) -> Result<(), Error> {
         if self.session.key_in_state(Purpose::Seal, "retiring").await?.is_none() {
             return Ok(());
         }
         let Some(active) = self.session.key_in_state(Purpose::Seal, "active").await? else { return Ok(()) };
+        let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
         let mut after = 0;
         loop {
             if self.stop.is_cancelled() {

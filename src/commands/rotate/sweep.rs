@@ -20,7 +20,7 @@ impl Rotating {
     /// Takes every unfinished rotation to its end.
     pub(super) async fn sweep_all(&mut self, keys: SweepKeys) -> Result<(), Error> {
         let mut progress = output::stderr_is_terminal().then(Pace::start);
-        let mut ahead = Ahead::new(self.target.clone(), keys);
+        let mut ahead = Ahead::new(self.target.clone(), self.step_rows, keys);
         let (mut patience, mut unknown): (_, Option<KeyId>) = (Patience::default(), None);
         while let Some(rotation) = self.current().await? {
             if self.stop.is_cancelled() {
@@ -39,7 +39,8 @@ impl Rotating {
                 // Another process ended this rotation, and the next one has other keys.
                 Err(Error::Vault(VaultError::Unreadable(key))) if unknown != Some(key) => {
                     unknown = Some(key);
-                    ahead = Ahead::new(self.target.clone(), SweepKeys::unwrap(&self.session, &self.kms).await?);
+                    let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+                    ahead = Ahead::new(self.target.clone(), self.step_rows, keys);
                 }
                 Err(error) => {
                     patience.bear(error).await?;
