@@ -19,6 +19,8 @@ mod faults;
 mod file;
 mod gate;
 mod init;
+#[path = "../instrument/mod.rs"]
+mod instrument;
 mod keys;
 mod quarantine;
 mod queue;

@@ -1,0 +1,89 @@
+"""Loading from a queue at full speed: part of `make bench`, and runs by itself.
+
+    load --drain    from the instrument (tests/instrument), an SQS endpoint on loopback that is never the bottleneck, with a
+                    simulated round trip of 0, 5 and 20 ms
+
+Invariant: a measurement counts only if every message was loaded once, deleted, and nothing is left. The time is from the
+start of the process until the queue is empty, so that the wait at the end of a drain is not in it; the CPU time is all of it.
+Bounded: MESSAGES messages, ROUNDS rounds, loopback only.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import urllib.request
+
+sys.dont_write_bytecode = True
+
+from bench_tools import BINARY, ROUNDS, environment, fresh, peak_rss, print_machine, psql, spread
+
+INSTRUMENT = os.path.join(os.path.dirname(BINARY), "examples", "sqs-instrument")
+MESSAGES = int(os.environ.get("BENCH_MESSAGES", "300000"))
+ROUND_TRIPS = os.environ.get("BENCH_ROUND_TRIPS", "0ms 5ms 20ms").split()
+RECEIVERS = int(os.environ.get("BENCH_RECEIVERS", "100"))
+DATABASE = "bench_queue"
+
+
+def main():
+    print_machine()
+    for round_trip in ROUND_TRIPS:
+        print_queue(round_trip, [measure_queue(round_trip) for _ in range(ROUNDS)])
+    psql("postgres", f"drop database {DATABASE}")
+
+
+@contextlib.contextmanager
+def instrument(*flags):
+    """The instrument's addresses, while it runs."""
+    straight = {**os.environ, "NO_PROXY": "127.0.0.1"}
+    process = subprocess.Popen([INSTRUMENT, *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=straight)
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def stats(endpoint):
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with straight.open(f"{endpoint}/stats", timeout=10) as answer:
+        return json.load(answer)["queues"]["login-queue"]
+
+
+def measure_queue(round_trip, *flags):
+    """Messages a second, µs of CPU a message and MiB at the peak, of one drain."""
+    fresh(DATABASE)
+    psql(DATABASE, "checkpoint")
+    with instrument("--messages", str(MESSAGES), "--rtt", round_trip, *flags) as queue:
+        variables = {
+            **environment(DATABASE), "AWS_ENDPOINT_URL_SQS": queue["endpoint"], "LOGINETL_QUEUE_URL": queue["queue_url"],
+        }
+        command = [BINARY, "load", "--drain", "--format", "json", "--receivers", str(RECEIVERS)]
+        before, started, peak, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0, None
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
+        while process.poll() is None:
+            peak = max(peak, peak_rss(process.pid))
+            if wall is None and stats(queue["endpoint"])["distinct_deleted"] == MESSAGES:
+                wall = time.monotonic() - started
+            time.sleep(0.05)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        summary = json.loads(process.stdout.read().decode().splitlines()[-1])
+        left = stats(queue["endpoint"])
+    assert process.returncode == 0 and summary["loaded"] == MESSAGES, summary
+    assert left["visible"] == 0 and left["in_flight"] == 0, left
+    assert psql(DATABASE, "select count(*) from user_logins") == str(MESSAGES)
+    cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    return {"rate": MESSAGES / wall, "cpu": cpu / MESSAGES * 1e6, "peak": peak}
+
+
+def print_queue(round_trip, rounds):
+    every = lambda name: [one[name] for one in rounds]
+    rate = f"  {f'load --drain, {MESSAGES:,} messages, {round_trip} away':45} {spread(every('rate'), 'messages/s')}"
+    print(f"{rate}, {spread(every('cpu'), 'µs CPU each', 1)}, peak {max(every('peak')):.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
