@@ -7,6 +7,9 @@ use loginetl::error::{Error, Exit};
 use loginetl::settings::Environment;
 use loginetl::{commands, logging, output, token};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::read();
     let exit = run(cli).unwrap_or_else(|error| {

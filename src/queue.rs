@@ -148,6 +148,12 @@ impl Queue {
         Ok(count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())))
     }
 
+    /// Whether it hands out the messages of a group in their order.
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.url.ends_with(".fifo")
+    }
+
     /// For how long a received message stays invisible to others.
     #[must_use]
     pub fn visibility_timeout(&self) -> Duration {

@@ -31,7 +31,10 @@ DATABASE = "bench_queue"
 def main():
     print_machine()
     for round_trip in ROUND_TRIPS:
-        print_queue(round_trip, [measure_queue(round_trip) for _ in range(ROUNDS)])
+        print_queue(round_trip, [measure_queue(round_trip, MESSAGES) for _ in range(ROUNDS)])
+    large = MESSAGES // 20
+    print_peak(f"{large:,} messages with bodies of 256 kB", measure_queue("5ms", large, "--body", "256kB"))
+    print_peak(f"{1_000_000:,} small messages", measure_queue("5ms", 1_000_000))
     psql("postgres", f"drop database {DATABASE}")
 
 
@@ -53,11 +56,11 @@ def stats(endpoint):
         return json.load(answer)["queues"]["login-queue"]
 
 
-def measure_queue(round_trip, *flags):
+def measure_queue(round_trip, messages, *flags):
     """Messages a second, µs of CPU a message and MiB at the peak, of one drain."""
     fresh(DATABASE)
     psql(DATABASE, "checkpoint")
-    with instrument("--messages", str(MESSAGES), "--rtt", round_trip, *flags) as queue:
+    with instrument("--messages", str(messages), "--rtt", round_trip, *flags) as queue:
         variables = {
             **environment(DATABASE), "AWS_ENDPOINT_URL_SQS": queue["endpoint"], "LOGINETL_QUEUE_URL": queue["queue_url"],
         }
@@ -66,23 +69,28 @@ def measure_queue(round_trip, *flags):
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
         while process.poll() is None:
             peak = max(peak, peak_rss(process.pid))
-            if wall is None and stats(queue["endpoint"])["distinct_deleted"] == MESSAGES:
+            if wall is None and stats(queue["endpoint"])["distinct_deleted"] == messages:
                 wall = time.monotonic() - started
             time.sleep(0.05)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         summary = json.loads(process.stdout.read().decode().splitlines()[-1])
         left = stats(queue["endpoint"])
-    assert process.returncode == 0 and summary["loaded"] == MESSAGES, summary
+    assert process.returncode == 0 and summary["loaded"] == messages, summary
     assert left["visible"] == 0 and left["in_flight"] == 0, left
-    assert psql(DATABASE, "select count(*) from user_logins") == str(MESSAGES)
+    assert psql(DATABASE, "select count(*) from user_logins") == str(messages)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    return {"rate": MESSAGES / wall, "cpu": cpu / MESSAGES * 1e6, "peak": peak}
+    return {"rate": messages / wall, "cpu": cpu / messages * 1e6, "peak": peak}
 
 
 def print_queue(round_trip, rounds):
     every = lambda name: [one[name] for one in rounds]
     rate = f"  {f'load --drain, {MESSAGES:,} messages, {round_trip} away':45} {spread(every('rate'), 'messages/s')}"
     print(f"{rate}, {spread(every('cpu'), 'µs CPU each', 1)}, peak {max(every('peak')):.0f} MiB", flush=True)
+
+
+def print_peak(what, one):
+    held = "held" if one["peak"] < 150 else "NOT HELD"
+    print(f"  {f'peak memory, {what}':64} {one['peak']:.0f} MiB; limit 150, {held} ({one['rate']:,.0f} messages/s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ mod init;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 mod keys;
+mod metrics;
 mod quarantine;
 mod queue;
 mod roles;

@@ -153,7 +153,8 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
     let mut result = Ok(true);
     while !writers.is_empty() {
         if let Some(progress) = progress {
-            progress.show(super::progress_text(&run.tally, None));
+            let summary = run.tally.summary();
+            progress.show(super::progress_text(&summary, summary.rate(), None));
         }
         let tick = tokio::time::timeout(Duration::from_millis(250), writers.join_next()).await;
         match tick {

@@ -16,8 +16,10 @@ use crate::queue::{BATCH, Queue, Receipt};
 pub const CALLS_AT_ONCE: usize = 16;
 /// All bodies in hand together, in KiB.
 const BUDGET_KIB: usize = 64 * 1024;
-/// What a receive reserves for each message until larger bodies are seen, in KiB.
-const FIRST_GUESS_KIB: usize = 64;
+/// What a receive reserves for each message, in KiB, unless larger bodies have been seen lately.
+const LEAST_GUESS_KIB: usize = 64;
+/// A large body is remembered for one to two of these.
+const MEMORY: Duration = Duration::from_secs(30);
 
 /// Which messages are in hand.
 pub struct Held {
@@ -26,7 +28,9 @@ pub struct Held {
 }
 
 struct State {
-    largest_kib: usize,
+    /// The largest body since `since`, and in the time before.
+    largest_kib: (usize, usize),
+    since: Instant,
     deadlines: HashMap<Receipt, Instant>,
 }
 
@@ -35,15 +39,15 @@ pub struct Reservation(OwnedSemaphorePermit);
 
 impl Default for Held {
     fn default() -> Self {
-        let state = State { largest_kib: FIRST_GUESS_KIB, deadlines: HashMap::new() };
+        let state = State { largest_kib: (0, 0), since: Instant::now(), deadlines: HashMap::new() };
         Self { budget: Arc::new(Semaphore::new(BUDGET_KIB)), state: Mutex::new(state) }
     }
 }
 
 impl Held {
-    /// Waits until there is room for `messages` more of the largest size seen.
+    /// Waits until there is room for `messages` more of the largest size seen lately.
     pub async fn reserve(&self, messages: usize) -> Option<Reservation> {
-        let kib = (messages * self.lock().largest_kib).min(BUDGET_KIB);
+        let kib = (messages * self.lock().guess_kib(Instant::now())).min(BUDGET_KIB);
         let permit = Arc::clone(&self.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(1)).await;
         permit.ok().map(Reservation)
     }
@@ -52,7 +56,7 @@ impl Held {
     pub fn take(&self, receipt: &Receipt, body_len: usize, until: Instant, reserved: &mut Reservation) -> Option<Reservation> {
         let kib = body_len / 1024 + 1;
         let mut state = self.lock();
-        state.largest_kib = state.largest_kib.max(kib);
+        state.largest_kib.0 = state.largest_kib.0.max(kib);
         state.deadlines.insert(receipt.clone(), until);
         drop(state);
         let available = reserved.0.num_permits();
@@ -108,5 +112,32 @@ impl Held {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// What the next body may need: while an answer is read, it is there as text and as messages.
+    fn guess_kib(&mut self, now: Instant) -> usize {
+        if now.saturating_duration_since(self.since) > MEMORY {
+            (self.largest_kib, self.since) = ((0, self.largest_kib.0), now);
+        }
+        (2 * self.largest_kib.0.max(self.largest_kib.1)).max(LEAST_GUESS_KIB)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Held, LEAST_GUESS_KIB, MEMORY};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn large_bodies_are_expected_for_a_while_and_then_forgotten() {
+        let (held, start) = (Held::default(), Instant::now());
+        let guess = |after: Duration| held.lock().guess_kib(start + after);
+        assert_eq!(guess(Duration::ZERO), LEAST_GUESS_KIB);
+        held.lock().largest_kib.0 = 256;
+        assert_eq!(guess(Duration::from_secs(1)), 512);
+        assert_eq!(guess(MEMORY + Duration::from_secs(2)), 512, "it was lately");
+        assert_eq!(guess(2 * MEMORY + Duration::from_secs(4)), LEAST_GUESS_KIB);
     }
 }

@@ -10,7 +10,10 @@ mod chunks;
 mod delete;
 mod dry_run;
 mod file;
+mod health;
 mod held;
+mod listen;
+mod metrics;
 mod outcome;
 mod patience;
 mod receive;
@@ -19,8 +22,9 @@ mod run;
 mod tally;
 mod write;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
@@ -31,6 +35,7 @@ pub use outcome::outcome_of;
 
 use self::delete::delete_committed;
 use self::held::Reservation;
+use self::listen::Listener;
 use self::receive::Fleet;
 use self::record::{End, Origin, record_run};
 use self::run::{Options, Run};
@@ -47,6 +52,8 @@ use crate::vault::Vault;
 use crate::{aws, commands};
 
 const WRITERS: usize = 2;
+/// Over so many quarters of a second the rate is taken.
+const RATE_WINDOW: usize = 20;
 
 /// A message between receiving and committing. The body stays, so that a refused batch can be read again.
 pub struct InHand {
@@ -71,6 +78,10 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
         return file::load(&path, args, target, stop).await;
     }
     let url = environment.queue_url(args.queue_url.clone())?;
+    let listener = match args.listen {
+        Some(address) => Some(Listener::start(address).await?),
+        None => None,
+    };
     let config = aws::configuration().await?;
     let origin = Origin::Queue(url.clone());
     let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
@@ -86,9 +97,12 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
         return dry_run::queue(&args, &queue, &vault, &stop).await;
     }
     let run = Arc::new(Run::new(options(&args), queue, vault, target, stop));
+    if let Some(listener) = &listener {
+        listener.watch(&run);
+    }
     tracing::info!(drain = args.drain, receivers = args.receivers, "loading from the queue");
     receive_write_delete(&run).await;
-    finish(run, &origin, args.format).await
+    finish(&run, &origin, args.format).await
 }
 
 /// The pipeline, from the first poll to the last delete.
@@ -100,14 +114,19 @@ async fn receive_write_delete(run: &Arc<Run>) {
     let done = CancellationToken::new();
 
     Fleet::start(run, &receivers, handed_on);
-    for _ in 0..WRITERS {
+    for _ in 0..writers_of(&run.queue) {
         run.spawn(&writers, Writer::new(run, &in_hand, committed.clone()).write_batches());
     }
     for _ in 0..run.options.receivers.div_ceil(4) * 5 {
         run.spawn(&deleters, delete_committed(Arc::clone(run), Arc::clone(&to_delete)));
     }
     run.spawn(&beside, heartbeat(Arc::clone(run), done.clone()));
-    run.spawn(&beside, show_progress(Arc::clone(run), done.clone()));
+    if output::stderr_is_terminal() {
+        run.spawn(&beside, Arc::clone(run).watch_depth(Duration::from_secs(1), done.clone()));
+        run.spawn(&beside, show_progress(Arc::clone(run), done.clone()));
+    } else if run.options.is_watched {
+        run.spawn(&beside, Arc::clone(run).watch_depth(Duration::from_secs(5), done.clone()));
+    }
     run.spawn(&beside, Arc::clone(run).watch_deadline(done.clone()));
     // The workers alone hold the ends of the channels: a stage whose next one is gone notices.
     drop((in_hand, to_delete, committed));
@@ -125,26 +144,35 @@ async fn heartbeat(run: Arc<Run>, done: CancellationToken) {
     run.held.keep_alive(&run.queue, &done).await;
 }
 
-/// The progress line, on a terminal: counts, rate, backlog.
+/// How many writers there are. Of a FIFO queue, one: SQS holds back what follows a message in its group until that is
+/// deleted, but one answer may bring several of a group, and two writers could commit them in another order.
+fn writers_of(queue: &Queue) -> usize {
+    if queue.is_fifo() { 1 } else { WRITERS }
+}
+
+/// The progress line, on a terminal: counts, rate of the last seconds, backlog, and when it will be done at that rate.
 async fn show_progress(run: Arc<Run>, done: CancellationToken) {
-    if !output::stderr_is_terminal() {
-        return;
-    }
     let progress = Progress::start();
-    let (mut backlog, mut tick) = (None, 0_u32);
+    let mut lately = VecDeque::from([(Instant::now(), 0_u64)]);
     while done.run_until_cancelled(tokio::time::sleep(Duration::from_millis(250))).await.is_some() {
-        if tick.is_multiple_of(4) {
-            backlog = done.run_until_cancelled(run.queue.depth()).await.and_then(Result::ok);
+        let summary = run.tally.summary();
+        lately.push_back((Instant::now(), summary.received));
+        if lately.len() > RATE_WINDOW {
+            lately.pop_front();
         }
-        tick += 1;
-        progress.show(progress_text(&run.tally, backlog));
+        let (since, before) = lately[0];
+        let rate = (summary.received - before) as f64 / since.elapsed().as_secs_f64().max(0.001);
+        progress.show(progress_text(&summary, rate, run.last_depth()));
     }
 }
 
-fn progress_text(tally: &Tally, backlog: Option<Depth>) -> String {
-    let summary = tally.summary();
-    let behind = backlog.map_or_else(String::new, |depth| format!(", backlog {}", depth.visible));
-    format!("{summary} · {:.0}/s{behind}", summary.rate())
+fn progress_text(summary: &Summary, rate: f64, backlog: Option<Depth>) -> String {
+    let behind = backlog.map_or_else(String::new, |depth| match depth.visible {
+        0 => ", no backlog".to_owned(),
+        left if rate >= 1.0 => format!(", backlog {left}, {:.0} s left", left as f64 / rate),
+        left => format!(", backlog {left}"),
+    });
+    format!("{summary} · {rate:.0}/s{behind}")
 }
 
 /// What a run reports at its end.
@@ -157,7 +185,7 @@ struct Report {
     poison_budget_exceeded: bool,
 }
 
-async fn finish(run: Arc<Run>, origin: &Origin, format: Format) -> Result<Exit, Error> {
+async fn finish(run: &Run, origin: &Origin, format: Format) -> Result<Exit, Error> {
     let poisoned = run.is_poisoned();
     let end = match () {
         () if poisoned => End::Poisoned,
@@ -170,7 +198,7 @@ async fn finish(run: Arc<Run>, origin: &Origin, format: Format) -> Result<Exit, 
     let (depth, recorded) = tokio::join!(depth, record_run(&run.target, origin, end, &summary));
     let in_flight = depth.ok().and_then(Result::ok).map(|depth| depth.in_flight);
     report(&Report { summary, in_flight, poison_budget_exceeded: poisoned }, format)?;
-    match run.into_failure() {
+    match run.take_failure() {
         Some(error) => Err(error),
         None if poisoned => recorded.map(|()| Exit::Attention),
         None => recorded.map(|()| Exit::Done),
@@ -199,6 +227,7 @@ fn options(args: &LoadArgs) -> Options {
         drain: args.drain,
         max_messages: args.max_messages,
         receivers: args.receivers as usize,
+        is_watched: args.listen.is_some(),
         batch_rows: args.batch_rows as usize,
         app_version: args.app_version.into(),
         poison_budget: args.poison_budget,

@@ -3,7 +3,7 @@
 //! Invariant: a message that was received is handed on or given back, also when the run is being stopped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::InHand;
+use super::health::Service;
 use super::held::Reservation;
 use super::outcome::outcome_of;
 use super::patience::Patience;
@@ -31,7 +32,6 @@ const QUIET: Duration = Duration::from_secs(3);
 pub struct Fleet {
     run: Arc<Run>,
     tracker: TaskTracker,
-    active: AtomicUsize,
     quota: AtomicU64,
     quiet_since: std::sync::Mutex<Instant>,
     out: mpsc::Sender<InHand>,
@@ -60,12 +60,12 @@ impl Fleet {
         let quota = AtomicU64::new(run.options.max_messages.unwrap_or(u64::MAX));
         let quiet_since = std::sync::Mutex::new(Instant::now());
         let (run, tracker) = (Arc::clone(run), tracker.clone());
-        Arc::new(Self { run, tracker, active: AtomicUsize::new(0), quota, quiet_since, out }).join();
+        Arc::new(Self { run, tracker, quota, quiet_since, out }).join();
     }
 
     /// One more receiver, unless there are enough.
     fn join(self: Arc<Self>) {
-        if self.active.fetch_add(1, Ordering::SeqCst) < self.run.options.receivers {
+        if self.run.receivers.fetch_add(1, Ordering::SeqCst) < self.run.options.receivers {
             let tracker = self.tracker.clone();
             let run = Arc::clone(&self.run);
             run.spawn(&tracker, async move {
@@ -74,10 +74,10 @@ impl Fleet {
                     Ok(Left::Ended) => {}
                     Err(error) => self.run.fail(error),
                 }
-                self.active.fetch_sub(1, Ordering::SeqCst);
+                self.run.receivers.fetch_sub(1, Ordering::SeqCst);
             });
         } else {
-            self.active.fetch_sub(1, Ordering::SeqCst);
+            self.run.receivers.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
@@ -94,11 +94,13 @@ impl Fleet {
             let messages = match answer {
                 Ok(messages) => messages,
                 Err(error) => {
+                    self.run.health.note(Service::Queue, !matches!(error, Error::Aws(_)));
                     patience.bear(error, &self.run.stop).await?;
                     continue;
                 }
             };
             patience.reset();
+            self.run.health.note(Service::Queue, true);
             let received = messages.len();
             self.hand_on(messages, &mut masking).await?;
             if received == BATCH {
@@ -196,7 +198,7 @@ impl Fleet {
             return false;
         }
         let others = |active: usize| (active > 1).then(|| active - 1);
-        self.active.fetch_update(Ordering::SeqCst, Ordering::SeqCst, others).is_ok()
+        self.run.receivers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, others).is_ok()
     }
 
     /// Whether `--drain` may end: quiet for a while, nothing in hand, nothing visible.

@@ -1,6 +1,7 @@
 //! What the stages of one run share: options, clients, counters, and the way to stop.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::health::Health;
 use super::held::{CALLS_AT_ONCE, Held};
+use super::metrics::{Metrics, Now};
 use super::tally::Tally;
 use crate::db::Target;
 use crate::error::Error;
 use crate::login::{AppVersionEncoding, Masker};
-use crate::queue::{BATCH, Queue, Receipt};
+use crate::queue::{BATCH, Depth, Queue, Receipt};
 use crate::vault::{Keyring, Vault, VaultError};
 
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
@@ -29,6 +32,8 @@ pub struct Options {
     pub max_messages: Option<u64>,
     /// Most receivers at once.
     pub receivers: usize,
+    /// Somebody asks for metrics.
+    pub is_watched: bool,
     /// Most rows in one transaction.
     pub batch_rows: usize,
     /// How `app_version` becomes an integer.
@@ -51,6 +56,14 @@ pub struct Run {
     pub held: Held,
     /// The counters.
     pub tally: Tally,
+    /// The same for a monitoring system, and more.
+    pub metrics: Metrics,
+    /// Whether the services answer.
+    pub health: Health,
+    /// Receivers at work.
+    pub receivers: AtomicUsize,
+    /// What the queue last said of itself, if anybody wants to know.
+    pub depth: Mutex<Option<Depth>>,
     /// Cancelled when no more is to be received.
     pub stop: CancellationToken,
     /// Cancelled when what has not been written or deleted by then must be given back.
@@ -64,9 +77,51 @@ impl Run {
     /// A run that has not begun.
     #[must_use]
     pub fn new(options: Options, queue: Queue, vault: Vault, target: Target, stop: CancellationToken) -> Self {
-        let (held, tally) = (Held::default(), Tally::default());
+        let tally = Tally::default();
         let [deadline, end] = [(); 2].map(|()| CancellationToken::new());
-        Self { options, queue, vault, target, held, tally, stop, deadline, end, failure: Mutex::default() }
+        Self {
+            options,
+            queue,
+            vault,
+            target,
+            held: Held::default(),
+            metrics: Metrics::new(&tally),
+            tally,
+            health: Health::default(),
+            receivers: AtomicUsize::new(0),
+            depth: Mutex::default(),
+            stop,
+            deadline,
+            end,
+            failure: Mutex::default(),
+        }
+    }
+
+    /// The metrics, as text.
+    #[must_use]
+    pub fn metrics_text(&self) -> String {
+        self.metrics.text(&Now {
+            in_hand: self.tally.in_hand(),
+            receivers: self.receivers.load(Ordering::Relaxed),
+            depth: self.last_depth(),
+            plan: self.vault.known().plan(),
+        })
+    }
+
+    /// What the queue last said of itself.
+    #[must_use]
+    pub fn last_depth(&self) -> Option<Depth> {
+        *self.depth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the queue for its depth, again and again.
+    pub async fn watch_depth(self: Arc<Self>, every: Duration, done: CancellationToken) {
+        while let Some(depth) = done.run_until_cancelled(self.queue.depth()).await {
+            if let Ok(depth) = depth {
+                *self.depth.lock().unwrap_or_else(PoisonError::into_inner) = Some(depth);
+            }
+            done.run_until_cancelled(tokio::time::sleep(every)).await;
+        }
     }
 
     /// Ends the run with an error; the first one is kept. Stages finish what they can and give back the rest.
@@ -82,7 +137,7 @@ impl Run {
     }
 
     /// The error that ended the run, if one did.
-    pub fn into_failure(self: Arc<Self>) -> Option<Error> {
+    pub fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -3,17 +3,18 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
 /// Counters of one run. Counts are of messages (or lines).
 pub struct Tally {
     started: Instant,
-    received: AtomicU64,
-    loaded: AtomicU64,
-    duplicates: AtomicU64,
-    quarantined: AtomicU64,
-    deleted: AtomicU64,
-    given_back: AtomicU64,
+    received: Counter,
+    loaded: Counter,
+    duplicates: Counter,
+    quarantined: Counter,
+    deleted: Counter,
+    given_back: Counter,
     in_hand: AtomicU64,
 }
 
@@ -38,30 +39,35 @@ pub struct Summary {
 
 impl Default for Tally {
     fn default() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            started: Instant::now(),
-            received: zero(),
-            loaded: zero(),
-            duplicates: zero(),
-            quarantined: zero(),
-            deleted: zero(),
-            given_back: zero(),
-            in_hand: zero(),
-        }
+        let [received, loaded, duplicates, quarantined, deleted, given_back] = [(); 6].map(|()| Counter::default());
+        let (started, in_hand) = (Instant::now(), AtomicU64::new(0));
+        Self { started, received, loaded, duplicates, quarantined, deleted, given_back, in_hand }
     }
 }
 
 impl Tally {
+    /// The counters with their names and what they mean.
+    #[must_use]
+    pub fn counters(&self) -> [(&'static str, &'static str, &Counter); 6] {
+        [
+            ("messages_received", "Messages taken from the queue, each delivery", &self.received),
+            ("messages_loaded", "New rows of user_logins", &self.loaded),
+            ("messages_duplicate", "Messages that had their effect before", &self.duplicates),
+            ("messages_quarantined", "New rows of the quarantine", &self.quarantined),
+            ("messages_deleted", "Messages that the queue says are deleted", &self.deleted),
+            ("messages_given_back", "Messages given back because the run was stopped", &self.given_back),
+        ]
+    }
+
     /// Messages came in.
     pub fn received(&self, count: usize) {
-        self.received.fetch_add(count as u64, Ordering::Relaxed);
+        self.received.inc_by(count as u64);
         self.in_hand.fetch_add(count as u64, Ordering::SeqCst);
     }
 
     /// The queue took messages back.
     pub fn given_back(&self, count: usize) {
-        self.given_back.fetch_add(count as u64, Ordering::Relaxed);
+        self.given_back.inc_by(count as u64);
     }
 
     /// Messages are not in hand any more.
@@ -71,15 +77,15 @@ impl Tally {
 
     /// A batch of `messages` was committed.
     pub fn committed(&self, messages: usize, loaded: u64, quarantined: u64) {
-        self.loaded.fetch_add(loaded, Ordering::Relaxed);
-        self.quarantined.fetch_add(quarantined, Ordering::Relaxed);
+        self.loaded.inc_by(loaded);
+        self.quarantined.inc_by(quarantined);
         let duplicates = (messages as u64).saturating_sub(loaded + quarantined);
-        self.duplicates.fetch_add(duplicates, Ordering::Relaxed);
+        self.duplicates.inc_by(duplicates);
     }
 
     /// The queue says that messages are gone.
     pub fn deleted(&self, count: usize) {
-        self.deleted.fetch_add(count as u64, Ordering::Relaxed);
+        self.deleted.inc_by(count as u64);
     }
 
     /// How many messages this process holds.
@@ -91,20 +97,19 @@ impl Tally {
     /// How many messages this run has quarantined.
     #[must_use]
     pub fn quarantined(&self) -> u64 {
-        self.quarantined.load(Ordering::Relaxed)
+        self.quarantined.get()
     }
 
     /// The counters now.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Summary {
-            received: of(&self.received),
-            loaded: of(&self.loaded),
-            duplicates: of(&self.duplicates),
-            quarantined: of(&self.quarantined),
-            deleted: of(&self.deleted),
-            given_back: of(&self.given_back),
+            received: self.received.get(),
+            loaded: self.loaded.get(),
+            duplicates: self.duplicates.get(),
+            quarantined: self.quarantined.get(),
+            deleted: self.deleted.get(),
+            given_back: self.given_back.get(),
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }

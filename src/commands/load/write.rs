@@ -5,13 +5,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout_at;
 
 use super::InHand;
+use super::health::Service;
 use super::outcome::{outcome_of, refused_by_database};
 use super::patience::Patience;
 use super::run::Run;
@@ -101,8 +103,15 @@ impl Writer {
     /// Tries once, and says what to do next. A fault that may pass has been slept over.
     async fn write_part(&mut self, part: &mut [InHand], patience: &mut Patience) -> Result<Step, Error> {
         let mute = |_| Error::from(DbError::Lost { action: "writing a batch" });
+        let started = Instant::now();
         let error = match tokio::time::timeout(LONGEST_WRITE, self.try_write(part)).await.map_err(mute).flatten() {
-            Ok(step) => return Ok(step),
+            Ok(step) => {
+                self.run.health.note(Service::Database, true);
+                if matches!(step, Step::Committed) {
+                    self.run.metrics.committed(part, started.elapsed(), Timestamp::now());
+                }
+                return Ok(step);
+            }
             Err(error) => error,
         };
         match error {
@@ -118,6 +127,7 @@ impl Writer {
                 // Whatever it was: days may have gone, and the server may be another one after a failover.
                 self.days.clear();
                 self.session = None;
+                self.run.health.note(Service::Database, !matches!(error, Error::Db(_)));
                 patience.bear(error, &self.run.stop).await?;
                 Ok(Step::Again)
             }

@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub seen: Option<Snapshot>,
 }
 
+type Preparing = JoinHandle<Result<(Session, Prepared), Error>>;
+
 /// Prepares one range at a time.
 pub(super) struct Ahead {
     target: Target,
@@ -32,7 +34,7 @@ pub(super) struct Ahead {
     rows: u32,
     pub keys: Arc<SweepKeys>,
     session: Option<Session>,
-    under_way: Option<(Rotation, JoinHandle<Result<(Session, Prepared), Error>>)>,
+    under_way: Option<(Rotation, Preparing)>,
 }
 
 impl Ahead {

@@ -1,0 +1,41 @@
+//! Which of the services that a run needs have answered last.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A service that a run cannot do without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// SQS.
+    Queue,
+    /// Postgres.
+    Database,
+}
+
+/// What is known of them; at first, nothing bad.
+#[derive(Default)]
+pub struct Health {
+    queue_fails: AtomicBool,
+    database_fails: AtomicBool,
+}
+
+impl Health {
+    /// A service has answered, or has not.
+    pub fn note(&self, service: Service, works: bool) {
+        let flag = match service {
+            Service::Queue => &self.queue_fails,
+            Service::Database => &self.database_fails,
+        };
+        flag.store(!works, Ordering::Relaxed);
+    }
+
+    /// What does not work.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<&'static str> {
+        match (self.database_fails.load(Ordering::Relaxed), self.queue_fails.load(Ordering::Relaxed)) {
+            (false, false) => None,
+            (true, false) => Some("waiting for the database"),
+            (false, true) => Some("waiting for the queue"),
+            (true, true) => Some("waiting for the database and the queue"),
+        }
+    }
+}

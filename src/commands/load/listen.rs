@@ -1,0 +1,124 @@
+//! `--listen`: metrics and health over HTTP, for whoever watches the run.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | OpenMetrics text |
+//! | `/healthz` | 200 while the process works |
+//! | `/readyz` | 200 while it loads, or could; else 503, and what it waits for |
+//!
+//! Invariant: whatever is asked, at most [`CONNECTIONS`] at once and a few seconds each; the run does not wait for it.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::run::Run;
+use crate::error::Error;
+use crate::settings::SettingsError;
+
+const CONNECTIONS: usize = 16;
+const LONGEST_CONNECTION: Duration = Duration::from_secs(30);
+const LONGEST_HEADER: Duration = Duration::from_secs(5);
+
+/// The run, once it has begun.
+type Watched = Arc<OnceLock<Arc<Run>>>;
+
+/// The server; it ends when dropped.
+pub struct Listener {
+    watched: Watched,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Begins to answer; nothing is ready before [`Listener::watch`].
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub async fn start(address: SocketAddr) -> Result<Self, Error> {
+        let unusable = |e: std::io::Error| SettingsError::Flags(format!("--listen {address}: {e}"));
+        let listener = TcpListener::bind(address).await.map_err(unusable)?;
+        tracing::info!(address = %listener.local_addr().map_err(unusable)?, "listening: /metrics, /healthz, /readyz");
+        let watched = Watched::default();
+        let task = tokio::spawn(accept(listener, Arc::clone(&watched)));
+        Ok(Self { watched, task })
+    }
+
+    /// Answers for this run from now on.
+    pub fn watch(&self, run: &Arc<Run>) {
+        let _ = self.watched.set(Arc::clone(run));
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, watched: Watched) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let watched = Arc::clone(&watched);
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(LONGEST_CONNECTION, serve(stream, watched)).await;
+                    drop(permit);
+                });
+            }
+            // Out of files, most likely.
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, watched: Watched) {
+    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, watched.get()))));
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(LONGEST_HEADER).keep_alive(false);
+    // A client that leaves early is no fault.
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn answer(request: &Request<Incoming>, run: Option<&Arc<Run>>) -> Response<Full<Bytes>> {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    const PLAIN: &str = "text/plain; charset=utf-8";
+    let (status, kind, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            (StatusCode::OK, OPENMETRICS, run.map_or("# EOF\n".to_owned(), |run| run.metrics_text()))
+        }
+        (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
+        (&Method::GET | &Method::HEAD, "/readyz") => match waits_for(run) {
+            None => (StatusCode::OK, PLAIN, "ready\n".to_owned()),
+            Some(what) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{what}\n")),
+        },
+        (&Method::GET | &Method::HEAD, _) => (StatusCode::NOT_FOUND, PLAIN, "try /metrics, /healthz or /readyz\n".to_owned()),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".to_owned()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+}
+
+/// Why it does not load now.
+fn waits_for(run: Option<&Arc<Run>>) -> Option<&'static str> {
+    match run {
+        None => Some("starting"),
+        Some(run) if run.stop.is_cancelled() => Some("stopping"),
+        Some(run) => run.health.waits_for(),
+    }
+}

@@ -1,0 +1,127 @@
+//! What a run tells a monitoring system: counters, distributions and states, in the text format of OpenMetrics.
+//!
+//! Invariant: labels take few, fixed values (reasons, states, ids of keys in force); nothing of a message is in them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::InHand;
+use super::tally::Tally;
+use crate::login::{Outcome, Plan};
+use crate::queue::Depth;
+use crate::token::KeyId;
+
+type Label = [(&'static str, String); 1];
+
+/// The metrics of one run. Counters are the [`Tally`]'s own, so that both always agree.
+pub struct Metrics {
+    registry: Registry,
+    rejected: Family<Label, Counter>,
+    lag: Histogram,
+    batch: Histogram,
+    write: Histogram,
+    in_hand: Gauge,
+    receivers: Gauge,
+    depth: Family<Label, Gauge>,
+    keys: Family<[(&'static str, String); 2], Gauge>,
+}
+
+/// What is looked up when somebody asks.
+pub struct Now {
+    /// Messages that this process holds.
+    pub in_hand: u64,
+    /// Receivers at work.
+    pub receivers: usize,
+    /// What the queue last said of itself.
+    pub depth: Option<Depth>,
+    /// The keys in force.
+    pub plan: Plan,
+}
+
+impl Metrics {
+    /// The metrics of a run that counts with `tally`.
+    #[must_use]
+    pub fn new(tally: &Tally) -> Self {
+        let mut registry = Registry::with_prefix("loginetl");
+        for (name, help, counter) in tally.counters() {
+            registry.register(name, help, counter.clone());
+        }
+        let new = Self {
+            rejected: Family::default(),
+            // From a tenth of a second to four days, fourfold.
+            lag: Histogram::new((0..11).map(|n| 0.1 * 4_f64.powi(n))),
+            batch: Histogram::new([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0]),
+            write: Histogram::new([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]),
+            in_hand: Gauge::default(),
+            receivers: Gauge::default(),
+            depth: Family::default(),
+            keys: Family::default(),
+            registry,
+        };
+        new.registered()
+    }
+
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register(
+            "messages_rejected",
+            "Rejected messages in committed batches, each delivery, by reason",
+            self.rejected.clone(),
+        );
+        registry.register("lag_seconds", "From SentTimestamp to commit, of each message", self.lag.clone());
+        registry.register("batch_messages", "Messages in one transaction", self.batch.clone());
+        registry.register("write_seconds", "Time in the database of one transaction", self.write.clone());
+        registry.register("messages_in_hand", "Messages received and neither deleted nor given back", self.in_hand.clone());
+        registry.register("receivers", "Receivers at work", self.receivers.clone());
+        registry.register("queue_messages", "What the queue says of itself, roughly, by state", self.depth.clone());
+        registry.register("key_in_use", "Data keys in force", self.keys.clone());
+        self
+    }
+
+    /// A batch was committed, `now`, after so long in the database.
+    pub fn committed(&self, batch: &[InHand], written_in: Duration, now: Timestamp) {
+        self.batch.observe(batch.len() as f64);
+        self.write.observe(written_in.as_secs_f64());
+        for message in batch {
+            if let Some(sent) = message.envelope.sent.timestamp() {
+                // A clock that is behind the queue's shows no negative lag.
+                self.lag.observe(now.duration_since(sent).as_secs_f64().max(0.0));
+            }
+            if let Outcome::Rejected(rejected) = &message.outcome {
+                self.rejected.get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())]).inc();
+            }
+        }
+    }
+
+    /// All of it, as text.
+    #[must_use]
+    pub fn text(&self, now: &Now) -> String {
+        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.in_hand.set(whole(now.in_hand));
+        self.receivers.set(whole(now.receivers as u64));
+        if let Some(depth) = now.depth {
+            for (state, count) in [("visible", depth.visible), ("in_flight", depth.in_flight)] {
+                self.depth.get_or_create(&[("state", state.to_owned())]).set(whole(count));
+            }
+        }
+        let Plan { ip, device_id, seal } = now.plan;
+        let fields =
+            [ip.from, ip.to, device_id.from, device_id.to].into_iter().flat_map(|of| [("mask", of.mask), ("hash", of.hash)]);
+        self.keys.clear();
+        for (purpose, id) in fields.chain([("seal", seal)]) {
+            let id = KeyId::to_i64(id).to_string();
+            self.keys.get_or_create(&[("purpose", purpose.to_owned()), ("key_id", id)]).set(1);
+        }
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
