@@ -28,7 +28,7 @@ soak: ## what takes longer than a test may: many kills, many rows
 	$(SERVERS) run -- cargo test --locked --test soak -- --nocapture
 
 bench: ## measure, on a release build and a PostgreSQL with its default durability
-	cargo build --release --locked
+	cargo build --release --locked --bins --examples
 	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run --durable -- python3 tests/env/bench.py
 
 up: ## start the servers of the demo and leave them running; prints the settings

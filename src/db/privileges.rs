@@ -163,7 +163,7 @@ with acl as (
     union all
     select n.nspname || '.' || c.relname || ' (' || t.attname || ')', a.grantee, a.privilege_type, c.relowner
     from pg_attribute t join pg_class c on c.oid = t.attrelid join pg_namespace n on n.oid = c.relnamespace, aclexplode(t.attacl) a
-    where t.attnum > 0 and not t.attisdropped
+    where not t.attisdropped
       and (n.nspname in ('vault', 'ingest', 'audit') or c.oid = to_regclass('public.user_logins'))
     union all
     select n.nspname || '.' || p.proname, a.grantee, a.privilege_type, p.proowner

@@ -1,7 +1,9 @@
 """`make bench`: measures on this machine, in one run, loginetl beside the obvious alternative. Prints one table.
 
     load --file     beside a COPY of the same masked rows into a table with the same columns and indexes
+    load --drain    from a queue at 0, 5 and 20 ms, beside other ways to load it (bench_queue.py, bench_peers.py)
     unmask --from   beside the SELECT that fetches the rows of the same hashes
+    masking         of one value, beside the AES blocks and the HMAC in it (masking.rs)
     rotate-keys     beside an UPDATE of the same columns, and beside loads (bench_rotation.py)
     audit verify    of an export in which every record is signed, with the public key alone
 
@@ -20,6 +22,8 @@ import time
 
 sys.dont_write_bytecode = True
 
+from bench_peers import print_peers
+from bench_queue import print_all_queues
 from bench_rotation import measure_loads_beside, measure_rotations, print_loads_beside, print_rotations
 from bench_tools import BINARY, ROUNDS, ROWS, environment, fresh, loginetl, print_machine, psql, spread, write_events
 
@@ -32,6 +36,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="loginetl-bench-") as folder:
         print_machine()
         print_loads(*measure_loads(folder))
+        print_all_queues()
+        print_peers()
+        print_masking()
         print_recovery(*measure_recovery(folder))
         psql("bench_load", "drop table wanted")
         print_rotations(*measure_rotations())
@@ -39,6 +46,12 @@ def main():
         print_verification(*measure_verification(folder))
     for database in ["bench_load", "bench_copy"]:
         psql("postgres", f"drop database {database}")
+
+
+def print_masking():
+    """Of one value, beside the cryptography in it: tests/env/masking.rs."""
+    print(flush=True)
+    subprocess.run([os.path.join(os.path.dirname(BINARY), "examples", "masking-speed")], check=True)
 
 
 def measure_loads(folder):

@@ -2,6 +2,7 @@
 
     load --drain    from the instrument (tests/instrument), an SQS endpoint on loopback that is never the bottleneck, with a
                     simulated round trip of 0, 5 and 20 ms
+    load --follow   from the same, alone and then while rotate-keys runs at its default duty
 
 Invariant: a measurement counts only if every message was loaded once, deleted, and nothing is left. The time is from the
 start of the process until the queue is empty, so that the wait at the end of a drain is not in it; the CPU time is all of it.
@@ -12,6 +13,7 @@ import contextlib
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -30,11 +32,17 @@ DATABASE = "bench_queue"
 
 def main():
     print_machine()
+    print_all_queues()
+
+
+def print_all_queues():
+    print()
     for round_trip in ROUND_TRIPS:
         print_queue(round_trip, [measure_queue(round_trip, MESSAGES) for _ in range(ROUNDS)])
     large = MESSAGES // 20
     print_peak(f"{large:,} messages with bodies of 256 kB", measure_queue("5ms", large, "--body", "256kB"))
     print_peak(f"{1_000_000:,} small messages", measure_queue("5ms", 1_000_000))
+    print_beside_rotation([measure_beside_rotation() for _ in range(ROUNDS)])
     psql("postgres", f"drop database {DATABASE}")
 
 
@@ -61,10 +69,7 @@ def measure_queue(round_trip, messages, *flags):
     fresh(DATABASE)
     psql(DATABASE, "checkpoint")
     with instrument("--messages", str(messages), "--rtt", round_trip, *flags) as queue:
-        variables = {
-            **environment(DATABASE), "AWS_ENDPOINT_URL_SQS": queue["endpoint"], "LOGINETL_QUEUE_URL": queue["queue_url"],
-        }
-        command = [BINARY, "load", "--drain", "--format", "json", "--receivers", str(RECEIVERS)]
+        variables, command = loader(queue, "--drain")
         before, started, peak, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0, None
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
         while process.poll() is None:
@@ -80,6 +85,47 @@ def measure_queue(round_trip, messages, *flags):
     assert psql(DATABASE, "select count(*) from user_logins") == str(messages)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     return {"rate": messages / wall, "cpu": cpu / messages * 1e6, "peak": peak}
+
+
+def loader(queue, *flags):
+    """Environment and command of a loader from the instrument."""
+    endpoint = {"AWS_ENDPOINT_URL_SQS": queue["endpoint"], "LOGINETL_QUEUE_URL": queue["queue_url"]}
+    return {**environment(DATABASE), **endpoint}, [BINARY, "load", *flags, "--format", "json", "--receivers", str(RECEIVERS)]
+
+
+def measure_beside_rotation():
+    """Messages a second of one loader: in the seconds before a rotation, and while it runs (for 30 s at most)."""
+    fresh(DATABASE)
+    with instrument("--messages", "2000000", "--rtt", "20ms") as queue:
+        loaded = lambda: (stats(queue["endpoint"])["distinct_deleted"], time.monotonic())
+        variables, command = loader(queue, "--follow")
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
+        try:
+            while loaded()[0] < 200_000:
+                time.sleep(0.05)
+            first = loaded()
+            time.sleep(5)
+            second = loaded()
+            rotation = subprocess.Popen([BINARY, "rotate-keys"], env=variables, stdout=subprocess.DEVNULL)
+            third = loaded()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                rotation.wait(30)
+            fourth = loaded()
+            rotation.terminate()
+            assert rotation.wait() in (0, 4)
+        finally:
+            process.terminate()
+            process.wait()
+    rate = lambda since, until: (until[0] - since[0]) / (until[1] - since[1])
+    return {"alone": rate(first, second), "beside": rate(third, fourth)}
+
+
+def print_beside_rotation(rounds):
+    ratios = [one["beside"] / one["alone"] for one in rounds]
+    held = "held" if statistics.median(ratios) >= 0.5 else "NOT HELD"
+    print(f"  {'load --follow, 20ms away, undisturbed':45} {spread([one['alone'] for one in rounds], 'messages/s')}")
+    print(f"  the same while rotate-keys runs               {spread([one['beside'] for one in rounds], 'messages/s')}")
+    print(f"  ratio disturbed / undisturbed; at least 0.5   {spread(ratios, '', 2).strip()}, {held}", flush=True)
 
 
 def print_queue(round_trip, rounds):
