@@ -91,8 +91,11 @@ impl DbError {
 
     /// Sorts an error of connecting. Transport errors carry no values, answers of the server are reduced to their code.
     pub(super) fn connect(error: &tokio_postgres::Error) -> Self {
-        if error.as_db_error().is_some() {
-            return Self::sql("connecting", error);
+        if let Some(db) = error.as_db_error() {
+            // "database is not currently accepting connections": somebody is at work on it.
+            let is_closed = *db.code() == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
+            let closed = || Self::Connect("it lets nobody in now (SQLSTATE 55000)".to_owned());
+            return if is_closed { closed() } else { Self::sql("connecting", error) };
         }
         let mut text = error.to_string();
         let mut tls = false;

@@ -3,6 +3,7 @@
 //! Invariant: the mutex is never held while something is awaited, nor while that of another queue is taken.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -60,12 +61,15 @@ pub struct Queue {
     clock: Clock,
     shelf: Mutex<Shelf>,
     changed: Notify,
+    /// How far the queue's clock has jumped, in milliseconds.
+    skipped: AtomicU64,
 }
 
 impl Queue {
     pub(super) fn new(name: &str, url: String, options: QueueOptions, dead: Option<Arc<Self>>) -> Self {
         let shelf = Mutex::new(Shelf::new(options.seed, name.ends_with(".fifo")));
-        Self { name: name.to_owned(), url, options, dead, clock: Clock::start(), shelf, changed: Notify::new() }
+        let (clock, changed, skipped) = (Clock::start(), Notify::new(), AtomicU64::new(0));
+        Self { name: name.to_owned(), url, options, dead, clock, shelf, changed, skipped }
     }
 
     pub fn url(&self) -> &str {
@@ -148,7 +152,7 @@ impl Queue {
         let max_receives = self.options.dead_letters.as_ref().map(|(_, max)| *max);
         let want = Want { max: max as usize, visibility: visibility * 1000, duplicates, max_receives };
         let shown = Shown::of(request);
-        let deadline = self.clock.now() + wait * 1000;
+        let deadline = self.now() + wait * 1000;
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -261,10 +265,20 @@ impl Queue {
         self.name.ends_with(".fifo")
     }
 
+    /// Time passes for this queue alone: what is in flight or delayed for no longer than that is visible again.
+    pub fn skip(&self, time: Duration) {
+        self.skipped.fetch_add(time.as_millis() as u64, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.now() + self.skipped.load(Ordering::SeqCst)
+    }
+
     /// The shelf as it is now.
     fn open(&self) -> (u64, MutexGuard<'_, Shelf>) {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
+        let now = self.now();
         shelf.advance(now);
         (now, shelf)
     }

@@ -1,10 +1,11 @@
 //! Faults in the middle of a load: connections cut, rows refused, days missing, budgets used up.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{World, event, eventually, summary, text};
+use crate::support::{Action, Proxy, World, event, eventually, summary, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_cut_in_the_middle_lose_and_double_nothing() {
@@ -114,4 +115,24 @@ async fn the_poison_budget_stops_a_run_with_1() {
     assert!(summary["quarantined"].as_u64() > Some(5), "{summary}");
     let (visible, held) = world.queue.depth().await;
     assert_eq!((visible + summary["deleted"].as_u64().expect("a count"), held), (400, 0), "the rest was given back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kms_that_throttles_at_the_start_is_called_again_and_then_named() {
+    const THROTTLED: Action = Action::Answer(400, r#"{"__type": "ThrottlingException"}"#);
+    for (throttled, exit, loaded) in [(2, 0, 1), (usize::MAX, 4, 0)] {
+        let calls = AtomicUsize::new(0);
+        let proxy = Proxy::start(move |called| {
+            let is_throttled = called == "TrentService.Decrypt" && calls.fetch_add(1, Ordering::SeqCst) < throttled;
+            if is_throttled { THROTTLED } else { Action::Forward }
+        });
+        let world = World::new().await;
+        world.queue.send(&[event(1)]).await;
+        let world = world.through(&proxy);
+        let output = world.run(&["load", "--drain", "--format", "json"]);
+        assert_eq!(output.status.code(), Some(exit), "{}", text(&output));
+        assert_eq!(world.database.count("select from user_logins").await, loaded);
+        assert!(exit == 0 || text(&output).contains("KMS Decrypt"), "{}", text(&output));
+        assert_eq!(world.queue.depth().await, (u64::from(exit != 0), 0), "what was not loaded is untouched");
+    }
 }

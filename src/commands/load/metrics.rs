@@ -18,6 +18,11 @@ use crate::login::{Outcome, Plan};
 use crate::queue::Depth;
 use crate::token::KeyId;
 
+/// In seconds; never negative, also if this machine's clock is behind the queue's.
+fn lag_of(sent: Timestamp, now: Timestamp) -> f64 {
+    now.duration_since(sent).as_secs_f64().max(0.0)
+}
+
 type Label = [(&'static str, String); 1];
 
 /// The metrics of one run. Counters are the [`Tally`]'s own, so that both always agree.
@@ -91,8 +96,7 @@ impl Metrics {
         self.write.observe(written_in.as_secs_f64());
         for message in batch {
             if let Some(sent) = message.envelope.sent.timestamp() {
-                // A clock that is behind the queue's shows no negative lag.
-                self.lag.observe(now.duration_since(sent).as_secs_f64().max(0.0));
+                self.lag.observe(lag_of(sent, now));
             }
             if let Outcome::Rejected(rejected) = &message.outcome {
                 self.rejected.get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())]).inc();
@@ -123,5 +127,17 @@ impl Metrics {
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::lag_of;
+
+    #[test]
+    fn a_clock_that_jumps_back_makes_no_negative_lag() {
+        let (sent, later) = ("2026-01-01T00:00:10Z".parse().unwrap(), "2026-01-01T00:00:12.5Z".parse().unwrap());
+        assert_eq!((lag_of(sent, later), lag_of(later, sent)), (2.5, 0.0));
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::InHand;
 use super::health::Service;
@@ -18,7 +19,7 @@ use super::patience::Patience;
 use super::run::Run;
 use crate::aws::CallError;
 use crate::error::Error;
-use crate::login::{Envelope, Masker, Source};
+use crate::login::{Envelope, Masker, SentAt, Source};
 use crate::queue::{BATCH, QueueMessage};
 use crate::vault::Keyring;
 
@@ -167,15 +168,7 @@ impl Fleet {
 
     async fn masked(&self, taken: Taken, masking: &mut Masking) -> Result<InHand, Error> {
         let Taken { message, share } = taken;
-        let now = Timestamp::now();
-        let envelope = Envelope {
-            message_id: message.message_id,
-            sent: message.sent,
-            received_at: now,
-            receive_count: message.receive_count,
-            row_day: message.sent.row_day(now),
-            source: Source::Queue,
-        };
+        let envelope = envelope_of(message.message_id, message.sent, message.receive_count, Timestamp::now());
         let masker = self.run.masker(masking).await?;
         let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, self.run.options.app_version)?;
         Ok(InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share })
@@ -212,5 +205,28 @@ impl Fleet {
 
     fn quiet(&self) -> std::sync::MutexGuard<'_, Instant> {
         self.quiet_since.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What is known of a message that was received `now`. Its days are those of sending, so that they are the same at every
+/// delivery, whatever this machine's clock does.
+fn envelope_of(message_id: Uuid, sent: SentAt, receive_count: Option<i32>, now: Timestamp) -> Envelope {
+    Envelope { message_id, sent, received_at: now, receive_count, row_day: sent.row_day(now), source: Source::Queue }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::{SentAt, Timestamp, Uuid, envelope_of};
+
+    #[test]
+    fn a_clock_that_jumps_moves_no_message_to_another_day() {
+        let sent = SentAt::from_attribute(Some("1760000000000"));
+        let days = ["1970-01-01T00:00:00Z", "2025-10-09T08:53:20Z", "2199-12-31T23:59:59Z"].map(|now: &str| {
+            let envelope = envelope_of(Uuid::nil(), sent, Some(1), now.parse().unwrap());
+            assert_eq!(envelope.received_at, now.parse::<Timestamp>().unwrap());
+            (envelope.sent.ledger_day().to_string(), envelope.row_day.to_string())
+        });
+        assert_eq!(days, [(); 3].map(|()| ("2025-10-09".to_owned(), "2025-10-09".to_owned())));
     }
 }

@@ -23,6 +23,8 @@ use crate::vault::{Keyring, Vault, VaultError};
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
 const TIME_TO_STOP: Duration = Duration::from_secs(17);
 const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
+/// After each try to give back.
+const PAUSES_TO_GIVE_BACK: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::ZERO];
 
 /// The flags that stages need.
 pub struct Options {
@@ -173,13 +175,21 @@ impl Run {
         self.tally.released(receipts.len());
     }
 
-    async fn give_back_ten(&self, ten: Vec<Receipt>) {
-        match self.queue.change_visibility(&ten, Duration::ZERO).await {
-            Ok(refused) => self.tally.given_back(ten.len() - refused.len()),
-            Err(error) => {
-                tracing::warn!(%error, messages = ten.len(), "messages could not be given back; they come back by their timeout");
+    async fn give_back_ten(&self, mut ten: Vec<Receipt>) {
+        for pause in PAUSES_TO_GIVE_BACK {
+            match self.queue.change_visibility(&ten, Duration::ZERO).await {
+                Ok(refused) => {
+                    self.tally.given_back(ten.len() - refused.len());
+                    ten = refused;
+                }
+                Err(error) => tracing::debug!(%error, messages = ten.len(), "giving back failed"),
             }
+            if ten.is_empty() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
         }
+        tracing::warn!(messages = ten.len(), "messages could not be given back; they come back by their timeout");
     }
 
     /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.

@@ -45,6 +45,30 @@ impl Database {
         self.query(&format!("select count(*) from ({sql}) as counted")).await[0].get(0)
     }
 
+    /// Lets nobody in any more and ends every session.
+    pub async fn shut(&self) {
+        self.alter("allow_connections false").await;
+        self.cut().await;
+    }
+
+    /// Lets everybody in again.
+    pub async fn open(&self) {
+        self.alter("allow_connections true").await;
+    }
+
+    /// `alter database …`, from outside.
+    pub async fn alter(&self, change: &str) {
+        let admin = connect(&setting("LOGINETL_TEST_DATABASE_URL")).await;
+        admin.batch_execute(&format!("alter database {} {change}", self.name)).await.expect("a change");
+    }
+
+    /// Ends every session, as a server does that stops.
+    pub async fn cut(&self) {
+        let admin = connect(&setting("LOGINETL_TEST_DATABASE_URL")).await;
+        let cut = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        admin.query(cut, &[&self.name]).await.expect("cut");
+    }
+
     /// From now on the log's clock is this many seconds behind: its records are that old, and its chain is as good as any.
     pub async fn log_behind(&self, seconds: u32) {
         let source = self.query("select pg_get_functiondef('audit.append'::regproc)").await[0].get::<_, String>(0);

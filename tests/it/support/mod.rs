@@ -2,6 +2,7 @@
 
 mod database;
 mod events;
+mod pg_proxy;
 mod proxy;
 mod queue;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use database::{Database, Login};
 pub use events::{event, sample};
+pub use pg_proxy::PgProxy;
 pub use proxy::{Action, Proxy};
 pub use queue::TestQueue;
 
