@@ -32,6 +32,7 @@ mod queue;
 mod queue_faults;
 mod roles;
 mod rotate;
+mod rotate_faults;
 mod rotation;
 mod second_implementation;
 mod support;
