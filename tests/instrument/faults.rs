@@ -10,11 +10,14 @@ use tokio::sync::watch;
 
 use super::protocol::{Operation, Refusal};
 
+/// The timer rounds up, and wakes a little later: so much less is waited for.
+const TIMER_LATENESS: Duration = Duration::from_millis(1);
+
 /// What goes wrong from now on. Shares are from 0 (never) to 1 (always).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// The simulated round trip: each answer is written this much later, and up to a millisecond more.
+    /// The simulated round trip: each answer is written about this much later.
     /// In JSON `"20ms"`, like `slow_for`.
     #[serde(with = "text")]
     pub rtt: Duration,
@@ -85,7 +88,7 @@ impl FaultState {
         let slow = concerned && self.random.chance(faults.slow);
         Decision {
             fate,
-            delay: faults.rtt + if slow { faults.slow_for } else { Duration::ZERO },
+            delay: faults.rtt.saturating_sub(TIMER_LATENESS) + if slow { faults.slow_for } else { Duration::ZERO },
             partial: if concerned { faults.partial } else { 0.0 },
             stale_receipts: if concerned { faults.stale_receipts } else { 0.0 },
             duplicates: faults.duplicates,

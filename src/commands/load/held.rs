@@ -15,7 +15,7 @@ use crate::queue::{BATCH, Queue, Receipt};
 /// Calls to the queue at once, where there are many to make.
 pub const CALLS_AT_ONCE: usize = 16;
 /// All bodies in hand together, in KiB.
-const BUDGET_KIB: usize = 64 * 1024;
+const BUDGET_KIB: usize = 48 * 1024;
 /// What a receive reserves for each message, in KiB, unless larger bodies have been seen lately.
 const LEAST_GUESS_KIB: usize = 64;
 /// A large body is remembered for one to two of these.
