@@ -64,3 +64,17 @@ async fn a_message_group_never_overtakes_itself() {
     let overtaken: Vec<String> = overtaken.iter().map(|row| row.get(0)).collect();
     assert_eq!(overtaken, Vec::<String>::new(), "rows that were there before their predecessors");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_uses_up_no_receipts_of_a_group() {
+    let it = Instrumented::with("logins.fifo", 3).await;
+    it.sqs.faults(|f| f.rtt = Duration::from_millis(2));
+    for group in 0..GROUPS {
+        it.queue.send_to_group(&format!("group-{group}"), &(0..EACH).map(|n| event_of_group(group, n)).collect::<Vec<_>>());
+    }
+    let loader = it.load(&["--batch-rows", "7"]);
+    it.wait_for_rows(i64::from(GROUPS * EACH / 4)).await;
+    stop(loader);
+    it.assert_loaded_or_here().await;
+    assert!(it.queue.stats().max_receive_count <= 2, "{:?}", it.queue.stats());
+}

@@ -37,6 +37,11 @@ impl Instrumented {
         self.queue.fill(&Messages::new(count));
     }
 
+    /// Sends so many logins by other users.
+    pub fn fill_more(&self, count: u32) {
+        self.queue.fill(&Messages { seed: 1 + self.queue.stats().sent, ..Messages::new(count) });
+    }
+
     /// The binary with the settings of this installation.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.world.command(args);
@@ -115,15 +120,15 @@ impl Instrumented {
 
     /// After a stop: nothing is in flight, and every message is either loaded and deleted or visible again.
     pub async fn assert_loaded_or_here(&self) {
+        let here: BTreeSet<String> = self.queue.still_here().into_iter().collect();
+        let stats = self.queue.stats();
+        assert_eq!((stats.in_flight, stats.dead_lettered, stats.visible), (0, 0, here.len() as u64), "{stats:?}");
         let sent = self.users();
         let rows = self.loaded().await;
         let loaded: BTreeSet<String> = rows.iter().map(|user| sent[user].clone()).collect();
         assert_eq!(loaded.len(), rows.len(), "rows, and their messages");
-        let here: BTreeSet<String> = self.queue.still_here().into_iter().collect();
         assert_eq!(loaded.intersection(&here).next(), None, "loaded and still there");
         assert_eq!(loaded.len() + here.len(), sent.len(), "loaded, or still there");
-        let stats = self.queue.stats();
-        assert_eq!((stats.in_flight, stats.dead_lettered, stats.visible), (0, 0, here.len() as u64), "{stats:?}");
     }
 
     /// The message of each user.

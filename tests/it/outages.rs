@@ -64,6 +64,8 @@ async fn a_database_that_lets_nobody_in_is_waited_for() {
     let (it, loader) = at_work().await;
     it.world.database.shut().await;
     tokio::time::sleep(Duration::from_secs(3)).await;
+    let held = it.queue.stats();
+    assert!(held.in_flight > 0 && held.given_back == 0, "what is in hand is kept: {held:?}");
     it.world.database.open().await;
     resumes(&it).await;
     all_is_loaded(it, loader, "SQLSTATE 55000").await;

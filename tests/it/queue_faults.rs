@@ -119,9 +119,26 @@ async fn sigterm_leaves_nothing_in_flight_where_some_of_what_is_given_back_is_re
     let loader = at_work(&it).await;
     it.sqs.hold(ReceiveMessage);
     eventually("all receives are held", async || it.sqs.waiting(ReceiveMessage) == 8).await;
-    it.sqs.faults(|f| (f.operations, f.partial) = (vec![ChangeMessageVisibilityBatch], 0.05));
+    it.sqs.faults(|f| (f.operations, f.partial) = (vec![ChangeMessageVisibilityBatch], 0.08));
     stop_and_release(loader, async || it.sqs.release(ReceiveMessage)).await;
     it.assert_loaded_or_here().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_back_at_a_stop_does_not_come_to_the_same_loader_again() {
+    let it = Instrumented::with("logins", 5).await;
+    it.sqs.faults(|f| f.rtt = Duration::from_millis(5));
+    it.fill(EVENTS);
+    let loader = it.load(&[]);
+    it.wait_for_rows(i64::from(EVENTS)).await;
+    eventually("many receivers wait for more", async || it.sqs.stats().receives_waiting > 10).await;
+    let stopped = tokio::task::spawn_blocking(|| stop(loader));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    it.fill_more(10);
+    stopped.await.expect("it ends");
+    it.assert_loaded_or_here().await;
+    assert_eq!(it.queue.still_here().len(), 10);
+    assert!(it.queue.stats().max_receive_count <= 2, "{:?}", it.queue.stats());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,12 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../instrument/mod.rs"]
+mod instrument;
+#[path = "../it/instrumented.rs"]
+#[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
+mod instrumented;
+mod outages;
 #[path = "../it/support/mod.rs"]
 #[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
 mod support;

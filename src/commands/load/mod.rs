@@ -131,13 +131,17 @@ async fn receive_write_delete(run: &Arc<Run>) {
     // The workers alone hold the ends of the channels: a stage whose next one is gone notices.
     drop((in_hand, to_delete, committed));
 
-    for stage in [receivers, writers, deleters] {
-        stage.close();
-        stage.wait().await;
-    }
+    ended(receivers).await;
+    run.give_back_unwanted().await;
+    ended(writers).await;
+    ended(deleters).await;
     done.cancel();
-    beside.close();
-    beside.wait().await;
+    ended(beside).await;
+}
+
+async fn ended(stage: TaskTracker) {
+    stage.close();
+    stage.wait().await;
 }
 
 async fn heartbeat(run: Arc<Run>, done: CancellationToken) {

@@ -46,6 +46,6 @@ impl Patience {
 }
 
 fn pauses() -> ExponentialBackoff {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_delay(Duration::from_secs(4));
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_delay(Duration::from_secs(2));
     builder.with_jitter().without_max_times().build()
 }

@@ -73,6 +73,8 @@ pub struct Run {
     /// Cancelled when what has not been given back by then must be left to its timeout.
     end: CancellationToken,
     failure: Mutex<Option<Error>>,
+    /// What is to be given back; none any more when the last receiver has ended.
+    unwanted: Mutex<Option<Vec<Receipt>>>,
 }
 
 impl Run {
@@ -96,6 +98,7 @@ impl Run {
             deadline,
             end,
             failure: Mutex::default(),
+            unwanted: Mutex::new(Some(Vec::new())),
         }
     }
 
@@ -165,8 +168,24 @@ impl Run {
         Ok(&mut slot.insert(current).1)
     }
 
-    /// Makes messages visible to others at once. A message that cannot be given back comes back by its timeout.
+    /// Makes messages visible to others; at once, or when the last receiver has ended: a poll of this very process would
+    /// get them again, and each time costs a message one of the receipts after which it is a dead letter.
     pub async fn give_back(&self, receipts: Vec<Receipt>) {
+        if let Some(unwanted) = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            unwanted.extend(receipts);
+            return;
+        }
+        self.give_back_now(receipts).await;
+    }
+
+    /// The last receiver has ended.
+    pub async fn give_back_unwanted(&self) {
+        let unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.give_back_now(unwanted.unwrap_or_default()).await;
+    }
+
+    /// A message that cannot be given back comes back by its timeout.
+    async fn give_back_now(&self, receipts: Vec<Receipt>) {
         self.held.let_go(&receipts);
         for many in receipts.chunks(BATCH * CALLS_AT_ONCE) {
             let calls = join_all(many.chunks(BATCH).map(|ten| self.give_back_ten(ten.to_vec())));
