@@ -27,6 +27,8 @@ INSTRUMENT = os.path.join(os.path.dirname(BINARY), "examples", "sqs-instrument")
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "300000"))
 ROUND_TRIPS = os.environ.get("BENCH_ROUND_TRIPS", "0ms 5ms 20ms").split()
 RECEIVERS = int(os.environ.get("BENCH_RECEIVERS", "100"))
+# So few that the processor is not what they wait for.
+FEW = 20
 DATABASE = "bench_queue"
 
 
@@ -39,6 +41,7 @@ def print_all_queues():
     print()
     for round_trip in ROUND_TRIPS:
         print_queue(round_trip, [measure_queue(round_trip, MESSAGES) for _ in range(ROUNDS)])
+    print_few_receivers([measure_queue("20ms", MESSAGES // 2, receivers=FEW)["rate"] for _ in range(ROUNDS)])
     large = MESSAGES // 20
     print_peak(f"{large:,} messages with bodies of 256 kB", measure_queue("5ms", large, "--body", "256kB"))
     print_peak(f"{1_000_000:,} small messages", measure_queue("5ms", 1_000_000))
@@ -64,12 +67,12 @@ def stats(endpoint):
         return json.load(answer)["queues"]["login-queue"]
 
 
-def measure_queue(round_trip, messages, *flags):
+def measure_queue(round_trip, messages, *flags, receivers=RECEIVERS):
     """Messages a second, µs of CPU a message and MiB at the peak, of one drain."""
     fresh(DATABASE)
     psql(DATABASE, "checkpoint")
     with instrument("--messages", str(messages), "--rtt", round_trip, *flags) as queue:
-        variables, command = loader(queue, "--drain")
+        variables, command = loader(queue, receivers, "--drain")
         before, started, peak, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0, None
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE)
         while process.poll() is None:
@@ -87,10 +90,10 @@ def measure_queue(round_trip, messages, *flags):
     return {"rate": messages / wall, "cpu": cpu / messages * 1e6, "peak": peak}
 
 
-def loader(queue, *flags):
+def loader(queue, receivers, *flags):
     """Environment and command of a loader from the instrument."""
     endpoint = {"AWS_ENDPOINT_URL_SQS": queue["endpoint"], "LOGINETL_QUEUE_URL": queue["queue_url"]}
-    return {**environment(DATABASE), **endpoint}, [BINARY, "load", *flags, "--format", "json", "--receivers", str(RECEIVERS)]
+    return {**environment(DATABASE), **endpoint}, [BINARY, "load", *flags, "--format", "json", "--receivers", str(receivers)]
 
 
 def measure_beside_rotation():
@@ -98,7 +101,7 @@ def measure_beside_rotation():
     fresh(DATABASE)
     with instrument("--messages", "2000000", "--rtt", "20ms") as queue:
         loaded = lambda: (stats(queue["endpoint"])["distinct_deleted"], time.monotonic())
-        variables, command = loader(queue, "--follow")
+        variables, command = loader(queue, RECEIVERS, "--follow")
         process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
         try:
             while loaded()[0] < 200_000:
@@ -132,6 +135,13 @@ def print_queue(round_trip, rounds):
     every = lambda name: [one[name] for one in rounds]
     rate = f"  {f'load --drain, {MESSAGES:,} messages, {round_trip} away':45} {spread(every('rate'), 'messages/s')}"
     print(f"{rate}, {spread(every('cpu'), 'µs CPU each', 1)}, peak {max(every('peak')):.0f} MiB", flush=True)
+
+
+def print_few_receivers(rates):
+    ratios = [rate / (FEW * 10 / 0.020) for rate in rates]
+    held = "held" if statistics.median(ratios) >= 0.9 else "NOT HELD"
+    print(f"  {f'load --drain --receivers {FEW}, 20ms away':45} {spread(rates, 'messages/s')}")
+    print(f"  of receivers x 10 / round trip; at least 0.9  {spread(ratios, '', 2).strip()}, {held}", flush=True)
 
 
 def print_peak(what, one):
