@@ -23,8 +23,9 @@ use crate::vault::{Keyring, Vault, VaultError};
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
 const TIME_TO_STOP: Duration = Duration::from_secs(17);
 const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
-/// After each try to give back.
-const PAUSES_TO_GIVE_BACK: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::ZERO];
+/// How often giving back is tried, and how long after each try: two and a half seconds in all.
+const TRIES_TO_GIVE_BACK: u32 = 8;
+const PAUSE_TO_GIVE_BACK: Duration = Duration::from_millis(350);
 
 /// The flags that stages need.
 pub struct Options {
@@ -195,7 +196,7 @@ impl Run {
     }
 
     async fn give_back_ten(&self, mut ten: Vec<Receipt>) {
-        for pause in PAUSES_TO_GIVE_BACK {
+        for tries_left in (0..TRIES_TO_GIVE_BACK).rev() {
             match self.queue.change_visibility(&ten, Duration::ZERO).await {
                 Ok(refused) => {
                     self.tally.given_back(ten.len() - refused.len());
@@ -206,7 +207,9 @@ impl Run {
             if ten.is_empty() {
                 return;
             }
-            tokio::time::sleep(pause).await;
+            if tries_left > 0 {
+                tokio::time::sleep(PAUSE_TO_GIVE_BACK).await;
+            }
         }
         tracing::warn!(messages = ten.len(), "messages could not be given back; they come back by their timeout");
     }
