@@ -58,8 +58,9 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
     };
     let masked = masked.await;
     drop(progress);
-    record(&session, &columns, masked.is_ok(), &report).await?;
-    masked?;
+    let recorded = record(&session, &columns, masked.is_ok(), &report).await;
+    // Why it ended says more than that it could not be recorded.
+    masked.and(recorded)?;
     let (ip, device_id) = session.rows_without_hash().await?;
     report.rows_without_hash = ip.max(device_id);
     print(&report, args.format)?;

@@ -64,6 +64,17 @@ pub struct Converted {
     pub stuck: Vec<Value>,
 }
 
+impl Converted {
+    /// Each value is listed once, with all its rows.
+    fn add_stuck(&mut self, value: Value) {
+        let mut same_hash = self.stuck.iter_mut().rev().take_while(|known| known.hash == value.hash);
+        match same_hash.find(|known| known.token == value.token) {
+            Some(known) => known.rows += value.rows,
+            None => self.stuck.push(Value { place: None, ..value }),
+        }
+    }
+}
+
 /// Converts the values of one rotation. Each cipher is keyed once.
 pub struct Converter<'a> {
     keys: &'a SweepKeys,
@@ -98,7 +109,7 @@ impl<'a> Converter<'a> {
         let last = to.moves.last().filter(|last| last.hash == value.hash && Some(&last.token) == value.token.as_ref());
         match last.cloned().or_else(|| self.convert_one(&value)).map(|last| Move { place: value.place, ..last }) {
             Some(done) => to.moves.push(done),
-            None => to.stuck.push(value),
+            None => to.add_stuck(value),
         }
     }
 

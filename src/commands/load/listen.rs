@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::settings::SettingsError;
 
 const CONNECTIONS: usize = 16;
-const LONGEST_CONNECTION: Duration = Duration::from_secs(30);
+const LONGEST_CONNECTION: Duration = Duration::from_secs(10);
 const LONGEST_HEADER: Duration = Duration::from_secs(5);
 
 /// The run, once it has begun.
