@@ -7,10 +7,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{DataKey, Field, KeyId, Plaintext};
-use crate::crypto::{SIV_LEN, Siv, length_prefixed};
+use crate::crypto::{AssociatedData, SIV_LEN, Siv, length_prefixed};
 
 const BLOCK: usize = 16;
 const MAX_BLOCKS: usize = 10;
+/// `SIV ‖ C`, and what the decoder wants beyond it.
+type Room = [u8; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
+const EMPTY: Room = [0; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
 
 /// Why a text is no token, or does not open. Says nothing about the value in it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -49,7 +52,8 @@ impl Token {
         let field = Field::ALL.into_iter().find(|f| text.starts_with(f.prefix())).ok_or(TokenError::Prefix)?;
         let (key_id, encoded) = text[field.prefix().len()..].split_once('.').ok_or(TokenError::KeyId)?;
         let key_id = key_id.parse()?;
-        let body = BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Encoding)?;
+        let mut room: Room = EMPTY;
+        let body = decode(encoded, &mut room)?;
         let blocks = match field {
             Field::Ip => 1..=1,
             Field::DeviceId => 1..=MAX_BLOCKS,
@@ -80,10 +84,14 @@ impl Token {
     }
 
     /// `SIV ‖ C`.
-    fn body(&self) -> Result<Vec<u8>, TokenError> {
-        let encoded = self.text.rsplit('.').next().unwrap_or_default();
-        BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Encoding)
+    fn body<'a>(&self, room: &'a mut Room) -> Result<&'a [u8], TokenError> {
+        decode(self.text.rsplit('.').next().unwrap_or_default(), room)
     }
+}
+
+fn decode<'a>(encoded: &str, room: &'a mut Room) -> Result<&'a [u8], TokenError> {
+    let len = BASE64_URL_SAFE_NO_PAD.decode_slice(encoded, room).map_err(|_| TokenError::Encoding)?;
+    Ok(&room[..len])
 }
 
 impl std::fmt::Display for Token {
@@ -96,9 +104,9 @@ impl std::fmt::Display for Token {
 pub struct FieldCipher {
     field: Field,
     key_id: KeyId,
-    associated_data: Vec<u8>,
     prefix: String,
     siv: Siv,
+    associated_data: AssociatedData,
 }
 
 impl FieldCipher {
@@ -107,9 +115,10 @@ impl FieldCipher {
     pub fn new(data_key: &DataKey, field: Field, key_id: KeyId) -> Self {
         #[expect(clippy::expect_used, reason = "HKDF was asked for exactly the 64 bytes that the cipher takes")]
         let siv = Siv::new(&data_key.token_key(field)).expect("a derived field key is 64 bytes");
-        let associated_data =
+        let label: Vec<u8> =
             b"loginetl\x01".iter().copied().chain(length_prefixed(field.name())).chain(key_id.to_be_bytes()).collect();
-        Self { field, key_id, associated_data, prefix: format!("{}{key_id}.", field.prefix()), siv }
+        let associated_data = siv.associate(&[&label]);
+        Self { field, key_id, prefix: format!("{}{key_id}.", field.prefix()), siv, associated_data }
     }
 
     /// The data key that these tokens name.
@@ -119,9 +128,9 @@ impl FieldCipher {
     }
 
     /// The token of a value: equal values, equal tokens.
-    pub fn seal(&mut self, plaintext: &Plaintext) -> Token {
+    pub fn seal(&self, plaintext: &Plaintext) -> Token {
         debug_assert!(plaintext.field() == self.field);
-        let body = self.siv.seal(&[&self.associated_data], plaintext.expose());
+        let body = self.siv.seal(&self.associated_data, plaintext.expose());
         let mut text = String::with_capacity(self.prefix.len() + body.len().div_ceil(3) * 4);
         text.push_str(&self.prefix);
         BASE64_URL_SAFE_NO_PAD.encode_string(body, &mut text);
@@ -132,11 +141,12 @@ impl FieldCipher {
     ///
     /// # Errors
     /// When it belongs elsewhere or does not authenticate.
-    pub fn open(&mut self, token: &Token) -> Result<Plaintext, TokenError> {
+    pub fn open(&self, token: &Token) -> Result<Plaintext, TokenError> {
         if (token.field, token.key_id) != (self.field, self.key_id) {
             return Err(TokenError::Foreign);
         }
-        let opened = self.siv.open(&[&self.associated_data], &token.body()?).map_err(|_| TokenError::Forged)?;
+        let mut room: Room = EMPTY;
+        let opened = self.siv.open(&self.associated_data, token.body(&mut room)?).map_err(|_| TokenError::Forged)?;
         Plaintext::from_opened(self.field, opened).map_err(|_| TokenError::Forged)
     }
 }

@@ -64,9 +64,9 @@ impl Sealer {
     ///
     /// # Errors
     /// When there is no randomness for the nonce.
-    pub fn seal(&mut self, message_id: Uuid, body: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub fn seal(&self, message_id: Uuid, body: &[u8]) -> Result<Vec<u8>, SealError> {
         let nonce = random_nonce()?;
-        let sealed = self.siv.seal(&[&self.label(message_id), &nonce], body);
+        let sealed = self.siv.seal(&self.siv.associate(&[&self.label(message_id), &nonce]), body);
         Ok([&[VERSION][..], &self.key_id.to_be_bytes(), &nonce, &sealed].concat())
     }
 
@@ -74,13 +74,13 @@ impl Sealer {
     ///
     /// # Errors
     /// When they were not.
-    pub fn open(&mut self, message_id: Uuid, sealed: &[u8]) -> Result<SecretBytes, SealError> {
+    pub fn open(&self, message_id: Uuid, sealed: &[u8]) -> Result<SecretBytes, SealError> {
         if Self::key_id_of(sealed)? != self.key_id {
             return Err(SealError::Forged);
         }
         let nonce = &sealed[KEY_ID_END..NONCE_END];
-        let label = self.label(message_id);
-        self.siv.open(&[&label, nonce], &sealed[NONCE_END..]).map_err(|_| SealError::Forged)
+        let associated = self.siv.associate(&[&self.label(message_id), nonce]);
+        self.siv.open(&associated, &sealed[NONCE_END..]).map_err(|_| SealError::Forged)
     }
 
     fn label(&self, message_id: Uuid) -> Vec<u8> {

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the queue fails, or there are no keys.
 pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &CancellationToken) -> Result<Exit, Error> {
-    let mut masker = masker(vault).await?;
+    let masker = masker(vault).await?;
     let wanted = wanted(args);
     let (mut shown, mut receipts) = (Vec::new(), Vec::new());
     let mut last_answer = Instant::now();
@@ -47,7 +47,7 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
         for message in messages {
             last_answer = Instant::now();
             let day = message.sent.row_day(Timestamp::now());
-            shown.push(outcome_of(&mut masker, &message.body, message.message_id, day, args.app_version.into()));
+            shown.push(outcome_of(&masker, &message.body, message.message_id, day, args.app_version.into()));
             receipts.push(message.receipt);
         }
     };
@@ -73,7 +73,7 @@ pub async fn file(
     vault: &Vault,
     stop: &CancellationToken,
 ) -> Result<Exit, Error> {
-    let mut masker = masker(vault).await?;
+    let masker = masker(vault).await?;
     let wanted = wanted(args);
     let day = utc_day(Timestamp::now());
     let mut outcomes = Vec::new();
@@ -86,7 +86,7 @@ pub async fn file(
         reader = same;
         let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
         for (message_id, body) in chunk.events().take(wanted - outcomes.len()) {
-            outcomes.push(outcome_of(&mut masker, &body, message_id, day, args.app_version.into())?);
+            outcomes.push(outcome_of(&masker, &body, message_id, day, args.app_version.into())?);
         }
     }
     show(&outcomes, args.format)

@@ -269,14 +269,14 @@ impl ChunkWriter {
         }
         let plan = fenced.plan().await?;
         if plan != keyring.plan() {
-            let Ok(mut current) = Masker::new(plan, keyring.as_ref()) else {
+            let Ok(current) = Masker::new(plan, keyring.as_ref()) else {
                 // No transaction is open while KMS unwraps the key; the chunk is tried again with it.
                 drop(fenced);
                 self.run.vault.refresh(&keyring).await?;
                 return Ok(Step::Again);
             };
             if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
-                lines = self.run.mask(chunk, &mut current)?;
+                lines = self.run.mask(chunk, &current)?;
             }
             self.run.vault.adopt(plan);
             *masker = current;
@@ -292,7 +292,7 @@ impl ChunkWriter {
 }
 
 /// Copies what the database takes, and seals what it refuses.
-async fn refuse(fenced: &Fenced<'_>, chunk: &Chunk, lines: &mut [Line], masker: &mut Masker) -> Result<(), Error> {
+async fn refuse(fenced: &Fenced<'_>, chunk: &Chunk, lines: &mut [Line], masker: &Masker) -> Result<(), Error> {
     let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();
     let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
     for refused in fenced.copy_logins_one_by_one(&logins).await? {
@@ -331,7 +331,7 @@ impl FileRun {
         self.tally.quarantined() > self.poison_budget
     }
 
-    fn mask(&self, chunk: &Chunk, masker: &mut Masker) -> Result<Vec<Line>, Error> {
+    fn mask(&self, chunk: &Chunk, masker: &Masker) -> Result<Vec<Line>, Error> {
         let line = |(message_id, body): (Uuid, Body)| {
             let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
             Ok(Line { message_id, outcome })

@@ -143,13 +143,13 @@ impl Writer {
         let mut answer = fenced.insert_batch(&distinct(batch)).await?;
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
-            let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
+            let Ok(masker) = Masker::new(plan, keyring.as_ref()) else {
                 // No transaction is open while KMS unwraps.
                 drop(fenced);
                 self.run.vault.refresh(&keyring).await?;
                 return Ok(Step::Again);
             };
-            remask(batch, &mut masker, self.run.options.app_version)?;
+            remask(batch, &masker, self.run.options.app_version)?;
             answer = fenced.insert_batch(&distinct(batch)).await?;
             self.run.vault.adopt(plan);
         }
@@ -223,7 +223,7 @@ fn distinct(batch: &[InHand]) -> Vec<BatchRow<'_>> {
 }
 
 /// Reads and masks every body again, by the plan of `masker`.
-fn remask(batch: &mut [InHand], masker: &mut Masker, encoding: AppVersionEncoding) -> Result<(), Error> {
+fn remask(batch: &mut [InHand], masker: &Masker, encoding: AppVersionEncoding) -> Result<(), Error> {
     for message in batch {
         let envelope = &message.envelope;
         let refused = matches!(&message.outcome, Outcome::Rejected(r) if r.rejection.reason == Reason::DatabaseRejected);
