@@ -3,9 +3,11 @@
 //! Invariants: a range is moved and the watermark advanced in one transaction; whoever finds the watermark elsewhere
 //! changes nothing. So any number of processes may sweep at once, and none needs to be alone.
 
-use futures_util::stream::{Stream, StreamExt as _};
+use std::pin::pin;
+
+use futures_util::stream::TryStreamExt as _;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{Row, SimpleQueryMessage, Transaction};
 use uuid::Uuid;
 
 use super::place::{Place, Snapshot};
@@ -65,10 +67,28 @@ pub struct Step<'a> {
     next: Uuid,
 }
 
+/// Reading as many rows as come first. One index serves it, and no other plan is any good.
+const IN_ORDER: &str = "\
+    set local jit = off; \
+    set local enable_seqscan = off; \
+    set local enable_bitmapscan = off; \
+    select pg_current_snapshot()::text";
+
+/// Reading a range: each page once, in the order in which they lie. Pages are tidied (pruned) while they are read, which is
+/// most of the work.
+const PAGE_BY_PAGE: &str = "\
+    set local jit = off; \
+    set local max_parallel_workers_per_gather = 0; \
+    set local enable_seqscan = off; \
+    set local enable_indexscan = off; \
+    select pg_current_snapshot()::text";
+
 /// The planner would read the whole table for a step of some size; places and the index on hashes are always better.
 const SETTINGS: &str = "\
+    set local jit = off; \
+    set local plan_cache_mode = force_generic_plan; \
     set local lock_timeout = '250ms'; \
-    set local synchronous_commit = on; \
+    set local synchronous_commit = off; \
     set local enable_seqscan = off; \
     set local enable_hashjoin = off; \
     set local enable_mergejoin = off; \
@@ -90,12 +110,13 @@ impl Rotation {
         }
     }
 
-    /// The next `$3` rows after `$1` that are not under the key with prefix `$2`.
-    fn next_sql(&self) -> String {
+    /// At most `$3` rows that are not under the key with prefix `$2`: the next after `$1`, or any of those up to `$4`.
+    fn next_sql(&self, until: Option<Uuid>) -> String {
         let (masked, hash) = self.columns();
+        let which = if until.is_some() { format!("and {hash} <= $4 limit $3") } else { format!("order by {hash} limit $3") };
         format!(
             "select {hash}, {masked}, 1::bigint, ctid from public.user_logins \
-             where {hash} > $1 and not starts_with(coalesce({masked}, ''), $2) order by {hash} limit $3"
+             where {hash} > $1 and not starts_with(coalesce({masked}, ''), $2) {which}"
         )
     }
 
@@ -105,33 +126,6 @@ impl Rotation {
         format!(
             "select {hash}, {masked}, count(*), null::tid from public.user_logins \
              where {hash} > $1 and {hash} <= $3 and not starts_with(coalesce({masked}, ''), $2) group by 1, 2"
-        )
-    }
-
-    /// Gives rows new tokens, and hashes where these change: else the index entry stays, and the row on its page.
-    fn set_sql(&self) -> String {
-        let (masked, hash) = self.columns();
-        let and_hash = if self.from_hash_key == self.to_hash_key { String::new() } else { format!(", {hash} = n.new_hash") };
-        format!("update public.user_logins u set {masked} = n.new_token{and_hash} from unnest")
-    }
-
-    /// One row each, where it was seen.
-    fn move_placed_sql(&self) -> String {
-        let (masked, hash) = self.columns();
-        format!(
-            "{} ($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::tid[]) as n (hash, token, new_token, new_hash, place) \
-             where u.ctid = n.place and u.{hash} = n.hash and u.{masked} = n.token",
-            self.set_sql()
-        )
-    }
-
-    /// All rows of a value. The range is part of it, so that the index on hashes serves it.
-    fn move_values_sql(&self) -> String {
-        let (masked, hash) = self.columns();
-        format!(
-            "{} ($1::uuid[], $2::text[], $3::text[], $4::uuid[]) as n (hash, token, new_token, new_hash) \
-             where u.{hash} = n.hash and u.{masked} = n.token and u.{hash} > $5 and u.{hash} <= $6",
-            self.set_sql()
         )
     }
 
@@ -166,23 +160,37 @@ impl Session {
         Ok(row.map_err(|e| DbError::sql("reading the rotation", &e))?.get(0))
     }
 
-    /// The next rows after the watermark that are not under the new key, `rows` at most, in the order of their hashes; and
-    /// a snapshot taken before.
+    /// Hands out rows after the watermark that are not under the new key, `rows` at most: in the order of their hashes, or
+    /// all up to `until` in no order. Returns a snapshot that was taken before.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn next_rows(
-        &self,
+    pub async fn read_rows(
+        &mut self,
         rotation: &Rotation,
+        until: Option<Uuid>,
         rows: i64,
-    ) -> Result<(Snapshot, impl Stream<Item = Result<Value, DbError>>), DbError> {
-        let failed = |e: &_| DbError::sql("reading the next values", e);
-        let seen = self.client.query_typed("select pg_current_snapshot()::text", &[]).await.map_err(|e| failed(&e))?;
-        let seen = Snapshot::parse(seen.first().ok_or(DbError::Invalid("snapshot"))?.get(0))?;
+        mut each: impl FnMut(Value),
+    ) -> Result<Snapshot, DbError> {
+        let failed = |e: tokio_postgres::Error| DbError::sql("reading the next values", &e);
+        let transaction = self.client.transaction().await.map_err(failed)?;
+        let settings = if until.is_some() { PAGE_BY_PAGE } else { IN_ORDER };
+        let seen = transaction.simple_query(settings).await.map_err(failed)?;
+        let seen = seen.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let seen = Snapshot::parse(seen.ok_or(DbError::Invalid("snapshot"))?)?;
         let prefix = rotation.prefix();
-        let parameters: [Parameter<'_>; 3] = [(&rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&rows, Type::INT8)];
-        let found = self.client.query_typed_raw(&rotation.next_sql(), parameters).await.map_err(|e| failed(&e))?;
-        Ok((seen, found.map(move |row| row.map(|row| value(&row)).map_err(|e| failed(&e)))))
+        let mut parameters: Vec<Parameter<'_>> =
+            vec![(&rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&rows, Type::INT8)];
+        parameters.extend(until.iter().map(|until| (until as &(dyn ToSql + Sync), Type::UUID)));
+        let mut found = pin!(transaction.query_typed_raw(&rotation.next_sql(until), parameters).await.map_err(failed)?);
+        while let Some(row) = found.try_next().await.map_err(failed)? {
+            each(value(&row));
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(seen)
     }
 
     /// Begins a step from the watermark to `next`, holding the fence.
@@ -216,7 +224,7 @@ impl Step<'_> {
     /// When the database is gone or refuses.
     pub async fn move_placed(&self, moves: &[Move]) -> Result<u64, DbError> {
         let places: Vec<Option<Place>> = moves.iter().map(|m| m.place).collect();
-        self.update(&self.rotation.move_placed_sql(), moves, &[(&places, Type::TID_ARRAY)]).await
+        self.update(moves, "place", (&places, Type::TID_ARRAY), "u.ctid = n.place").await
     }
 
     /// Gives all rows of the values their new tokens; returns how many there were.
@@ -226,23 +234,38 @@ impl Step<'_> {
     pub async fn move_values(&self, moves: &[Move]) -> Result<u64, DbError> {
         let joined = self.transaction.batch_execute("set local enable_hashjoin = on").await;
         joined.map_err(|e| DbError::sql(MOVING, &e))?;
-        let range: [Parameter<'_>; 2] = [(&self.rotation.watermark, Type::UUID), (&self.next, Type::UUID)];
-        self.update(&self.rotation.move_values_sql(), moves, &range).await
+        let hashes: Vec<Uuid> = moves.iter().map(|m| m.hash).collect();
+        let (_, hash) = self.rotation.columns();
+        self.update(moves, "hash", (&hashes, Type::UUID_ARRAY), &format!("u.{hash} = n.hash")).await
     }
 
-    async fn update(&self, statement: &str, moves: &[Move], which: &[Parameter<'_>]) -> Result<u64, DbError> {
-        let hashes: Vec<Uuid> = moves.iter().map(|m| m.hash).collect();
+    /// Only rows that have the token and are in the range. Their hashes are left alone unless these change: else their index
+    /// entries stay, and they on their pages.
+    async fn update(&self, moves: &[Move], name: &str, which: Parameter<'_>, join: &str) -> Result<u64, DbError> {
+        let (masked, hash) = self.rotation.columns();
         let tokens: Vec<&str> = moves.iter().map(|m| m.token.as_str()).collect();
         let new_tokens: Vec<&str> = moves.iter().map(|m| m.new_token.as_str()).collect();
         let new_hashes: Vec<Uuid> = moves.iter().map(|m| m.new_hash).collect();
         let mut parameters: Vec<Parameter<'_>> = vec![
-            (&hashes, Type::UUID_ARRAY),
+            (&self.rotation.watermark, Type::UUID),
+            (&self.next, Type::UUID),
             (&tokens, Type::TEXT_ARRAY),
             (&new_tokens, Type::TEXT_ARRAY),
-            (&new_hashes, Type::UUID_ARRAY),
+            which,
         ];
-        parameters.extend_from_slice(which);
-        self.transaction.execute_typed(statement, &parameters).await.map_err(|e| DbError::sql(MOVING, &e))
+        let (mut set, mut columns) =
+            (format!("{masked} = n.new_token"), format!("unnest($3) as token, unnest($4) as new_token, unnest($5) as {name}"));
+        if self.rotation.from_hash_key != self.rotation.to_hash_key {
+            parameters.push((&new_hashes, Type::UUID_ARRAY));
+            set += &format!(", {hash} = n.new_hash");
+            columns += ", unnest($6) as new_hash";
+        }
+        // In the select list, arrays are read as they come; in `from`, each would be stored first.
+        let statement = format!(
+            "update public.user_logins u set {set} from (select {columns}) as n \
+             where {join} and u.{masked} = n.token and u.{hash} > $1 and u.{hash} <= $2"
+        );
+        self.transaction.execute_typed(&statement, &parameters).await.map_err(|e| DbError::sql(MOVING, &e))
     }
 
     /// This step's transaction, and whether only it and `previous` can have written since `seen`: then nothing was added

@@ -7,6 +7,8 @@ use std::collections::hash_map::Entry;
 
 use futures_util::future::try_join_all;
 
+use uuid::Uuid;
+
 use super::VaultError;
 use super::keyring::unwrap;
 use crate::crypto::SecretBytes;
@@ -58,20 +60,24 @@ impl SweepKeys {
 /// What becomes of values.
 #[derive(Default)]
 pub struct Converted {
-    /// These open.
-    pub moves: Vec<Move>,
-    /// These do not, and stay as they are.
-    pub stuck: Vec<Value>,
+    moves: Vec<Move>,
+    stuck: Vec<Value>,
+    /// A move of each hash, so that a value is opened once for all its rows.
+    known: HashMap<Uuid, usize>,
 }
 
 impl Converted {
-    /// Each value is listed once, with all its rows.
-    fn add_stuck(&mut self, value: Value) {
-        let mut same_hash = self.stuck.iter_mut().rev().take_while(|known| known.hash == value.hash);
-        match same_hash.find(|known| known.token == value.token) {
-            Some(known) => known.rows += value.rows,
-            None => self.stuck.push(Value { place: None, ..value }),
-        }
+    /// The rows that open, and the values that do not and stay as they are, each once with all its rows.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Move>, Vec<Value>) {
+        let Self { moves, mut stuck, .. } = self;
+        stuck.sort_unstable_by(|a, b| (a.hash, &a.token).cmp(&(b.hash, &b.token)));
+        stuck.dedup_by(|other, first| {
+            let same = (other.hash, &other.token) == (first.hash, &first.token);
+            first.rows += if same { other.rows } else { 0 };
+            same
+        });
+        (moves, stuck)
     }
 }
 
@@ -104,12 +110,16 @@ impl<'a> Converter<'a> {
         })
     }
 
-    /// Adds what becomes of a value. Rows of one value come best together: it is opened once for all of them.
+    /// Adds what becomes of a value.
     pub fn convert(&mut self, value: Value, to: &mut Converted) {
-        let last = to.moves.last().filter(|last| last.hash == value.hash && Some(&last.token) == value.token.as_ref());
-        match last.cloned().or_else(|| self.convert_one(&value)).map(|last| Move { place: value.place, ..last }) {
-            Some(done) => to.moves.push(done),
-            None => to.add_stuck(value),
+        let known = to.known.get(&value.hash).map(|at| &to.moves[*at]);
+        let known = known.filter(|known| Some(&known.token) == value.token.as_ref()).cloned();
+        match known.or_else(|| self.convert_one(&value)) {
+            Some(known) => {
+                to.known.insert(value.hash, to.moves.len());
+                to.moves.push(Move { place: value.place, ..known });
+            }
+            None => to.stuck.push(value),
         }
     }
 

@@ -2,10 +2,8 @@
 //!
 //! Invariant: what is prepared is only ever moved from the watermark at which it was read.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::stream::TryStreamExt as _;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -25,6 +23,9 @@ pub(super) struct Prepared {
     pub seen: Option<Snapshot>,
 }
 
+/// After few rows, the next range is at most so many times as wide.
+const FASTEST_GROWTH: u128 = 16;
+
 type Preparing = JoinHandle<Result<(Session, Prepared), Error>>;
 
 /// Prepares one range at a time.
@@ -32,6 +33,8 @@ pub(super) struct Ahead {
     target: Target,
     /// Rows of a range, unless a single value has more.
     rows: u32,
+    /// How wide a range is expected to have them: hashes are spread evenly, so the last one tells.
+    width: Option<u128>,
     pub keys: Arc<SweepKeys>,
     session: Option<Session>,
     under_way: Option<(Rotation, Preparing)>,
@@ -39,7 +42,7 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn new(target: Target, rows: u32, keys: SweepKeys) -> Self {
-        Self { target, rows, keys: Arc::new(keys), session: None, under_way: None }
+        Self { target, rows, width: None, keys: Arc::new(keys), session: None, under_way: None }
     }
 
     /// Begins to prepare the range at the watermark of `rotation`, unless that is what is being prepared.
@@ -51,12 +54,13 @@ impl Ahead {
             other.abort();
         }
         let (target, rows, keys, session) = (self.target.clone(), self.rows, Arc::clone(&self.keys), self.session.take());
+        let until = self.width.map(|width| Uuid::from_u128(rotation.watermark.as_u128().saturating_add(width)));
         let task = tokio::spawn(async move {
-            let session = match session {
+            let mut session = match session {
                 Some(session) => session,
                 None => target.connect().await?,
             };
-            let prepared = prepare(&session, rows, &keys, &rotation).await?;
+            let prepared = prepare(&mut session, rows, until, &keys, &rotation).await?;
             Ok((session, prepared))
         });
         self.under_way = Some((rotation, task));
@@ -71,7 +75,15 @@ impl Ahead {
         let Some((_, task)) = self.under_way.take() else { return Err(Error::Panicked) };
         let (session, prepared) = task.await.map_err(|_| Error::Panicked)??;
         self.session = Some(session);
+        self.width = Some(self.width_after(&rotation, &prepared));
         Ok(prepared)
+    }
+
+    /// The width for nine tenths of the rows, as a range with more than all of them would have to be read again.
+    fn width_after(&self, rotation: &Rotation, prepared: &Prepared) -> u128 {
+        let width = prepared.next.as_u128() - rotation.watermark.as_u128();
+        let rows = (prepared.moves.len() + prepared.stuck.len()).max(1) as u128;
+        (width / rows).saturating_mul(u128::from(self.rows) * 9 / 10).min(width.saturating_mul(FASTEST_GROWTH)).max(1)
     }
 
     /// Waits until what is being prepared is ready.
@@ -90,25 +102,49 @@ impl Drop for Ahead {
     }
 }
 
-async fn prepare(session: &Session, limit: u32, keys: &SweepKeys, rotation: &Rotation) -> Result<Prepared, Error> {
-    let (mut converter, mut converted) = (Converter::new(keys, rotation)?, Converted::default());
-    let (seen, rows) = session.next_rows(rotation, limit.into()).await?;
-    let (mut rows, mut count, mut last) = (pin!(rows), 0, Uuid::nil());
-    while let Some(row) = rows.try_next().await? {
-        (count, last) = (count + 1, row.hash);
-        converter.convert(row, &mut converted);
+async fn prepare(
+    session: &mut Session,
+    limit: u32,
+    until: Option<Uuid>,
+    keys: &SweepKeys,
+    rotation: &Rotation,
+) -> Result<Prepared, Error> {
+    if let Some(next) = until {
+        let (seen, rows, moves, stuck) = read(session, limit, until, keys, rotation).await?;
+        if rows < limit {
+            return Ok(Prepared { next, moves, stuck, seen: Some(seen) });
+        }
     }
-    let Converted { mut moves, mut stuck } = converted;
-    let (mut next, mut is_whole) = (Uuid::max(), true);
-    if count == limit {
-        // The limit may have cut the last value: it is left to the next range, unless it is a range by itself.
-        let before = moves.iter().map(|m| m.hash).chain(stuck.iter().map(|value| value.hash)).filter(|hash| *hash < last).max();
-        is_whole = before.is_some();
-        next = before.unwrap_or(last);
-        moves.retain(|m| m.hash <= next);
-        stuck.retain(|value| value.hash <= next);
+    let (seen, rows, mut moves, mut stuck) = read(session, limit, None, keys, rotation).await?;
+    if rows < limit {
+        return Ok(Prepared { next: Uuid::max(), moves, stuck, seen: Some(seen) });
     }
+    // The limit may have cut the last value: it is left to the next range, unless it is a range by itself.
+    let hashes = || moves.iter().map(|m| m.hash).chain(stuck.iter().map(|value| value.hash));
+    let last = hashes().max().unwrap_or(Uuid::max());
+    let before = hashes().filter(|hash| *hash < last).max();
+    let next = before.unwrap_or(last);
+    moves.retain(|m| m.hash <= next);
+    stuck.retain(|value| value.hash <= next);
+    Ok(Prepared { next, moves, stuck, seen: before.map(|_| seen) })
+}
+
+/// Reads and re-encrypts: the snapshot, how many rows there were, and what becomes of them.
+async fn read(
+    session: &mut Session,
+    limit: u32,
+    until: Option<Uuid>,
+    keys: &SweepKeys,
+    rotation: &Rotation,
+) -> Result<(Snapshot, u32, Vec<Move>, Vec<Value>), Error> {
+    let (mut converter, mut converted, mut rows) = (Converter::new(keys, rotation)?, Converted::default(), 0);
+    let each = |value| {
+        rows += 1;
+        converter.convert(value, &mut converted);
+    };
+    let seen = session.read_rows(rotation, until, limit.into(), each).await?;
+    let (mut moves, stuck) = converted.into_parts();
     // Page by page, which is how they are written.
     moves.sort_unstable_by_key(|m| m.place);
-    Ok(Prepared { next, moves, stuck, seen: is_whole.then_some(seen) })
+    Ok((seen, rows, moves, stuck))
 }

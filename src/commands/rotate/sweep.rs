@@ -106,10 +106,11 @@ impl Rotating {
         if !is_whole || seen.is_none() {
             let (mut converter, mut added) = (Converter::new(keys, &rotation)?, Converted::default());
             step.left().await?.into_iter().for_each(|value| converter.convert(value, &mut added));
-            if !added.moves.is_empty() {
-                moved += step.move_values(&added.moves).await?;
+            let (moves, left) = added.into_parts();
+            if !moves.is_empty() {
+                moved += step.move_values(&moves).await?;
             }
-            stuck = added.stuck;
+            stuck = left;
         }
         if step.commit().await? {
             self.done.rows_moved += moved;
