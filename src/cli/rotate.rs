@@ -25,9 +25,10 @@ pub struct RotateArgs {
     /// Share of the time that it works; the rest is left to others: 50%, or 100% where nobody else works
     #[arg(long, value_name = "PERCENT", default_value = "50%", value_parser = percent)]
     pub duty: u32,
-    /// Rows that are moved at a time. While a step runs, loaders wait for it: some 4 µs a row
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
-    pub step_rows: u32,
+    /// Rows that are moved at a time [default: two for each page of the table, 10000 to 60000]. While a step runs, loaders
+    /// wait for it: some 4 µs a row
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub step_rows: Option<u32>,
     /// Say how much there is to do, and change nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -39,5 +39,5 @@ pub use recover::{FoundRows, Sealed};
 pub use rotate::{Finished, OldSeal, WrapHolder};
 pub use schema::InitLock;
 pub use status::{CensusLine, KeyState, QuarantineLine};
-pub use sweep::{Move, Rotation, Step, Value};
+pub use sweep::{LastSteps, Move, Rotation, Step, Value};
 pub use table::TableFinding;

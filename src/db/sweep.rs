@@ -59,6 +59,10 @@ pub struct Move {
     pub place: Option<Place>,
 }
 
+/// The transactions of a process's last steps: of as many as may have begun since a range was read.
+#[derive(Default)]
+pub struct LastSteps([u64; 2]);
+
 /// A step in the making: it holds the fence, and is undone unless it is committed.
 pub struct Step<'a> {
     transaction: Transaction<'a>,
@@ -158,6 +162,19 @@ impl Session {
             (select backend_start from pg_catalog.pg_stat_activity where pid = pg_backend_pid()))";
         let row = self.client.query_typed_one(statement, &[]).await;
         Ok(row.map_err(|e| DbError::sql("reading the rotation", &e))?.get(0))
+    }
+
+    /// Twice as many rows as the table has pages: so a page is read and written seldom, while what is rewritten on it still
+    /// finds room there. Within bounds, because loaders wait for a step.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn rows_of_a_step(&self) -> Result<u32, DbError> {
+        let statement = "\
+            select (2 * pg_relation_size('public.user_logins') / current_setting('block_size')::int)::bigint";
+        let row = self.client.query_typed_one(statement, &[]).await;
+        let rows: i64 = row.map_err(|e| DbError::sql("asking how large the table is", &e))?.get(0);
+        Ok(rows.clamp(10_000, 60_000) as u32)
     }
 
     /// Hands out rows after the watermark that are not under the new key, `rows` at most: in the order of their hashes, or
@@ -268,19 +285,20 @@ impl Step<'_> {
         self.transaction.execute_typed(&statement, &parameters).await.map_err(|e| DbError::sql(MOVING, &e))
     }
 
-    /// This step's transaction, and whether only it and `previous` can have written since `seen`: then nothing was added
-    /// to the range, for loaders write under the fence.
+    /// Whether only this step's transaction and those of `previous` can have written since `seen`: then nothing was added to
+    /// the range, for loaders write under the fence.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn only_own_since(&self, seen: &Snapshot, previous: Option<u64>) -> Result<(u64, bool), DbError> {
+    pub async fn only_own_since(&self, seen: &Snapshot, previous: &mut LastSteps) -> Result<bool, DbError> {
         let statement = "select pg_current_xact_id()::text, pg_current_snapshot()::text";
         let row = self.transaction.query_typed(statement, &[]).await;
         let row = row.map_err(|e| DbError::sql("looking who else has written", &e))?;
         let row = row.first().ok_or(DbError::Invalid("snapshot"))?;
         let own: u64 = row.get::<_, &str>(0).parse().map_err(|_| DbError::Invalid("transaction id"))?;
-        let all: Vec<u64> = previous.into_iter().chain([own]).collect();
-        Ok((own, seen.only_own_since(&Snapshot::parse(row.get(1))?, &all)))
+        previous.0.rotate_right(1);
+        previous.0[0] = own;
+        Ok(seen.only_own_since(&Snapshot::parse(row.get(1))?, &previous.0))
     }
 
     /// What in the range is not under the new key now: loaders may have added values since it was read.

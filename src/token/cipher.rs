@@ -83,6 +83,12 @@ impl Token {
         &self.text
     }
 
+    /// Its text, alone.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// `SIV ‖ C`.
     fn body<'a>(&self, room: &'a mut Room) -> Result<&'a [u8], TokenError> {
         decode(self.text.rsplit('.').next().unwrap_or_default(), room)

@@ -113,17 +113,18 @@ impl<'a> Converter<'a> {
     /// Adds what becomes of a value.
     pub fn convert(&mut self, value: Value, to: &mut Converted) {
         let known = to.known.get(&value.hash).map(|at| &to.moves[*at]);
-        let known = known.filter(|known| Some(&known.token) == value.token.as_ref()).cloned();
-        match known.or_else(|| self.convert_one(&value)) {
-            Some(known) => {
-                to.known.insert(value.hash, to.moves.len());
-                to.moves.push(Move { place: value.place, ..known });
+        let known = known.filter(|known| Some(&known.token) == value.token.as_ref());
+        match known.map(|known| (known.new_hash, known.new_token.clone())).or_else(|| self.convert_one(&value)) {
+            Some((new_hash, new_token)) => {
+                let Value { hash, token, place, .. } = value;
+                to.known.insert(hash, to.moves.len());
+                to.moves.push(Move { hash, token: token.unwrap_or_default(), new_token, new_hash, place });
             }
             None => to.stuck.push(value),
         }
     }
 
-    fn convert_one(&mut self, value: &Value) -> Option<Move> {
+    fn convert_one(&mut self, value: &Value) -> Option<(Uuid, String)> {
         let token = Token::parse(value.token.as_deref()?).ok().filter(|token| token.field() == self.field)?;
         let cipher = match self.ciphers.entry(token.key_id()) {
             Entry::Occupied(known) => known.into_mut(),
@@ -135,12 +136,7 @@ impl<'a> Converter<'a> {
         if self.old_hash.hash(&plaintext) != value.hash {
             return None;
         }
-        Some(Move {
-            hash: value.hash,
-            place: value.place,
-            token: token.as_str().to_owned(),
-            new_hash: self.new_hash.as_ref().map_or(value.hash, |hasher| hasher.hash(&plaintext)),
-            new_token: self.to.seal(&plaintext).as_str().to_owned(),
-        })
+        let new_hash = self.new_hash.as_ref().map_or(value.hash, |hasher| hasher.hash(&plaintext));
+        Some((new_hash, self.to.seal(&plaintext).into_text()))
     }
 }

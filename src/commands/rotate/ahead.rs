@@ -1,9 +1,10 @@
-//! Preparing: the range after the one that is being moved is read and re-encrypted meanwhile, on a connection of its own.
+//! Preparing: ranges are read and re-encrypted while another one is moved, on a connection of their own.
 //!
 //! Invariant: what is prepared is only ever moved from the watermark at which it was read.
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -26,80 +27,97 @@ pub(super) struct Prepared {
 /// After few rows, the next range is at most so many times as wide.
 const FASTEST_GROWTH: u128 = 16;
 
-type Preparing = JoinHandle<Result<(Session, Prepared), Error>>;
-
-/// Prepares one range at a time.
+/// Prepares one range after the other, one ahead of the one that is being moved.
 pub(super) struct Ahead {
     target: Target,
     /// Rows of a range, unless a single value has more.
     rows: u32,
-    /// How wide a range is expected to have them: hashes are spread evenly, so the last one tells.
-    width: Option<u128>,
     pub keys: Arc<SweepKeys>,
-    session: Option<Session>,
-    under_way: Option<(Rotation, Preparing)>,
+    under_way: Option<Preparing>,
+}
+
+struct Preparing {
+    /// What it has ready next.
+    from: Rotation,
+    ready: mpsc::Receiver<Result<Prepared, Error>>,
+    task: JoinHandle<()>,
 }
 
 impl Ahead {
     pub(super) fn new(target: Target, rows: u32, keys: SweepKeys) -> Self {
-        Self { target, rows, width: None, keys: Arc::new(keys), session: None, under_way: None }
+        Self { target, rows, keys: Arc::new(keys), under_way: None }
     }
 
-    /// Begins to prepare the range at the watermark of `rotation`, unless that is what is being prepared.
-    pub(super) fn begin(&mut self, rotation: Rotation) {
-        if self.under_way.as_ref().is_some_and(|(of, _)| *of == rotation) {
-            return;
-        }
-        if let Some((_, other)) = self.under_way.take() {
-            other.abort();
-        }
-        let (target, rows, keys, session) = (self.target.clone(), self.rows, Arc::clone(&self.keys), self.session.take());
-        let until = self.width.map(|width| Uuid::from_u128(rotation.watermark.as_u128().saturating_add(width)));
-        let task = tokio::spawn(async move {
-            let mut session = match session {
-                Some(session) => session,
-                None => target.connect().await?,
-            };
-            let prepared = prepare(&mut session, rows, until, &keys, &rotation).await?;
-            Ok((session, prepared))
-        });
-        self.under_way = Some((rotation, task));
-    }
-
-    /// The range at the watermark of `rotation`.
+    /// The range at the watermark of `rotation`; those after it are being prepared from now on.
     ///
     /// # Errors
     /// When the database is gone, or a key is missing; the next call tries again.
     pub(super) async fn take(&mut self, rotation: Rotation) -> Result<Prepared, Error> {
-        self.begin(rotation);
-        let Some((_, task)) = self.under_way.take() else { return Err(Error::Panicked) };
-        let (session, prepared) = task.await.map_err(|_| Error::Panicked)??;
-        self.session = Some(session);
-        self.width = Some(self.width_after(&rotation, &prepared));
+        let mut preparing = match self.under_way.take() {
+            Some(preparing) if preparing.from == rotation => preparing,
+            _ => self.begin(rotation),
+        };
+        let prepared = preparing.ready.recv().await.ok_or(Error::Panicked)??;
+        preparing.from.watermark = prepared.next;
+        self.under_way = Some(preparing);
         Ok(prepared)
     }
 
-    /// The width for nine tenths of the rows, as a range with more than all of them would have to be read again.
-    fn width_after(&self, rotation: &Rotation, prepared: &Prepared) -> u128 {
-        let width = prepared.next.as_u128() - rotation.watermark.as_u128();
-        let rows = (prepared.moves.len() + prepared.stuck.len()).max(1) as u128;
-        (width / rows).saturating_mul(u128::from(self.rows) * 9 / 10).min(width.saturating_mul(FASTEST_GROWTH)).max(1)
+    fn begin(&self, from: Rotation) -> Preparing {
+        let (target, rows, keys) = (self.target.clone(), self.rows, Arc::clone(&self.keys));
+        let (sender, ready) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            if let Err(error) = prepare_all(&target, rows, &keys, from, &sender).await {
+                // Nobody waits for it any more, if it cannot be sent.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        Preparing { from, ready, task }
     }
 
     /// Waits until what is being prepared is ready.
     pub(super) async fn settle(&mut self) {
-        while self.under_way.as_ref().is_some_and(|(_, task)| !task.is_finished()) {
+        while self.under_way.as_ref().is_some_and(|preparing| preparing.ready.is_empty() && !preparing.task.is_finished()) {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Preparing {
     fn drop(&mut self) {
-        if let Some((_, task)) = &self.under_way {
-            task.abort();
-        }
+        self.task.abort();
     }
+}
+
+/// All ranges from the watermark to the end, on a connection of its own.
+async fn prepare_all(
+    target: &Target,
+    rows: u32,
+    keys: &SweepKeys,
+    mut at: Rotation,
+    ready: &mpsc::Sender<Result<Prepared, Error>>,
+) -> Result<(), Error> {
+    let mut session = target.connect().await?;
+    let mut width = None;
+    while at.watermark < Uuid::max() {
+        // Room comes first: no range is begun before the one before it is taken.
+        let Ok(room) = ready.reserve().await else { return Ok(()) };
+        let until = width.map(|width| Uuid::from_u128(at.watermark.as_u128().saturating_add(width)));
+        // The first range is small, so that the first step soon begins.
+        let limit = if until.is_some() { rows } else { rows.div_ceil(8) };
+        let prepared = prepare(&mut session, limit, until, keys, &at).await?;
+        width = Some(width_after(&at, &prepared, rows));
+        at.watermark = prepared.next;
+        room.send(Ok(prepared));
+    }
+    Ok(())
+}
+
+/// The width for nine tenths of the rows, as a range with more than all of them would have to be read again.
+fn width_after(rotation: &Rotation, prepared: &Prepared, rows: u32) -> u128 {
+    let width = prepared.next.as_u128() - rotation.watermark.as_u128();
+    let found = (prepared.moves.len() + prepared.stuck.len()).max(1) as u128;
+    (width / found).saturating_mul(u128::from(rows) * 9 / 10).min(width.saturating_mul(FASTEST_GROWTH)).max(1)
 }
 
 async fn prepare(

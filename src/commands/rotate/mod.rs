@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use patience::Patience;
 
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
-use crate::db::{Session, Target};
+use crate::db::{LastSteps, Session, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
@@ -40,7 +40,8 @@ pub async fn run(args: RotateArgs, global: Global, environment: &Environment) ->
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
     let RotateArgs { duty, step_rows, .. } = args;
-    let mut rotation = Rotating { target, session, kms, signer, duty, step_rows, stop, done: Done::default(), last_step: None };
+    let mut rotation =
+        Rotating { target, session, kms, signer, duty, step_rows, stop, done: Done::default(), last_steps: LastSteps::default() };
     let is_under_way = rotation.seals_what_was_left().await? || rotation.session.has_rotated_since_connecting().await?;
     if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
@@ -56,11 +57,10 @@ struct Rotating {
     kms: Kms,
     signer: Signer,
     duty: u32,
-    step_rows: u32,
+    step_rows: Option<u32>,
     stop: CancellationToken,
     done: Done,
-    /// The transaction of its last step.
-    last_step: Option<u64>,
+    last_steps: LastSteps,
 }
 
 /// What this process has done.

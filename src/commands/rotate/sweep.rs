@@ -20,7 +20,11 @@ impl Rotating {
     /// Takes every unfinished rotation to its end.
     pub(super) async fn sweep_all(&mut self, keys: SweepKeys) -> Result<(), Error> {
         let mut progress = output::stderr_is_terminal().then(Pace::start);
-        let mut ahead = Ahead::new(self.target.clone(), self.step_rows, keys);
+        let step_rows = match self.step_rows {
+            Some(rows) => rows,
+            None => self.session.rows_of_a_step().await?,
+        };
+        let mut ahead = Ahead::new(self.target.clone(), step_rows, keys);
         let (mut patience, mut unknown): (_, Option<KeyId>) = (Patience::default(), None);
         while let Some(rotation) = self.current().await? {
             if self.stop.is_cancelled() {
@@ -40,7 +44,7 @@ impl Rotating {
                 Err(Error::Vault(VaultError::Unreadable(key))) if unknown != Some(key) => {
                     unknown = Some(key);
                     let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
-                    ahead = Ahead::new(self.target.clone(), self.step_rows, keys);
+                    ahead = Ahead::new(self.target.clone(), step_rows, keys);
                 }
                 Err(error) => {
                     patience.bear(error).await?;
@@ -75,9 +79,6 @@ impl Rotating {
     /// One range, prepared while loaders go on and moved while they wait. The one after it is prepared meanwhile.
     async fn step(&mut self, ahead: &mut Ahead, rotation: Rotation, patience: &mut Patience) -> Result<(), Error> {
         let prepared = ahead.take(rotation).await?;
-        if prepared.next < Uuid::max() {
-            ahead.begin(Rotation { watermark: prepared.next, ..rotation });
-        }
         loop {
             match self.move_range(&ahead.keys, rotation, &prepared).await {
                 Err(Error::Db(error)) if error.is_fence_taken() => patience.wait_for_the_fence(&self.session).await?,
@@ -98,9 +99,7 @@ impl Rotating {
         let mut stuck = stuck.clone();
         let mut is_whole = moved == moves.len() as u64;
         if let Some(seen) = seen {
-            let (own, only_own) = step.only_own_since(seen, self.last_step).await?;
-            self.last_step = Some(own);
-            is_whole &= only_own;
+            is_whole &= step.only_own_since(seen, &mut self.last_steps).await?;
         }
         // What loaders have added since, and what was cut off by the limit; and what does not open.
         if !is_whole || seen.is_none() {
