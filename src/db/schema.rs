@@ -15,10 +15,11 @@ use super::table::{self, TableFinding};
 use super::{DbError, Session};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("V1__foundation", include_str!("../../sql/V1__foundation.sql")),
     ("V2__audit", include_str!("../../sql/V2__audit.sql")),
     ("V3__rotation", include_str!("../../sql/V3__rotation.sql")),
+    ("V4__unused_keys", include_str!("../../sql/V4__unused_keys.sql")),
 ];
 const VERSION: i32 = MIGRATIONS.len() as i32;
 const HISTORY: &str = "vault.schema_version";

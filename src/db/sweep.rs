@@ -114,13 +114,13 @@ impl Rotation {
         }
     }
 
-    /// At most `$3` rows that are not under the key with prefix `$2`: the next after `$1`, or any of those up to `$4`.
+    /// At most `$3` rows whose tokens are not like `$2`: the next after `$1`, or any of those up to `$4`.
     fn next_sql(&self, until: Option<Uuid>) -> String {
         let (masked, hash) = self.columns();
         let which = if until.is_some() { format!("and {hash} <= $4 limit $3") } else { format!("order by {hash} limit $3") };
         format!(
             "select {hash}, {masked}, 1::bigint, ctid from public.user_logins \
-             where {hash} > $1 and not starts_with(coalesce({masked}, ''), $2) {which}"
+             where {hash} > $1 and ({masked} like $2) is not true {which}"
         )
     }
 
@@ -129,13 +129,13 @@ impl Rotation {
         let (masked, hash) = self.columns();
         format!(
             "select {hash}, {masked}, count(*), null::tid from public.user_logins \
-             where {hash} > $1 and {hash} <= $3 and not starts_with(coalesce({masked}, ''), $2) group by 1, 2"
+             where {hash} > $1 and {hash} <= $3 and ({masked} like $2) is not true group by 1, 2"
         )
     }
 
-    /// What tokens under the new key begin with.
-    fn prefix(&self) -> String {
-        format!("{}{}.", self.field.prefix(), self.to_key)
+    /// The pattern of tokens under the new key.
+    fn pattern(&self) -> String {
+        format!("{}{}.%", self.field.prefix(), self.to_key)
     }
 }
 
@@ -198,9 +198,9 @@ impl Session {
             _ => None,
         });
         let seen = Snapshot::parse(seen.ok_or(DbError::Invalid("snapshot"))?)?;
-        let prefix = rotation.prefix();
+        let pattern = rotation.pattern();
         let mut parameters: Vec<Parameter<'_>> =
-            vec![(&rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&rows, Type::INT8)];
+            vec![(&rotation.watermark, Type::UUID), (&pattern, Type::TEXT), (&rows, Type::INT8)];
         parameters.extend(until.iter().map(|until| (until as &(dyn ToSql + Sync), Type::UUID)));
         let mut found = pin!(transaction.query_typed_raw(&rotation.next_sql(until), parameters).await.map_err(failed)?);
         while let Some(row) = found.try_next().await.map_err(failed)? {
@@ -306,9 +306,9 @@ impl Step<'_> {
     /// # Errors
     /// When the database is gone or refuses.
     pub async fn left(&self) -> Result<Vec<Value>, DbError> {
-        let prefix = self.rotation.prefix();
+        let pattern = self.rotation.pattern();
         let parameters: [Parameter<'_>; 3] =
-            [(&self.rotation.watermark, Type::UUID), (&prefix, Type::TEXT), (&self.next, Type::UUID)];
+            [(&self.rotation.watermark, Type::UUID), (&pattern, Type::TEXT), (&self.next, Type::UUID)];
         let left = self.transaction.query_typed(&self.rotation.left_sql(), &parameters).await;
         Ok(left.map_err(|e| DbError::sql("looking for values that were added", &e))?.iter().map(value).collect())
     }

@@ -98,15 +98,15 @@ async fn prepare_all(
     ready: &mpsc::Sender<Result<Prepared, Error>>,
 ) -> Result<(), Error> {
     let mut session = target.connect().await?;
-    let mut width = None;
+    // The first range is small, so that the first step begins soon; each may be twice as large as the one before.
+    let (mut width, mut limit) = (None, rows.div_ceil(8));
     while at.watermark < Uuid::max() {
         // Room comes first: no range is begun before the one before it is taken.
         let Ok(room) = ready.reserve().await else { return Ok(()) };
         let until = width.map(|width| Uuid::from_u128(at.watermark.as_u128().saturating_add(width)));
-        // The first range is small, so that the first step soon begins.
-        let limit = if until.is_some() { rows } else { rows.div_ceil(8) };
         let prepared = prepare(&mut session, limit, until, keys, &at).await?;
-        width = Some(width_after(&at, &prepared, rows));
+        limit = rows.min(limit.saturating_mul(2));
+        width = Some(width_after(&at, &prepared, limit));
         at.watermark = prepared.next;
         room.send(Ok(prepared));
     }
