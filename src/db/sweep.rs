@@ -88,6 +88,9 @@ const PAGE_BY_PAGE: &str = "\
     select pg_current_snapshot()::text";
 
 /// The planner would read the whole table for a step of some size; places and the index on hashes are always better.
+///
+/// A step need not wait for the disk. A crash of the server may undo the last ones, each as a whole with its watermark; what a
+/// loader has committed after a step, and has waited for, keeps that step.
 const SETTINGS: &str = "\
     set local jit = off; \
     set local plan_cache_mode = force_generic_plan; \

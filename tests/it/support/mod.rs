@@ -2,6 +2,7 @@
 
 mod database;
 mod events;
+mod logged;
 mod pg_proxy;
 mod proxy;
 mod queue;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use database::{Database, Login};
 pub use events::{event, sample};
+pub use logged::Logged;
 pub use pg_proxy::PgProxy;
 pub use proxy::{Action, Proxy};
 pub use queue::TestQueue;
