@@ -116,6 +116,20 @@ async fn every_row_moves_to_the_new_key_and_old_tokens_still_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn values_with_more_rows_than_a_step_are_moved_whole() {
+    let (world, rotator) = world(2_000, 3).await;
+    world.load(&events(400, 400, 2_000));
+    for flags in [&["--step-rows", "100"][..], &["--step-rows", "100", "--compromised"]] {
+        let output = rotate(&world, &rotator, flags);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert_eq!(summary(&output)["rows_moved"].as_i64(), Some(2 * 2_400), "{}", text(&output));
+        assert_eq!(rows_by_key(&world).await.len(), 2, "all under one key");
+        assert!(is_whole(&world).await);
+    }
+    every_token_opens(&world, 400).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_compromised_rotation_changes_hashes_and_bodies_too() {
     let (world, rotator) = world(600, 50).await;
     world.queue.send(&["nonsense".to_owned()]).await;
