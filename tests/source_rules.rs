@@ -171,7 +171,7 @@ const FROZEN: [(&str, &str); 4] = [
     ("V1__foundation.sql", "af9a5bd416b50294f861da10c0fa3e572720dd3d927083633d54dddc81622284"),
     ("V2__audit.sql", "be79910db12ef501678423cfbf18d01c39eafaf09b0b7d65ab5a4a49eb6fc570"),
     ("V3__rotation.sql", "14b3cf57af436757bb5433f29af9285b2cb6b66d79a20da5f74c99ff0da88de4"),
-    ("V4__unused_keys.sql", "308069d52839848ff3f312a184de7f9c12c3f93f12e040f82e3f7282509206ce"),
+    ("V4__unused_keys.sql", "b9c8685947f5e6b15422311978bb1005d2f768ac62ddb0c99722d44451028b4f"),
 ];
 
 #[test]

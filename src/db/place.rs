@@ -1,7 +1,7 @@
 //! Where a row lies, and what a reader has seen: so that a step finds rows again without looking for them.
 //!
-//! Invariant: both only save work. A row is changed only if it still carries the hash and the token that were read, and
-//! a range counts as complete only if nobody else can have written since it was read.
+//! Invariant: both only save work. A row is changed only if it still carries the token that was read and a hash in the
+//! range, and a range counts as complete only if nobody else can have written since it was read.
 
 use std::error::Error;
 
@@ -57,7 +57,8 @@ impl Snapshot {
 
     /// Whether only `own` transactions can have written between this snapshot and `now`.
     pub(super) fn only_own_since(&self, now: &Self, own: &[u64]) -> bool {
-        let begun = now.until.saturating_sub(self.until);
+        // Numbers fall back only when the server has crashed; then they tell nothing.
+        let Some(begun) = now.until.checked_sub(self.until) else { return false };
         let is_unseen = |id: &&u64| self.in_progress.contains(id) || (self.until..now.until).contains(*id);
         self.in_progress.len() as u64 + begun == own.iter().filter(is_unseen).count() as u64
     }
@@ -80,6 +81,7 @@ mod tests {
         assert!(!since("10:10:", "11:11:", &[]), "another's that began since");
         assert!(!since("10:12:10", "13:13:", &[10]), "another's beside its own");
         assert!(since("10:13:10,12", "13:13:", &[10, 12]), "two of its own");
+        assert!(!since("10:13:10", "12:12:", &[10]), "numbers that fell back");
         assert!(Snapshot::parse("10").is_err() && Snapshot::parse("1:x:").is_err() && Snapshot::parse("1:2:y").is_err());
     }
 }

@@ -59,7 +59,8 @@ pub struct Move {
     pub place: Option<Place>,
 }
 
-/// The transactions of a process's last steps: of as many as may have begun since a range was read.
+/// The transactions of a process's last steps: of as many as may have begun since a range was read. A crash of the server may
+/// give a lost step's number to another's transaction, so they are forgotten where a sweep begins anew.
 #[derive(Default)]
 pub struct LastSteps([u64; 2]);
 

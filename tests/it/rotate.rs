@@ -373,6 +373,9 @@ async fn plain_rows_of_an_earlier_loader_are_masked_in_place() {
     assert_eq!(world.database.count(runs).await, 2, "each run is on record");
     let loader = world.database.login("loginetl_loader").await;
     assert_eq!(world.run_as(&loader, &["backfill", "--ip-column", "ip"]).status.code(), Some(3));
+    world.database.execute("alter table user_logins add device_id text, add wanted text, add under_ip text").await;
+    let output = rotate(&world, &world.database.login("loginetl_rotator").await, &[]);
+    assert_eq!(output.status.code(), Some(0), "columns of any name are no obstacle: {}", text(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]

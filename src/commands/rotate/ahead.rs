@@ -48,6 +48,16 @@ impl Ahead {
         Self { target, rows, keys: Arc::new(keys), under_way: None }
     }
 
+    /// Whether the range at the watermark of `rotation` is yet to be read, and all after it.
+    pub(super) fn begins_anew(&self, rotation: &Rotation) -> bool {
+        self.under_way.as_ref().is_none_or(|preparing| preparing.from != *rotation)
+    }
+
+    /// Lets go of what is prepared, because a fault may have made it stale.
+    pub(super) fn forget(&mut self) {
+        self.under_way = None;
+    }
+
     /// The range at the watermark of `rotation`; those after it are being prepared from now on.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use patience::Patience;
 
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
-use crate::db::{LastSteps, Session, Target};
+use crate::db::{LastSteps, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
@@ -114,7 +114,11 @@ impl Rotating {
             recovery: environment.recovery_key(args.recovery_key.clone()),
         };
         for purpose in purposes {
-            pending_key(session, kms, *purpose, &keys).await?;
+            match pending_key(session, kms, *purpose, &keys).await {
+                // Another process made one at the same time, and has started with it already.
+                Err(VaultError::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => return Ok(false),
+                made => made?,
+            };
         }
         record_all(session, signer).await?;
         let details = serde_json::json!({ "compromised": args.compromised, "version": env!("CARGO_PKG_VERSION") }).to_string();

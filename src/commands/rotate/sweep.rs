@@ -7,12 +7,14 @@ use uuid::Uuid;
 use super::ahead::{Ahead, Prepared};
 use super::patience::Patience;
 use super::{NotOpened, Rotating};
-use crate::db::{Rotation, Value};
+use crate::db::{LastSteps, Rotation, Value};
 use crate::error::Error;
 use crate::output::{self, Progress};
 use crate::token::KeyId;
 use crate::vault::{Converted, Converter, SweepKeys, VaultError};
 
+/// Of a step, where the server cannot be asked how large the table is; what is wrong with it, the first step will find.
+const FEWEST_ROWS: u32 = 10_000;
 /// Of what does not open, so much is named.
 const NAMED: usize = 1_000;
 
@@ -22,7 +24,7 @@ impl Rotating {
         let mut progress = output::stderr_is_terminal().then(Pace::start);
         let step_rows = match self.step_rows {
             Some(rows) => rows,
-            None => self.session.rows_of_a_step().await?,
+            None => self.session.rows_of_a_step().await.unwrap_or(FEWEST_ROWS),
         };
         let mut ahead = Ahead::new(self.target.clone(), step_rows, keys);
         let (mut patience, mut unknown): (_, Option<KeyId>) = (Patience::default(), None);
@@ -47,6 +49,7 @@ impl Rotating {
                     ahead = Ahead::new(self.target.clone(), step_rows, keys);
                 }
                 Err(error) => {
+                    ahead.forget();
                     patience.bear(error).await?;
                     if self.session.is_lost()
                         && let Ok(session) = self.target.connect().await
@@ -78,6 +81,9 @@ impl Rotating {
 
     /// One range, prepared while loaders go on and moved while they wait. The one after it is prepared meanwhile.
     async fn step(&mut self, ahead: &mut Ahead, rotation: Rotation, patience: &mut Patience) -> Result<(), Error> {
+        if ahead.begins_anew(&rotation) {
+            self.last_steps = LastSteps::default();
+        }
         let prepared = ahead.take(rotation).await?;
         loop {
             match self.move_range(&ahead.keys, rotation, &prepared).await {
