@@ -178,7 +178,7 @@ impl Session {
             select (2 * pg_relation_size('public.user_logins') / current_setting('block_size')::int)::bigint";
         let row = self.client.query_typed_one(statement, &[]).await;
         let rows: i64 = row.map_err(|e| DbError::sql("asking how large the table is", &e))?.get(0);
-        Ok(rows.clamp(10_000, 60_000) as u32)
+        Ok(rows.clamp(Step::FEWEST_ROWS.into(), 60_000) as u32)
     }
 
     /// Hands out rows after the watermark that are not under the new key, `rows` at most: in the order of their hashes, or
@@ -239,6 +239,9 @@ impl Session {
 }
 
 impl Step<'_> {
+    /// What a step moves at least where there is as much, unless a caller wants less.
+    pub const FEWEST_ROWS: u32 = 10_000;
+
     /// Gives rows their new tokens, each where it was seen; returns how many were still there.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use futures_util::future::try_join_all;
-
 use uuid::Uuid;
 
 use super::VaultError;

@@ -7,14 +7,12 @@ use uuid::Uuid;
 use super::ahead::{Ahead, Prepared};
 use super::patience::Patience;
 use super::{NotOpened, Rotating};
-use crate::db::{LastSteps, Rotation, Value};
+use crate::db::{LastSteps, Rotation, Step, Value};
 use crate::error::Error;
 use crate::output::{self, Progress};
 use crate::token::KeyId;
 use crate::vault::{Converted, Converter, SweepKeys, VaultError};
 
-/// Of a step, where the server cannot be asked how large the table is; what is wrong with it, the first step will find.
-const FEWEST_ROWS: u32 = 10_000;
 /// Of what does not open, so much is named.
 const NAMED: usize = 1_000;
 
@@ -24,7 +22,8 @@ impl Rotating {
         let mut progress = output::stderr_is_terminal().then(Pace::start);
         let step_rows = match self.step_rows {
             Some(rows) => rows,
-            None => self.session.rows_of_a_step().await.unwrap_or(FEWEST_ROWS),
+            // What is wrong with a server that cannot tell, the first step will find.
+            None => self.session.rows_of_a_step().await.unwrap_or(Step::FEWEST_ROWS),
         };
         let mut ahead = Ahead::new(self.target.clone(), step_rows, keys);
         let (mut patience, mut unknown): (_, Option<KeyId>) = (Patience::default(), None);
