@@ -3,7 +3,7 @@
 use crate::audit::ReasonError;
 use crate::aws::{CallError, CallKind};
 use crate::crypto::NoPublicKey;
-use crate::db::{DbError, SqlKind};
+use crate::db::{DbError, Denial, SqlKind};
 use crate::settings::SettingsError;
 use crate::token::SealError;
 use crate::vault::VaultError;
@@ -29,6 +29,14 @@ pub enum Error {
     /// A file to be loaded.
     #[error("{path}: {problem}")]
     File {
+        /// The file, as it was named.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file that is not the one of which loading began.
+    #[error("{path}: {problem}")]
+    FileChanged {
         /// The file, as it was named.
         path: String,
         /// What is wrong with it.
@@ -67,6 +75,18 @@ pub enum Error {
         /// The login of the database URL.
         login: String,
     },
+    /// A request that cannot be withdrawn.
+    #[error("request {request} cannot be withdrawn")]
+    NotWithdrawn {
+        /// Which request.
+        request: i64,
+    },
+    /// Nobody knows whether the outcome was recorded.
+    #[error("the outcome of request {request} may not be on record: nothing was shown")]
+    OutcomeUnknown {
+        /// Which request.
+        request: i64,
+    },
     /// A key that may not be destroyed.
     #[error("key {key} {problem}")]
     NotDestroyed {
@@ -74,6 +94,12 @@ pub enum Error {
         key: i64,
         /// Why not.
         problem: &'static str,
+    },
+    /// The last look before a key goes.
+    #[error("looking at all rows once more took over 10 s while loaders waited: key {key} was not destroyed")]
+    LookTookTooLong {
+        /// Which key.
+        key: i64,
     },
     /// A signal came before the outcome was on record.
     #[error("interrupted: nothing was shown")]
@@ -133,6 +159,12 @@ impl Error {
             Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
             Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
             Self::File { .. } => (Exit::Usage, "check the name, and that you may read it".to_owned()),
+            Self::FileChanged { .. } => (
+                Exit::Integrity,
+                "the rows of what was read until then stay; compare them with the file before you load it again, for its \
+                 unchanged lines would count twice"
+                    .to_owned(),
+            ),
             Self::Export { .. } => (Exit::Usage, "give --out another name, in a folder that you may write to".to_owned()),
             Self::PublicKey { .. } => {
                 (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())
@@ -146,6 +178,19 @@ impl Error {
             ),
             Self::NotGranted => (Exit::Refused, "ask for membership: GRANT loginetl_unmasker TO your login".to_owned()),
             Self::OtherLogin { .. } => (Exit::Refused, "connect as your own login; the log shows who asked".to_owned()),
+            Self::NotWithdrawn { .. } => (
+                Exit::Refused,
+                "only your own request can be, if no key was released for it and it has no outcome: loginetl audit list --kind unmask"
+                    .to_owned(),
+            ),
+            Self::OutcomeUnknown { .. } => (
+                Exit::Temporary,
+                "database or KMS did not answer in time; an auditor sees what is on record: loginetl audit verify; then run it again"
+                    .to_owned(),
+            ),
+            Self::LookTookTooLong { .. } => {
+                (Exit::Temporary, "run it again when less is going on, or when more of the table is in memory".to_owned())
+            }
             Self::NotDestroyed { .. } => (
                 Exit::Refused,
                 "see: loginetl keys list; only a key that was retired by a rotation, and is empty, can go".to_owned(),
@@ -191,31 +236,87 @@ fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Divergent(_) => (Exit::Usage, "use the loginetl that made this schema; migrations are frozen once released"),
         DbError::Table(_) => (Exit::Usage, "run the ALTER named above, or rename the table, then run loginetl init again"),
         DbError::Invalid(_) => (Exit::Integrity, "somebody changed the vault; compare it with a backup"),
-        DbError::Sql { kind, .. } => match kind {
-            SqlKind::Temporary => (Exit::Temporary, "run it again; nothing is lost"),
-            SqlKind::Login => (Exit::Refused, "see user name and password in the database URL, and the server's pg_hba.conf"),
-            SqlKind::Denied if error.is_about_roles() => (
-                Exit::Refused,
-                "run init as a superuser; or have one run GRANT loginetl_owner TO your login, which owns the database",
-            ),
-            SqlKind::Denied => {
-                (Exit::Refused, "connect as a login that is a member of the group this command needs (see the README: roles)")
-            }
-            SqlKind::Gate if error.is_overtaken() => {
-                (Exit::Temporary, "another process has changed it meanwhile; see: loginetl keys list, and run it again")
-            }
-            SqlKind::Gate => (
-                Exit::Refused,
-                "run it again; a request serves its own login, for the keys it names, for five minutes (see the README: unmask)",
-            ),
-            SqlKind::Missing => (Exit::Usage, "see that the URL names the right database, then run: loginetl init"),
-            SqlKind::MissingDay => (Exit::Temporary, "run it again; nothing is lost"),
-            SqlKind::Data | SqlKind::Other => {
-                (Exit::Attention, "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's log has the details")
-            }
-        },
+        DbError::Blind { .. } => (
+            Exit::Refused,
+            "loginetl init makes the policies that row-level security needs; drop or disable what else is named; nothing was changed",
+        ),
+        DbError::Swallowed { .. } => {
+            (Exit::Refused, "disable or correct what is named, then run it again; nothing was changed by this transaction")
+        }
+        DbError::NotInherited { .. } => (
+            Exit::Refused,
+            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL 16 or newer), then connect anew",
+        ),
+        DbError::Standby => (Exit::Usage, "name the primary in the database URL"),
+        DbError::Owner { .. } => {
+            (Exit::Refused, "run init as the owner of the table, or GRANT that role to this login (a superuser needs neither)")
+        }
+        DbError::Sql { kind, .. } => sql_advice(error, *kind),
     };
     (exit, hint.to_owned())
+}
+
+fn sql_advice(error: &DbError, kind: SqlKind) -> (Exit, &'static str) {
+    match kind {
+        SqlKind::Temporary | SqlKind::MissingDay => (Exit::Temporary, "run it again; nothing is lost"),
+        SqlKind::ReadOnly => (
+            Exit::Temporary,
+            "the server is read-only (a standby, or in the midst of a failover): name the primary, then run it again",
+        ),
+        SqlKind::Login => (Exit::Refused, "see user name and password in the database URL, and the server's pg_hba.conf"),
+        SqlKind::Denied(_) if error.is_about_roles() => (
+            Exit::Refused,
+            "run init as a superuser; or have one run GRANT loginetl_owner TO your login, which owns the database",
+        ),
+        SqlKind::Denied(denial) => (Exit::Refused, denial_hint(denial)),
+        SqlKind::Gate if error.is_overtaken() => {
+            (Exit::Temporary, "another process has changed it meanwhile; see: loginetl keys list, and run it again")
+        }
+        SqlKind::Gate => (
+            Exit::Refused,
+            "run it again; a request serves its own login, for the keys it names, for five minutes (see the README: unmask)",
+        ),
+        SqlKind::Blind => (
+            Exit::Refused,
+            "loginetl_owner, whose functions count rows, cannot see all of them: loginetl check names what hides them; nothing was changed",
+        ),
+        SqlKind::Swallowed => {
+            (Exit::Refused, "a trigger or rule on loginetl's own tables swallows what is written: loginetl check names it")
+        }
+        SqlKind::Missing => (
+            Exit::Usage,
+            "see that the URL names the right database; then run: loginetl check, which compares it, and loginetl init, which repairs it",
+        ),
+        SqlKind::Unsupported => {
+            (Exit::Refused, "the table or the server is in another state than this needs; loginetl check may name it")
+        }
+        SqlKind::Pooler => (
+            Exit::Refused,
+            "a pooler or proxy changes transactions on the way: use its transaction or session mode, or connect directly",
+        ),
+        SqlKind::Data | SqlKind::Other => {
+            (Exit::Attention, "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's log has the details")
+        }
+    }
+}
+
+/// SQLSTATE 42501 has many causes.
+fn denial_hint(denial: Denial) -> &'static str {
+    match denial {
+        Denial::Policy => "a policy of row-level security refuses it: loginetl init makes the policies for loginetl's groups",
+        Denial::Sequence => "the sequence is behind a default of user_logins: loginetl init grants USAGE on it",
+        Denial::ForeignCode => {
+            "a trigger or function of somebody else runs with the rights of this login and lacks one: make it SECURITY DEFINER, or grant it \
+             what it needs; loginetl check names the triggers on user_logins"
+        }
+        Denial::OwnerOfFunctions => {
+            "loginetl_owner, which owns loginetl's functions, has lost a right: loginetl init gives it back"
+        }
+        Denial::Grant => {
+            "connect as a login that is a member of the group this command needs (see the README: roles); after a restore or a REVOKE, \
+             loginetl init grants again"
+        }
+    }
 }
 
 fn aws_advice(error: &CallError) -> (Exit, String) {
@@ -253,6 +354,15 @@ fn vault_advice(error: &VaultError) -> (Exit, String) {
             return aws_advice(source);
         }
         VaultError::Expired(source) => return vault_advice(source),
+        VaultError::WrongSigner => (
+            Exit::Integrity,
+            "this KMS, or the emulator that stands for it, signs wrongly (a DIGEST hashed again?): use another; nothing was begun",
+        ),
+        VaultError::NotKept { .. } => (
+            Exit::Integrity,
+            "something removes what is written into the audit log: loginetl check and audit verify; nothing was shown",
+        ),
+        VaultError::OtherRequest => (Exit::Integrity, "report this: it is a defect of loginetl; nothing was shown"),
         VaultError::NoKeys => (Exit::Usage, "run: loginetl init"),
         VaultError::Unreadable(_) => (Exit::Integrity, "a row of vault.wraps is missing; compare it with a backup"),
         VaultError::CheckValue(_) => {

@@ -1,6 +1,6 @@
 //! One record of the log: its parts, its hash, and the shape in which it is exported.
 //!
-//! Invariant: [`Entry::signed_bytes`] is what the database hashed (sql/V2__audit.sql, `audit.append`), byte for byte.
+//! Invariant: [`Entry::signed_bytes`] is what the database hashed (sql/functions/audit.sql, `audit.append`), byte for byte.
 
 use std::fmt;
 
@@ -21,12 +21,13 @@ pub struct Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self { name: "load.run", is_signed: false },
         Self { name: "unmask.request", is_signed: true },
         Self { name: "unmask.denied", is_signed: false },
         Self { name: "unmask.release", is_signed: false },
         Self { name: "unmask.outcome", is_signed: true },
+        Self { name: "unmask.withdrawal", is_signed: true },
         Self { name: "find.request", is_signed: true },
         Self { name: "find.outcome", is_signed: true },
         Self { name: "key.create", is_signed: true },

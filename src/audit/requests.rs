@@ -1,4 +1,5 @@
-//! Requests and what became of them: each release and outcome belongs to one signed request of the same login.
+//! Requests and what became of them: each release and outcome belongs to one signed request of the same login, and so
+//! does each withdrawal of a request for which nothing was released.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,7 @@ impl Requests {
             }
             "unmask.release" => self.release(entry),
             "unmask.outcome" | "find.outcome" => self.conclude(entry),
+            "unmask.withdrawal" => self.withdraw(entry),
             _ => None,
         }
     }
@@ -69,6 +71,22 @@ impl Requests {
             }),
             Some(_) => None,
         };
+        self.0.remove(&answer.request);
+        problem
+    }
+
+    /// A request may be withdrawn, signed or not, as long as no key was released for it.
+    fn withdraw(&mut self, entry: &Entry) -> Option<Problem> {
+        let (request, answer) = match self.request_of(entry) {
+            Ok(found) => found,
+            Err(problem) => return Some(problem),
+        };
+        let problem = request.is_released.then(|| Problem {
+            seq: entry.seq,
+            kind: entry.kind.clone(),
+            db_user: entry.db_user.clone(),
+            trouble: Trouble::WithdrawnAfterRelease { request: answer.request },
+        });
         self.0.remove(&answer.request);
         problem
     }

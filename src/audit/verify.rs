@@ -67,9 +67,15 @@ pub enum Trouble {
         /// The outcome's number.
         outcome: i64,
     },
-    /// A release or outcome without its request.
+    /// A release, outcome or withdrawal without its request.
     #[error("belongs to no open request of its login")]
     NoRequest,
+    /// A withdrawal of a request for which a key was released.
+    #[error("withdraws request {request}, for which a key was released")]
+    WithdrawnAfterRelease {
+        /// The request's number.
+        request: i64,
+    },
     /// A request without an outcome.
     #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows what was seen" } else { "no release is recorded" })]
     Open {

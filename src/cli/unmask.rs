@@ -15,14 +15,18 @@ A line of --from is a token, `ip-hash H`, `device-id-hash H`, or a bare hash,
 which is looked up in both columns. Other users of the machine can see flags:
 `--find-ip -` and `--find-device-id -` read the value from standard input.
 
+A signal ends it at once while nothing is on record but the request. Later it
+waits up to 22 s for the outcome, and without that shows nothing.
+
 Examples:
   loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --reason 'abuse report' --ticket SEC-17
   loginetl unmask --token ip1.1.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads --reason 'abuse report'
   loginetl unmask --from hashes.txt --max-values 10000 --format csv --reason 'court order 4711' > values.csv
   loginetl unmask --quarantine 17 --reason 'what does the new app send?'
-  loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt")]
+  loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt
+  loginetl unmask --withdraw 4711")]
 #[command(group = clap::ArgGroup::new("selectors").required(true).multiple(true)
-    .args(["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_ip", "find_device_id"]))]
+    .args(["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_ip", "find_device_id", "withdraw"]))]
 pub struct UnmaskArgs {
     /// Recover the addresses with these hashes
     #[arg(long, value_name = "HASH", num_args = 1..)]
@@ -46,8 +50,11 @@ pub struct UnmaskArgs {
     #[arg(long, value_name = "ID", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from"])]
     pub find_device_id: Option<String>,
     /// Why; 1 to 500 characters, kept for ever
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
+    pub reason: Option<String>,
+    /// Close a request of your own that failed: no key was released for it
+    #[arg(long, value_name = "SEQ", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_ip", "find_device_id", "reason", "ticket"])]
+    pub withdraw: Option<i64>,
     /// The ticket or case that it belongs to
     #[arg(long, value_name = "TEXT")]
     pub ticket: Option<String>,

@@ -2,10 +2,12 @@
 //!
 //! Invariant: a value that was masked stands nowhere in the live row any more; a row that cannot be masked stays as it is.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::cli::{BackfillArgs, Format, Global};
-use crate::db::{MaskedRow, PlainColumns, PlainRow, Session};
+use crate::db::{DbError, MaskedRow, PlainColumns, PlainRow, RowChange, Session, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::Masker;
@@ -17,6 +19,8 @@ use crate::{aws, commands};
 
 /// Rows in one transaction; each reads the plan anew.
 const CHUNK: i64 = 1_000;
+/// The log's own limit for whoever waits for its head is 10 s; then its error comes.
+const LONGEST_RECORD: Duration = Duration::from_secs(20);
 
 #[derive(Default, Serialize)]
 struct Report {
@@ -36,6 +40,7 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
     let target = commands::database(global, environment, "backfill")?;
     let stop = commands::stop_on_signal("stopping after this chunk; run it again to go on")?;
     let mut session = target.connect().await?;
+    commands::ready(&session, Work::Backfill).await?;
     let vault = Vault::open(target, Kms::new(&aws::configuration().await?)).await?;
     let columns = PlainColumns { ip: args.ip_column, device_id: args.device_id_column };
     if let Some(missing) = session.missing_column(&columns).await? {
@@ -58,25 +63,36 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
     };
     let masked = masked.await;
     drop(progress);
-    let recorded = record(&session, &columns, masked.is_ok(), &report).await;
+    let masked = match masked {
+        Err(Error::Db(error)) => Err(session.with_suspects(error, RowChange::Update).await.into()),
+        other => other,
+    };
+    let recorded = record(&session, &columns, &masked, &report).await;
     // Why it ended says more than that it could not be recorded.
     masked.and(recorded)?;
-    let (ip, device_id) = session.rows_without_hash().await?;
-    report.rows_without_hash = ip.max(device_id);
+    report.rows_without_hash = session.rows_without_hash().await?;
     print(&report, args.format)?;
     Ok(if report.rows_not_masked > 0 || report.rows_without_hash > 0 { Exit::Attention } else { Exit::Done })
 }
 
 /// The run in the audit log, as of a load.
-async fn record(session: &Session, columns: &PlainColumns, is_done: bool, report: &Report) -> Result<(), Error> {
+async fn record(session: &Session, columns: &PlainColumns, masked: &Result<(), Error>, report: &Report) -> Result<(), Error> {
+    let end = match masked {
+        Ok(()) => "done",
+        Err(Error::StoppedBySignal) => "stopped",
+        Err(_) => "failed",
+    };
     let record = serde_json::json!({
         "from": { "columns": [columns.ip, columns.device_id] },
-        "end": if is_done { "done" } else { "interrupted" },
+        "end": end,
         "rows_masked": report.rows_masked,
         "rows_not_masked": report.rows_not_masked,
         "version": env!("CARGO_PKG_VERSION"),
     });
-    session.record("load.run", &record.to_string()).await?;
+    let record = record.to_string();
+    let write = session.record("load.run", &record);
+    let mute = |_| DbError::Lost { action: "recording the run" };
+    tokio::time::timeout(commands::at_most(LONGEST_RECORD), write).await.map_err(mute).flatten()?;
     Ok(())
 }
 

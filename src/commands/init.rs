@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::{Format, Global, InitArgs};
-use crate::db::TableFinding;
+use crate::db::{Deviation, Initialised, Remedy};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
@@ -17,19 +17,19 @@ use crate::{aws, output};
 pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "init")?;
     let kms = Kms::new(&aws::configuration().await?);
-    let mut lock = target.connect().await?.lock_init().await?;
-    let (migrations, finding) = lock.upgrade().await?;
+    let mut session = target.connect().await?;
+    let done = session.initialise().await?;
     let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
     let keys = KmsKeys { ingest: environment.ingest_key(args.ingest_key), recovery: environment.recovery_key(args.recovery_key) };
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key));
-    let created = create_missing_keys(&mut lock, &kms, &signer, &keys).await?;
+    let created = create_missing_keys(&mut session, &kms, &signer, &keys).await?;
     if names_keys && created.is_empty() {
         output::note(
             "the data keys are there already and stay under their KMS keys: --ingest-key and --recovery-key had no effect",
         );
     }
-    report(args.format, &migrations, &finding, &created)?;
-    Ok(Exit::Done)
+    report(args.format, &done, &created)?;
+    Ok(if done.left.iter().any(|deviation| !deviation.is_privilege) { Exit::Attention } else { Exit::Done })
 }
 
 #[derive(Serialize)]
@@ -38,6 +38,8 @@ struct Report<'a> {
     table_existed: bool,
     columns_added: &'a [&'static str],
     rows_without_hash: bool,
+    repaired: &'a [String],
+    left: Vec<&'a str>,
     keys_created: Vec<KeyReport>,
 }
 
@@ -47,31 +49,43 @@ struct KeyReport {
     key_id: String,
 }
 
-fn report(format: Format, migrations: &[String], finding: &TableFinding, created: &[Created]) -> Result<(), Error> {
+fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(), Error> {
+    let Initialised { migrations, table, repaired, left } = done;
     if format == Format::Json {
         let keys = created.iter().map(|c| KeyReport { purpose: c.purpose.name(), key_id: c.key_id.to_string() });
         return output::json(&Report {
             migrations,
-            table_existed: finding.existed,
-            columns_added: &finding.missing,
-            rows_without_hash: finding.has_unmasked_rows,
+            table_existed: table.existed,
+            columns_added: &table.missing,
+            rows_without_hash: table.has_unmasked_rows,
+            repaired,
+            left: left.iter().map(|deviation| deviation.what.as_str()).collect(),
             keys_created: keys.collect(),
         });
     }
     for migration in migrations {
         output::line(&format!("schema   applied {migration}"))?;
     }
-    if finding.existed && !finding.missing.is_empty() {
-        output::line(&format!("table    user_logins was there; added {}", finding.missing.join(", ")))?;
+    if !table.existed {
+        output::line("table    user_logins was not there; made it")?;
+    } else if !table.missing.is_empty() {
+        output::line(&format!("table    user_logins was there; added {}", table.missing.join(", ")))?;
     }
-    if finding.has_unmasked_rows {
+    if table.has_unmasked_rows {
         output::line("table    user_logins holds rows without hashes: they stay as they are, and match nothing by hash")?;
+    }
+    for what in repaired {
+        output::line(&format!("repaired {}", output::printable(what)))?;
     }
     for key in created {
         output::line(&format!("keys     {} key {} is active, wrapped for ingest and recovery", key.purpose.name(), key.key_id))?;
     }
-    if migrations.is_empty() && created.is_empty() {
+    if migrations.is_empty() && created.is_empty() && repaired.is_empty() && table.existed && table.missing.is_empty() {
         output::line("nothing to do: schema and keys are up to date")?;
+    }
+    for Deviation { what, remedy, .. } in left {
+        let remedy = if let Remedy::Person(remedy) = remedy { remedy } else { "loginetl could not end it" };
+        output::note(&format!("left: {}: {remedy}", output::printable(what)));
     }
     output::line("ready    next: grant loginetl_loader to a login, then: loginetl load")
 }

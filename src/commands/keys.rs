@@ -1,13 +1,16 @@
 //! `loginetl keys`: data keys, shown, wrapped anew, or destroyed.
 //!
 //! Invariants: a wrap is replaced only by one that was unwrapped again and compared; a key is destroyed only when nothing
-//! is under it (sql/V3__rotation.sql decides).
+//! is under it (sql/functions/keys.sql decides).
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::audit::Head;
 use crate::cli::{DestroyArgs, Format, Global, KeysCommand, KeysListArgs, RewrapArgs};
-use crate::db::{Session, Target};
+use crate::db::{DbError, Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::{Holder, Kms};
 use crate::settings::{Environment, SettingsError};
@@ -23,13 +26,13 @@ pub async fn run(command: KeysCommand, global: Global, environment: &Environment
     match command {
         KeysCommand::List(args) => list(&args, &target).await,
         KeysCommand::Rewrap(args) => rewrap_all(&args, &target, environment).await,
-        KeysCommand::Destroy(args) => destroy(&args, target, environment).await,
+        KeysCommand::Destroy(args) => destroy(&args, &target, environment).await,
     }
 }
 
-async fn connect(target: &Target) -> Result<Session, Error> {
+async fn connect(target: &Target, work: Work) -> Result<Session, Error> {
     let session = target.connect().await?;
-    session.check_schema_version().await?;
+    super::ready(&session, work).await?;
     Ok(session)
 }
 
@@ -47,7 +50,7 @@ struct Shown {
 }
 
 async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
-    let session = connect(target).await?;
+    let session = connect(target, Work::Census).await?;
     let (census, wraps) = (session.census().await?, session.wrap_holders().await?);
     let bodies = session.bodies_by_key().await?;
     let mut shown = Vec::new();
@@ -94,7 +97,7 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
 }
 
 async fn rewrap_all(args: &RewrapArgs, target: &Target, environment: &Environment) -> Result<Exit, Error> {
-    let session = connect(target).await?;
+    let session = connect(target, Work::Write).await?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
@@ -119,8 +122,8 @@ struct Destroyed {
     destroyed: i64,
 }
 
-async fn destroy(args: &DestroyArgs, target: Target, environment: &Environment) -> Result<Exit, Error> {
-    let mut session = connect(&target).await?;
+async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment) -> Result<Exit, Error> {
+    let session = connect(target, Work::Destroy).await?;
     let signer = Signer::new(Kms::new(&aws::configuration().await?), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
     signer.catch_up(&session, "key.destroy", |_| true).await?;
@@ -129,8 +132,9 @@ async fn destroy(args: &DestroyArgs, target: Target, environment: &Environment) 
         return Ok(Exit::Done);
     }
     let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
-    let destroyed = session.destroy_key(args.id, args.after.as_secs(), &details).await;
+    let destroyed = look_and_destroy(&session, args, &details).await;
     let head = destroyed.map_err(|error| match error.code() {
+        Some("57014") => Error::LookTookTooLong { key: args.id },
         Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
         Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired more lately than --after allows" },
         Some("LG006") => {
@@ -138,13 +142,32 @@ async fn destroy(args: &DestroyArgs, target: Target, environment: &Environment) 
         }
         _ => error.into(),
     })?;
-    signer.sign_patiently(&mut session, &target, &head).await?;
+    signer.sign_patiently(&session, &head).await?;
     if args.format == Format::Json {
         output::json(&Destroyed { destroyed: args.id })?;
     } else {
         output::line(&format!("key {} is destroyed; a tombstone stays in keys list", args.id))?;
     }
     Ok(Exit::Done)
+}
+
+/// A look at all rows while everybody works, then a last one under the fence, so that nothing is added between it and
+/// the end of the key. Loaders go first, and wait for it no longer than the database lets it take.
+async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) -> Result<Head, DbError> {
+    let is_retired = session.key_states().await?.iter().any(|key| key.key_id == args.id && key.state == "retired");
+    if is_retired && !session.is_unused(args.id).await? {
+        return Err(DbError::key_in_use());
+    }
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match session.destroy_key(args.id, args.after.as_secs(), details).await {
+            Err(error) if error.is_fence_taken() => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            other => return other,
+        }
+    }
 }
 
 fn confirmed(id: i64) -> Result<bool, Error> {

@@ -11,10 +11,13 @@ pub mod rotate;
 pub mod status;
 pub mod unmask;
 
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Global;
-use crate::db::Target;
+use crate::db::{Readiness, Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::output;
 use crate::settings::Environment;
@@ -29,7 +32,33 @@ fn database(global: Global, environment: &Environment, command: &str) -> Result<
     Ok(target)
 }
 
-/// SIGINT and SIGTERM stop in order; a second one stops at once, and messages in hand come back by their timeout.
+/// Whether this login can do its work here; what is worth knowing is said.
+async fn ready(session: &Session, work: Work) -> Result<(), Error> {
+    let Readiness { is_read_only_by_default } = session.ready(work).await?;
+    if is_read_only_by_default && work.writes() {
+        output::note(
+            "default_transaction_read_only is on for this login or database; loginetl says read-only or read-write in each \
+             transaction, and this command writes",
+        );
+    }
+    Ok(())
+}
+
+/// After a signal, the process ends within this time, whatever hangs.
+const LONGEST_STOP: Duration = Duration::from_secs(24);
+
+/// When the first signal came.
+static SIGNALLED: OnceLock<Instant> = OnceLock::new();
+
+/// A limit for the last words of a command: shorter after a signal, so that they are said before the end.
+fn at_most(limit: Duration) -> Duration {
+    let margin = Duration::from_secs(2);
+    let left = |at: &Instant| LONGEST_STOP.saturating_sub(margin + at.elapsed()).max(Duration::from_millis(500));
+    SIGNALLED.get().map_or(limit, |at| limit.min(left(at)))
+}
+
+/// SIGINT and SIGTERM stop in order, and within [`LONGEST_STOP`]; a second one stops at once. Messages in hand come back
+/// by their timeout.
 fn stop_on_signal(said: &'static str) -> Result<CancellationToken, Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let unusable = |e: std::io::Error| Error::Start(e.to_string());
@@ -39,9 +68,14 @@ fn stop_on_signal(said: &'static str) -> Result<CancellationToken, Error> {
     let stopping = stop.clone();
     tokio::spawn(async move {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        let _ = SIGNALLED.set(Instant::now());
         output::note(said);
         stopping.cancel();
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = tokio::time::sleep(LONGEST_STOP) => output::note("something did not answer in time: stopped; nothing is lost"),
+        }
         std::process::exit(Exit::Temporary as i32);
     });
     Ok(stop)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::load::outcome_of;
 use crate::audit::Listed;
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target};
+use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{AppVersionEncoding, Body, KeySource as _, MaskedLogin, Masker, Outcome};
@@ -36,7 +36,7 @@ pub async fn run(command: QuarantineCommand, global: Global, environment: &Envir
 }
 
 async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
-    let session = connect(target).await?;
+    let session = connect(target, Work::Show).await?;
     let filter = filter(&args.selection);
     let entries = session.quarantine_list(&filter, i64::from(args.limit)).await?;
     let total = session.quarantine_count(&filter).await?;
@@ -121,10 +121,10 @@ struct Retried {
 }
 
 async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
+    let mut session = connect(&target, Work::Load).await?;
     let kms = Kms::new(&aws::configuration().await?);
     let vault = Vault::open(target.clone(), kms).await?;
     let filter = filter(&args.selection);
-    let mut session = connect(&target).await?;
     let mut retried = Retried { tried: 0, loaded: 0, still_rejected: 0, not_opened: 0 };
     let mut after = 0;
     loop {
@@ -253,7 +253,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
     if !args.all && !names_some {
         return Err(SettingsError::Flags("name messages, --reason, --older-than, or --all".to_owned()).into());
     }
-    let mut session = connect(target).await?;
+    let mut session = connect(target, Work::Write).await?;
     let ids = session.quarantine_ids(&filter).await?;
     if ids.is_empty() {
         output::note("no such message in the quarantine");
@@ -281,9 +281,9 @@ fn confirmed(count: usize) -> Result<bool, Error> {
     answer.ok_or_else(|| unasked().into())
 }
 
-async fn connect(target: &Target) -> Result<Session, Error> {
+async fn connect(target: &Target, work: Work) -> Result<Session, Error> {
     let session = target.connect().await?;
-    session.check_schema_version().await?;
+    super::ready(&session, work).await?;
     Ok(session)
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::{Format, Global, StatusArgs};
-use crate::db::{CensusLine, KeyState, QuarantineLine, Rotation, Session};
+use crate::db::{CensusLine, KeyState, QuarantineLine, Rotation, Session, Work};
 use crate::error::{Error, Exit};
 use crate::queue::{Depth, Queue};
 use crate::settings::Environment;
@@ -16,7 +16,7 @@ use crate::{aws, output};
 pub async fn run(args: StatusArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "status")?;
     let session = target.connect().await?;
-    session.check_schema_version().await?;
+    super::ready(&session, Work::Census).await?;
     let queue = depth(args.queue_url.or_else(|| environment.queue_url.clone())).await;
     let status = Status::read(&session, queue.as_ref().ok().copied().flatten()).await?;
     match args.format {

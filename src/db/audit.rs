@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use super::session::{Mode, Parameter, Transaction};
 use super::{DbError, Fenced, Session};
 use crate::audit::{Entry, Head, Stored};
-
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Records that are read at once.
 const PAGE: usize = 500;
@@ -30,8 +29,10 @@ const CURSOR: &str = concat!("declare records no scroll cursor for ", entries!()
 /// Whether a record that was committed a moment ago has no signature yet.
 const WAITS_FOR_SIGNATURE: &str = "\
     select exists (select from audit.log l, audit.head h where l.seq > h.seq - 1000 and l.seq <= h.seq \
-                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind ~ '^(unmask|find)[.]outcome$|^key[.]|^rotate[.]' \
+                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind ~ '^(unmask|find)[.]outcome$|^unmask[.]withdrawal$|^key[.]|^rotate[.]' \
                    and not exists (select from audit.signatures s where s.seq = l.seq))";
+const RECORDING: &str = "appending to the audit log";
+const READING: &str = "reading the audit log";
 const POLLS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -66,8 +67,8 @@ pub struct AuditFilter {
     pub hash: Option<String>,
 }
 
-/// The whole log as of one instant, page by page. Its transaction ends with its connection.
-pub struct AuditReader(Session);
+/// The whole log as of one instant, page by page.
+pub struct AuditReader<'a>(Transaction<'a>);
 
 impl Session {
     /// Appends a record of a kind that this role may write.
@@ -75,7 +76,10 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn record(&self, kind: &'static str, record: &str) -> Result<Head, DbError> {
-        append(&self.client, kind, record).await
+        let transaction = self.begin(Mode::Write, "", RECORDING).await?;
+        let head = append(&transaction, kind, record).await?;
+        transaction.commit(RECORDING).await?;
+        Ok(head)
     }
 
     /// Stores the signature of a committed record of one's own.
@@ -84,8 +88,17 @@ impl Session {
     /// When the database is gone or refuses.
     pub async fn store_signature(&self, seq: i64, key_arn: &str, signature: &[u8]) -> Result<(), DbError> {
         let parameters: [Parameter<'_>; 3] = [(&seq, Type::INT8), (&key_arn, Type::TEXT), (&signature, Type::BYTEA)];
-        let stored = self.client.query_typed("select audit.sign($1, $2, $3)", &parameters).await;
-        stored.map(drop).map_err(|e| DbError::sql("storing a signature", &e))
+        let stored = self.write("storing a signature", "select audit.sign($1, $2, $3)", &parameters).await;
+        stored.map(drop)
+    }
+
+    /// Whether a record of one's own stands in the log with this signature (or with any), as of a new transaction.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn is_kept(&self, record: &Head, signature: Option<&[u8]>) -> Result<bool, DbError> {
+        let parameters: [Parameter<'_>; 3] = [(&record.seq, Type::INT8), (&record.hash, Type::BYTEA), (&signature, Type::BYTEA)];
+        Ok(self.read_one("looking for the signature", "select audit.is_kept($1, $2, $3)", &parameters).await?.get(0))
     }
 
     /// This login's records of a kind that are not signed.
@@ -93,8 +106,8 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn unsigned(&self, kind: &'static str) -> Result<Vec<Entry>, DbError> {
-        let rows = self.client.query_typed(UNSIGNED, &[(&kind, Type::TEXT)]).await;
-        rows.map_err(|e| DbError::sql("looking for unsigned records", &e))?.iter().map(entry_of).collect()
+        let rows = self.read("looking for unsigned records", UNSIGNED, &[(&kind, Type::TEXT)]).await;
+        rows?.iter().map(entry_of).collect()
     }
 
     /// The newest `limit` records of the filter, oldest first.
@@ -111,7 +124,7 @@ impl Session {
             (&filter.hash, Type::TEXT),
             (&limit, Type::INT8),
         ];
-        let rows = self.client.query_typed(LIST, &parameters).await.map_err(|e| DbError::sql("listing the audit log", &e))?;
+        let rows = self.read("listing the audit log", LIST, &parameters).await?;
         rows.iter().rev().map(entry_of).collect()
     }
 
@@ -120,19 +133,20 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn audit_reader(self) -> Result<AuditReader, DbError> {
-        let failed = |e| DbError::sql("reading the audit log", &e);
-        for poll in 1.. {
-            self.client.batch_execute("begin isolation level repeatable read read only").await.map_err(failed)?;
-            let waits = self.client.query_typed_one(WAITS_FOR_SIGNATURE, &[]).await.map_err(failed)?.get::<_, bool>(0);
-            if !waits || poll == POLLS {
-                break;
+    pub async fn audit_reader(&self) -> Result<AuditReader<'_>, DbError> {
+        let failed = |e| DbError::sql(READING, &e);
+        let mut polls_left = POLLS;
+        loop {
+            let transaction = self.begin(Mode::Snapshot, "set local idle_in_transaction_session_timeout = 0", READING).await?;
+            let waits = transaction.query_typed_one(WAITS_FOR_SIGNATURE, &[]).await.map_err(failed)?.get::<_, bool>(0);
+            if !waits || polls_left == 0 {
+                transaction.batch_execute(CURSOR).await.map_err(failed)?;
+                return Ok(AuditReader(transaction));
             }
-            self.client.batch_execute("rollback").await.map_err(failed)?;
+            drop(transaction);
+            polls_left -= 1;
             tokio::time::sleep(PAUSE).await;
         }
-        self.client.batch_execute(CURSOR).await.map_err(failed)?;
-        Ok(AuditReader(self))
     }
 }
 
@@ -142,17 +156,17 @@ impl Fenced<'_> {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn record(&self, kind: &'static str, record: &str) -> Result<(), DbError> {
-        append(self.transaction.client(), kind, record).await.map(drop)
+        append(&self.transaction, kind, record).await.map(drop)
     }
 }
 
-impl AuditReader {
+impl AuditReader<'_> {
     /// The next records in order; none at the end.
     ///
     /// # Errors
     /// When the database is gone, or holds something that is no record.
     pub async fn next(&self) -> Result<Vec<Entry>, DbError> {
-        let rows = self.0.client.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
+        let rows = self.0.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
         rows.map_err(|e| DbError::sql("reading the audit log", &e))?.iter().map(entry_of).collect()
     }
 
@@ -162,12 +176,12 @@ impl AuditReader {
     /// When the database is gone, or has no head.
     pub async fn stored(&self) -> Result<Stored, DbError> {
         let failed = |e| DbError::sql("reading the head of the audit log", &e);
-        let head = self.0.client.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
+        let head = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
         let head = head.ok_or(DbError::Invalid("audit log: its head is missing"))?;
         let orphan = "select min(s.seq) from audit.signatures s where not exists (select from audit.log l where l.seq = s.seq)";
-        let orphan = self.0.client.query_typed_one(orphan, &[]).await.map_err(failed)?;
+        let orphan = self.0.query_typed_one(orphan, &[]).await.map_err(failed)?;
         let keys = "select key_id from vault.keys where state <> 'pending' order by 1";
-        let keys = self.0.client.query_typed(keys, &[]).await.map_err(failed)?;
+        let keys = self.0.query_typed(keys, &[]).await.map_err(failed)?;
         let head = Head { seq: head.get(0), hash: head.get(1) };
         Ok(Stored { head, orphan: orphan.get(0), keys: keys.iter().map(|row| row.get(0)).collect() })
     }

@@ -2,14 +2,15 @@
 //!
 //! Invariant: a row is masked and its plain values cleared in one statement, in a transaction that holds the fence.
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::rows::count_pairs;
+use super::session::{Mode, Parameter};
+use super::sight::{RowChange, Work, require_sight, row_triggers};
 use super::{DbError, Fenced, Session};
 use crate::login::MaskedField;
-
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A range of places is read from its start, in the order of places, and no further than the limit.
 const BY_PLACE: &str = "\
@@ -71,17 +72,21 @@ impl PlainColumns {
         ];
         for (column, hash) in [(&self.ip, "ip_hash"), (&self.device_id, "device_id_hash")] {
             // A plain value in the column of tokens is overwritten; elsewhere it is cleared.
-            if let Some(column) = column.as_ref().filter(|column| !["masked_ip", "masked_device_id"].contains(&column.as_str())) {
+            if let Some(column) = column.as_ref().filter(|column| !is_token_column(column)) {
                 sets.push(format!("{0} = case when n.{hash} is null then u.{0} end", quoted(column)));
             }
         }
         format!(
             "update public.user_logins u set {} \
-             from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::uuid[]) as n (place, ip, ip_hash, device_id, device_id_hash) \
+             from pg_catalog.unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::uuid[]) as n (place, ip, ip_hash, device_id, device_id_hash) \
              where u.ctid = n.place::tid and (u.ip_hash is null or u.device_id_hash is null)",
             sets.join(", ")
         )
     }
+}
+
+fn is_token_column(column: &str) -> bool {
+    ["masked_ip", "masked_device_id"].contains(&column)
 }
 
 fn quoted(column: &str) -> String {
@@ -98,20 +103,21 @@ impl Session {
         let statement = "\
             select name from unnest($1::text[]) as name where not exists (select from pg_catalog.pg_attribute \
             where attrelid = to_regclass('public.user_logins') and attname = name and attnum > 0 and not attisdropped)";
-        let missing = self.client.query_typed(statement, &[(&names, Type::TEXT_ARRAY)]).await;
-        Ok(missing.map_err(|e| DbError::sql("reading the columns", &e))?.first().map(|row| row.get(0)))
+        let missing = self.read("reading the columns", statement, &[(&names, Type::TEXT_ARRAY)]).await;
+        Ok(missing?.first().map(|row| row.get(0)))
     }
 
-    /// How many rows have no hash of an address, and of a device id. Reads the table.
+    /// How many rows lack a hash, of an address or of a device id. Reads the table.
     ///
     /// # Errors
-    /// When the database is gone, or does not let this role.
-    pub async fn rows_without_hash(&self) -> Result<(i64, i64), DbError> {
-        let statement = "\
-            select count(*) filter (where ip_hash is null), count(*) filter (where device_id_hash is null) from public.user_logins";
-        let row =
-            self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("counting rows without hash", &e))?;
-        Ok((row.get(0), row.get(1)))
+    /// When the database is gone, does not let this role, or hides rows from it.
+    pub async fn rows_without_hash(&self) -> Result<i64, DbError> {
+        const ACTION: &str = "counting rows without hash";
+        let statement = "select count(*) from public.user_logins where ip_hash is null or device_id_hash is null";
+        let transaction = self.begin(Mode::Read, "", ACTION).await?;
+        let row = transaction.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql(ACTION, &e))?;
+        require_sight(&transaction, Work::Count).await?;
+        Ok(row.get(0))
     }
 }
 
@@ -130,26 +136,80 @@ impl Fenced<'_> {
         Ok(rows.iter().map(|row| PlainRow { place: row.get(0), ip: value(row, 1), device_id: value(row, 2) }).collect())
     }
 
-    /// Masks rows and clears their plain values.
+    /// Masks rows and clears their plain values; returns how many were still there. Where triggers of others run on an
+    /// update, what stands there afterwards is counted.
     ///
     /// # Errors
-    /// When the database is gone or refuses.
+    /// [`DbError::Swallowed`]: less stands there than was written. Or the database is gone or refuses.
     pub async fn mask_rows(&self, columns: &PlainColumns, rows: &[MaskedRow<'_>]) -> Result<u64, DbError> {
-        type Of = for<'b> fn(&'b MaskedRow<'b>) -> Option<&'b MaskedField>;
-        let token = |of: Of| -> (Vec<Option<String>>, Vec<Option<Uuid>>) {
-            rows.iter().map(|row| (of(row).map(|f| f.token.as_str().to_owned()), of(row).map(|f| f.hash))).unzip()
-        };
+        let failed = |e| DbError::sql(MASKING, &e);
+        let fields = [MaskedColumn::of(rows, |row| row.ip.as_ref()), MaskedColumn::of(rows, |row| row.device_id.as_ref())];
         let places: Vec<&str> = rows.iter().map(|row| row.place).collect();
-        let (ip, ip_hash) = token(|row| row.ip.as_ref());
-        let (device_id, device_id_hash) = token(|row| row.device_id.as_ref());
+        let [ip, device_id] = &fields;
         let parameters: [Parameter<'_>; 5] = [
             (&places, Type::TEXT_ARRAY),
-            (&ip, Type::TEXT_ARRAY),
-            (&ip_hash, Type::UUID_ARRAY),
-            (&device_id, Type::TEXT_ARRAY),
-            (&device_id_hash, Type::UUID_ARRAY),
+            (&ip.tokens, Type::TEXT_ARRAY),
+            (&ip.hashes, Type::UUID_ARRAY),
+            (&device_id.tokens, Type::TEXT_ARRAY),
+            (&device_id.hashes, Type::UUID_ARRAY),
         ];
-        let masked = self.transaction.execute_typed(&columns.update(), &parameters).await;
-        masked.map_err(|e| DbError::sql("masking rows in place", &e))
+        let triggers = row_triggers(&self.transaction, RowChange::Update).await?;
+        let before = if triggers.is_empty() { 0 } else { self.count_masked(&fields).await? };
+        let masked = self.transaction.execute_typed(&columns.update(), &parameters).await.map_err(failed)?;
+        require_sight(&self.transaction, Work::Backfill).await?;
+        if !triggers.is_empty() {
+            self.transaction.batch_execute("set constraints all immediate").await.map_err(failed)?;
+            let written: u64 = fields.iter().map(|field| field.tokens.iter().flatten().count() as u64).sum();
+            let is_kept = self.count_masked(&fields).await? >= before + written;
+            if !is_kept || self.has_plain_values(columns, &fields).await? {
+                return Err(DbError::Swallowed { action: MASKING, suspects: triggers });
+            }
+        }
+        Ok(masked)
+    }
+
+    /// Whether a row that was masked holds its plain value still, or again.
+    async fn has_plain_values(&self, columns: &PlainColumns, fields: &[MaskedColumn<'_>; 2]) -> Result<bool, DbError> {
+        let plain = [(&columns.ip, "ip_hash"), (&columns.device_id, "device_id_hash")];
+        for (field, (column, hash)) in fields.iter().zip(plain) {
+            let Some(column) = column.as_ref().filter(|column| !is_token_column(column)) else { continue };
+            let hashes: Vec<Uuid> = field.hashes.iter().flatten().copied().collect();
+            let statement = format!(
+                "select exists (select from public.user_logins where {hash} = any($1) and {} is not null)",
+                quoted(column)
+            );
+            let found = self.transaction.query_typed_one(&statement, &[(&hashes, Type::UUID_ARRAY)]).await;
+            if found.map_err(|e| DbError::sql(MASKING, &e))?.get(0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Rows that carry one of these tokens with its hash, each field for itself.
+    async fn count_masked(&self, fields: &[MaskedColumn<'_>; 2]) -> Result<u64, DbError> {
+        let mut count = 0;
+        for (field, columns) in fields.iter().zip([("masked_ip", "ip_hash"), ("masked_device_id", "device_id_hash")]) {
+            let (tokens, hashes): (Vec<&str>, Vec<Uuid>) =
+                field.tokens.iter().flatten().zip(field.hashes.iter().flatten()).unzip();
+            count += count_pairs(&self.transaction, columns, &hashes, &tokens).await?;
+        }
+        Ok(count)
+    }
+}
+
+const MASKING: &str = "masking rows in place";
+
+/// What rows get in one field: nothing where it is not masked.
+struct MaskedColumn<'a> {
+    tokens: Vec<Option<&'a str>>,
+    hashes: Vec<Option<Uuid>>,
+}
+
+impl<'a> MaskedColumn<'a> {
+    fn of(rows: &'a [MaskedRow<'_>], field: impl Fn(&'a MaskedRow<'_>) -> Option<&'a MaskedField>) -> Self {
+        let of_row = |row| (field(row).map(|field| field.token.as_str()), field(row).map(|field| field.hash));
+        let (tokens, hashes) = rows.iter().map(of_row).unzip();
+        Self { tokens, hashes }
     }
 }

@@ -8,21 +8,24 @@ use jiff::civil::Date;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::rows::{RowColumns, has_insert_triggers, row_columns};
+use super::session::Parameter;
+use super::sight::{Work, require_sight};
 use super::{DbError, Fenced};
 use crate::login::{Envelope, MaskedLogin, Outcome, SealedRejection};
 
 /// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot deadlock.
 /// The guard compares the key of each row with the one that the plan asks for at its place in the sweep.
-const INSERT: &str = "\
-with logins as (
-    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
+const INSERT: &str = concat!(
+    "with logins as (
+    select * from pg_catalog.unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
                          $9::date[], $10::uuid[], $11::uuid[], $12::int8[], $13::int8[], $14::uuid[], $15::uuid[],
                          $16::int8[], $17::int8[])
         as t (sent_day, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version,
               create_date, ip_hash, device_id_hash, ip_key, device_id_key, ip_order, device_id_order,
               ip_order_key, device_id_order_key)
 ), rejections as (
-    select * from unnest($18::date[], $19::uuid[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::int4[],
+    select * from pg_catalog.unnest($18::date[], $19::uuid[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::int4[],
                          $24::date[], $25::text[], $26::text[], $27::int8[], $28::int8[], $29::bytea[])
         as t (sent_day, message_id, source, sent_at, received_at, receive_count,
               row_day, reason, field, length, seal_key_id, sealed)
@@ -46,19 +49,33 @@ with logins as (
     on conflict do nothing
     returning sent_day, message_id
 ), loaded as (
-    insert into public.user_logins (user_id, device_type, masked_ip, masked_device_id, locale, app_version,
-                                    create_date, ip_hash, device_id_hash)
-    select user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash
+    insert into public.user_logins (",
+    row_columns!(),
+    ")
+    select ",
+    row_columns!(),
+    "
     from logins join fresh using (sent_day, message_id)
+    returning 1
 ), quarantined as (
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count,
                                    row_day, reason, field, length, seal_key_id, sealed)
     select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, length, seal_key_id, sealed
     from rejections join fresh using (sent_day, message_id)
+    returning 1
 )
 select coalesce((select yes from accepted), false),
-       (select count(*) from fresh join logins using (sent_day, message_id)),
-       (select count(*) from fresh join rejections using (sent_day, message_id))";
+       (select pg_catalog.count(*) from fresh join logins using (sent_day, message_id)),
+       (select pg_catalog.count(*) from loaded),
+       (select pg_catalog.count(*) from fresh join rejections using (sent_day, message_id)),
+       (select pg_catalog.count(*) from quarantined),
+       ",
+    has_insert_triggers!(),
+    ",
+       exists (select from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgrelid = any(array(
+                   select inhrelid from pg_inherits where inhparent = 'ingest.ledger'::regclass
+                   union all values ('ingest.ledger'::regclass::oid), ('ingest.quarantine'::regclass::oid))))"
+);
 
 /// One message of a batch. The ids of a batch are distinct.
 #[derive(Clone, Copy)]
@@ -97,29 +114,32 @@ impl Fenced<'_> {
             }
         }
         let parameters = [logins.parameters(), rejections.parameters()].concat();
-        let answer =
-            self.transaction.query_typed_one(INSERT, &parameters).await.map_err(|e| DbError::sql("inserting a batch", &e))?;
+        let answer = self.transaction.query_typed_one(INSERT, &parameters).await;
+        let answer = answer.map_err(|e| DbError::sql("inserting a batch", &e))?;
+        if !answer.get::<_, bool>(0) {
+            return Ok(BatchAnswer::Refused);
+        }
         let count = |column: usize| answer.get::<_, i64>(column).unsigned_abs();
-        Ok(if answer.get(0) { BatchAnswer::Inserted { logins: count(1), rejections: count(2) } } else { BatchAnswer::Refused })
+        let (inserted, quarantined) = (count(2), count(4));
+        self.require_count(count(1), inserted).await?;
+        if count(3) != quarantined || answer.get::<_, bool>(6) {
+            // Whoever stands there may have swallowed the ledger too, and a new message would pass for an old one.
+            require_sight(&self.transaction, Work::Load).await?;
+            return Err(DbError::Swallowed { action: "quarantining messages", suspects: vec!["ingest.quarantine".to_owned()] });
+        }
+        if answer.get::<_, bool>(5) && inserted > 0 {
+            self.compare(&logins.rows, inserted).await?;
+        }
+        Ok(BatchAnswer::Inserted { logins: inserted, rejections: quarantined })
     }
 }
-
-type Parameter<'a> = (&'a (dyn tokio_postgres::types::ToSql + Sync), Type);
 
 /// The columns of logins, as arrays.
 #[derive(Default)]
 struct LoginColumns<'a> {
     sent_day: Vec<Date>,
     message_id: Vec<Uuid>,
-    user_id: Vec<&'a str>,
-    device_type: Vec<Option<&'a str>>,
-    masked_ip: Vec<&'a str>,
-    masked_device_id: Vec<&'a str>,
-    locale: Vec<Option<&'a str>>,
-    app_version: Vec<i32>,
-    create_date: Vec<Date>,
-    ip_hash: Vec<Uuid>,
-    device_id_hash: Vec<Uuid>,
+    rows: RowColumns<'a>,
     ip_key: Vec<i64>,
     device_id_key: Vec<i64>,
     ip_order: Vec<Uuid>,
@@ -132,15 +152,7 @@ impl<'a> LoginColumns<'a> {
     fn push(&mut self, envelope: &Envelope, login: &'a MaskedLogin) {
         self.sent_day.push(envelope.sent.ledger_day());
         self.message_id.push(envelope.message_id);
-        self.user_id.push(&login.user_id);
-        self.device_type.push(login.device_type.as_deref());
-        self.masked_ip.push(login.ip.token.as_str());
-        self.masked_device_id.push(login.device_id.token.as_str());
-        self.locale.push(login.locale.as_deref());
-        self.app_version.push(login.app_version);
-        self.create_date.push(login.create_date);
-        self.ip_hash.push(login.ip.hash);
-        self.device_id_hash.push(login.device_id.hash);
+        self.rows.push(login);
         self.ip_key.push(login.ip.key_id().to_i64());
         self.device_id_key.push(login.device_id.key_id().to_i64());
         self.ip_order.push(login.ip.order);
@@ -150,25 +162,16 @@ impl<'a> LoginColumns<'a> {
     }
 
     fn parameters(&self) -> Vec<Parameter<'_>> {
-        vec![
-            (&self.sent_day, Type::DATE_ARRAY),
-            (&self.message_id, Type::UUID_ARRAY),
-            (&self.user_id, Type::TEXT_ARRAY),
-            (&self.device_type, Type::TEXT_ARRAY),
-            (&self.masked_ip, Type::TEXT_ARRAY),
-            (&self.masked_device_id, Type::TEXT_ARRAY),
-            (&self.locale, Type::TEXT_ARRAY),
-            (&self.app_version, Type::INT4_ARRAY),
-            (&self.create_date, Type::DATE_ARRAY),
-            (&self.ip_hash, Type::UUID_ARRAY),
-            (&self.device_id_hash, Type::UUID_ARRAY),
+        let ids: [Parameter<'_>; 2] = [(&self.sent_day, Type::DATE_ARRAY), (&self.message_id, Type::UUID_ARRAY)];
+        let keys: [Parameter<'_>; 6] = [
             (&self.ip_key, Type::INT8_ARRAY),
             (&self.device_id_key, Type::INT8_ARRAY),
             (&self.ip_order, Type::UUID_ARRAY),
             (&self.device_id_order, Type::UUID_ARRAY),
             (&self.ip_order_key, Type::INT8_ARRAY),
             (&self.device_id_order_key, Type::INT8_ARRAY),
-        ]
+        ];
+        ids.into_iter().chain(self.rows.parameters()).chain(keys).collect()
     }
 }
 
@@ -190,6 +193,10 @@ pub(super) struct RejectionColumns<'a> {
 }
 
 impl<'a> RejectionColumns<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.sealed.len()
+    }
+
     pub(super) fn push(&mut self, envelope: &Envelope, rejected: &'a SealedRejection) {
         self.sent_day.push(envelope.sent.ledger_day());
         self.message_id.push(envelope.message_id);

@@ -10,14 +10,30 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::batch::RejectionColumns;
+use super::rows::{RowColumns, has_insert_triggers, row_columns};
+use super::session::Parameter;
+use super::sight::{Work, require_sight};
 use super::{DbError, Fenced, SqlKind};
 use crate::login::{Envelope, FIXED_DAY, MaskedLogin, SealedRejection};
 
-const CLAIM: &str = "insert into ingest.ledger (sent_day, message_id) values ($1, $2) on conflict do nothing";
+const CLAIM: &str = concat!(
+    "with claimed as ( \
+         insert into ingest.ledger (sent_day, message_id) values ($1, $2) on conflict do nothing returning 1 \
+     ) \
+     select exists (select from claimed), pg_catalog.row_security_active('public.user_logins'), ",
+    has_insert_triggers!()
+);
 
-const COPY: &str = "\
-    copy public.user_logins (user_id, device_type, masked_ip, masked_device_id, locale, app_version, \
-                             create_date, ip_hash, device_id_hash) from stdin (format binary)";
+const CLAIMED: &str = "select exists (select from ingest.ledger where sent_day = $1 and message_id = $2)";
+
+const COPY: &str = concat!("copy public.user_logins (", row_columns!(), ") from stdin (format binary)");
+
+const INSERT: &str = concat!(
+    "insert into public.user_logins (",
+    row_columns!(),
+    ") select * from pg_catalog.unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], \
+                            $7::date[], $8::uuid[], $9::uuid[])"
+);
 
 const COPY_TYPES: [Type; 9] =
     [Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::INT4, Type::DATE, Type::UUID, Type::UUID];
@@ -29,27 +45,69 @@ const QUARANTINE: &str = "\
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count, \
                                    row_day, reason, field, length, seal_key_id, sealed) \
     select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, length, seal_key_id, sealed \
-    from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int4[], \
+    from pg_catalog.unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int4[], \
                 $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], $12::bytea[]) \
         as t (sent_day, message_id, source, sent_at, received_at, receive_count, \
               row_day, reason, field, length, seal_key_id, sealed)";
 
+/// How rows get in, as the table is now; the transaction holds it, so it stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// Row-level security applies to this login: then COPY is refused, whatever the policies.
+    is_bound: bool,
+    /// Triggers of others run on an insert.
+    has_triggers: bool,
+}
+
 impl Fenced<'_> {
-    /// Enters a chunk into the ledger; false when it stands there already.
+    /// Enters a chunk into the ledger; nothing when it stands there already.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn claim_chunk(&self, chunk: Uuid) -> Result<bool, DbError> {
+    pub async fn claim_chunk(&self, chunk: Uuid) -> Result<Option<Entrance>, DbError> {
+        let failed = |e| DbError::sql("entering a chunk into the ledger", &e);
         let day: Date = FIXED_DAY;
-        let claimed = self.transaction.execute_typed(CLAIM, &[(&day, Type::DATE), (&chunk, Type::UUID)]).await;
-        claimed.map(|rows| rows == 1).map_err(|e| DbError::sql("entering a chunk into the ledger", &e))
+        let id: [Parameter<'_>; 2] = [(&day, Type::DATE), (&chunk, Type::UUID)];
+        let answer = self.transaction.query_typed_one(CLAIM, &id).await.map_err(failed)?;
+        if answer.get::<_, bool>(0) {
+            return Ok(Some(Entrance { is_bound: answer.get(1), has_triggers: answer.get(2) }));
+        }
+        // Loaded before is what the ledger has, and not what somebody's trigger kept out of it.
+        let is_there: bool = self.transaction.query_typed_one(CLAIMED, &id).await.map_err(failed)?.get(0);
+        if is_there {
+            return Ok(None);
+        }
+        require_sight(&self.transaction, Work::Load).await?;
+        Err(DbError::Swallowed { action: "entering a chunk into the ledger", suspects: vec!["ingest.ledger".to_owned()] })
     }
 
-    /// Copies rows of a claimed chunk.
+    /// Inserts rows of a claimed chunk, and counts them.
     ///
     /// # Errors
-    /// [`super::SqlKind::Data`]: one of the rows is to blame.
-    pub async fn copy_logins<'b>(&self, logins: impl Iterator<Item = &'b MaskedLogin>) -> Result<u64, DbError> {
+    /// [`super::SqlKind::Data`]: one of the rows is to blame. [`DbError::Swallowed`]: fewer came to stand there.
+    pub async fn insert_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
+        let inserted = if entrance.is_bound {
+            let columns = RowColumns::of(logins.iter().copied());
+            let inserted = self.transaction.execute_typed(INSERT, &columns.parameters()).await;
+            inserted.map_err(|e| DbError::sql("inserting rows", &e))?
+        } else {
+            self.copy_logins(logins).await?
+        };
+        self.require_count(logins.len() as u64, inserted).await
+    }
+
+    /// Compares what stands there now with what was sent, where somebody's triggers have run.
+    ///
+    /// # Errors
+    /// [`DbError::Swallowed`]: it differs. [`super::SqlKind::Data`]: a deferred trigger refuses one of the rows.
+    pub async fn compare_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
+        if !entrance.has_triggers || logins.is_empty() {
+            return Ok(());
+        }
+        self.compare(&RowColumns::of(logins.iter().copied()), logins.len() as u64).await
+    }
+
+    async fn copy_logins(&self, logins: &[&MaskedLogin]) -> Result<u64, DbError> {
         let failed = |e| DbError::sql("copying rows", &e);
         let sink = self.transaction.copy_in(COPY).await.map_err(failed)?;
         let mut writer = std::pin::pin!(BinaryCopyInWriter::new(sink, &COPY_TYPES));
@@ -71,12 +129,12 @@ impl Fenced<'_> {
         writer.finish().await.map_err(failed)
     }
 
-    /// Copies the rows that the database takes, and returns the places of those that it refuses: found by halving,
+    /// Inserts the rows that the database takes, and returns the places of those that it refuses: found by halving,
     /// each part behind a savepoint, so that rows which conflict with each other are found too.
     ///
     /// # Errors
     /// When the database is gone or refuses for another reason than a row.
-    pub async fn copy_logins_one_by_one(&self, logins: &[&MaskedLogin]) -> Result<Vec<usize>, DbError> {
+    pub async fn insert_logins_one_by_one(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<Vec<usize>, DbError> {
         let step = async |sql| self.transaction.batch_execute(sql).await.map_err(|e| DbError::sql("copying rows", &e));
         // A constraint that waits for the commit would name no row.
         step("set constraints all immediate").await?;
@@ -84,8 +142,8 @@ impl Fenced<'_> {
         let mut parts: Vec<Range<usize>> = std::iter::once(0..logins.len()).collect();
         while let Some(part) = parts.pop() {
             step("savepoint part").await?;
-            match self.copy_logins(logins[part.clone()].iter().copied()).await {
-                Ok(_) => step("release savepoint part").await?,
+            match self.insert_logins(&logins[part.clone()], entrance).await {
+                Ok(()) => step("release savepoint part").await?,
                 Err(error) if error.sql_kind() == Some(SqlKind::Data) => {
                     step("rollback to savepoint part; release savepoint part").await?;
                     let middle = part.start + part.len() / 2;
@@ -119,6 +177,10 @@ impl Fenced<'_> {
 
     async fn insert_rejections(&self, columns: &RejectionColumns<'_>) -> Result<u64, DbError> {
         let inserted = self.transaction.execute_typed(QUARANTINE, &columns.parameters()).await;
-        inserted.map_err(|e| DbError::sql("quarantining lines", &e))
+        let inserted = inserted.map_err(|e| DbError::sql("quarantining lines", &e))?;
+        if inserted == columns.len() as u64 {
+            return Ok(inserted);
+        }
+        Err(DbError::Swallowed { action: "quarantining lines", suspects: vec!["ingest.quarantine".to_owned()] })
     }
 }

@@ -1,4 +1,4 @@
-//! Connecting: the database URL, TLS as libpq names it, and the session that carries our transactions.
+//! Connecting: the database URL, and TLS as libpq names it.
 //!
 //! Invariant: without `sslmode`, the server's certificate is verified; nothing is downgraded in silence.
 
@@ -15,7 +15,7 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::DbError;
+use super::{DbError, Session};
 
 /// To a connection that can be used: TCP, TLS, login, first answer. A server may accept and stay mute.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -33,11 +33,6 @@ enum Tls {
     None,
     Unverified(Arc<ClientConfig>),
     Verified(Arc<ClientConfig>),
-}
-
-/// One connection.
-pub struct Session {
-    pub(super) client: Client,
 }
 
 impl Target {
@@ -77,45 +72,41 @@ impl Target {
     /// # Errors
     /// When there is no connection to be had, or the server is too old or not in UTF8.
     pub async fn connect(&self) -> Result<Session, DbError> {
-        let mute = |_| DbError::Connect("the server does not answer".to_owned());
-        tokio::time::timeout(CONNECT_TIMEOUT, self.open()).await.map_err(mute)?
+        let (client, version) = self.open().await?;
+        Ok(Session::new(self.clone(), client, version))
     }
 
-    async fn open(&self) -> Result<Session, DbError> {
-        let client = match &self.tls {
-            Tls::None => drive(self.config.connect(NoTls).await)?,
-            Tls::Unverified(tls) | Tls::Verified(tls) => {
-                drive(self.config.connect(MakeRustlsConnect::new(tls.as_ref().clone())).await)?
-            }
+    /// A connection, and the version of its server.
+    pub(super) async fn open(&self) -> Result<(Client, i32), DbError> {
+        let mute = |_| DbError::Connect("the server does not answer".to_owned());
+        let open = async {
+            let client = match &self.tls {
+                Tls::None => drive(self.config.connect(NoTls).await)?,
+                Tls::Unverified(tls) | Tls::Verified(tls) => {
+                    drive(self.config.connect(MakeRustlsConnect::new(tls.as_ref().clone())).await)?
+                }
+            };
+            let version = check_server(&client).await?;
+            Ok((client, version))
         };
-        let session = Session { client };
-        session.check_server().await?;
-        Ok(session)
+        tokio::time::timeout(CONNECT_TIMEOUT, open).await.map_err(mute)?
     }
 }
 
-impl Session {
-    /// Whether the connection is gone and a new one is needed.
-    #[must_use]
-    pub fn is_lost(&self) -> bool {
-        self.client.is_closed()
+/// The server's version, if it is new enough and speaks UTF8.
+async fn check_server(client: &Client) -> Result<i32, DbError> {
+    let statement = "\
+        select pg_catalog.current_setting('server_version_num')::pg_catalog.int4, pg_catalog.current_setting('server_encoding')";
+    let row = client.query_typed_one(statement, &[]).await;
+    let row = row.map_err(|e| DbError::sql("asking for the server's version", &e))?;
+    let (version, encoding): (i32, String) = (row.get(0), row.get(1));
+    if version < 140_000 {
+        return Err(DbError::Server(format!("is PostgreSQL {}; loginetl needs 14 or newer", version / 10_000)));
     }
-
-    async fn check_server(&self) -> Result<(), DbError> {
-        let row = self
-            .client
-            .query_typed_one("select current_setting('server_version_num')::int, current_setting('server_encoding')", &[])
-            .await
-            .map_err(|e| DbError::sql("asking for the server's version", &e))?;
-        let (version, encoding): (i32, String) = (row.get(0), row.get(1));
-        if version < 140_000 {
-            return Err(DbError::Server(format!("is PostgreSQL {}; loginetl needs 14 or newer", version / 10_000)));
-        }
-        if encoding != "UTF8" {
-            return Err(DbError::Server(format!("keeps this database in {encoding}; loginetl needs UTF8")));
-        }
-        Ok(())
+    if encoding != "UTF8" {
+        return Err(DbError::Server(format!("keeps this database in {encoding}; loginetl needs UTF8")));
     }
+    Ok(version)
 }
 
 /// Hands the connection to a task of its own; the client notices when it ends.

@@ -30,7 +30,7 @@ pub enum DbError {
         action: &'static str,
     },
     /// The server refused a statement.
-    #[error("the database refused with SQLSTATE {code}{object} while {action}")]
+    #[error("the database refused with SQLSTATE {code}{object} while {action}{}", Message(message))]
     Sql {
         /// What was being done.
         action: &'static str,
@@ -38,8 +38,45 @@ pub enum DbError {
         kind: SqlKind,
         /// The SQLSTATE.
         code: String,
-        /// Table and constraint, where the server named them.
+        /// Table, column and constraint, where the server named them.
         object: String,
+        /// The server's own words, where they can hold no value.
+        message: Option<String>,
+    },
+    /// Something hides rows from whoever must see all, or swallows what is written.
+    #[error("{} cannot see or write all rows: {}", .who, .spots.join("; "))]
+    Blind {
+        /// This login, or the owner of the functions that count.
+        who: &'static str,
+        /// What hides or swallows.
+        spots: Vec<String>,
+    },
+    /// What was written is not what stands there: it was undone.
+    #[error("rows do not stand as they were written, and the transaction was undone, while {action}: {}", .suspects.join("; "))]
+    Swallowed {
+        /// What was being done.
+        action: &'static str,
+        /// What may have done it.
+        suspects: Vec<String>,
+    },
+    /// A membership that gives no rights by itself.
+    #[error("the login {login} is a member of {group}, but does not inherit its rights")]
+    NotInherited {
+        /// Who.
+        login: String,
+        /// Of which group.
+        group: &'static str,
+    },
+    /// A server that takes no changes.
+    #[error("the database server is a read-only standby (it is in recovery), and this command writes")]
+    Standby,
+    /// A table whose owner is somebody else.
+    #[error("the table public.user_logins belongs to its owner {owner}, and {login} is no member of that role")]
+    Owner {
+        /// Who owns it.
+        owner: String,
+        /// Who runs this.
+        login: String,
     },
     /// The schema is not the one of this program.
     #[error("the schema in the database is version {found}, this program needs {needed}")]
@@ -63,30 +100,131 @@ pub enum DbError {
 /// What a SQLSTATE means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SqlKind {
-    /// Safe to send again: shutdown, read-only after a failover, out of resources, deadlock, timeout.
+    /// Safe to send again: shutdown, out of resources, deadlock, timeout.
     Temporary,
+    /// The server takes no changes now: a standby, perhaps after a failover.
+    ReadOnly,
     /// The login failed: user, password, or the server's rules about both.
     Login,
-    /// The role may not.
-    Denied,
-    /// The database or its schema is not there.
+    /// The role may not, for one of several reasons.
+    Denied(Denial),
+    /// The database or its schema is not there, or is another.
     Missing,
+    /// The server cannot do that with the table as it is.
+    Unsupported,
+    /// Something between this program and the server changes transactions.
+    Pooler,
     /// The ledger has no partition for the day: make it and send again.
     MissingDay,
     /// One of the rows is to blame.
     Data,
     /// A function of the gate refused: the request is not one that it may answer.
     Gate,
+    /// The owner of our functions cannot see all rows.
+    Blind,
+    /// Something has swallowed what was written.
+    Swallowed,
     /// Anything else.
     Other,
+}
+
+/// Why a role may not: SQLSTATE 42501 has many causes, each with a remedy of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// A policy of row-level security.
+    Policy,
+    /// A sequence behind a default.
+    Sequence,
+    /// A trigger or function of somebody else, which runs with the rights of this login.
+    ForeignCode,
+    /// The owner of our functions has lost a right.
+    OwnerOfFunctions,
+    /// A right that this login does not have.
+    Grant,
+}
+
+/// The server's message behind ours.
+struct Message<'a>(&'a Option<String>);
+
+impl std::fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
+    }
+}
+
+/// Classes of SQLSTATE whose primary messages name objects and settings. Those of 22, 23 and P0 quote values.
+const SPEAKING: [&str; 8] = ["0A", "25", "3F", "42", "53", "55", "57", "58"];
+/// Of these, nothing that a value is handed to raises one of its own.
+const SPEAKING_FREELY: [&str; 3] = ["25", "53", "57"];
+/// Routines of the server that name what a statement names. A constraint may look up names that a value holds
+/// (`check (user_id::regclass is not null)`), and the server then quotes it from other routines.
+const SPEAKING_ROUTINES: [&str; 16] = [
+    "aclcheck_error",
+    "aclcheck_error_col",
+    "nextval_internal",
+    "parserOpenTable",
+    "errorMissingColumn",
+    "errorMissingRTE",
+    "ParseFuncOrColumn",
+    "check_enable_rls",
+    "ExecWithCheckOptions",
+    "CheckCmdReplicaIdentity",
+    "BeginCopyFrom",
+    "DoCopy",
+    "RewriteQuery",
+    "rewriteTargetListIU",
+    "PreventCommandIfReadOnly",
+    "checkInsertTargets",
+];
+
+/// Whose statement it was that failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// One that values go through.
+    Rows,
+    /// One of `init`, which values do not go through.
+    Schema,
+}
+
+/// The server's message, unless a value may be in it: anybody's trigger can raise any code with any text.
+fn message_of(about: About, error: &tokio_postgres::error::DbError) -> Option<String> {
+    let class = &error.code().code()[..2];
+    let is_harmless = about == About::Schema
+        || SPEAKING_FREELY.contains(&class)
+        || error.routine().is_some_and(|routine| SPEAKING_ROUTINES.contains(&routine));
+    let is_speaking = SPEAKING.contains(&class) && is_harmless && !is_raised_by_user_code(error);
+    let one_line = |c: char| if c.is_control() { ' ' } else { c };
+    is_speaking.then(|| error.message().chars().map(one_line).collect())
+}
+
+/// Whether a function or trigger of somebody else raised it. COPY has a context too, which names no code.
+fn is_raised_by_user_code(error: &tokio_postgres::error::DbError) -> bool {
+    let is_code = |context: &str| context.contains("PL/") || context.contains("SQL");
+    error.routine() == Some("exec_stmt_raise") || error.where_().is_some_and(is_code)
 }
 
 impl DbError {
     /// Sorts an error of a statement.
     pub(super) fn sql(action: &'static str, error: &tokio_postgres::Error) -> Self {
+        Self::of(About::Rows, action, error)
+    }
+
+    /// Sorts an error of a statement that no value goes through.
+    pub(super) fn schema(action: &'static str, error: &tokio_postgres::Error) -> Self {
+        Self::of(About::Schema, action, error)
+    }
+
+    fn of(about: About, action: &'static str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else { return Self::Lost { action } };
-        let named = [db.table().map(|t| format!(" on table {t}")), db.constraint().map(|c| format!(", constraint {c}"))];
-        Self::Sql { action, kind: kind_of(db), code: db.code().code().to_owned(), object: named.into_iter().flatten().collect() }
+        // RAISE … USING can put anything there.
+        let is_raised = db.routine() == Some("exec_stmt_raise");
+        let named = [
+            db.table().map(|t| format!(" on table {t}")),
+            db.column().map(|c| format!(", column {c}")),
+            db.constraint().map(|c| format!(", constraint {c}")),
+        ];
+        let object = named.into_iter().flatten().filter(|_| !is_raised).collect();
+        Self::Sql { action, kind: kind_of(db), code: db.code().code().to_owned(), object, message: message_of(about, db) }
     }
 
     /// Sorts an error of connecting. Transport errors carry no values, answers of the server are reduced to their code.
@@ -129,6 +267,20 @@ impl DbError {
         matches!(self, Self::Sql { action, code, .. } if *action == TAKING_THE_FENCE && code == "55P03")
     }
 
+    /// Whether the server found the entry of this unique constraint there already, and nothing else.
+    #[must_use]
+    pub fn is_duplicate_of(&self, constraint: &str) -> bool {
+        matches!(self, Self::Sql { code, object, .. }
+            if code == "23505" && object.ends_with(&format!(", constraint {constraint}")))
+    }
+
+    /// A key that something is still under.
+    #[must_use]
+    pub fn key_in_use() -> Self {
+        let (action, kind, code) = ("destroying a key", SqlKind::Gate, "LG006".to_owned());
+        Self::Sql { action, kind, code, object: String::new(), message: None }
+    }
+
     /// Whether another process has changed what this one wanted to change.
     #[must_use]
     pub fn is_overtaken(&self) -> bool {
@@ -150,7 +302,8 @@ impl DbError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Lost { .. }) || self.sql_kind() == Some(SqlKind::Temporary)
+        matches!(self, Self::Connect(_) | Self::Lost { .. })
+            || matches!(self.sql_kind(), Some(SqlKind::Temporary | SqlKind::ReadOnly))
     }
 }
 
@@ -158,25 +311,44 @@ fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
     let code = error.code();
     // "no partition of relation found for row" is a check violation without a constraint.
     if *code == SqlState::CHECK_VIOLATION
+        && error.routine() != Some("exec_stmt_raise")
         && error.constraint().is_none()
         && error.table().is_some_and(|t| t.starts_with("ledger"))
     {
         return SqlKind::MissingDay;
     }
     match &code.code()[..2] {
+        _ if code.code() == "LG007" => SqlKind::Blind,
+        _ if code.code() == "LG008" => SqlKind::Swallowed,
         "LG" => SqlKind::Gate,
         "08" | "40" | "53" | "57" | "58" => SqlKind::Temporary,
         "22" | "23" => SqlKind::Data,
         "28" => SqlKind::Login,
-        "3D" | "3F" => SqlKind::Missing,
-        _ if [SqlState::LOCK_NOT_AVAILABLE, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code) => SqlKind::Temporary,
-        _ if [SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT, SqlState::OBJECT_IN_USE].contains(code) => SqlKind::Temporary,
-        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => SqlKind::Denied,
-        _ if [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION, SqlState::UNDEFINED_COLUMN].contains(code) => {
-            SqlKind::Missing
-        }
+        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => SqlKind::ReadOnly,
+        _ if TIMEOUTS_OF_TRANSACTIONS.contains(&code.code()) => SqlKind::Temporary,
+        "25" => SqlKind::Pooler,
+        _ if [SqlState::LOCK_NOT_AVAILABLE, SqlState::OBJECT_IN_USE].contains(code) => SqlKind::Temporary,
+        "0A" | "55" => SqlKind::Unsupported,
+        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => SqlKind::Denied(denial_of(error)),
+        "3D" | "3F" | "42" => SqlKind::Missing,
         // A trigger or domain of the user's own that raises: the row is to blame.
         _ if *code == SqlState::RAISE_EXCEPTION => SqlKind::Data,
         _ => SqlKind::Other,
+    }
+}
+
+/// `idle_in_transaction_session_timeout` and `transaction_timeout`.
+const TIMEOUTS_OF_TRANSACTIONS: [&str; 2] = ["25P03", "25P04"];
+
+/// Told by the server's routine and not by its message, which may be in any language.
+fn denial_of(error: &tokio_postgres::error::DbError) -> Denial {
+    let ours = ["function vault.", "function audit.", "function ingest."];
+    let is_ours = error.where_().is_some_and(|context| ours.iter().any(|name| context.contains(name)));
+    match error.routine() {
+        _ if is_ours => Denial::OwnerOfFunctions,
+        _ if is_raised_by_user_code(error) => Denial::ForeignCode,
+        Some("ExecWithCheckOptions" | "check_enable_rls") => Denial::Policy,
+        Some("nextval_internal") => Denial::Sequence,
+        _ => Denial::Grant,
     }
 }

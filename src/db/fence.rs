@@ -4,22 +4,26 @@
 //! sees what the last step committed); a transaction that is dropped is rolled back; a commit is on disk.
 
 use jiff::civil::Date;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{IsolationLevel, Row, Transaction};
 use uuid::Uuid;
 
 use super::keys::{INGEST_KEYS, KeyRow, key_row};
+use super::session::{Mode, Transaction};
 use super::{DbError, Session};
 use crate::login::{FieldPlan, KeyPair, Plan};
 use crate::token::KeyId;
 
-const SETTINGS_AND_FENCE: &str = "\
-    set local synchronous_commit = on; \
+const LIMITS_AND_FENCE: &str = "\
     set local statement_timeout = '10s'; \
     set local idle_in_transaction_session_timeout = '10s'; \
-    lock table vault.fence in row exclusive mode";
+    lock table vault.fence in row exclusive mode; \
+    lock table public.user_logins in row exclusive mode";
 
-/// One row of nine columns; see [`plan_of`].
+/// The fence for a rotation, which gives way: loaders that stand behind it wait no longer than this.
+pub(super) const EXCLUSIVE_FENCE: &str = "set local lock_timeout = '250ms'; lock table vault.fence in exclusive mode";
+
+/// One row of eleven columns; see [`plan_of`].
 pub(super) const PLAN: &str = "\
     select ip_from_mask, ip_from_hash, ip_to_mask, ip_to_hash, ip_watermark, \
            device_id_from_mask, device_id_from_hash, device_id_to_mask, device_id_to_hash, device_id_watermark, seal \
@@ -36,11 +40,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn fenced(&mut self) -> Result<Fenced<'_>, DbError> {
-        let failed = |e| DbError::sql("taking the fence", &e);
-        let builder = self.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
-        let transaction = builder.start().await.map_err(failed)?;
-        transaction.batch_execute(SETTINGS_AND_FENCE).await.map_err(failed)?;
-        Ok(Fenced { transaction })
+        Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, "taking the fence").await? })
     }
 
     /// The keys in force now, and the wraps that a loader may unwrap, as of one instant; a moment later they may be
@@ -49,12 +49,12 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
-        let failed = |e| DbError::sql("reading the keys in force", &e);
-        let builder = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let transaction = builder.start().await.map_err(failed)?;
+        const ACTION: &str = "reading the keys in force";
+        let failed = |e| DbError::sql(ACTION, &e);
+        let transaction = self.begin(Mode::Snapshot, "", ACTION).await?;
         let plan = transaction.query_typed_opt(PLAN, &[]).await.map_err(failed)?;
         let wraps = transaction.query_typed(INGEST_KEYS, &[]).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit(ACTION).await?;
         let wraps: Result<_, _> = wraps.iter().map(key_row).collect();
         Ok((plan.as_ref().map(plan_of).transpose()?, wraps?))
     }
@@ -64,11 +64,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
-        let failed = |e| DbError::sql("making a day of the ledger", &e);
-        let builder = self.client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
-        let transaction = builder.start().await.map_err(failed)?;
-        transaction.query_typed("select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        self.write("making a day of the ledger", "select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map(drop)
     }
 }
 
@@ -88,7 +84,7 @@ impl Fenced<'_> {
     /// # Errors
     /// When the database is gone or refuses.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.transaction.commit().await.map_err(|e| DbError::sql("committing", &e))
+        self.transaction.commit("committing").await
     }
 }
 

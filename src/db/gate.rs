@@ -1,15 +1,14 @@
 //! The gate before every recovered value: a request, its keys, its outcome, each in a transaction of its own.
 //!
-//! Invariant: the functions behind it decide (sql/V2__audit.sql); this file only calls them.
+//! Invariant: the functions behind it decide (sql/functions/gate.sql); this file only calls them.
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::keys::{KeyRow, key_row};
+use super::session::Parameter;
 use super::{DbError, Session};
 use crate::audit::Head;
 use crate::token::KeyId;
-
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// The database's answer to a request, which is committed either way.
 pub struct Requested {
@@ -26,7 +25,7 @@ impl Session {
     /// When the database is gone.
     pub async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
         let statement = "select session_user::text, pg_has_role(session_user, 'loginetl_unmasker', 'member')";
-        let row = self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("asking who this login is", &e))?;
+        let row = self.read_one("asking who this login is", statement, &[]).await?;
         Ok((row.get(0), row.get(1)))
     }
 
@@ -38,20 +37,38 @@ impl Session {
         let keys: Vec<i64> = keys.iter().map(|key| key.to_i64()).collect();
         let parameters: [Parameter<'_>; 3] = [(&asked, Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
         let statement = "select granted, seq, hash from vault.request_unmask($1, $2, $3)";
-        let row = self.client.query_typed_one(statement, &parameters).await;
-        let row = row.map_err(|e| DbError::sql("recording the request", &e))?;
+        let row = self.write_one("recording the request", statement, &parameters).await?;
         Ok(Requested { is_granted: row.get(0), head: Head { seq: row.get(1), hash: row.get(2) } })
     }
 
-    /// The recovery wrap of a key that a signed request names.
+    /// Records that a key is released for a signed request, and commits that.
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: the request does not entitle this login to the key, now.
-    pub async fn release_key(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
+    pub async fn release_key(&self, request: i64, key: KeyId) -> Result<(), DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key.to_i64(), Type::INT8)];
-        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from vault.release_key($1, $2)";
-        let row = self.client.query_typed_one(statement, &parameters).await;
-        key_row(&row.map_err(|e| DbError::sql("releasing a recovery key", &e))?)
+        self.write("releasing a recovery key", "select vault.release_key($1, $2)", &parameters).await.map(drop)
+    }
+
+    /// The recovery wrap of a key whose release is committed.
+    ///
+    /// # Errors
+    /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to the key any more.
+    pub async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
+        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key.to_i64(), Type::INT8)];
+        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from vault.released_wrap($1, $2)";
+        key_row(&self.write_one("handing out a recovery key", statement, &parameters).await?)
+    }
+
+    /// Closes a request of this login for which no key was released.
+    ///
+    /// # Errors
+    /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or it is closed.
+    pub async fn withdraw_request(&self, request: i64, details: &str) -> Result<Head, DbError> {
+        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
+        let statement = "select seq, hash from vault.withdraw_request($1, $2)";
+        let row = self.write_one("withdrawing a request", statement, &parameters).await?;
+        Ok(Head { seq: row.get(0), hash: row.get(1) })
     }
 
     /// Records and commits what came of a request.
@@ -60,7 +77,8 @@ impl Session {
     /// [`super::SqlKind::Gate`]: it is not this login's, or has its outcome.
     pub async fn record_outcome(&self, request: i64, details: &str) -> Result<Head, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
-        let row = self.client.query_typed_one("select seq, hash from vault.record_outcome($1, $2)", &parameters).await;
-        row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("recording the outcome", &e))
+        let row =
+            self.write_one("recording the outcome", "select seq, hash from vault.record_outcome($1, $2)", &parameters).await;
+        row.map(|row| Head { seq: row.get(0), hash: row.get(1) })
     }
 }

@@ -3,6 +3,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::session::{Mode, Parameter};
 use super::{DbError, Session};
 use crate::token::{KeyId, Purpose};
 
@@ -45,6 +46,8 @@ pub struct NewWrap {
     pub wrapped: Vec<u8>,
 }
 
+const ACTIVATING: &str = "activating a key";
+
 /// The wraps that a loader may unwrap; see [`key_row`].
 pub(super) const INGEST_KEYS: &str =
     "select key_id, purpose, check_value, kms_key_arn, wrapped from vault.ingest_keys order by key_id";
@@ -65,7 +68,7 @@ impl Session {
     /// # Errors
     /// When the database is gone or refuses.
     pub async fn key_facts(&self) -> Result<Vec<KeyFacts>, DbError> {
-        let rows = self.client.query_typed(FACTS, &[]).await.map_err(|e| DbError::sql("reading the keys", &e))?;
+        let rows = self.read("reading the keys", FACTS, &[]).await?;
         let facts = |row: &Row| {
             let (holders, arns): (Vec<String>, Vec<String>) = (row.get(3), row.get(4));
             Ok(KeyFacts {
@@ -85,8 +88,7 @@ impl Session {
     /// When the database is gone or refuses.
     pub async fn key_in_state(&self, purpose: Purpose, state: &'static str) -> Result<Option<KeyId>, DbError> {
         let statement = "select key_id from vault.data_keys where purpose = $1 and state = $2";
-        let row = self.client.query_typed_opt(statement, &[(&purpose.name(), Type::TEXT), (&state, Type::TEXT)]).await;
-        let row = row.map_err(|e| DbError::sql("looking for a key", &e))?;
+        let row = self.read_opt("looking for a key", statement, &[(&purpose.name(), Type::TEXT), (&state, Type::TEXT)]).await?;
         row.map(|row| KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))).transpose()
     }
 
@@ -95,8 +97,8 @@ impl Session {
     /// # Errors
     /// When the database is gone or refuses.
     pub async fn next_key_id(&self) -> Result<KeyId, DbError> {
-        let row = self.client.query_typed_one("select nextval('vault.key_ids')", &[]).await;
-        let id: i64 = row.map_err(|e| DbError::sql("numbering a key", &e))?.get(0);
+        let row = self.write_one("numbering a key", "select nextval('vault.key_ids')", &[]).await;
+        let id: i64 = row?.get(0);
         KeyId::try_from(id).map_err(|_| DbError::Invalid("key id"))
     }
 
@@ -111,20 +113,20 @@ impl Session {
         check_value: [u8; 16],
         wraps: &[NewWrap],
     ) -> Result<(), DbError> {
-        let failed = |e| DbError::sql("writing a new key", &e);
+        const ACTION: &str = "writing a new key";
+        let failed = |e| DbError::sql(ACTION, &e);
         let (id, check_value) = (key_id.to_i64(), check_value.as_slice());
-        let transaction = self.client.transaction().await.map_err(failed)?;
+        let transaction = self.begin(Mode::Write, "", ACTION).await?;
         let key = "insert into vault.data_keys (key_id, purpose, state, check_value) values ($1, $2, 'pending', $3)";
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-            [(&id, Type::INT8), (&purpose.name(), Type::TEXT), (&check_value, Type::BYTEA)];
+        let parameters: [Parameter<'_>; 3] = [(&id, Type::INT8), (&purpose.name(), Type::TEXT), (&check_value, Type::BYTEA)];
         transaction.execute_typed(key, &parameters).await.map_err(failed)?;
         for wrap in wraps {
             let statement = "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) values ($1, $2, $3, $4)";
-            let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] =
+            let parameters: [Parameter<'_>; 4] =
                 [(&id, Type::INT8), (&wrap.holder, Type::TEXT), (&wrap.kms_key_arn, Type::TEXT), (&wrap.wrapped, Type::BYTEA)];
             transaction.execute_typed(statement, &parameters).await.map_err(failed)?;
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit(ACTION).await
     }
 
     /// A key with the wrap of one holder, read back.
@@ -132,10 +134,11 @@ impl Session {
     /// # Errors
     /// When it is not there, or the database is gone.
     pub async fn wrap_of(&self, key_id: KeyId, holder: &'static str) -> Result<KeyRow, DbError> {
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&key_id.to_i64(), Type::INT8), (&holder, Type::TEXT)];
-        let row = self.client.query_typed_opt(WRAPS_OF, &parameters).await;
-        let row = row.map_err(|e| DbError::sql("reading a key back", &e))?.ok_or(DbError::Invalid("key: a wrap is missing"))?;
+        let parameters: [Parameter<'_>; 2] = [(&key_id.to_i64(), Type::INT8), (&holder, Type::TEXT)];
+        let row = self
+            .read_opt("reading a key back", WRAPS_OF, &parameters)
+            .await?
+            .ok_or(DbError::Invalid("key: a wrap is missing"))?;
         key_row(&row)
     }
 
@@ -147,10 +150,14 @@ impl Session {
         let statement = "\
             update vault.data_keys set state = 'active', activated_at = clock_timestamp() \
             where key_id = $1 and state = 'pending'";
-        let updated = self.client.execute_typed(statement, &[(&key_id.to_i64(), Type::INT8)]).await;
-        match updated.map_err(|e| DbError::sql("activating a key", &e))? {
-            1 => Ok(()),
-            _ => Err(DbError::Invalid("key: it was not pending any more")),
+        let updated = self.execute(ACTIVATING, statement, &[(&key_id.to_i64(), Type::INT8)]).await;
+        // Another init may have been faster with this very key.
+        let is_active = "select exists (select from vault.data_keys where key_id = $1 and state = 'active')";
+        match updated? {
+            0 if !self.read_one(ACTIVATING, is_active, &[(&key_id.to_i64(), Type::INT8)]).await?.get::<_, bool>(0) => {
+                Err(DbError::Invalid("key: it was not pending any more"))
+            }
+            _ => Ok(()),
         }
     }
 }

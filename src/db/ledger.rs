@@ -8,7 +8,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn drop_old_days(&self) -> Result<u32, DbError> {
-        let row = self.client.query_typed_one("select ingest.drop_old_days()", &[]).await;
-        row.map(|row| row.get::<_, i32>(0).unsigned_abs()).map_err(|e| DbError::sql("dropping old days of the ledger", &e))
+        let row = self.write_one("dropping old days of the ledger", "select ingest.drop_old_days()", &[]).await;
+        row.map(|row| row.get::<_, i32>(0).unsigned_abs())
     }
 }

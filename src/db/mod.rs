@@ -1,15 +1,16 @@
 //! Postgres: every statement that loginetl runs, and the one connection type that runs them.
 //!
 //! Invariants: no session setting, prepared statement or session lock outlives a transaction (so a pooler in
-//! transaction mode may stand between; `init` alone holds a session lock, and connects directly); no text of a
-//! Postgres error leaves this module, for they quote values.
+//! transaction mode may stand between); of a Postgres error, only such words leave this module as can hold no value.
 
+mod alter;
 mod audit;
 mod backfill;
 mod batch;
 mod chunk;
 mod connect;
 mod error;
+mod facts;
 mod fence;
 mod gate;
 mod keys;
@@ -18,17 +19,24 @@ mod place;
 mod privileges;
 mod quarantine;
 mod recover;
+mod repair;
 mod rotate;
+mod rows;
 mod schema;
+mod session;
+mod sight;
 mod status;
+mod step;
+mod structure;
 mod sweep;
 mod table;
 
 pub use audit::{AuditFilter, AuditReader};
 pub use backfill::{MaskedRow, PlainColumns, PlainRow};
 pub use batch::{BatchAnswer, BatchRow};
-pub use connect::{Session, Target};
-pub use error::{DbError, SqlKind};
+pub use chunk::Entrance;
+pub use connect::Target;
+pub use error::{DbError, Denial, SqlKind};
 pub use fence::Fenced;
 pub use gate::Requested;
 pub use keys::{KeyFacts, KeyRow, NewWrap};
@@ -37,7 +45,11 @@ pub use privileges::Login;
 pub use quarantine::{QuarantineEntry, QuarantineFilter, SealedBody};
 pub use recover::{FoundRows, Sealed};
 pub use rotate::{Finished, OldSeal, WrapHolder};
-pub use schema::InitLock;
+pub use schema::Initialised;
+pub use session::Session;
+pub use sight::{Readiness, RowChange, Work};
 pub use status::{CensusLine, KeyState, QuarantineLine};
-pub use sweep::{LastSteps, Move, Rotation, Step, Value};
+pub use step::{LastSteps, Look, Step};
+pub use structure::{Deviation, Remedy};
+pub use sweep::{Move, Rotation, Value};
 pub use table::TableFinding;

@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::audit::append;
+use super::rows::{RowColumns, has_insert_triggers, row_columns};
+use super::session::{Mode, Parameter};
 use super::{DbError, Fenced, Session};
 use crate::login::MaskedLogin;
 
@@ -84,20 +86,27 @@ const SEALED: &str = concat!(
     " and id > $4 order by id limit $5"
 );
 
-const MOVE: &str = "\
-with logins as (
-    select * from unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[],
+const MOVE: &str = concat!(
+    "with logins as (
+    select * from pg_catalog.unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[],
                          $8::date[], $9::uuid[], $10::uuid[])
-        as t (id, user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash)
+        as t (id, ",
+    row_columns!(),
+    ")
 ), taken as (
     delete from ingest.quarantine q using logins l where q.id = l.id returning q.id
+), moved as (
+    insert into public.user_logins (",
+    row_columns!(),
+    ")
+    select ",
+    row_columns!(),
+    " from logins join taken using (id)
+    returning 1
 )
-insert into public.user_logins (user_id, device_type, masked_ip, masked_device_id, locale, app_version,
-                                create_date, ip_hash, device_id_hash)
-select user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash
-from logins join taken using (id)";
-
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), ",
+    has_insert_triggers!()
+);
 
 impl QuarantineFilter {
     fn parameters(&self) -> [Parameter<'_>; 3] {
@@ -112,7 +121,7 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn quarantine_list(&self, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineEntry>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&limit, Type::INT8)]].concat();
-        let rows = self.client.query_typed(LIST, &parameters).await.map_err(|e| DbError::sql("listing the quarantine", &e))?;
+        let rows = self.read("listing the quarantine", LIST, &parameters).await?;
         let entry = |row: &Row| QuarantineEntry {
             id: row.get(0),
             message_id: row.get(1),
@@ -133,8 +142,8 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn quarantine_count(&self, filter: &QuarantineFilter) -> Result<u64, DbError> {
-        let row = self.client.query_typed_one(COUNT, &filter.parameters()).await;
-        row.map(|row| row.get::<_, i64>(0).unsigned_abs()).map_err(|e| DbError::sql("counting the quarantine", &e))
+        let row = self.read_one("counting the quarantine", COUNT, &filter.parameters()).await;
+        row.map(|row| row.get::<_, i64>(0).unsigned_abs())
     }
 
     /// The numbers of the messages that the filter means now.
@@ -142,8 +151,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn quarantine_ids(&self, filter: &QuarantineFilter) -> Result<Vec<i64>, DbError> {
-        let rows = self.client.query_typed(IDS, &filter.parameters()).await;
-        let rows = rows.map_err(|e| DbError::sql("choosing messages of the quarantine", &e))?;
+        let rows = self.read("choosing messages of the quarantine", IDS, &filter.parameters()).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -152,11 +160,11 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn quarantine_purge(&mut self, ids: &[i64], record: impl FnOnce(u64) -> String) -> Result<u64, DbError> {
-        let failed = |e| DbError::sql("purging the quarantine", &e);
-        let transaction = self.client.transaction().await.map_err(failed)?;
-        let purged = transaction.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await.map_err(failed)?;
-        append(transaction.client(), "quarantine.purge", &record(purged)).await?;
-        transaction.commit().await.map_err(failed)?;
+        const ACTION: &str = "purging the quarantine";
+        let transaction = self.begin(Mode::Write, "", ACTION).await?;
+        let purged = transaction.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await.map_err(|e| DbError::sql(ACTION, &e))?;
+        append(&transaction, "quarantine.purge", &record(purged)).await?;
+        transaction.commit(ACTION).await?;
         Ok(purged)
     }
 
@@ -166,7 +174,7 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn quarantine_bodies(&self, filter: &QuarantineFilter, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&after, Type::INT8), (&limit, Type::INT8)]].concat();
-        let rows = self.client.query_typed(SEALED, &parameters).await.map_err(|e| DbError::sql("reading the quarantine", &e))?;
+        let rows = self.read("reading the quarantine", SEALED, &parameters).await?;
         Ok(rows.iter().map(sealed_body).collect())
     }
 }
@@ -178,29 +186,18 @@ impl Fenced<'_> {
     /// [`super::SqlKind::Data`]: one of the rows is to blame.
     pub async fn move_from_quarantine(&self, logins: &[(i64, MaskedLogin)]) -> Result<u64, DbError> {
         let ids: Vec<i64> = logins.iter().map(|(id, _)| *id).collect();
-        let text = |of: fn(&MaskedLogin) -> &str| logins.iter().map(|(_, l)| of(l)).collect::<Vec<_>>();
-        let optional = |of: fn(&MaskedLogin) -> Option<&str>| logins.iter().map(|(_, l)| of(l)).collect::<Vec<_>>();
-        let hash = |of: fn(&MaskedLogin) -> Uuid| logins.iter().map(|(_, l)| of(l)).collect::<Vec<_>>();
-        let (user_id, device_type) = (text(|l| &l.user_id), optional(|l| l.device_type.as_deref()));
-        let (ip, device_id) = (text(|l| l.ip.token.as_str()), text(|l| l.device_id.token.as_str()));
-        let locale = optional(|l| l.locale.as_deref());
-        let app_version: Vec<i32> = logins.iter().map(|(_, l)| l.app_version).collect();
-        let create_date: Vec<Date> = logins.iter().map(|(_, l)| l.create_date).collect();
-        let (ip_hash, device_id_hash) = (hash(|l| l.ip.hash), hash(|l| l.device_id.hash));
-        let parameters: [Parameter<'_>; 10] = [
-            (&ids, Type::INT8_ARRAY),
-            (&user_id, Type::TEXT_ARRAY),
-            (&device_type, Type::TEXT_ARRAY),
-            (&ip, Type::TEXT_ARRAY),
-            (&device_id, Type::TEXT_ARRAY),
-            (&locale, Type::TEXT_ARRAY),
-            (&app_version, Type::INT4_ARRAY),
-            (&create_date, Type::DATE_ARRAY),
-            (&ip_hash, Type::UUID_ARRAY),
-            (&device_id_hash, Type::UUID_ARRAY),
-        ];
-        let moved = self.transaction.execute_typed(MOVE, &parameters).await;
-        moved.map_err(|e| DbError::sql("moving messages out of the quarantine", &e))
+        let rows = RowColumns::of(logins.iter().map(|(_, login)| login));
+        let ids: Parameter<'_> = (&ids, Type::INT8_ARRAY);
+        let parameters: Vec<Parameter<'_>> = std::iter::once(ids).chain(rows.parameters()).collect();
+        let answer = self.transaction.query_typed_one(MOVE, &parameters).await;
+        let answer = answer.map_err(|e| DbError::sql("moving messages out of the quarantine", &e))?;
+        let count = |column: usize| answer.get::<_, i64>(column).unsigned_abs();
+        let moved = count(1);
+        self.require_count(count(0), moved).await?;
+        if answer.get::<_, bool>(2) && moved > 0 {
+            self.compare(&rows, moved).await?;
+        }
+        Ok(moved)
     }
 }
 

@@ -6,6 +6,8 @@ use jiff::civil::Date;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::session::Mode;
+use super::sight::{Work, require_sight};
 use super::{DbError, Session};
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Purpose};
@@ -54,8 +56,13 @@ impl Session {
             Field::Ip => IPS,
             Field::DeviceId => DEVICE_IDS,
         };
-        let rows = self.client.query_typed(statement, &[(&hashes, Type::UUID_ARRAY)]).await;
-        let rows = rows.map_err(|e| DbError::sql("looking for rows", &e))?;
+        const ACTION: &str = "looking for rows";
+        let transaction = self.begin(Mode::Read, "", ACTION).await?;
+        let rows = transaction.query_typed(statement, &[(&hashes, Type::UUID_ARRAY)]).await;
+        let rows = rows.map_err(|e| DbError::sql(ACTION, &e))?;
+        // After the rows, which this transaction holds: "not found" is said of what cannot be hidden.
+        require_sight(&transaction, Work::Count).await?;
+        transaction.commit(ACTION).await?;
         let found = rows.iter().map(|row| FoundRows {
             hash: row.get(0),
             tokens: (row.get(1), row.get(2)),
@@ -71,8 +78,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, Sealed>, DbError> {
-        let rows = self.client.query_typed(SEALED, &[(&ids, Type::INT8_ARRAY)]).await;
-        let rows = rows.map_err(|e| DbError::sql("reading the quarantine", &e))?;
+        let rows = self.read("reading the quarantine", SEALED, &[(&ids, Type::INT8_ARRAY)]).await?;
         Ok(rows.iter().map(|row| (row.get(0), Sealed { message_id: row.get(1), bytes: row.get(2) })).collect())
     }
 
@@ -82,7 +88,7 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn known_keys(&self) -> Result<HashMap<KeyId, (Purpose, bool)>, DbError> {
         let statement = "select key_id, purpose, state in ('active', 'retiring', 'retired') from vault.keys";
-        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql("listing the keys", &e))?;
+        let rows = self.read("listing the keys", statement, &[]).await?;
         let key = |row: &tokio_postgres::Row| {
             let id = KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))?;
             let purpose = Purpose::from_name(row.get(1)).ok_or(DbError::Invalid("key purpose"))?;
@@ -96,8 +102,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn plan(&self) -> Result<Option<Plan>, DbError> {
-        let row = self.client.query_typed_opt(super::fence::PLAN, &[]).await;
-        let row = row.map_err(|e| DbError::sql("reading the keys in force", &e))?;
+        let row = self.read_opt("reading the keys in force", super::fence::PLAN, &[]).await?;
         row.as_ref().map(super::fence::plan_of).transpose()
     }
 }

@@ -1,13 +1,14 @@
-//! The begin and the end of a rotation, and what is done to single keys. The functions of sql/V3__rotation.sql decide.
+//! The begin and the end of a rotation, and what is done to single keys. The functions of sql/functions/keys.sql decide.
 
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::error::TAKING_THE_FENCE;
+use super::fence::EXCLUSIVE_FENCE;
+use super::session::{Mode, Parameter};
 use super::{DbError, Session};
 use crate::audit::Head;
 use crate::token::{KeyId, Purpose};
-
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// What the end of a rotation came to.
 #[derive(Clone, Debug)]
@@ -47,17 +48,14 @@ impl Session {
     /// # Errors
     /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster; [`DbError::is_fence_taken`]: try again.
     pub async fn start_rotation(&mut self, purposes: &[(Purpose, KeyId)], details: &str) -> Result<Head, DbError> {
-        let failed = |e| DbError::sql("starting the rotation", &e);
+        const ACTION: &str = "starting the rotation";
         let names: Vec<&str> = purposes.iter().map(|(purpose, _)| purpose.name()).collect();
         let keys: Vec<i64> = purposes.iter().map(|(_, key)| key.to_i64()).collect();
-        let transaction = self.client.transaction().await.map_err(failed)?;
-        let fence =
-            "set local lock_timeout = '250ms'; set local synchronous_commit = on; lock table vault.fence in exclusive mode";
-        transaction.batch_execute(fence).await.map_err(|e| DbError::sql(super::error::TAKING_THE_FENCE, &e))?;
+        let transaction = self.begin(Mode::Write, EXCLUSIVE_FENCE, TAKING_THE_FENCE).await?;
         let parameters: [Parameter<'_>; 3] = [(&names, Type::TEXT_ARRAY), (&keys, Type::INT8_ARRAY), (&details, Type::TEXT)];
         let row = transaction.query_typed_one("select seq, hash from vault.start_rotation($1, $2, $3)", &parameters).await;
-        let row = row.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
+        let row = row.map_err(|e| DbError::sql(ACTION, &e))?;
+        transaction.commit(ACTION).await?;
         Ok(Head { seq: row.get(0), hash: row.get(1) })
     }
 
@@ -67,21 +65,34 @@ impl Session {
     /// [`DbError::is_overtaken`]: they are not.
     pub async fn finish_rotation(&self, details: &str) -> Result<Finished, DbError> {
         let statement = "select seq, hash, retired, left_over from vault.finish_rotation($1)";
-        let row = self.client.query_typed_one(statement, &[(&details, Type::TEXT)]).await;
-        let row = row.map_err(|e| DbError::sql("ending the rotation", &e))?;
+        let row = self.write_one("ending the rotation", statement, &[(&details, Type::TEXT)]).await?;
         let head = row.get::<_, Option<i64>>(0).map(|seq| Head { seq, hash: row.get(1) });
         Ok(Finished { head, retired: row.get(2), left_over: row.get(3) })
     }
 
-    /// Destroys a retired key; `at_least` seconds must have passed since it was retired.
+    /// Whether nothing is under a key any more. Reads the whole table where that is so, beside everybody else.
     ///
     /// # Errors
-    /// When it is in use, in another state or retired too lately: the SQLSTATE tells.
+    /// When the database is gone, or does not let this role, or the owner of the functions cannot see all rows.
+    pub async fn is_unused(&self, key: i64) -> Result<bool, DbError> {
+        let row = self.read_one("looking for what is under a key", "select vault.is_unused($1)", &[(&key, Type::INT8)]).await?;
+        Ok(row.get::<_, Option<bool>>(0).unwrap_or(false))
+    }
+
+    /// Destroys a retired key under the fence; `at_least` seconds must have passed since it was retired.
+    ///
+    /// # Errors
+    /// When it is in use, in another state or retired too short a time ago: the SQLSTATE tells. [`DbError::is_fence_taken`]:
+    /// try again. 57014: the look took too long.
     pub async fn destroy_key(&self, key: i64, at_least: i64, details: &str) -> Result<Head, DbError> {
+        const ACTION: &str = "destroying a key";
         let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&at_least, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.destroy_key($1, $2 * interval '1 second', $3)";
-        let row = self.client.query_typed_one(statement, &parameters).await;
-        row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("destroying a key", &e))
+        let limits = format!("{EXCLUSIVE_FENCE}; set local lock_timeout = '10s'; set local statement_timeout = '10s'");
+        let transaction = self.begin(Mode::Write, &limits, TAKING_THE_FENCE).await?;
+        let row = transaction.query_typed_one(statement, &parameters).await.map_err(|e| DbError::sql(ACTION, &e))?;
+        transaction.commit(ACTION).await?;
+        Ok(Head { seq: row.get(0), hash: row.get(1) })
     }
 
     /// Puts a wrap in the place of another.
@@ -104,9 +115,10 @@ impl Session {
             (&wrap.1, Type::BYTEA),
             (&details, Type::TEXT),
         ];
-        let row =
-            self.client.query_typed_one("select seq, hash from vault.replace_wrap($1, $2, $3, $4, $5, $6)", &parameters).await;
-        row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("replacing a wrap", &e))
+        let row = self
+            .write_one("replacing a wrap", "select seq, hash from vault.replace_wrap($1, $2, $3, $4, $5, $6)", &parameters)
+            .await;
+        row.map(|row| Head { seq: row.get(0), hash: row.get(1) })
     }
 
     /// Rows with a hash, and how many of them the longest value has. Reads the table.
@@ -119,7 +131,7 @@ impl Session {
                    greatest((select count(*) from public.user_logins where ip_hash is not null group by ip_hash order by 1 desc limit 1), \
                             (select count(*) from public.user_logins where device_id_hash is not null group by device_id_hash \
                              order by 1 desc limit 1))";
-        let row = self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("counting rows", &e))?;
+        let row = self.read_one("counting rows", statement, &[]).await?;
         Ok((row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0)))
     }
 
@@ -129,7 +141,7 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn wrap_holders(&self) -> Result<Vec<WrapHolder>, DbError> {
         let statement = "select key_id, holder, kms_key_arn from vault.wrap_holders order by 1, 2";
-        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql("listing the wraps", &e))?;
+        let rows = self.read("listing the wraps", statement, &[]).await?;
         let holder = |row: &tokio_postgres::Row| WrapHolder { key_id: row.get(0), holder: row.get(1), kms_key_arn: row.get(2) };
         Ok(rows.iter().map(holder).collect())
     }
@@ -139,8 +151,7 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn bodies_by_key(&self) -> Result<Vec<(i64, i64)>, DbError> {
-        let rows = self.client.query_typed("select key_id, body_count from ingest.bodies_by_key", &[]).await;
-        let rows = rows.map_err(|e| DbError::sql("counting sealed bodies", &e))?;
+        let rows = self.read("counting sealed bodies", "select key_id, body_count from ingest.bodies_by_key", &[]).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
@@ -152,8 +163,7 @@ impl Session {
         let statement = "\
             select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > $2 order by id limit $3";
         let parameters: [Parameter<'_>; 3] = [(&key.to_i64(), Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
-        let rows = self.client.query_typed(statement, &parameters).await;
-        let rows = rows.map_err(|e| DbError::sql("reading sealed bodies", &e))?;
+        let rows = self.read("reading sealed bodies", statement, &parameters).await?;
         Ok(rows.iter().map(|row| OldSeal { id: row.get(0), message_id: row.get(1), sealed: row.get(2) }).collect())
     }
 
@@ -170,7 +180,6 @@ impl Session {
         let new: Vec<&[u8]> = seals.iter().map(|(_, new)| new.as_slice()).collect();
         let parameters: [Parameter<'_>; 4] =
             [(&key.to_i64(), Type::INT8), (&ids, Type::INT8_ARRAY), (&old, Type::BYTEA_ARRAY), (&new, Type::BYTEA_ARRAY)];
-        let replaced = self.client.execute_typed(statement, &parameters).await;
-        replaced.map_err(|e| DbError::sql("sealing bodies anew", &e))
+        self.execute("sealing bodies anew", statement, &parameters).await
     }
 }

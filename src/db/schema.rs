@@ -1,34 +1,57 @@
-//! The schema: bootstrap, numbered migrations, and the version that every command checks before it works.
+//! The schema: bootstrap, numbered migrations, repair, and the version that every command checks before it works.
 //!
-//! Invariants: one `init` at a time in a database; a migration that was applied is never changed; a schema newer
-//! than this program is refused.
+//! Invariants: `init` is one transaction, so that it works through any pooler and changes all or nothing; one at a time
+//! in a database; a migration that was applied is never changed; a schema newer than this program is refused.
 
 use std::time::Duration;
 
-use backon::{ConstantBuilder, Retryable as _};
-use refinery::{Migration, Runner};
-use tokio_postgres::Client;
+use jiff::Timestamp;
+use refinery::Migration;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::error::CREATING_ROLES;
-use super::table::{self, TableFinding};
+use super::repair::{repair, run_functions};
+use super::session::{Mode, Parameter, Transaction};
+use super::structure::Deviation;
+use super::table::{self, COLUMNS, TableFinding};
 use super::{DbError, Session};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("V1__foundation", include_str!("../../sql/V1__foundation.sql")),
     ("V2__audit", include_str!("../../sql/V2__audit.sql")),
     ("V3__rotation", include_str!("../../sql/V3__rotation.sql")),
     ("V4__unused_keys", include_str!("../../sql/V4__unused_keys.sql")),
+    ("V5__primary_keys", include_str!("../../sql/V5__primary_keys.sql")),
 ];
 const VERSION: i32 = MIGRATIONS.len() as i32;
-const HISTORY: &str = "vault.schema_version";
 
-/// "loginetl" as a number: the advisory lock that serialises `init` in one database.
-const INIT_LOCK: i64 = 0x6c6f_6769_6e65_746c;
+/// The table of refinery, which earlier builds used to apply the same files.
+const HISTORY: &str = "\
+    create table if not exists vault.schema_version \
+        (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255))";
 
-/// A session that holds the right to initialise the database.
-pub struct InitLock(Session);
+/// "loginetl" as a number: the advisory lock that serialises `init` in one database, for its transaction. Whoever holds
+/// a lock on the table that `init` needs is waited for a while, for everybody else queues up behind.
+const LOCK: &str = "\
+    set local lock_timeout = '60s'; select pg_catalog.pg_advisory_xact_lock(7813026270484821356); set local lock_timeout = '10s'; \
+    set local check_function_bodies = off";
+
+const COLLISIONS: usize = 100;
+
+/// What `init` did to the schema.
+#[derive(Clone, Debug, Default)]
+pub struct Initialised {
+    /// Migrations that were applied.
+    pub migrations: Vec<String>,
+    /// What stood there before.
+    pub table: TableFinding,
+    /// What was missing or another, and is as it must be again.
+    pub repaired: Vec<String>,
+    /// What only a person can put right.
+    pub left: Vec<Deviation>,
+}
 
 impl Session {
     /// Refuses to work with a schema that is not this program's.
@@ -36,103 +59,130 @@ impl Session {
     /// # Errors
     /// When it is older (run `init`), newer (use a newer loginetl) or absent.
     pub async fn check_schema_version(&self) -> Result<(), DbError> {
-        let found = applied_version(&self.client).await?;
+        let transaction = self.begin(Mode::Read, "", READING_VERSION).await?;
+        let found = applied_version(&transaction).await?;
         if found == VERSION { Ok(()) } else { Err(DbError::SchemaVersion { found, needed: VERSION }) }
     }
 
-    /// Waits, up to a minute, until no other `init` runs in this database.
+    /// Creates what is missing, upgrades what is older, and repairs what is not as it must be.
     ///
     /// # Errors
-    /// When another one runs on, or the database is gone.
-    pub async fn lock_init(self) -> Result<InitLock, DbError> {
-        for _ in 0..300 {
-            let statement = format!("select pg_catalog.pg_try_advisory_lock({INIT_LOCK})");
-            let row = self.client.query_typed_one(&statement, &[]).await.map_err(|e| DbError::sql("locking the schema", &e))?;
-            if row.get(0) {
-                return Ok(InitLock(self));
+    /// When the schema is newer than this program, `user_logins` does not fit, or the role may not. Then nothing is changed.
+    pub async fn initialise(&self) -> Result<Initialised, DbError> {
+        let mut tries_left = COLLISIONS;
+        loop {
+            match self.try_initialise().await {
+                // Roles belong to the cluster: another database's init may be making the same ones this instant.
+                Err(Failure::Collision(_)) if tries_left > 0 => {
+                    tries_left -= 1;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(Failure::Collision(error) | Failure::Final(error)) => return Err(error),
+                Ok(done) => return Ok(done),
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Err(DbError::Connect("another init has been running for a minute".to_owned()))
-    }
-}
-
-impl InitLock {
-    /// The session that holds it.
-    #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.0
     }
 
-    /// The same, for transactions.
-    pub fn session_mut(&mut self) -> &mut Session {
-        &mut self.0
-    }
-
-    pub(super) fn client(&self) -> &Client {
-        &self.0.client
-    }
-
-    pub(super) fn client_mut(&mut self) -> &mut Client {
-        &mut self.0.client
-    }
-
-    /// Creates what is missing and upgrades what is older; returns the migrations applied and what stood there before.
-    ///
-    /// # Errors
-    /// When the schema is newer than this program, `user_logins` does not fit, or the role may not.
-    pub async fn upgrade(&mut self) -> Result<(Vec<String>, TableFinding), DbError> {
-        let found = applied_version(self.client()).await?;
+    async fn try_initialise(&self) -> Result<Initialised, Failure> {
+        let about = "select pg_is_in_recovery(), current_setting('session_replication_role')";
+        let about = self.read_one(READING_VERSION, about, &[]).await?;
+        if about.get(0) {
+            return Err(DbError::Standby.into());
+        }
+        let role: String = about.get(1);
+        if role != "origin" {
+            let spots = vec![format!("session_replication_role is {role}, so that no trigger and no foreign key works")];
+            return Err(DbError::Blind { who: "this login", spots }.into());
+        }
+        let transaction = self.begin(Mode::Write, LOCK, "locking the schema").await?;
+        let found = applied_version(&transaction).await?;
         if found > VERSION {
-            return Err(DbError::SchemaVersion { found, needed: VERSION });
+            return Err(DbError::SchemaVersion { found, needed: VERSION }.into());
         }
-        let finding = table::inspect(self.client()).await?;
-        self.bootstrap().await?;
-        Ok((self.migrate().await?, finding))
-    }
-
-    /// Roles belong to the cluster: another database's init may be making the same ones this instant.
-    async fn bootstrap(&self) -> Result<(), DbError> {
-        let run = || async { self.client().batch_execute(BOOTSTRAP).await };
-        let patience = ConstantBuilder::default().with_delay(Duration::from_millis(50)).with_max_times(100);
-        let result = run.retry(patience).when(is_collision_of_roles).await;
-        result.map_err(|e| DbError::sql(CREATING_ROLES, &e))
-    }
-
-    async fn migrate(&mut self) -> Result<Vec<String>, DbError> {
-        let invalid = |_| DbError::Invalid("migration in this program");
-        let migrations: Result<Vec<_>, _> = MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
-        let mut runner = Runner::new(&migrations.map_err(invalid)?);
-        runner.set_migration_table_name(HISTORY);
-        let report = runner.run_async(self.client_mut()).await.map_err(|error| migration_error(&error))?;
-        Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+        let table = table::inspect(&transaction).await?;
+        if let Err(error) = transaction.batch_execute(BOOTSTRAP).await {
+            let is_collision = is_collision_of_roles(&error);
+            let error = DbError::schema(CREATING_ROLES, &error);
+            return Err(if is_collision { Failure::Collision(error) } else { Failure::Final(error) });
+        }
+        make_table(&transaction, &table).await?;
+        let migrations = migrate(&transaction).await?;
+        if !migrations.is_empty() {
+            run_functions(&transaction).await?;
+        }
+        let (repaired, left) = repair(&transaction, !migrations.is_empty()).await?;
+        transaction.commit("committing the schema").await?;
+        Ok(Initialised { migrations, table, repaired, left })
     }
 }
 
-async fn applied_version(client: &Client) -> Result<i32, DbError> {
-    let failed = |e| DbError::sql("reading the schema's version", &e);
-    let exists = client.query_typed_one("select to_regclass('vault.schema_version') is not null", &[]).await;
+/// Why a try failed.
+enum Failure {
+    Collision(DbError),
+    Final(DbError),
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        Self::Final(error)
+    }
+}
+
+const READING_VERSION: &str = "reading the schema's version";
+const MIGRATING: &str = "applying a migration";
+
+async fn applied_version(transaction: &Transaction<'_>) -> Result<i32, DbError> {
+    let failed = |e| DbError::schema(READING_VERSION, &e);
+    let exists = transaction.query_typed_one("select to_regclass('vault.schema_version') is not null", &[]).await;
     if !exists.map_err(failed)?.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row = client.query_typed_one("select coalesce(max(version), 0) from vault.schema_version", &[]).await;
+    let row = transaction.query_typed_one("select coalesce(max(version), 0) from vault.schema_version", &[]).await;
     Ok(row.map_err(failed)?.get(0))
+}
+
+/// The table, or the columns that it lacks. A first `init` would do so too; later ones find it gone or made anew.
+async fn make_table(transaction: &Transaction<'_>, table: &TableFinding) -> Result<(), DbError> {
+    let columns = COLUMNS.iter().filter(|(name, _)| !table.existed || table.missing.contains(name));
+    let columns: Vec<String> = columns.map(|(name, of_type)| format!("{name} {of_type}")).collect();
+    let statement = match (table.existed, columns.is_empty()) {
+        (false, _) => format!("create table public.user_logins ({})", columns.join(", ")),
+        (true, false) => format!("alter table public.user_logins add column {}", columns.join(", add column ")),
+        (true, true) => return Ok(()),
+    };
+    transaction.batch_execute(&statement).await.map_err(|e| DbError::schema("making the table user_logins", &e))
+}
+
+/// Applies what is not applied yet, after comparing what is.
+async fn migrate(transaction: &Transaction<'_>) -> Result<Vec<String>, DbError> {
+    let failed = |e| DbError::schema(MIGRATING, &e);
+    transaction.batch_execute(HISTORY).await.map_err(failed)?;
+    let rows = transaction.query_typed("select version, checksum from vault.schema_version", &[]).await.map_err(failed)?;
+    let applied: Vec<(i32, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut done = Vec::new();
+    for (name, sql) in MIGRATIONS {
+        let migration = Migration::unapplied(name, sql).map_err(|_| DbError::Invalid("migration in this program"))?;
+        let (version, checksum) = (done.len() as i32, migration.checksum().to_string());
+        let version = i32::try_from(migration.version()).unwrap_or(version);
+        match applied.iter().find(|(of, _)| *of == version) {
+            Some((_, known)) if *known == checksum => {}
+            Some(_) => return Err(DbError::Divergent(migration.to_string())),
+            None => {
+                transaction.batch_execute(sql).await.map_err(failed)?;
+                let (name, now) = (migration.name().to_owned(), Timestamp::now().to_string());
+                let enter = "insert into vault.schema_version (version, name, applied_on, checksum) values ($1, $2, $3, $4)";
+                let row: [Parameter<'_>; 4] =
+                    [(&version, Type::INT4), (&name, Type::TEXT), (&now, Type::TEXT), (&checksum, Type::TEXT)];
+                transaction.execute_typed(enter, &row).await.map_err(failed)?;
+                done.push(migration.to_string());
+            }
+        }
+    }
+    Ok(done)
 }
 
 fn is_collision_of_roles(error: &tokio_postgres::Error) -> bool {
     let Some(db) = error.as_db_error() else { return false };
     [SqlState::DUPLICATE_OBJECT, SqlState::UNIQUE_VIOLATION].contains(db.code())
         || db.message().contains("tuple concurrently updated")
-}
-
-fn migration_error(error: &refinery::Error) -> DbError {
-    use refinery::error::Kind;
-    match error.kind() {
-        Kind::DivergentVersion(applied, _) | Kind::MissingVersion(applied) => DbError::Divergent(applied.to_string()),
-        Kind::Connection(_, source) => match source.downcast_ref::<tokio_postgres::Error>() {
-            Some(sql) => DbError::sql("applying a migration", sql),
-            None => DbError::Lost { action: "applying a migration" },
-        },
-        _ => DbError::Invalid("migration in this program"),
-    }
 }

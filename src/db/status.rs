@@ -77,8 +77,8 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn audit_state(&self) -> Result<(Head, Option<i64>), DbError> {
-        let row = self.client.query_typed_opt("select seq, hash, last_signed from audit.state", &[]).await;
-        let row = row.map_err(|e| DbError::sql("reading the head of the audit log", &e))?;
+        let row =
+            self.read_opt("reading the head of the audit log", "select seq, hash, last_signed from audit.state", &[]).await?;
         let row = row.ok_or(DbError::Invalid("audit log: its head is missing"))?;
         Ok((Head { seq: row.get(0), hash: row.get(1) }, row.get(2)))
     }
@@ -91,7 +91,7 @@ impl Session {
         let statement = "\
             select pg_total_relation_size('public.user_logins'), pg_size_bytes(current_setting('shared_buffers')), \
                    pg_size_bytes(current_setting('max_wal_size'))";
-        let row = self.client.query_typed_one(statement, &[]).await.map_err(|e| DbError::sql("reading sizes", &e))?;
+        let row = self.read_one("reading sizes", statement, &[]).await?;
         Ok((row.get(0), row.get(1), row.get(2)))
     }
 
@@ -100,8 +100,8 @@ impl Session {
     /// # Errors
     /// When the database is gone.
     pub async fn clock(&self) -> Result<Timestamp, DbError> {
-        let row = self.client.query_typed_one("select clock_timestamp()", &[]).await;
-        row.map(|row| row.get(0)).map_err(|e| DbError::sql("reading the clock", &e))
+        let row = self.read_one("reading the clock", "select clock_timestamp()", &[]).await;
+        row.map(|row| row.get(0))
     }
 
     /// Every wrap of one holder that this login can read: a loader those that it needs, the owner all.
@@ -117,12 +117,12 @@ impl Session {
         } else {
             super::keys::INGEST_KEYS.to_owned()
         };
-        let rows = self.client.query_typed(&statement, &[]).await.map_err(|e| DbError::sql("reading the wraps", &e))?;
+        let rows = self.read("reading the wraps", &statement, &[]).await?;
         rows.iter().map(key_row).collect()
     }
 
     async fn lines<T>(&self, action: &'static str, statement: &str, line: impl Fn(&Row) -> T) -> Result<Vec<T>, DbError> {
-        let rows = self.client.query_typed(statement, &[]).await.map_err(|e| DbError::sql(action, &e))?;
+        let rows = self.read(action, statement, &[]).await?;
         Ok(rows.iter().map(line).collect())
     }
 }

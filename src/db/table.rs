@@ -1,11 +1,12 @@
 //! An existing `public.user_logins`: does it fit what loginetl writes? Compared column by column before any change.
+//!
+//! Invariant: each problem names the statement that ends it (`alter.rs`), and that statement runs on this table.
 
-use tokio_postgres::Client;
-
-use super::DbError;
+use super::session::Transaction;
+use super::{DbError, alter};
 
 /// Name and type of each column, as `format_type` prints it (fixed).
-const COLUMNS: [(&str, &str); 9] = [
+pub(super) const COLUMNS: [(&str, &str); 9] = [
     ("user_id", "character varying(128)"),
     ("device_type", "character varying(32)"),
     ("masked_ip", "character varying(256)"),
@@ -20,10 +21,28 @@ const COLUMNS: [(&str, &str); 9] = [
 /// Columns that loginetl may leave null.
 const NULLABLE: [&str; 2] = ["device_type", "locale"];
 
+const ABOUT: &str = "\
+    select to_regnamespace('public') is not null, c.oid is not null, c.relkind::text, c.relispartition, c.relpersistence = 'u', \
+           pg_get_userbyid(c.relowner)::text, coalesce(pg_has_role(current_user, c.relowner, 'usage'), true), session_user::text, \
+           array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid order by 1), \
+           (select i.inhparent::regclass::text from pg_inherits i where i.inhrelid = c.oid and c.relispartition) \
+    from (select 1) as one left join pg_class c on c.oid = to_regclass('public.user_logins')";
+
 const EXISTING: &str = "\
-    select attname::text, format_type(atttypid, atttypmod), attnotnull, atthasdef or attidentity <> '' \
-    from pg_catalog.pg_attribute \
-    where attrelid = to_regclass('public.user_logins') and attnum > 0 and not attisdropped order by attnum";
+    select a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity::text, a.attgenerated::text, \
+           y.typname::text, y.typcategory::text, k.conname::text, coalesce(not l.collisdeterministic, false), \
+           exists (select from pg_depend d \
+                   where d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum \
+                     and not (d.classid = 'pg_attrdef'::regclass and exists \
+                              (select from pg_attrdef f where f.oid = d.objid and f.adnum = a.attnum)) \
+                     and not (d.classid = 'pg_class'::regclass and exists \
+                              (select from pg_class s where s.oid = d.objid and s.relkind = 'S')) \
+                     and not (d.classid = 'pg_constraint'::regclass and exists \
+                              (select from pg_constraint n where n.oid = d.objid and n.contype = 'n'))) \
+    from pg_attribute a join pg_type y on y.oid = a.atttypid \
+    left join pg_collation l on l.oid = a.attcollation \
+    left join pg_constraint k on k.conrelid = a.attrelid and k.contype = 'p' and a.attnum = any(k.conkey) \
+    where a.attrelid = to_regclass('public.user_logins') and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
 /// What stood there before `init`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,48 +55,145 @@ pub struct TableFinding {
     pub missing: Vec<&'static str>,
 }
 
+/// A column as it stands there.
+pub(super) struct Column {
+    pub(super) name: String,
+    /// As `format_type` prints it.
+    pub(super) of_type: String,
+    not_null: bool,
+    pub(super) has_default: bool,
+    identity: String,
+    generated: String,
+    pub(super) type_name: String,
+    pub(super) category: String,
+    /// The primary key that it is part of.
+    pub(super) primary_key: Option<String>,
+    has_loose_collation: bool,
+    /// Views, constraints, indexes, policies or other columns stand on it.
+    pub(super) has_dependents: bool,
+}
+
 /// Compares an existing table with ours.
-pub(super) async fn inspect(client: &Client) -> Result<TableFinding, DbError> {
-    let failed = |e| DbError::sql("inspecting the table user_logins", &e);
-    let rows = client.query_typed(EXISTING, &[]).await.map_err(failed)?;
-    if rows.is_empty() {
+pub(super) async fn inspect(transaction: &Transaction<'_>) -> Result<TableFinding, DbError> {
+    let failed = |e| DbError::schema(INSPECTING, &e);
+    let about = transaction.query_typed_one(ABOUT, &[]).await.map_err(failed)?;
+    if !about.get::<_, bool>(0) {
+        return Err(DbError::Table("there is no schema public, where it must stand; run: create schema public".to_owned()));
+    }
+    if !about.get::<_, bool>(1) {
         return Ok(TableFinding::default());
     }
-    let kind = "select relkind = 'r' from pg_catalog.pg_class where oid = to_regclass('public.user_logins')";
-    if !client.query_typed_one(kind, &[]).await.map_err(failed)?.get::<_, bool>(0) {
-        return Err(DbError::Table("it is a view or partitioned table, and must be an ordinary table".to_owned()));
+    if !about.get::<_, bool>(6) {
+        return Err(DbError::Owner { owner: about.get(5), login: about.get(7) });
     }
-    let existing: Vec<(String, String, bool, bool)> =
-        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
-    let problems: Vec<String> =
-        existing.iter().filter_map(|(name, of_type, not_null, default)| problem(name, of_type, *not_null, *default)).collect();
-    if !problems.is_empty() {
-        return Err(DbError::Table(problems.join("; ")));
+    refuse(kind_problems(&about))?;
+    let rows = transaction.query_typed(EXISTING, &[]).await.map_err(failed)?;
+    let columns: Vec<Column> = rows.iter().map(column).collect();
+    let mut problems = Vec::new();
+    for column in &columns {
+        problems.extend(problem(transaction, column, &columns).await?);
     }
+    refuse(problems)?;
     let missing: Vec<_> =
-        COLUMNS.iter().map(|(name, _)| *name).filter(|name| !existing.iter().any(|(have, ..)| have == name)).collect();
+        COLUMNS.iter().map(|(name, _)| *name).filter(|name| !columns.iter().any(|column| column.name == *name)).collect();
     let hashes_missing = missing.iter().any(|name| name.ends_with("_hash"));
     let unmasked = if hashes_missing {
         "select exists (select from public.user_logins)"
     } else {
         "select exists (select from public.user_logins where ip_hash is null or device_id_hash is null)"
     };
-    let has_unmasked_rows = client.query_typed_one(unmasked, &[]).await.map_err(failed)?.get(0);
+    let has_unmasked_rows = transaction.query_typed_one(unmasked, &[]).await.map_err(failed)?.get(0);
     Ok(TableFinding { existed: true, has_unmasked_rows, missing })
 }
 
-fn problem(name: &str, of_type: &str, not_null: bool, default: bool) -> Option<String> {
-    let alter = format!("alter table public.user_logins alter column \"{name}\"");
-    match COLUMNS.iter().find(|(ours, _)| *ours == name) {
-        Some((_, wanted)) if *wanted != of_type => {
-            Some(format!("column {name} is {of_type}, not {wanted}; run: {alter} type {wanted} using {name}::{wanted}"))
-        }
-        Some(_) if not_null && NULLABLE.contains(&name) => {
-            Some(format!("column {name} is not null, but events may lack it; run: {alter} drop not null"))
-        }
-        None if not_null && !default => {
-            Some(format!("column {name} is none of ours, not null and without a default; run: {alter} drop not null"))
-        }
-        _ => None,
+pub(super) const INSPECTING: &str = "inspecting the table user_logins";
+
+fn refuse(problems: Vec<String>) -> Result<(), DbError> {
+    match problems.as_slice() {
+        [] => Ok(()),
+        [one] => Err(DbError::Table(one.clone())),
+        many => Err(DbError::Table(many.iter().map(|problem| format!("\n  {problem}")).collect())),
     }
+}
+
+/// What is wrong with the table as a whole.
+fn kind_problems(about: &tokio_postgres::Row) -> Vec<String> {
+    let (kind, children, parent): (String, Vec<String>, Option<String>) = (about.get(2), about.get(8), about.get(9));
+    if kind != "r" {
+        return vec![
+            "it is a view or partitioned table, and must be an ordinary table; run: \
+             alter table public.user_logins rename to user_logins_before"
+                .to_owned(),
+        ]
+        .into_iter()
+        .map(|text| if kind == "v" { text.replace("alter table", "alter view") } else { text })
+        .collect();
+    }
+    let mut problems = Vec::new();
+    if let Some(parent) = parent {
+        let run = format!("alter table {parent} detach partition public.user_logins");
+        problems.push(format!("it is a partition of {parent}, which takes only some rows; run: {run}"));
+    }
+    for child in children {
+        let run = format!("alter table {child} no inherit public.user_logins");
+        problems.push(format!("it has the child table {child}, whose rows loginetl cannot keep apart from its own; run: {run}"));
+    }
+    if about.get(4) {
+        let run = "alter table public.user_logins set logged";
+        problems.push(format!("it is unlogged, and a crash of the server would empty it; run: {run}"));
+    }
+    problems
+}
+
+fn column(row: &tokio_postgres::Row) -> Column {
+    Column {
+        name: row.get(0),
+        of_type: row.get(1),
+        not_null: row.get(2),
+        has_default: row.get(3),
+        identity: row.get(4),
+        generated: row.get(5),
+        type_name: row.get(6),
+        category: row.get(7),
+        primary_key: row.get(8),
+        has_loose_collation: row.get(9),
+        has_dependents: row.get(10),
+    }
+}
+
+/// What is wrong with a column, and the statement that ends it.
+async fn problem(transaction: &Transaction<'_>, column: &Column, all: &[Column]) -> Result<Option<String>, DbError> {
+    let name = &column.name;
+    let Some((_, wanted)) = COLUMNS.iter().find(|(ours, _)| ours == name) else {
+        let gets_no_value = column.not_null && !column.has_default && column.identity.is_empty() && column.generated.is_empty();
+        if !gets_no_value {
+            return Ok(None);
+        }
+        let run = alter::give_a_value(transaction, column).await?;
+        return Ok(Some(format!("column {name} is none of ours, not null and without a default; run: {run}")));
+    };
+    let problem = match () {
+        () if column.generated == "s" => {
+            Some(("is generated, and loginetl writes it".to_owned(), alter::drop_expression(column)))
+        }
+        () if !column.generated.is_empty() => {
+            Some(("is generated, and loginetl writes it".to_owned(), alter::rename(column, all)))
+        }
+        () if !column.identity.is_empty() => {
+            Some(("is an identity column, and loginetl writes it".to_owned(), alter::drop_identity(column)))
+        }
+        () if column.of_type != *wanted => {
+            let run = alter::change_type(transaction, column, wanted, all).await?;
+            Some((format!("is {}, not {wanted}", column.of_type), run))
+        }
+        () if column.not_null && NULLABLE.contains(&name.as_str()) => {
+            Some(("is not null, but events may lack it".to_owned(), alter::drop_not_null(column)))
+        }
+        () if column.has_loose_collation => {
+            let run = alter::collate(column, wanted, all);
+            Some(("has a collation for which different tokens may be equal".to_owned(), run))
+        }
+        () => None,
+    };
+    Ok(problem.map(|(what, run)| format!("column {name} {what}; run: {run}")))
 }

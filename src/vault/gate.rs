@@ -5,28 +5,28 @@
 //!
 //! ```text
 //! Gate ─ask→ Granted ─release→ RecoveryKeys ─open→ Recovered
-//!               └─conclude→ Receipt ──────────────────┴─disclose→ bytes
+//!               └─conclude→ Receipt ──────────────────┴─disclose→ bytes, if both are of one request
 //! ```
 //!
 //! A receipt cannot be made up:
 //!
 //! ```compile_fail
 //! let head = loginetl::audit::Head::default();
-//! let receipt = loginetl::vault::Receipt { head };
+//! let receipt = loginetl::vault::Receipt { head, request: 1 };
 //! ```
 //!
 //! Nor can a recovered value be printed, compared or taken apart without one. This is how it is read, and it compiles:
 //!
 //! ```
 //! use loginetl::vault::{Receipt, Recovered};
-//! fn read(value: &Recovered, receipt: &Receipt) -> Vec<u8> { value.disclose(receipt).to_vec() }
+//! fn read(value: &Recovered, receipt: &Receipt) -> Vec<u8> { value.disclose(receipt).unwrap_or_default().to_vec() }
 //! ```
 //!
 //! These do not:
 //!
 //! ```compile_fail
 //! use loginetl::vault::Recovered;
-//! fn read(value: &Recovered) -> Vec<u8> { value.disclose().to_vec() }
+//! fn read(value: &Recovered) -> Vec<u8> { value.disclose().unwrap_or_default().to_vec() }
 //! ```
 //!
 //! ```compile_fail
@@ -41,7 +41,7 @@
 //!
 //! ```compile_fail
 //! use loginetl::vault::Recovered;
-//! fn read(value: Recovered) -> loginetl::crypto::SecretBytes { value.0 }
+//! fn read(value: Recovered) -> loginetl::crypto::SecretBytes { value.bytes }
 //! ```
 //!
 //! ```compile_fail
@@ -54,14 +54,12 @@ use futures_util::future::try_join_all;
 use super::keyring::unwrap;
 use super::{RecoveryKeys, Signer, VaultError};
 use crate::audit::Head;
-use crate::db::{Session, Target};
+use crate::db::Session;
 use crate::kms::{Holder, Kms};
 use crate::token::KeyId;
 
 /// Before the request.
 pub struct Gate {
-    /// How to connect anew.
-    pub target: Target,
     /// The connection of the login that asks.
     pub session: Session,
     /// Unwraps.
@@ -88,6 +86,7 @@ pub struct Granted {
 /// Proof that the outcome of a request is committed and signed.
 pub struct Receipt {
     head: Head,
+    request: i64,
 }
 
 impl Gate {
@@ -123,26 +122,36 @@ impl Granted {
     /// # Errors
     /// When the gate refuses, KMS does, or a key is not the one that was wrapped.
     pub async fn release(&self) -> Result<RecoveryKeys, VaultError> {
+        // All releases are committed before the first wrap is handed out: none can be undone with a wrap in hand.
+        for key in &self.keys {
+            self.gate.session.release_key(self.request.seq, *key).await?;
+        }
         let mut rows = Vec::new();
         for key in &self.keys {
-            rows.push(self.gate.session.release_key(self.request.seq, *key).await?);
+            rows.push(self.gate.session.released_wrap(self.request.seq, *key).await?);
         }
         let keys = try_join_all(rows.iter().map(|row| unwrap(&self.gate.kms, row, Holder::Recovery))).await?;
-        Ok(RecoveryKeys::new(rows.iter().map(|row| row.key_id).zip(keys)))
+        Ok(RecoveryKeys::new(self.request.seq, rows.iter().map(|row| row.key_id).zip(keys)))
     }
 
     /// Records what came of it, and has that signed. What was recovered can be read only after this.
     ///
     /// # Errors
     /// When the database does not record it, or KMS does not sign it: then nothing can be shown.
-    pub async fn conclude(mut self, details: &str) -> Result<Receipt, VaultError> {
+    pub async fn conclude(self, details: &str) -> Result<Receipt, VaultError> {
         let head = self.gate.session.record_outcome(self.request.seq, details).await?;
-        self.gate.signer.sign_patiently(&mut self.gate.session, &self.gate.target, &head).await?;
-        Ok(Receipt { head })
+        self.gate.signer.sign_patiently(&self.gate.session, &head).await?;
+        Ok(Receipt { head, request: self.request.seq })
     }
 }
 
 impl Receipt {
+    /// The request whose outcome it proves.
+    #[must_use]
+    pub(super) fn request(&self) -> i64 {
+        self.request
+    }
+
     /// The head of the log that the outcome made.
     #[must_use]
     pub fn head(&self) -> &Head {

@@ -9,12 +9,12 @@ mod rewrap;
 mod signing;
 mod sweep;
 
-pub use create::{Created, KmsKeys, create_missing_keys, pending_key, record_all};
+pub use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
 pub use gate::{Decision, Gate, Granted, Receipt};
 pub use keyring::{Keyring, Vault, check_wrap};
 pub use recovery::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
 pub use rewrap::{Rewrapped, rewrap};
-pub use signing::Signer;
+pub use signing::{Signer, TryOut};
 pub use sweep::{Converted, Converter, SweepKeys};
 
 use crate::aws::CallError;
@@ -46,6 +46,18 @@ pub enum VaultError {
     /// KMS does not sign with the audit key, so nothing was begun.
     #[error("the audit log cannot be signed")]
     NoSigner(#[source] CallError),
+    /// What KMS signs does not verify with the public half of its own key.
+    #[error("a signature of the audit key does not verify with the public half of that key")]
+    WrongSigner,
+    /// The database says that it stored a record and its signature, and they are not there.
+    #[error("audit record {seq} and its signature do not stand in the log, although the database took them")]
+    NotKept {
+        /// Which record.
+        seq: i64,
+    },
+    /// A receipt of one request for a value of another.
+    #[error("a value of another request than the one whose outcome is on record")]
+    OtherRequest,
     /// There are no keys yet.
     #[error("there are no data keys in this database")]
     NoKeys,

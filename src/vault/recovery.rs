@@ -7,19 +7,24 @@ use std::collections::hash_map::Entry;
 
 use uuid::Uuid;
 
-use super::Receipt;
+use super::{Receipt, VaultError};
 use crate::crypto::SecretBytes;
 use crate::db::Sealed;
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
 
 /// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed when dropped.
-pub struct Recovered(SecretBytes);
+pub struct Recovered {
+    bytes: SecretBytes,
+    request: i64,
+}
 
 impl Recovered {
-    /// The bytes, for whoever holds the proof that the outcome is recorded.
-    #[must_use]
-    pub fn disclose(&self, _proof: &Receipt) -> &[u8] {
-        self.0.expose()
+    /// The bytes, for whoever holds the proof that the outcome of the same request is recorded.
+    ///
+    /// # Errors
+    /// [`VaultError::OtherRequest`]: the proof is of another one.
+    pub fn disclose(&self, proof: &Receipt) -> Result<&[u8], VaultError> {
+        if proof.request() == self.request { Ok(self.bytes.expose()) } else { Err(VaultError::OtherRequest) }
     }
 }
 
@@ -42,14 +47,15 @@ pub enum NotOpened {
 
 /// Keys that were released for one request. Each cipher is keyed once.
 pub struct RecoveryKeys {
+    request: i64,
     keys: HashMap<KeyId, DataKey>,
     ciphers: HashMap<(Field, KeyId), FieldCipher>,
     hashers: HashMap<(Field, KeyId), FieldHasher>,
 }
 
 impl RecoveryKeys {
-    pub(super) fn new(keys: impl Iterator<Item = (KeyId, DataKey)>) -> Self {
-        Self { keys: keys.collect(), ciphers: HashMap::new(), hashers: HashMap::new() }
+    pub(super) fn new(request: i64, keys: impl Iterator<Item = (KeyId, DataKey)>) -> Self {
+        Self { request, keys: keys.collect(), ciphers: HashMap::new(), hashers: HashMap::new() }
     }
 
     /// Opens a token and hashes its value under `hash_keys`.
@@ -80,7 +86,7 @@ impl RecoveryKeys {
             };
             hashes.push(hasher.hash(&plaintext));
         }
-        Ok(OpenedValue { value: Recovered(plaintext.into_text()), hashes })
+        Ok(OpenedValue { value: Recovered { bytes: plaintext.into_text(), request: self.request }, hashes })
     }
 
     /// Opens the sealed body of a message.
@@ -90,7 +96,10 @@ impl RecoveryKeys {
     pub fn open_body(&self, body: &Sealed) -> Result<Recovered, NotOpened> {
         let key_id = Sealer::key_id_of(&body.bytes).map_err(|_| NotOpened::Forged)?;
         let sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
-        sealer.open(body.message_id, &body.bytes).map(Recovered).map_err(|_| NotOpened::Forged)
+        sealer
+            .open(body.message_id, &body.bytes)
+            .map(|bytes| Recovered { bytes, request: self.request })
+            .map_err(|_| NotOpened::Forged)
     }
 }
 

@@ -8,8 +8,19 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use super::VaultError;
 use crate::audit::Head;
-use crate::db::{DbError, Session, SqlKind, Target};
+use crate::aws::CallKind;
+use crate::crypto::{Digest, VerifyingKey};
+use crate::db::{DbError, Session};
 use crate::kms::Kms;
+
+/// What trying out a signer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryOut {
+    /// What it signs verifies.
+    Verified,
+    /// It signs; this role may not read the public key.
+    NotVerified,
+}
 
 /// Signs with one KMS key.
 #[derive(Clone)]
@@ -32,11 +43,15 @@ impl Signer {
     pub async fn sign(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
         let signed = self.kms.sign(&self.key, &record.hash).await;
         let signed = signed.map_err(|source| VaultError::Unsigned { seq: record.seq, source })?;
-        match session.store_signature(record.seq, &signed.key_arn, &signed.signature).await {
+        let kept = match session.store_signature(record.seq, &signed.key_arn, &signed.signature).await {
             // It stands there: an earlier answer was lost on its way, or another process of this login was faster.
-            Err(error) if error.sql_kind() == Some(SqlKind::Data) => Ok(()),
-            stored => Ok(stored?),
-        }
+            Err(error) if error.is_duplicate_of("signatures_pkey") => session.is_kept(record, None).await?,
+            stored => {
+                stored?;
+                session.is_kept(record, Some(&signed.signature)).await?
+            }
+        };
+        if kept { Ok(()) } else { Err(VaultError::NotKept { seq: record.seq }) }
     }
 
     /// The same for a record after which there is no way back: for about half a minute, a faulty KMS is asked again
@@ -44,7 +59,7 @@ impl Signer {
     ///
     /// # Errors
     /// As [`Signer::sign`].
-    pub async fn sign_patiently(&self, session: &mut Session, target: &Target, record: &Head) -> Result<(), VaultError> {
+    pub async fn sign_patiently(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
         let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(6).build();
         loop {
             let error = match self.sign(session, record).await {
@@ -53,21 +68,25 @@ impl Signer {
             };
             let Some(pause) = pauses.next() else { return Err(error) };
             tokio::time::sleep(pause.min(Duration::from_secs(8))).await;
-            if session.is_lost()
-                && let Ok(again) = target.connect().await
-            {
-                *session = again;
-            }
         }
     }
 
-    /// Whether KMS signs with this key, found out with a digest that is of no record.
+    /// Whether KMS signs with this key, found out with a digest that is of no record; and whether what it signs verifies
+    /// with the public half of the key, where this role may read that.
     ///
     /// # Errors
-    /// When it does not.
-    pub async fn try_out(&self) -> Result<(), VaultError> {
-        let nothing = crate::crypto::Digest::default().current();
-        self.kms.sign(&self.key, &nothing).await.map(drop).map_err(VaultError::NoSigner)
+    /// When it does not sign. [`VaultError::WrongSigner`]: it signs something else.
+    pub async fn try_out(&self) -> Result<TryOut, VaultError> {
+        let nothing = Digest::default().current();
+        let signed = self.kms.sign(&self.key, &nothing).await.map_err(VaultError::NoSigner)?;
+        let der = match self.kms.public_key(&self.key).await {
+            Ok(der) => der,
+            // The group that signs need not be the one that verifies.
+            Err(error) if error.kind == CallKind::Denied => return Ok(TryOut::NotVerified),
+            Err(error) => return Err(VaultError::NoSigner(error)),
+        };
+        let key = VerifyingKey::from_der(&der).map_err(|_| VaultError::WrongSigner)?;
+        if key.verifies(b"", &signed.signature) { Ok(TryOut::Verified) } else { Err(VaultError::WrongSigner) }
     }
 
     /// Signs what this login left unsigned, if it is what this process would write: `is_ours` says so.

@@ -3,8 +3,11 @@
 Nothing is installed into the system. The cache is $LOGINETL_CACHE; else /var/cache/loginetl for root, because PostgreSQL
 refuses to run as root and the user that runs it instead must be able to read its binaries; else
 ${XDG_CACHE_HOME:-~/.cache}/loginetl; else target/env-cache, where none of these can be written.
-Invariant: a folder that carries the file `.complete` holds exactly what its requirements file names, checked by hash.
+Invariant: a folder that carries the file `.complete` holds exactly what its requirements file names, checked by hash; that
+of PgBouncer, which no package index has, what the machine's own Debian or Ubuntu signed.
 One lock makes two runs at once safe; a folder without the mark is thrown away.
+
+    install.py pgbouncer     prints where PgBouncer is, fetched if need be; status 1 where there is none to be had
 """
 
 import contextlib
@@ -14,6 +17,7 @@ import os
 import platform
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -186,6 +190,58 @@ def as_postgres():
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
+# --- PgBouncer -----------------------------------------------------------------------------------
+
+
+def pgbouncer():
+    """A PgBouncer that runs: the machine's, else one that APT fetches and verifies, with package lists of its own and
+    without installing anything. No package index has one that could be pinned, and Debian's mirrors keep no old versions."""
+    for folder in [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/sbin", "/usr/local/sbin"]:
+        found = shutil.which("pgbouncer", path=folder)
+        if found and answer([found, "--version"]):
+            return Path(found)
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise EnvError("no pgbouncer on PATH, and no APT that could bring one")
+    with locked():
+        return _debian_pgbouncer()
+
+
+def _debian_pgbouncer():
+    release = Path("/etc/os-release").read_bytes() + platform.machine().encode()
+    target = cache() / f"pgbouncer-{hashlib.sha256(release).hexdigest()[:12]}"
+    program = target / "pgbouncer"
+    if not _complete(target):
+        say("fetching PgBouncer (once, a few seconds) …")
+        with _fresh(target) as log:
+            _unpack_with_libraries("pgbouncer", target, log)
+            libraries = ":".join(sorted({str(library.parent) for library in target.rglob("lib*.so*")}))
+            unpacked = shlex.quote(str(target / "root/usr/sbin/pgbouncer"))
+            program.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={shlex.quote(libraries)} exec {unpacked} "$@"\n')
+            program.chmod(0o755)
+            if not answer([program, "--version"]):
+                raise EnvError(f"{program} does not run here")
+    return program
+
+
+def _unpack_with_libraries(package, target, log):
+    """A package and the libraries that it names itself, the C library excepted, below `target/root`."""
+    lists, packages = target / "lists", target / "packages"
+    for folder in (lists, packages):
+        folder.mkdir()
+    remedy = f"install {package}, or see that APT reaches its mirrors"
+    # As root, APT would fetch as a user that must not write here.
+    apt = [f"-oDir::State::lists={lists}", f"-oDir::Cache={packages}", "-oAPT::Sandbox::User=root", "-oAcquire::Retries=0",
+           "-oAcquire::http::Timeout=10", "-oAcquire::https::Timeout=10", "-oAcquire::Languages=none"]
+    _step(["apt-get", *apt, "update"], log, remedy)
+    needed = re.findall(r"^  Depends: (lib\S+)", answer(["apt-cache", *apt, "depends", package]), re.MULTILINE)
+    wanted = [package, *(name for name in needed if not name.startswith("libc6"))]
+    _step(["apt-get", *apt, "download", *wanted], log, remedy, cwd=packages)
+    for archive in packages.glob("*.deb"):
+        _step(["dpkg-deb", "-x", archive, target / "root"], log, remedy)
+    for folder in (lists, packages):
+        shutil.rmtree(folder)
+
+
 # --- steps ---------------------------------------------------------------------------------------
 
 
@@ -240,13 +296,13 @@ def _pip(python, log, *arguments):
           "check that pip reaches its package index (PIP_INDEX_URL, proxy, certificates) and run again", PIP_USER="0")
 
 
-def _step(command, log, remedy, **env):
+def _step(command, log, remedy, cwd=None, **env):
     """Runs one step of an installation; nothing of it is shown unless it fails."""
     with open(log, "ab") as out:
         try:
             # A session of its own: Ctrl-C reaches this program alone, which then stops the step.
             step = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                    env={**os.environ, **env}, start_new_session=True)
+                                    env={**os.environ, **env}, cwd=cwd, start_new_session=True)
         except OSError as error:
             raise EnvError(f"cannot run {command[0]}: {error.strerror}; {remedy}") from error
         try:
@@ -267,3 +323,12 @@ def answer(command, **options):
                               stderr=subprocess.DEVNULL, text=True, check=True, **options).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1:] != ["pgbouncer"]:
+            sys.exit(__doc__)
+        print(pgbouncer())
+    except EnvError as error:
+        sys.exit(str(error))

@@ -52,7 +52,7 @@ async fn excess_and_missing_privileges_are_named() {
         "{excess}"
     );
     assert!(findings.iter().any(|f| f["text"] == "missing: loginetl_auditor SELECT vault.keys"), "{findings:?}");
-    assert!(find(&findings, "audit log", "warning").contains("disabled"));
+    assert!(find(&findings, "structure", "warning").contains("disabled"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

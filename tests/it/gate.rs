@@ -1,11 +1,12 @@
-//! The gate, attacked with SQL: no key without a committed, signed request; no record that is not one's own to write.
+//! The gate, attacked with SQL: no key without a committed, signed request and a committed release; no record that is not
+//! one's own to write.
 
 use tokio_postgres::Client;
 
 use crate::support::{Database, Login, World, event};
 
 /// An unmasker with a database full of keys.
-async fn unmasker() -> (World, Login, Client) {
+pub async fn unmasker() -> (World, Login, Client) {
     let world = World::new().await;
     world.load(&[event(1)]);
     let login = world.database.login("loginetl_unmasker").await;
@@ -14,23 +15,37 @@ async fn unmasker() -> (World, Login, Client) {
 }
 
 /// The SQLSTATE with which a statement is refused.
-async fn refusal(client: &Client, sql: &str) -> String {
+pub async fn refusal(client: &Client, sql: &str) -> String {
     let error = client.batch_execute(sql).await.expect_err(sql);
     error.code().unwrap_or_else(|| panic!("{sql}: {error}")).code().to_owned()
 }
 
 const REQUEST: &str = r#"select seq from vault.request_unmask('unmask', '{"reason": "a test"}', '{1,2}')"#;
 
-async fn request(client: &Client) -> i64 {
+/// A committed request of keys 1 and 2.
+pub async fn request(client: &Client) -> i64 {
     client.query_one(REQUEST, &[]).await.expect("a request").get(0)
 }
 
-async fn sign(client: &Client, seq: i64) {
+/// Any bytes will do: the database knows no public key.
+pub async fn sign(client: &Client, seq: i64) {
     client.batch_execute(&format!("select audit.sign({seq}, 'arn', decode('00', 'hex'))")).await.expect("a signature");
 }
 
-fn release(seq: i64, key: i64) -> String {
-    format!("select * from vault.release_key({seq}, {key})")
+/// Records a release, and gives nothing.
+pub fn release(seq: i64, key: i64) -> String {
+    format!("select vault.release_key({seq}, {key})")
+}
+
+/// The wrap of a key whose release is committed.
+pub fn wrap(seq: i64, key: i64) -> String {
+    format!("select purpose, check_value, kms_key_arn, wrapped from vault.released_wrap({seq}, {key})")
+}
+
+/// The wrap by the honest way.
+async fn take(client: &Client, seq: i64, key: i64) -> Vec<u8> {
+    client.batch_execute(&release(seq, key)).await.expect("a release");
+    client.query_one(&wrap(seq, key), &[]).await.expect("a wrap").get("wrapped")
 }
 
 async fn kinds(database: &Database) -> Vec<String> {
@@ -43,10 +58,13 @@ async fn a_committed_and_signed_request_releases_the_keys_it_names() {
     let seq = request(&client).await;
     sign(&client, seq).await;
     for key in [1, 2] {
-        let row = client.query_one(&release(seq, key), &[]).await.expect("a key");
-        assert!(!row.get::<_, Vec<u8>>("wrapped").is_empty());
+        assert_eq!(refusal(&client, &wrap(seq, key)).await, "LG001", "nothing is released yet");
+        assert!(!take(&client, seq, key).await.is_empty());
     }
     assert_eq!(kinds(&world.database).await[4..], ["unmask.request", "unmask.release", "unmask.release"]);
+    let again = client.query_one(&wrap(seq, 1), &[]).await.expect("the wrap of a release may be asked for again");
+    assert_eq!(again.get::<_, String>("purpose"), "mask");
+    assert_eq!(kinds(&world.database).await.len(), 7, "handing out is no record");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +75,8 @@ async fn a_request_that_may_be_rolled_back_releases_nothing() {
         "begin; do $$ declare s bigint; begin
              select seq into s from vault.request_unmask('unmask', '{\"reason\": \"x\"}', '{1}');
              perform audit.sign(s, 'arn', '\\x00');
-             perform vault.release_key(s, 1); end $$",
+             perform vault.release_key(s, 1);
+             perform vault.released_wrap(s, 1); end $$",
         "begin; savepoint a; do $$ declare s bigint; begin
              select seq into s from vault.request_unmask('unmask', '{\"reason\": \"x\"}', '{1}');
              perform vault.release_key(s, 1); end $$",
@@ -76,6 +95,7 @@ async fn a_request_that_may_be_rolled_back_releases_nothing() {
         client.batch_execute("rollback").await.expect("the end of the attack");
     }
     assert_eq!(refusal(&client, &release(seq, 1)).await, "LG001", "without a signature");
+    assert_eq!(refusal(&client, &wrap(seq, 1)).await, "LG001", "without a signature");
     assert!(!kinds(&world.database).await.contains(&"unmask.release".to_owned()));
 }
 
@@ -93,10 +113,17 @@ async fn a_request_serves_its_own_login_for_its_own_keys_until_it_is_answered() 
     assert_eq!(refusal(&client, &release(seq + 1000, 1)).await, "LG001", "no request at all");
     assert_eq!(refusal(&client, &release(1, 1)).await, "LG001", "a record of another kind");
     assert_eq!(refusal(&client, &format!("select audit.sign({seq}, 'a', '\\x01')")).await, "23505", "one signature");
+    client.batch_execute(&release(seq, 2)).await.expect("a release");
+    assert_eq!(refusal(&second, &wrap(seq, 2)).await, "LG001", "another login");
+    assert_eq!(refusal(&client, &wrap(seq, 1)).await, "LG001", "a key that was not released");
+    assert_eq!(refusal(&client, &wrap(seq, 3)).await, "LG001", "a key that it does not name");
     world.database.tamper("update vault.data_keys set state = 'destroyed' where key_id = 2").await;
     assert_eq!(refusal(&client, &release(seq, 2)).await, "LG001", "a destroyed key");
+    assert_eq!(refusal(&client, &wrap(seq, 2)).await, "LG001", "a destroyed key");
+    client.batch_execute(&release(seq, 1)).await.expect("a release");
     client.batch_execute(&format!("select vault.record_outcome({seq}, '{{}}')")).await.expect("an outcome");
     assert_eq!(refusal(&client, &release(seq, 1)).await, "LG001", "after the outcome");
+    assert_eq!(refusal(&client, &wrap(seq, 1)).await, "LG001", "after the outcome");
     assert_eq!(refusal(&client, &format!("select vault.record_outcome({seq}, '{{}}')")).await, "LG001", "a second outcome");
 }
 
@@ -106,7 +133,11 @@ async fn a_request_is_good_for_five_minutes_by_the_wall_clock() {
     world.database.log_behind(240).await;
     let seq = request(&client).await;
     sign(&client, seq).await;
-    client.query_one(&release(seq, 1), &[]).await.expect("four minutes are fine");
+    take(&client, seq, 1).await;
+    client.batch_execute(&release(seq, 2)).await.expect("four minutes are fine");
+    // What was released in time is handed out in time, or not at all.
+    world.database.tamper(&format!("update audit.log set at = at - interval '61 seconds' where seq = {seq}")).await;
+    assert_eq!(refusal(&client, &wrap(seq, 2)).await, "LG001", "five minutes and a second are too much");
     // A transaction that began a while ago does not keep its own time.
     client.batch_execute("begin; select now()").await.expect("a transaction");
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
@@ -214,36 +245,45 @@ async fn a_request_without_sense_is_refused_and_leaves_nothing() {
     let seq: i64 = client.query_one(sql, &[]).await.expect("a request").get(0);
     sign(&client, seq).await;
     assert_eq!(refusal(&client, &release(seq, 3)).await, "LG001");
-    client.query_one(&release(seq, 1), &[]).await.expect("the key that it names");
+    take(&client, seq, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_and_an_outcome_do_not_pass_each_other() {
     let (world, login, client) = unmasker().await;
-    let seq = request(&client).await;
-    sign(&client, seq).await;
-    let holder = world.database.client().await;
-    holder.batch_execute("begin; select from audit.head for update").await.expect("the head");
     let beside = login.client().await;
-    let (outcome, key) = (format!("select vault.record_outcome({seq}, '{{}}')"), release(seq, 1));
-    let half_a_second = || tokio::time::sleep(std::time::Duration::from_millis(500));
-    let later = async {
-        half_a_second().await;
-        beside.batch_execute(&key).await
-    };
-    let (first, second, ()) = tokio::join!(client.batch_execute(&outcome), later, async {
-        half_a_second().await;
-        half_a_second().await;
-        holder.batch_execute("rollback").await.expect("free again");
-    });
-    first.expect("the outcome came first");
-    assert_eq!(second.expect_err("no key after the outcome").code().map(|c| c.code()), Some("LG001"));
+    for is_released in [false, true] {
+        let seq = request(&client).await;
+        sign(&client, seq).await;
+        if is_released {
+            client.batch_execute(&release(seq, 1)).await.expect("a release");
+        }
+        let holder = world.database.client().await;
+        holder.batch_execute("begin; select from audit.head for update").await.expect("the head");
+        let outcome = format!("select vault.record_outcome({seq}, '{{}}')");
+        let key = if is_released { wrap(seq, 1) } else { release(seq, 1) };
+        let half_a_second = || tokio::time::sleep(std::time::Duration::from_millis(500));
+        let later = async {
+            half_a_second().await;
+            beside.batch_execute(&key).await
+        };
+        let (first, second, ()) = tokio::join!(client.batch_execute(&outcome), later, async {
+            half_a_second().await;
+            half_a_second().await;
+            holder.batch_execute("rollback").await.expect("free again");
+        });
+        first.expect("the outcome came first");
+        assert_eq!(second.expect_err("no key after the outcome").code().map(|c| c.code()), Some("LG001"));
+    }
     for isolation in ["repeatable read", "serializable"] {
         let seq = request(&client).await;
         sign(&client, seq).await;
-        let sql = format!("begin isolation level {isolation}; {}", release(seq, 1));
-        assert_eq!(refusal(&client, &sql).await, "LG001", "{isolation}");
-        client.batch_execute("rollback").await.expect("the end");
+        for key in [release(seq, 1), wrap(seq, 1)] {
+            let sql = format!("begin isolation level {isolation}; {key}");
+            assert_eq!(refusal(&client, &sql).await, "LG001", "{isolation}");
+            client.batch_execute("rollback").await.expect("the end");
+            client.batch_execute(&release(seq, 1)).await.expect("in read committed it may");
+        }
     }
 }
 

@@ -140,11 +140,15 @@ async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
         .database
         .execute(
             "drop schema audit cascade; create schema audit authorization loginetl_owner;
+             alter table vault.rotation drop constraint rotation_pkey;
              drop view vault.keys, vault.census, ingest.quarantine_summary, vault.wrap_holders, vault.fence_holders, ingest.bodies_by_key;
              drop function vault.check_key_move, vault.check_watermark cascade;
              drop function vault.replace_active, vault.start_rotation, vault.is_unused, vault.finish_rotation, vault.destroy_key,
                  vault.replace_wrap;
-             drop function vault.request_unmask, vault.open_request, vault.release_key, vault.record_outcome;
+             drop function vault.request_unmask, vault.open_request, vault.release_key, vault.record_outcome,
+                 vault.blind_spots, vault.count_rows, vault.require_sight, vault.is_closed, vault.check_release, vault.released_wrap,
+                 vault.withdraw_request, vault.remember_rows, vault.are_rows_as_remembered, vault.summarise_rows,
+                 ingest.count_written;
              delete from vault.schema_version where version > 1",
         )
         .await;

@@ -75,10 +75,14 @@ async fn a_database_that_lets_nobody_in_is_waited_for() {
 async fn a_failover_to_a_server_that_only_reads_is_waited_for() {
     let (it, loader) = at_work().await;
     let database = &it.world.database;
-    database.alter("set default_transaction_read_only = on").await;
+    // A default has no say; the server itself says no, as a standby does.
+    let only_reads = "create function only_reads() returns trigger language plpgsql as $$
+        begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode = '25006'; end $$;
+        create trigger only_reads before insert on user_logins for each row execute function only_reads()";
+    database.execute(only_reads).await;
     database.cut().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    database.alter("reset default_transaction_read_only").await;
+    database.execute("drop function only_reads cascade").await;
     database.cut().await;
     resumes(&it).await;
     all_is_loaded(it, loader, "SQLSTATE 25006").await;

@@ -81,7 +81,7 @@ async fn a_rotation_outlives_lost_connections_and_a_full_disk() {
         .execute(
             "create function public.full_disk() returns trigger language plpgsql as
                  $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
-             create trigger full_disk before update on vault.rotation for each row execute function public.full_disk()",
+             create trigger full_disk before update on user_logins for each row execute function public.full_disk()",
         )
         .await;
     let mut command = world.command(&["rotate-keys", "--duty", "20%", "--format", "json"]);
@@ -89,7 +89,7 @@ async fn a_rotation_outlives_lost_connections_and_a_full_disk() {
     eventually("it has begun", async || world.database.count("select from vault.rotation").await == 2).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(is_whole(&world).await);
-    world.database.execute("drop trigger full_disk on vault.rotation").await;
+    world.database.execute("drop trigger full_disk on user_logins").await;
     for _ in 0..3 {
         let theirs = format!("with theirs as materialized (select pid from pg_stat_activity where usename = '{}')", rotator.user);
         world.database.execute(&format!("{theirs} select pg_terminate_backend(pid) from theirs")).await;

@@ -15,7 +15,8 @@ use crate::error::{Error, Exit};
 use crate::output;
 
 pub(super) async fn run(args: &ExportArgs, target: &Target) -> Result<Exit, Error> {
-    let reader = connect(target).await?.audit_reader().await?;
+    let session = connect(target).await?;
+    let reader = session.audit_reader().await?;
     if args.out.as_os_str() == "-" {
         while let page @ [_, ..] = reader.next().await?.as_slice() {
             page.iter().try_for_each(output::json)?;
@@ -27,7 +28,7 @@ pub(super) async fn run(args: &ExportArgs, target: &Target) -> Result<Exit, Erro
     Ok(Exit::Done)
 }
 
-async fn to_file(reader: &AuditReader, path: &Path) -> Result<u64, Error> {
+async fn to_file(reader: &AuditReader<'_>, path: &Path) -> Result<u64, Error> {
     let failed = |error: std::io::Error| {
         let problem = match error.kind() {
             std::io::ErrorKind::AlreadyExists => "is there already".to_owned(),

@@ -5,7 +5,7 @@ mod list;
 mod verify;
 
 use crate::cli::{AuditCommand, Global};
-use crate::db::{Session, Target};
+use crate::db::{Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::settings::Environment;
 
@@ -23,6 +23,6 @@ pub async fn run(command: AuditCommand, global: Global, environment: &Environmen
 
 async fn connect(target: &Target) -> Result<Session, Error> {
     let session = target.connect().await?;
-    session.check_schema_version().await?;
+    super::ready(&session, Work::Show).await?;
     Ok(session)
 }

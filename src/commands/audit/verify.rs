@@ -52,7 +52,8 @@ fn read_keys(path: &Path) -> Result<Vec<VerifyingKey>, Error> {
 }
 
 async fn online(mut verifier: Verifier<'_>, target: &Target) -> Result<Report, Error> {
-    let reader = connect(target).await?.audit_reader().await?;
+    let session = connect(target).await?;
+    let reader = session.audit_reader().await?;
     while let page @ [_, ..] = reader.next().await?.as_slice() {
         verifier.take(page);
     }

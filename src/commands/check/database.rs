@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Findings;
-use crate::db::{Login, Session, Target};
+use crate::db::{Deviation, Login, Remedy, RowChange, Session, Target, Work};
 
 /// Clocks that differ by more spoil AWS signatures, and the days of rows.
 const MAX_SKEW_SECONDS: i64 = 30;
@@ -16,9 +16,12 @@ pub(super) async fn check(target: &Target, findings: &mut Findings) -> Option<(S
     let login = findings.take("database", session.login().await)?;
     findings.ok("database", format!("reached as {}", login.name));
     roles(&login, findings);
+    not_inherited(&session, findings).await;
+    settings(&session, findings).await;
     findings.take("schema", session.check_schema_version().await)?;
     findings.ok("schema", "of this program's version");
-    privileges(&session, findings).await;
+    structure(&session, findings).await;
+    sight(&session, &login, findings).await;
     clock(&session, findings).await;
     if login.is("loginetl_rotator") {
         sizes(&session, findings).await;
@@ -53,17 +56,92 @@ fn roles(login: &Login, findings: &mut Findings) {
     }
 }
 
-async fn privileges(session: &Session, findings: &mut Findings) {
-    let Some((excess, missing)) = findings.take("privileges", session.privileges().await) else { return };
+async fn not_inherited(session: &Session, findings: &mut Findings) {
+    let Some(groups) = findings.take("login", session.groups_not_inherited().await) else { return };
+    if !groups.is_empty() {
+        findings.warn(
+            "login",
+            format!("does not inherit the rights of {}", groups.join(", ")),
+            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL 16 or newer)",
+        );
+    }
+}
+
+/// What stands there, compared with what must.
+async fn structure(session: &Session, findings: &mut Findings) {
+    let Some(deviations) = findings.take("structure", session.deviations().await) else { return };
+    let (rights, structure): (Vec<_>, Vec<_>) = deviations.into_iter().partition(|deviation| deviation.is_privilege);
+    if structure.is_empty() {
+        findings.ok("structure", "tables, indexes, constraints, triggers, functions and owners are as init makes them");
+    }
+    for Deviation { what, remedy, .. } in structure {
+        findings.warn("structure", what, remedy_text(&remedy));
+    }
+    privileges(session, rights, findings).await;
+}
+
+fn remedy_text(remedy: &Remedy) -> &'static str {
+    if let Remedy::Person(what) = remedy { what } else { "run: loginetl init, which repairs it" }
+}
+
+async fn privileges(session: &Session, rights: Vec<Deviation>, findings: &mut Findings) {
+    let Some(odd) = findings.take("privileges", session.odd_groups().await) else { return };
+    let (mut missing, mut excess) = (Vec::new(), odd);
+    for right in &rights {
+        match right.what.strip_prefix("missing: ") {
+            Some(grant) => missing.push(grant),
+            None => excess.push(right.what.trim_start_matches("beyond what init grants: ").to_owned()),
+        }
+    }
     if excess.is_empty() && missing.is_empty() {
         findings.ok("privileges", "each group has what init granted, and nobody has more");
     }
     if !excess.is_empty() {
-        findings.warn("privileges", format!("in excess: {}", excess.join("; ")), "REVOKE them, unless you know who needs them");
+        let remedy = "run: loginetl init, which revokes it from loginetl's groups; REVOKE the rest, unless you know who needs it";
+        findings.warn("privileges", format!("in excess: {}", excess.join("; ")), remedy);
     }
     if !missing.is_empty() {
-        findings.warn("privileges", format!("missing: {}", missing.join("; ")), "GRANT them again");
+        findings.warn("privileges", format!("missing: {}", missing.join("; ")), "run: loginetl init, which grants it again");
     }
+}
+
+/// What hides rows from this login's work, or from the owner of the functions that count.
+async fn sight(session: &Session, login: &Login, findings: &mut Findings) {
+    let mut spots = Vec::new();
+    let works = [("loginetl_loader", Work::Load), ("loginetl_unmasker", Work::Unmask), ("loginetl_rotator", Work::Rotate)];
+    for (_, work) in works.into_iter().filter(|(group, _)| login.is(group)) {
+        let Some(found) = findings.take("sight", session.blind_spots(None, work).await) else { return };
+        spots.extend(found);
+    }
+    let Some(found) = findings.take("sight", session.blind_spots(Some("loginetl_owner"), Work::Count).await) else { return };
+    spots.extend(found);
+    spots.sort();
+    spots.dedup();
+    if spots.is_empty() {
+        findings.ok("sight", "nothing hides rows or swallows what is written");
+    }
+    for spot in spots {
+        findings.warn("sight", spot, "loginetl init makes the policies that are needed; drop or disable anything else");
+    }
+    for (change, name) in [(RowChange::Insert, "INSERT"), (RowChange::Update, "UPDATE")] {
+        let Some(triggers) = findings.take("triggers", session.row_triggers(change).await) else { return };
+        if !triggers.is_empty() {
+            findings.note(
+                "triggers",
+                format!("on {name}: {}", triggers.join("; ")),
+                "they run with the rights of loginetl's logins; what they do to its rows is looked at, and undone if it is not the rows",
+            );
+        }
+    }
+}
+
+/// What somebody has set for this login, database or server.
+async fn settings(session: &Session, findings: &mut Findings) {
+    let Some(set) = findings.take("settings", session.foreign_settings().await) else { return };
+    if set.is_empty() {
+        return findings.ok("settings", "the defaults that matter are PostgreSQL's own");
+    }
+    findings.note("settings", set.join("; "), "they have no say in loginetl's transactions; a standby takes no changes");
 }
 
 async fn clock(session: &Session, findings: &mut Findings) {
@@ -98,10 +176,6 @@ async fn sizes(session: &Session, findings: &mut Findings) {
 }
 
 async fn audit(session: &Session, findings: &mut Findings) {
-    let Some(idle) = findings.take("audit log", session.idle_triggers().await) else { return };
-    if !idle.is_empty() {
-        findings.warn("audit log", idle.join("; "), "enable it: ALTER TABLE … ENABLE TRIGGER …; then run: loginetl audit verify");
-    }
     let (head, last_signed) = match session.audit_state().await {
         Ok(state) => state,
         Err(error) => return findings.failed("audit log", &error.into()),

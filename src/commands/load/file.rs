@@ -2,7 +2,7 @@
 //!
 //! Invariant: a chunk whose id is in the ledger changes nothing, so that an interrupted file is simply loaded again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::record::{End, Origin, record_run};
 use super::tally::{Summary, Tally};
 use super::write::connected;
 use super::{Format, LoadArgs, flags};
-use crate::db::{DbError, Fenced, Session, SqlKind, Target};
+use crate::db::{DbError, Entrance, Fenced, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{
@@ -65,7 +65,11 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     let Some(opened) = unless_stopped(&stop, move || ChunkReader::open(&named)).await? else { return Ok(Exit::Temporary) };
     let reader = opened.map_err(|e| file_error(path, &e))?;
     let kms = Kms::new(&aws::configuration().await?);
-    let opened = stop.run_until_cancelled(Vault::open(target.clone(), kms)).await;
+    let opened = stop.run_until_cancelled(async {
+        super::is_ready(&target, &args).await?;
+        Ok::<_, Error>(Vault::open(target.clone(), kms).await?)
+    });
+    let opened = opened.await;
     let Some(vault) = opened.transpose()? else { return Ok(Exit::Temporary) };
     if args.dry_run {
         return super::dry_run::file(path, reader, &args, &vault, &stop).await;
@@ -263,10 +267,10 @@ impl ChunkWriter {
         let mut lines = self.run.mask(chunk, masker)?;
         let session = connected(&mut self.session, &self.run.target).await?;
         let fenced = session.fenced().await?;
-        if !fenced.claim_chunk(chunk.id).await? {
+        let Some(entrance) = fenced.claim_chunk(chunk.id).await? else {
             self.run.tally.committed(lines.len(), 0, 0);
             return Ok(Step::Committed);
-        }
+        };
         let plan = fenced.plan().await?;
         if plan != keyring.plan() {
             let Ok(current) = Masker::new(plan, keyring.as_ref()) else {
@@ -282,32 +286,47 @@ impl ChunkWriter {
             *masker = current;
         }
         if copying == Copying::RowByRow {
-            refuse(&fenced, chunk, &mut lines, masker).await?;
+            refuse(&fenced, chunk, &mut lines, masker, entrance).await?;
         }
-        let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying).await?;
+        let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying, entrance).await?;
         fenced.commit().await?;
         self.run.tally.committed(lines.len(), loaded, quarantined);
         Ok(Step::Committed)
     }
 }
 
-/// Copies what the database takes, and seals what it refuses.
-async fn refuse(fenced: &Fenced<'_>, chunk: &Chunk, lines: &mut [Line], masker: &Masker) -> Result<(), Error> {
+/// Inserts what the database takes, and seals what it refuses.
+async fn refuse(
+    fenced: &Fenced<'_>,
+    chunk: &Chunk,
+    lines: &mut [Line],
+    masker: &Masker,
+    entrance: Entrance,
+) -> Result<(), Error> {
     let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();
     let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
-    for refused in fenced.copy_logins_one_by_one(&logins).await? {
+    for refused in fenced.insert_logins_one_by_one(&logins, entrance).await? {
         let (message_id, body) = chunk.event(places[refused]);
         lines[places[refused]].outcome = refused_by_database(masker, &body, message_id)?;
     }
     Ok(())
 }
 
-async fn insert(run: &FileRun, fenced: &Fenced<'_>, lines: &[Line], copying: Copying) -> Result<(u64, u64), DbError> {
-    let loaded = match copying {
-        Copying::Whole => fenced.copy_logins(lines.iter().filter_map(login)).await?,
-        Copying::RowByRow => lines.iter().filter_map(login).count() as u64,
-    };
+/// Rows and quarantine of a chunk; how many of each came to stand there.
+async fn insert(
+    run: &FileRun,
+    fenced: &Fenced<'_>,
+    lines: &[Line],
+    copying: Copying,
+    entrance: Entrance,
+) -> Result<(u64, u64), DbError> {
+    let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
+    if copying == Copying::Whole {
+        fenced.insert_logins(&logins, entrance).await?;
+    }
+    fenced.compare_logins(&logins, entrance).await?;
     let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(line)).collect();
+    let loaded = logins.len() as u64;
     if rejected.is_empty() {
         return Ok((loaded, 0));
     }
@@ -378,5 +397,6 @@ fn report(run: &FileRun, format: Format) -> Result<(), Error> {
 
 /// An error that names the file.
 pub(super) fn file_error(path: &Path, error: &ChunkError) -> Error {
-    Error::File { path: PathBuf::from(path).display().to_string(), problem: error.to_string() }
+    let (path, problem) = (path.display().to_string(), error.to_string());
+    if matches!(error, ChunkError::Changed) { Error::FileChanged { path, problem } } else { Error::File { path, problem } }
 }

@@ -42,6 +42,7 @@ use self::run::{Options, Run};
 use self::tally::{Summary, Tally};
 use self::write::Writer;
 use crate::cli::{Format, Global, LoadArgs};
+use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{Body, Envelope, Outcome};
@@ -87,6 +88,7 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
     let opened = stop.run_until_cancelled(async {
         queue.depth().await?;
+        is_ready(&target, &args).await?;
         Ok::<_, Error>(Vault::open(target.clone(), Kms::new(&config)).await?)
     });
     let Some(vault) = opened.await.transpose()? else {
@@ -103,6 +105,16 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     tracing::info!(drain = args.drain, receivers = args.receivers, "loading from the queue");
     receive_write_delete(&run).await;
     finish(&run, &origin, args.format).await
+}
+
+/// Whether rows that are loaded here will stand here, before anything is received.
+async fn is_ready(target: &Target, args: &LoadArgs) -> Result<(), Error> {
+    let ready = commands::ready(&target.connect().await?, Work::Load).await;
+    // Whoever reads the summary finds one, and that nothing was loaded.
+    if ready.is_err() && args.format == Format::Json && !args.dry_run {
+        output::json(&Tally::default().summary())?;
+    }
+    ready
 }
 
 /// The pipeline, from the first poll to the last delete.

@@ -95,7 +95,9 @@ impl Fleet {
             let messages = match answer {
                 Ok(messages) => messages,
                 Err(error) => {
-                    self.run.health.note(Service::Queue, !matches!(error, Error::Aws(_)));
+                    if matches!(error, Error::Aws(_)) {
+                        self.run.health.note(Service::Queue, false);
+                    }
                     patience.bear(error, &self.run.stop).await?;
                     continue;
                 }

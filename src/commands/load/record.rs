@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::tally::Summary;
+use crate::commands;
 use crate::db::{DbError, Target};
 use crate::error::Error;
 
@@ -57,7 +58,7 @@ pub async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summ
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
     let write = async { target.connect().await?.record("load.run", &text).await };
     let mute = |_| DbError::Lost { action: "recording the run" };
-    let limit = if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST };
+    let limit = commands::at_most(if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST });
     tokio::time::timeout(limit, write).await.map_err(mute).flatten()?;
     Ok(())
 }

@@ -21,6 +21,7 @@ use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind, Target};
 use crate::error::Error;
 use crate::login::{AppVersionEncoding, Masker, Outcome, Reason};
 use crate::queue::Receipt;
+use crate::vault::Keyring;
 
 const BATCH_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(200);
@@ -32,6 +33,8 @@ enum Step {
     Committed,
     Again,
     Halve,
+    /// A key has to be learnt first, with no transaction open.
+    Learn(Arc<Keyring>),
 }
 
 /// One writer with its own connection.
@@ -86,7 +89,7 @@ impl Writer {
             let step = deadline.run_until_cancelled(self.write_part(&mut part, &mut patience)).await;
             match step.unwrap_or(Err(DbError::Lost { action: "writing the last batches" }.into())) {
                 Ok(Step::Committed) => self.hand_on(part).await,
-                Ok(Step::Again) => parts.push(part),
+                Ok(Step::Again | Step::Learn(_)) => parts.push(part),
                 Ok(Step::Halve) => {
                     let right = part.split_off(part.len() / 2);
                     parts.extend([right, part]);
@@ -105,6 +108,11 @@ impl Writer {
         let mute = |_| Error::from(DbError::Lost { action: "writing a batch" });
         let started = Instant::now();
         let error = match tokio::time::timeout(LONGEST_WRITE, self.try_write(part)).await.map_err(mute).flatten() {
+            // Outside of the time that the database has: KMS unwraps it.
+            Ok(Step::Learn(known)) => match self.run.vault.refresh(&known).await {
+                Ok(_) => return Ok(Step::Again),
+                Err(error) => error.into(),
+            },
             Ok(step) => {
                 self.run.health.note(Service::Database, true);
                 if matches!(step, Step::Committed) {
@@ -127,7 +135,9 @@ impl Writer {
                 // Whatever it was: days may have gone, and the server may be another one after a failover.
                 self.days.clear();
                 self.session = None;
-                self.run.health.note(Service::Database, !matches!(error, Error::Db(_)));
+                if matches!(error, Error::Db(_)) {
+                    self.run.health.note(Service::Database, false);
+                }
                 patience.bear(error, &self.run.stop).await?;
                 Ok(Step::Again)
             }
@@ -143,12 +153,7 @@ impl Writer {
         let mut answer = fenced.insert_batch(&distinct(batch)).await?;
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
-            let Ok(masker) = Masker::new(plan, keyring.as_ref()) else {
-                // No transaction is open while KMS unwraps.
-                drop(fenced);
-                self.run.vault.refresh(&keyring).await?;
-                return Ok(Step::Again);
-            };
+            let Ok(masker) = Masker::new(plan, keyring.as_ref()) else { return Ok(Step::Learn(keyring)) };
             remask(batch, &masker, self.run.options.app_version)?;
             answer = fenced.insert_batch(&distinct(batch)).await?;
             self.run.vault.adopt(plan);
@@ -206,9 +211,9 @@ impl Writer {
     }
 }
 
-/// A connection that works, as far as one can know.
+/// The session of a worker; it makes its connection anew where that is lost.
 pub(super) async fn connected<'a>(slot: &'a mut Option<Session>, target: &Target) -> Result<&'a mut Session, DbError> {
-    let session = match slot.take().filter(|session| !session.is_lost()) {
+    let session = match slot.take() {
         Some(session) => session,
         None => target.connect().await?,
     };

@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use patience::Patience;
 
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
-use crate::db::{LastSteps, Session, SqlKind, Target};
+use crate::db::{LastSteps, Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
 use crate::token::{KeyId, Purpose};
-use crate::vault::{KmsKeys, Signer, SweepKeys, VaultError, pending_key, record_all};
+use crate::vault::{KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all};
 use crate::{aws, output};
 
 /// Finishes the rotation that is under way, or starts and finishes one.
@@ -30,10 +30,12 @@ use crate::{aws, output};
 pub async fn run(args: RotateArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "rotate-keys")?;
     let session = target.connect().await?;
-    session.check_schema_version().await?;
     if args.dry_run {
+        super::ready(&session, Work::Count).await?;
         return dry_run::run(&session, args.format).await;
     }
+    super::ready(&session, Work::Rotate).await?;
+    let begun = session.clock().await?;
     let stop = super::stop_on_signal("stopping after this step; run it again to go on")?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
@@ -42,7 +44,7 @@ pub async fn run(args: RotateArgs, global: Global, environment: &Environment) ->
     let RotateArgs { duty, step_rows, .. } = args;
     let mut rotation =
         Rotating { target, session, kms, signer, duty, step_rows, stop, done: Done::default(), last_steps: LastSteps::default() };
-    let is_under_way = rotation.seals_what_was_left().await? || rotation.session.has_rotated_since_connecting().await?;
+    let is_under_way = rotation.seals_what_was_left().await? || rotation.session.has_rotated_since(begun).await?;
     if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
@@ -116,7 +118,7 @@ impl Rotating {
         for purpose in purposes {
             match pending_key(session, kms, *purpose, &keys).await {
                 // Another process made one at the same time, and has started with it already.
-                Err(VaultError::Db(error)) if error.sql_kind() == Some(SqlKind::Data) => return Ok(false),
+                Err(VaultError::Db(error)) if error.is_duplicate_of(ONE_PENDING_KEY) => return Ok(false),
                 made => made?,
             };
         }
@@ -160,7 +162,7 @@ impl Rotating {
         });
         let finished = self.session.finish_rotation(&details.to_string()).await?;
         if let Some(head) = &finished.head {
-            self.signer.sign_patiently(&mut self.session, &self.target, head).await?;
+            self.signer.sign_patiently(&self.session, head).await?;
         }
         Ok(finished.left_over)
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::ahead::{Ahead, Prepared};
 use super::patience::Patience;
 use super::{NotOpened, Rotating};
-use crate::db::{LastSteps, Rotation, Step, Value};
+use crate::db::{LastSteps, Look, Move, Rotation, RowChange, Step, Value};
 use crate::error::Error;
 use crate::output::{self, Progress};
 use crate::token::KeyId;
@@ -50,11 +50,6 @@ impl Rotating {
                 Err(error) => {
                     ahead.forget();
                     patience.bear(error).await?;
-                    if self.session.is_lost()
-                        && let Ok(session) = self.target.connect().await
-                    {
-                        self.session = session;
-                    }
                 }
             }
         }
@@ -69,9 +64,6 @@ impl Rotating {
                 Err(error) if error.is_temporary() && !self.stop.is_cancelled() => {
                     tracing::warn!(%error, "waiting for the database");
                     tokio::time::sleep(Duration::from_secs(1)).await;
-                    if let Ok(session) = self.target.connect().await {
-                        self.session = session;
-                    }
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -87,6 +79,8 @@ impl Rotating {
         loop {
             match self.move_range(&ahead.keys, rotation, &prepared).await {
                 Err(Error::Db(error)) if error.is_fence_taken() => patience.wait_for_the_fence(&self.session).await?,
+                // Somebody's trigger may have raised it: then it is named.
+                Err(Error::Db(error)) => return Err(self.session.with_suspects(error, RowChange::Update).await.into()),
                 other => break other?,
             }
         }
@@ -99,26 +93,27 @@ impl Rotating {
 
     async fn move_range(&mut self, keys: &SweepKeys, rotation: Rotation, prepared: &Prepared) -> Result<(), Error> {
         let Prepared { next, moves, stuck, seen } = prepared;
-        let step = self.session.begin_step(rotation, *next).await?;
-        let mut moved = step.move_placed(moves).await?;
-        let mut stuck = stuck.clone();
-        let mut is_whole = moved == moves.len() as u64;
-        if let Some(seen) = seen {
-            is_whole &= step.only_own_since(seen, &mut self.last_steps).await?;
-        }
-        // What loaders have added since, and what was cut off by the limit; and what does not open.
-        if !is_whole || seen.is_none() {
-            let (mut converter, mut added) = (Converter::new(keys, &rotation)?, Converted::default());
-            step.left().await?.into_iter().for_each(|value| converter.convert(value, &mut added));
-            let (moves, left) = added.into_parts();
-            if !moves.is_empty() {
-                moved += step.move_values(&moves).await?;
+        let mut step = self.session.begin_step(rotation, *next).await?;
+        let Look { only_own, has_triggers } = step.look(seen.as_ref(), &mut self.last_steps).await?;
+        let mut outcome = Moved { rows: 0, stuck: stuck.clone() };
+        if has_triggers {
+            outcome = move_watched(&step, keys, &rotation).await?;
+        } else {
+            outcome.rows = step.move_placed(moves).await?;
+            // What loaders have added since, what was cut off by the limit, what lies elsewhere by now; what does not open.
+            if outcome.rows != moves.len() as u64 || !only_own {
+                let (more, left) = convert(keys, &rotation, step.left().await?)?;
+                if !more.is_empty() {
+                    outcome.rows += step.move_values(&more).await?;
+                    require_none_left(&step, keys, &rotation).await?;
+                }
+                outcome.stuck = left;
             }
-            stuck = left;
         }
+        step.require_sight().await?;
         if step.commit().await? {
-            self.done.rows_moved += moved;
-            self.note_stuck(rotation, stuck);
+            self.done.rows_moved += outcome.rows;
+            self.note_stuck(rotation, outcome.stuck);
         }
         Ok(())
     }
@@ -135,6 +130,43 @@ impl Rotating {
         let pause = worked * (100 - self.duty) / self.duty;
         self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
+}
+
+/// What a step has done.
+struct Moved {
+    rows: u64,
+    stuck: Vec<Value>,
+}
+
+/// A range on whose rows triggers of others run: all of it is looked up under the fence, and compared with what was there
+/// when they have run.
+async fn move_watched(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) -> Result<Moved, Error> {
+    let (moves, stuck) = convert(keys, rotation, step.left().await?)?;
+    step.remember(&moves).await?;
+    let rows = if moves.is_empty() { 0 } else { step.move_values(&moves).await? };
+    step.run_deferred_triggers().await?;
+    if !step.are_as_remembered(&moves).await? {
+        let what = format!("{rows} rows were given a new token, and are fewer or others now");
+        return Err(step.swallowed(what).await?.into());
+    }
+    require_none_left(step, keys, rotation).await?;
+    Ok(Moved { rows, stuck })
+}
+
+/// Rows that were deleted meanwhile are explained by looking again. Rows that are there, under a token that opens, are not.
+async fn require_none_left(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) -> Result<(), Error> {
+    let (still, _) = convert(keys, rotation, step.left().await?)?;
+    if still.is_empty() {
+        return Ok(());
+    }
+    Err(step.swallowed(format!("{} values keep their old token", still.len())).await?.into())
+}
+
+/// What becomes of values that are under another key than the new one: those that open are moved, the others stay.
+fn convert(keys: &SweepKeys, rotation: &Rotation, values: Vec<Value>) -> Result<(Vec<Move>, Vec<Value>), Error> {
+    let (mut converter, mut converted) = (Converter::new(keys, rotation)?, Converted::default());
+    values.into_iter().for_each(|value| converter.convert(value, &mut converted));
+    Ok(converted.into_parts())
 }
 
 /// The progress line of a sweep.

@@ -7,6 +7,7 @@ mod answer;
 mod print;
 mod search;
 mod selector;
+mod withdraw;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use selector::{Asked, Selector};
 
 use crate::audit::{Head, Listed, Reason};
 use crate::cli::{Global, UnmaskArgs};
-use crate::db::{DbError, Target};
+use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
@@ -27,8 +28,10 @@ use crate::token::KeyId;
 use crate::vault::{Decision, Gate, Granted, Receipt, Signer};
 use crate::{aws, output};
 
-/// Signals wait for the outcome no longer than this.
+/// The outcome is waited for no longer than this.
 const LONGEST_CONCLUSION: Duration = Duration::from_secs(90);
+/// The same after a signal: the process ends within 25 s.
+const LONGEST_AFTER_SIGNAL: Duration = Duration::from_secs(22);
 
 /// Recovers values and prints them.
 ///
@@ -36,6 +39,9 @@ const LONGEST_CONCLUSION: Duration = Duration::from_secs(90);
 /// When the flags or the reason are wrong, this login may not, or database or KMS cannot be used. Then nothing is shown.
 pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "unmask")?;
+    if let Some(request) = args.withdraw {
+        return withdraw::run(request, &args, &target, environment).await;
+    }
     let asked = Asked::of(&args).await?;
     let (reason, ticket) = reasons(&args, asked.value.as_ref().map(|value| value.as_str()))?;
     let kms = Kms::new(&aws::configuration().await?);
@@ -59,9 +65,9 @@ pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) ->
         }
         Recovery::Opened(granted, answers) => (granted, answers),
     };
-    let outcome = json(&Outcome::of(&answers))?;
-    let mute = |_| DbError::Lost { action: "recording the outcome" };
-    let receipt = tokio::time::timeout(LONGEST_CONCLUSION, granted.conclude(&outcome)).await.map_err(mute)??;
+    let (outcome, request) = (json(&Outcome::of(&answers))?, granted.request());
+    let concluded = interrupt.outlast(granted.conclude(&outcome)).await;
+    let receipt = concluded.ok_or(Error::OutcomeUnknown { request })??;
     print::print(&answers, args.format, &receipt)?;
     Ok(finish(&answers, &receipt))
 }
@@ -81,22 +87,29 @@ async fn recover(
     signer: Signer,
 ) -> Result<Recovery, Error> {
     let session = target.connect().await?;
-    session.check_schema_version().await?;
+    super::ready(&session, Work::Write).await?;
     let (login, may) = session.who_unmasks().await?;
     if args.require_user.as_ref().is_some_and(|required| *required != login) {
         return Err(Error::OtherLogin { login });
     }
     let is_find = selectors.iter().any(|selector| matches!(selector, Selector::Find(_)));
     // Who may not does not look either; the refusal is the database's, and on record.
-    let search = if may { Some(Search::of(&session, selectors).await?) } else { None };
+    let search = if may {
+        session.ready(Work::Unmask).await?;
+        Some(Search::of(&session, selectors).await?)
+    } else {
+        None
+    };
     let keys: Vec<KeyId> = search.as_ref().map_or_else(Vec::new, |search| search.keys.clone());
-    let gate = Gate { target, session, kms, signer };
+    let gate = Gate { session, kms, signer };
     let decision = gate.ask(if is_find { "find" } else { "unmask" }, &json(details)?, keys).await?;
     match (decision, search) {
         (Decision::Granted(granted), Some(search)) => {
             tracing::debug!(request = granted.request(), "request committed and signed");
+            let open = OpenRequest(Some(granted.request()));
             let mut keys = granted.release().await?;
             let answers = answer::open(search, &mut keys, granted.session()).await?;
+            open.goes_on();
             Ok(Recovery::Opened(granted, answers))
         }
         (Decision::Granted(_), None) => Err(Error::NotGranted),
@@ -124,10 +137,11 @@ struct Declared<'a> {
 
 /// Refuses a reason or ticket that could carry a value, before anything is written.
 fn reasons(args: &UnmaskArgs, asked: Option<&str>) -> Result<(Reason, Option<Reason>), Error> {
+    let given = args.reason.as_deref().unwrap_or_default();
     let checked =
         |what: &'static str, text: &str| Reason::checked(text, asked).map_err(|problem| Error::Reason { what, problem });
     let ticket = args.ticket.as_deref().map(|ticket| checked("ticket", ticket)).transpose()?;
-    Ok((checked("reason", &args.reason)?, ticket))
+    Ok((checked("reason", given)?, ticket))
 }
 
 fn named(selectors: &[Selector]) -> Listed {
@@ -153,6 +167,25 @@ fn tell(head: &Head) {
     output::note(&format!("audit head {head}"));
 }
 
+/// A request that stays open, unless it goes on to its outcome: whoever made it is told how to close it.
+struct OpenRequest(Option<i64>);
+
+impl OpenRequest {
+    fn goes_on(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        if let Some(seq) = self.0 {
+            output::note(&format!(
+                "request {seq} stays open in the audit log; if no key was released for it: loginetl unmask --withdraw {seq}"
+            ));
+        }
+    }
+}
+
 /// Ctrl-C and SIGTERM, while there still is a way back.
 struct Interrupt(Signal, Signal);
 
@@ -168,5 +201,18 @@ impl Interrupt {
             _ = self.0.recv() => Err(Error::Interrupted),
             _ = self.1.recv() => Err(Error::Interrupted),
         }
+    }
+
+    /// Waits for work from which there is no way back: a while, and a shorter one after a signal. Nothing, if it took longer.
+    async fn outlast<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            done = &mut work => return Some(done),
+            () = tokio::time::sleep(LONGEST_CONCLUSION) => return None,
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+        output::note("waiting for the outcome to be on record; without it nothing is shown");
+        tokio::time::timeout(LONGEST_AFTER_SIGNAL, work).await.ok()
     }
 }

@@ -32,8 +32,12 @@ struct Shown<'a> {
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
 pub fn print(answers: &[Answer], format: UnmaskFormat, receipt: &Receipt) -> Result<(), Error> {
-    let disclose = |value: &Value| Zeroizing::new(String::from_utf8_lossy(value.value.disclose(receipt)).into_owned());
-    let values: Vec<_> = answers.iter().map(|answer| answer.result.as_ref().ok().map(disclose)).collect();
+    let disclose = |value: &Value| {
+        let bytes = value.value.disclose(receipt)?;
+        Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()))
+    };
+    let values: Result<Vec<_>, _> = answers.iter().map(|answer| answer.result.as_ref().ok().map(disclose).transpose()).collect();
+    let values = values?;
     let shown = answers.iter().zip(&values).map(|(answer, value)| shown(answer, value.as_ref().map(|value| value.as_str())));
     match format {
         UnmaskFormat::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),

@@ -1,0 +1,77 @@
+-- The ledger's days, and what stands in the table after an insert.
+
+-- Makes the partition of a day. `create table … partition of` would lock out inserts and collide with itself;
+-- a table made apart and attached does neither, and one session at a time makes days.
+create or replace function ingest.ensure_day(wanted date) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off set default_tablespace = '' as $$
+declare
+    part text := 'ledger_' || to_char(wanted, 'YYYYMMDD');
+begin
+    if to_regclass('ingest.' || part) is not null and exists (select from ingest.days where day = wanted) then
+        return;
+    end if;
+    lock table ingest.days in exclusive mode;
+    if to_regclass('ingest.' || part) is not null and exists (select from ingest.days where day = wanted) then
+        return;
+    end if;
+    execute format('create table ingest.%I (like ingest.ledger including all)', part);
+    execute format('alter table ingest.ledger attach partition ingest.%I for values in (%L)', part, wanted);
+    insert into ingest.days (day) values (wanted) on conflict (day) do update set made_at = clock_timestamp();
+end
+$$;
+
+-- Drops days whose messages SQS can no longer deliver (it keeps them 14 days), and that were not made lately.
+-- Gives way when it would have to wait: the next run tries again.
+create or replace function ingest.drop_old_days() returns integer
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off set lock_timeout = '200ms' as $$
+declare
+    old date;
+    dropped integer := 0;
+begin
+    lock table ingest.days in exclusive mode;
+    for old in
+        select day from ingest.days
+        where day <> '1970-01-01' and day < (clock_timestamp() at time zone 'utc')::date - 16
+          and made_at < clock_timestamp() - interval '16 days'
+        order by day
+    loop
+        execute format('drop table if exists ingest.%I', 'ledger_' || to_char(old, 'YYYYMMDD'));
+        delete from ingest.days where day = old;
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+exception when lock_not_available then
+    return 0;
+end
+$$;
+
+-- How many of these rows stand in the table as they were sent, and were written by the caller's own transaction. Asked
+-- where somebody's triggers run on an insert. Nobody learns of a row that another transaction has written.
+create or replace function ingest.count_written(user_ids text[], device_types text[], masked_ips text[], masked_device_ids text[],
+                                                locales text[], app_versions int4[], create_dates date[],
+                                                ip_hashes uuid[], device_id_hashes uuid[]) returns bigint
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
+declare
+    -- Rows of a savepoint carry a later number than the transaction itself; both are in progress.
+    own bigint := pg_current_xact_id()::text::bigint;
+    there bigint;
+begin
+    select coalesce(sum(least(sent, written)), 0) into there
+    from (
+        select count(*) filter (where is_sent) as sent, count(*) filter (where not is_sent) as written
+        from (
+            select true, t.* from unnest(user_ids, device_types, masked_ips, masked_device_ids, locales, app_versions,
+                                         create_dates, ip_hashes, device_id_hashes) as t
+            union all
+            select false, l.user_id, l.device_type, l.masked_ip, l.masked_device_id, l.locale, l.app_version,
+                   l.create_date, l.ip_hash, l.device_id_hash
+            from public.user_logins l
+            where l.ip_hash = any(ip_hashes) and age(l.xmin) <= 0
+              and pg_xact_status((own - age(l.xmin))::text::xid8) = 'in progress'
+        ) as r (is_sent, user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash)
+        group by user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash
+    ) as rows;
+    perform vault.require_sight();
+    return there;
+end
+$$;

@@ -1,0 +1,68 @@
+-- What people and programs may see. Each has a barrier: a function of the caller's own is asked after the view's conditions.
+
+-- Which keys are in force, in one row: no row before the first keys.
+create or replace view vault.plan with (security_barrier) as
+    with active as (
+        select min(key_id) filter (where purpose = 'mask') as mask,
+               min(key_id) filter (where purpose = 'hash') as hash,
+               min(key_id) filter (where purpose = 'seal') as seal
+        from vault.data_keys
+        where state = 'active'
+    ), field as (
+        select f.name,
+               coalesce(r.from_key, a.mask)      as from_mask,
+               coalesce(r.from_hash_key, a.hash) as from_hash,
+               coalesce(r.to_key, a.mask)        as to_mask,
+               coalesce(r.to_hash_key, a.hash)   as to_hash,
+               coalesce(r.watermark, '00000000-0000-0000-0000-000000000000') as watermark
+        from active a
+        cross join (values ('ip'), ('device_id')) as f (name)
+        left join vault.rotation r on r.field = f.name and r.finished_at is null
+    )
+    select i.from_mask as ip_from_mask, i.from_hash as ip_from_hash,
+           i.to_mask   as ip_to_mask,   i.to_hash   as ip_to_hash,   i.watermark as ip_watermark,
+           d.from_mask as device_id_from_mask, d.from_hash as device_id_from_hash,
+           d.to_mask   as device_id_to_mask,   d.to_hash   as device_id_to_hash, d.watermark as device_id_watermark,
+           a.seal
+    from active a
+    join field i on i.name = 'ip'
+    join field d on d.name = 'device_id'
+    where a.mask is not null and a.hash is not null and a.seal is not null;
+
+-- What a loader may unwrap: the keys in force, and retired sealing keys for quarantine retry.
+create or replace view vault.ingest_keys with (security_barrier) as
+    select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped
+    from vault.data_keys k
+    join vault.wraps w on w.key_id = k.key_id and w.holder = 'ingest'
+    where k.state in ('active', 'retiring') or (k.purpose = 'seal' and k.state = 'retired');
+
+-- The data keys without their wraps.
+create or replace view vault.keys with (security_barrier) as
+    select key_id, purpose, state, created_at, activated_at, retired_at, destroyed_at from vault.data_keys;
+
+create or replace view ingest.quarantine_summary with (security_barrier) as
+    select reason, count(*) as message_count, min(quarantined_at) as oldest_at from ingest.quarantine group by reason;
+
+create or replace view audit.state with (security_barrier) as
+    select h.seq, h.hash, (select max(s.seq) from audit.signatures s) as last_signed from audit.head h;
+
+create or replace view audit.created_keys with (security_barrier) as
+    select record::jsonb ->> 'key_id' as key_id, record::jsonb ->> 'check_value' as check_value
+    from audit.log where kind = 'key.create';
+
+-- Keys with the KMS keys of their wraps.
+create or replace view vault.wrap_holders with (security_barrier) as
+    select key_id, holder, kms_key_arn, created_at from vault.wraps;
+
+create or replace view ingest.bodies_by_key with (security_barrier) as
+    select seal_key_id as key_id, count(*) as body_count from ingest.quarantine group by 1;
+
+-- Who holds the fence, or waits for it: loaders hold it for a batch, a rotation for a step.
+create or replace view vault.fence_holders with (security_barrier) as
+    select l.pid, l.mode, l.granted, a.usename::text as login, a.application_name, a.client_addr, a.xact_start
+    from pg_locks l join pg_stat_activity a using (pid)
+    where l.relation = 'vault.fence'::regclass;
+
+-- Rows per field and key id; no key where a row has no hash. The table is named by the function, when it is called.
+create or replace view vault.census with (security_barrier) as
+    select field, key_id, row_count from vault.count_rows();

@@ -1,0 +1,329 @@
+//! What must be there, in one list: sql/expected.txt, the functions of sql/functions/, and what follows from the table as
+//! it is (policies, sequences behind defaults, publications). `init` makes it so and `check` compares.
+//!
+//! Invariant: a deviation names its object and carries the statement that ends it, or says that only a person can.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use super::facts::{FACTS, GRANTS, IN_PUBLICATION, LOST_BY_OWNER, POLICIES, RLS_IS_ON, SEQUENCES};
+use super::session::{Mode, Transaction};
+use super::{DbError, Session};
+
+/// The functions, triggers and views, in the order in which they are made.
+pub(super) const FUNCTIONS: [&str; 6] = [
+    include_str!("../../sql/functions/sight.sql"),
+    include_str!("../../sql/functions/ingest.sql"),
+    include_str!("../../sql/functions/audit.sql"),
+    include_str!("../../sql/functions/keys.sql"),
+    include_str!("../../sql/functions/gate.sql"),
+    include_str!("../../sql/functions/views.sql"),
+];
+
+const EXPECTED: &str = include_str!("../../sql/expected.txt");
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// What is wrong with which object.
+    pub what: String,
+    /// Whether it is about who may do what.
+    pub is_privilege: bool,
+    /// What ends it.
+    pub remedy: Remedy,
+}
+
+/// What ends a deviation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// A statement that `init` runs.
+    Statement(String),
+    /// `init` runs the files of functions again.
+    Functions,
+    /// Only a person can decide: what to do.
+    Person(&'static str),
+}
+
+/// Kind and object of each line of the list, and what stands behind it.
+static LISTED: LazyLock<(BTreeMap<&str, &str>, BTreeSet<String>)> = LazyLock::new(|| {
+    let lines = EXPECTED.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (grants, facts): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("grant "));
+    let grants = grants.into_iter().filter_map(|line| line.strip_prefix("grant ")).map(ToOwned::to_owned);
+    (facts.into_iter().filter_map(|line| line.split_once(" = ")).collect(), grants.collect())
+});
+
+impl Session {
+    /// What is not as it must be.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn deviations(&self) -> Result<Vec<Deviation>, DbError> {
+        let transaction = self.begin(Mode::Read, "", COMPARING).await?;
+        deviations(&transaction).await
+    }
+}
+
+const COMPARING: &str = "comparing the database with what must be there";
+
+pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+    let failed = |e| DbError::sql(COMPARING, &e);
+    let mut found = compare_facts(&read_facts(transaction).await?);
+    found.extend(compare_bodies(transaction).await?);
+    found.extend(compare_policies(transaction).await?);
+    for row in transaction.query_typed(IN_PUBLICATION, &[]).await.map_err(failed)? {
+        let publication: String = row.get(0);
+        found.push(Deviation {
+            what: format!(
+                "publication {publication} publishes updates of public.user_logins, which has no replica identity (REPLICA \
+                 IDENTITY FULL writes each old row into the WAL too)"
+            ),
+            is_privilege: false,
+            remedy: Remedy::Statement("alter table public.user_logins replica identity full".to_owned()),
+        });
+    }
+    found.extend(compare_grants(transaction).await?);
+    Ok(found)
+}
+
+async fn read_facts(transaction: &Transaction<'_>) -> Result<BTreeMap<String, String>, DbError> {
+    let rows = transaction.query_typed(FACTS, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+fn compare_facts(actual: &BTreeMap<String, String>) -> Vec<Deviation> {
+    let mut found = Vec::new();
+    for (fact, wanted) in &LISTED.0 {
+        let is = actual.get(*fact).map(String::as_str);
+        // What belongs to a relation that is gone comes back with it, or not at all.
+        if is != Some(*wanted) && !is_without_relation(fact, actual) {
+            let what = is.map_or_else(|| format!("{fact} is missing"), |is| format!("{fact} is {is}, not {wanted}"));
+            found.push(Deviation { what, is_privilege: false, remedy: remedy(fact, wanted, is) });
+        }
+    }
+    for (fact, is) in actual {
+        if !LISTED.0.contains_key(fact.as_str())
+            && let Some(remedy) = remedy_of_excess(fact)
+        {
+            let what = match parts(fact) {
+                ("owner", object) => format!("owner of {object} is {is}"),
+                _ => format!("{fact} is none of loginetl's: {is}"),
+            };
+            found.push(Deviation { what, is_privilege: false, remedy });
+        }
+    }
+    found
+}
+
+fn is_without_relation(fact: &str, actual: &BTreeMap<String, String>) -> bool {
+    let (kind, object) = parts(fact);
+    let depends = ["column", "default", "constraint", "trigger", "option", "identity"].contains(&kind);
+    depends && !actual.contains_key(&format!("relation {}", relation_of(object)))
+}
+
+fn parts(fact: &str) -> (&str, &str) {
+    fact.split_once(' ').unwrap_or((fact, ""))
+}
+
+/// `vault.keys.state` → `vault.keys`.
+fn relation_of(object: &str) -> &str {
+    object.rsplit_once('.').filter(|(relation, _)| relation.contains('.')).map_or(object, |(relation, _)| relation)
+}
+
+/// The statement that makes a fact of the list true.
+fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
+    let (kind, object) = parts(fact);
+    let (relation, name) = (relation_of(object), object.rsplit('.').next().unwrap_or_default());
+    let alter = |rest: String| Remedy::Statement(format!("alter table {relation} {rest}"));
+    match kind {
+        "relation" => match (wanted, is) {
+            ("table", Some("unlogged table")) => Remedy::Statement(format!("alter table {object} set logged")),
+            ("table", None) if object == "vault.fence" => Remedy::Statement("create table vault.fence ()".to_owned()),
+            ("sequence", None) => Remedy::Statement(format!(
+                "create sequence {object} as bigint minvalue 1 maxvalue 4294967295; \
+                 select setval('{object}', greatest(max(key_id), 1), max(key_id) is not null) from vault.data_keys"
+            )),
+            ("view", None) => Remedy::Functions,
+            _ => Remedy::Person("restore it from a backup"),
+        },
+        "column" => column_remedy(relation, name, wanted, is),
+        "default" => alter(format!("alter column {name} set default {wanted}")),
+        "constraint" => {
+            alter(format!("{}add constraint {name} {wanted}", is.map_or(String::new(), |_| format!("drop constraint {name}, "))))
+        }
+        "index" => Remedy::Statement(format!("{}{wanted}", is.map_or(String::new(), |_| format!("drop index {object}; ")))),
+        "trigger" if is.is_some_and(|is| is.ends_with(" (disabled)")) => alter(format!("enable trigger {name}")),
+        "option" => alter(format!("set ({name} = {wanted})")),
+        "identity" => alter("replica identity default".to_owned()),
+        "owner" => Remedy::Statement(owner_statement(object, wanted)),
+        _ => Remedy::Functions,
+    }
+}
+
+fn column_remedy(relation: &str, name: &str, wanted: &str, is: Option<&str>) -> Remedy {
+    let Some(is) = is else { return Remedy::Person("restore it from a backup") };
+    if relation == "public.user_logins" {
+        return Remedy::Person("run: loginetl init, which prints the statement for this table");
+    }
+    let type_of =
+        |text: &str| text.split(" not null").next().unwrap_or_default().split(" generated").next().unwrap_or_default().to_owned();
+    let mut changes = Vec::new();
+    let (wanted_type, is_type) = (type_of(wanted), type_of(is));
+    if wanted_type != is_type {
+        let bare = wanted_type.trim_end_matches(" external");
+        changes.push(format!("alter column {name} type {bare} using {name}::{bare}"));
+        if bare != wanted_type {
+            changes.push(format!("alter column {name} set storage external"));
+        }
+    }
+    match (wanted.contains(" not null"), is.contains(" not null")) {
+        (true, false) => changes.push(format!("alter column {name} set not null")),
+        (false, true) => changes.push(format!("alter column {name} drop not null")),
+        _ => {}
+    }
+    let mut after = String::new();
+    if wanted.contains(" generated") && !is.contains(" generated") {
+        changes.push(format!("alter column {name} add generated always as identity"));
+        after = format!(
+            "; select setval(pg_get_serial_sequence('{relation}', '{name}'), greatest(max({name}), 1), max({name}) is not null) \
+             from {relation}"
+        );
+    }
+    if changes.is_empty() {
+        return Remedy::Person("alter it by hand");
+    }
+    Remedy::Statement(format!("alter table {relation} {}{after}", changes.join(", ")))
+}
+
+/// What stands on loginetl's own tables and can be taken off without losing anything.
+fn remedy_of_excess(fact: &str) -> Option<Remedy> {
+    let (kind, object) = parts(fact);
+    let (relation, name) = (relation_of(object), object.rsplit('.').next().unwrap_or_default());
+    match kind {
+        "default" => Some(Remedy::Statement(format!("alter table {relation} alter column {name} drop default"))),
+        "constraint" => Some(Remedy::Statement(format!("alter table {relation} drop constraint \"{name}\""))),
+        "column" => Some(Remedy::Person("drop it, unless you know who needs it")),
+        "owner" => Some(Remedy::Statement(owner_statement(object, "loginetl_owner"))),
+        _ => None,
+    }
+}
+
+/// `function vault.f(bigint)` or `table vault.t` or `schema vault`.
+fn owner_statement(object: &str, owner: &str) -> String {
+    format!("alter {object} owner to {owner}")
+}
+
+/// Each function of the files, with the body that stands there.
+async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+    let statement = "\
+        select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
+        where n.nspname in ('vault', 'ingest', 'audit')";
+    let rows = transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (name, body): (String, String) = (row.get(0), row.get(1));
+        let is_ours = FUNCTIONS.iter().any(|file| file.contains(&format!("function {name}(")));
+        if is_ours && !FUNCTIONS.iter().any(|file| file.contains(&body)) {
+            let what = format!("function {name} has another body");
+            found.push(Deviation { what, is_privilege: false, remedy: Remedy::Functions });
+        }
+    }
+    Ok(found)
+}
+
+/// With row-level security on, each group needs a policy for what it does; analysts see what their own policies show.
+async fn compare_policies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+    const WANTED: [(&str, &str, &str); 3] = [
+        ("loginetl_insert", "a {loginetl_loader} - true", "for insert to loginetl_loader with check (true)"),
+        (
+            "loginetl_select",
+            "r {loginetl_owner,loginetl_rotator,loginetl_unmasker} true -",
+            "for select to loginetl_rotator, loginetl_unmasker, loginetl_owner using (true)",
+        ),
+        ("loginetl_update", "w {loginetl_rotator} true true", "for update to loginetl_rotator using (true) with check (true)"),
+    ];
+    let failed = |e| DbError::sql(COMPARING, &e);
+    if !transaction.query_typed_one(RLS_IS_ON, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let rows = transaction.query_typed(POLICIES, &[]).await.map_err(failed)?;
+    let actual: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut found = Vec::new();
+    for (name, wanted, definition) in WANTED {
+        let is = actual.get(name);
+        if is.is_none_or(|is| is != wanted) {
+            let drop = is.map_or(String::new(), |_| format!("drop policy {name} on public.user_logins; "));
+            found.push(Deviation {
+                what: format!("policy {name} on public.user_logins is missing or another, and row-level security is on"),
+                is_privilege: false,
+                remedy: Remedy::Statement(format!("{drop}create policy {name} on public.user_logins {definition}")),
+            });
+        }
+    }
+    Ok(found)
+}
+
+async fn compare_grants(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+    let failed = |e| DbError::sql(COMPARING, &e);
+    let rows = transaction.query_typed(GRANTS, &[]).await.map_err(failed)?;
+    let actual: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    let mut wanted = LISTED.1.clone();
+    for row in transaction.query_typed(SEQUENCES, &[]).await.map_err(failed)? {
+        wanted.insert(format!("loginetl_loader USAGE {}", row.get::<_, &str>(0)));
+    }
+    let deviation = |what, remedy| Deviation { what, is_privilege: true, remedy };
+    let lost = transaction.query_typed(LOST_BY_OWNER, &[]).await.map_err(failed)?;
+    let lost: Vec<String> = lost.iter().map(|row| row.get(0)).collect();
+    let missing = wanted
+        .difference(&actual)
+        .chain(&lost)
+        .map(|grant| deviation(format!("missing: {grant}"), Remedy::Statement(grant_statement(grant, "grant", "to"))));
+    let excess = actual.difference(&wanted).map(|grant| {
+        let is_ours = grant.starts_with("loginetl_") || (grant.starts_with("PUBLIC ") && !grant.contains(" public."));
+        let remedy = if is_ours {
+            Remedy::Statement(grant_statement(grant, "revoke", "from"))
+        } else {
+            Remedy::Person("REVOKE it, unless you know who needs it")
+        };
+        deviation(format!("beyond what init grants: {grant}"), remedy)
+    });
+    Ok(missing.chain(excess).collect())
+}
+
+/// `loginetl_loader SELECT vault.keys (state)` → `grant SELECT (state) on vault.keys to loginetl_loader`.
+fn grant_statement(grant: &str, verb: &str, preposition: &str) -> String {
+    let mut words = grant.splitn(3, ' ');
+    let (who, privilege, object) = (words.next(), words.next(), words.next().unwrap_or_default());
+    let (who, privilege) = (who.unwrap_or_default(), privilege.unwrap_or_default());
+    let (object, column) =
+        object.split_once(" (").map_or((object, String::new()), |(object, column)| (object, format!(" ({column}")));
+    let kind = match privilege {
+        "EXECUTE" => "function ",
+        "USAGE" | "CREATE" if !object.contains('.') => "schema ",
+        "USAGE" => "sequence ",
+        _ => "",
+    };
+    format!("{verb} {privilege}{column} on {kind}{object} {preposition} {who}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_the_statement_that_makes_it() {
+        let grant = |text| grant_statement(text, "grant", "to");
+        assert_eq!(grant("loginetl_loader SELECT vault.keys"), "grant SELECT on vault.keys to loginetl_loader");
+        assert_eq!(grant("loginetl_rotator SELECT vault.t (a)"), "grant SELECT (a) on vault.t to loginetl_rotator");
+        assert_eq!(grant("loginetl_auditor USAGE audit"), "grant USAGE on schema audit to loginetl_auditor");
+        assert_eq!(grant("loginetl_loader USAGE public.s"), "grant USAGE on sequence public.s to loginetl_loader");
+        assert_eq!(grant_statement("PUBLIC EXECUTE vault.f", "revoke", "from"), "revoke EXECUTE on function vault.f from PUBLIC");
+    }
+
+    #[test]
+    fn the_list_can_be_read() {
+        let (facts, grants) = &*LISTED;
+        assert!(facts.len() > 100 && grants.len() > 80, "{} facts, {} grants", facts.len(), grants.len());
+        assert!(facts.contains_key("column vault.data_keys.key_id"));
+    }
+}
