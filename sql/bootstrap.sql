@@ -20,6 +20,9 @@ begin
     exception when insufficient_privilege then
         execute pg_catalog.format('grant loginetl_owner to %I', current_user);
     end;
+    if not pg_catalog.has_schema_privilege('loginetl_owner', 'public', 'usage') then
+        grant usage on schema public to loginetl_owner;
+    end if;
     execute pg_catalog.format('grant create on database %I to loginetl_owner', pg_catalog.current_database());
 end
 $$;

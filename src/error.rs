@@ -236,6 +236,9 @@ fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Divergent(_) => (Exit::Usage, "use the loginetl that made this schema; migrations are frozen once released"),
         DbError::Table(_) => (Exit::Usage, "run the ALTER named above, or rename the table, then run loginetl init again"),
         DbError::Invalid(_) => (Exit::Integrity, "somebody changed the vault; compare it with a backup"),
+        DbError::Blind { spots, .. } if spots.iter().all(|spot| spot.contains(" has no right to ")) => {
+            (Exit::Refused, denial_hint(Denial::OwnerOfFunctions))
+        }
         DbError::Blind { .. } => (
             Exit::Refused,
             "loginetl init makes the policies that row-level security needs; drop or disable what else is named; nothing was changed",

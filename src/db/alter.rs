@@ -91,7 +91,7 @@ pub(super) async fn change_type(
     let using = using.replace('#', &name);
     // The expression is tried on all values, behind a savepoint: one that fails is an answer too.
     let probe = format!(
-        "select count({using}) = count({name}) and coalesce(bool_and({}), true) from public.user_logins",
+        "select count({using}) = count({name}) and coalesce({}, true) from public.user_logins",
         is_lossless.replace('#', &name)
     );
     let failed = |e| DbError::schema(INSPECTING, &e);
@@ -110,22 +110,26 @@ pub(super) async fn change_type(
     Ok(format!("{} {default}alter column {name} type {wanted}{using}", table()))
 }
 
-/// How a value becomes one of the wanted type, and when nothing of it is lost. `#` stands for the column.
+/// How a value becomes one of the wanted type, and an aggregate that tells whether no value loses anything by it. `#`
+/// stands for the column.
 fn conversion(column: &Column, wanted: &str) -> Option<(&'static str, String)> {
     let is_text = column.category == "S";
+    let all = |condition: &str| format!("bool_and({condition})");
     Some(match (wanted, column.type_name.as_str()) {
-        ("integer", "int2" | "int8") => ("#::integer", "true".to_owned()),
-        ("integer", "numeric" | "float4" | "float8") => ("#::integer", "# = trunc(#)".to_owned()),
-        ("integer", _) if is_text => {
-            (VERSION_AS_INTEGER, "# ~ '^[0-9]{1,9}$' or # ~ '^[0-9]{1,3}[.][0-9]{1,3}([.][0-9]{1,3})?$'".to_owned())
-        }
-        ("date", "timestamp") => ("#::date", "#::time = '00:00'".to_owned()),
-        ("date", "timestamptz") => ("(# at time zone 'UTC')::date", "(# at time zone 'UTC')::time = '00:00'".to_owned()),
-        ("date", _) if is_text => ("#::date", "# ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'".to_owned()),
-        ("uuid", _) if is_text => ("#::uuid", "true".to_owned()),
+        ("integer", "int2" | "int8") => ("#::integer", all("true")),
+        ("integer", "numeric" | "float4" | "float8") => ("#::integer", all("# = trunc(#)")),
+        // Numbers or versions: one beside the other would be out of order.
+        ("integer", _) if is_text => (
+            VERSION_AS_INTEGER,
+            format!("({} or {})", all("# ~ '^[0-9]{1,9}$'"), all("# ~ '^[0-9]{1,3}[.][0-9]{1,3}([.][0-9]{1,3})?$'")),
+        ),
+        ("date", "timestamp") => ("#::date", all("#::time = '00:00'")),
+        ("date", "timestamptz") => ("(# at time zone 'UTC')::date", all("(# at time zone 'UTC')::time = '00:00'")),
+        ("date", _) if is_text => ("#::date", all("# ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$'")),
+        ("uuid", _) if is_text => ("#::uuid", all("true")),
         (text, _) => {
             let length = text.strip_prefix("character varying(")?.strip_suffix(')')?;
-            ("#::text", format!("length(#::text) <= {length}"))
+            ("#::text", all(&format!("length(#::text) <= {length}")))
         }
     })
 }

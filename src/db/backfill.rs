@@ -78,7 +78,7 @@ impl PlainColumns {
         }
         format!(
             "update public.user_logins u set {} \
-             from pg_catalog.unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::uuid[]) as n (place, ip, ip_hash, device_id, device_id_hash) \
+             from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::uuid[]) as n (place, ip, ip_hash, device_id, device_id_hash) \
              where u.ctid = n.place::tid and (u.ip_hash is null or u.device_id_hash is null)",
             sets.join(", ")
         )

@@ -18,14 +18,14 @@ use crate::login::{Envelope, MaskedLogin, Outcome, SealedRejection};
 /// The guard compares the key of each row with the one that the plan asks for at its place in the sweep.
 const INSERT: &str = concat!(
     "with logins as (
-    select * from pg_catalog.unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
+    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
                          $9::date[], $10::uuid[], $11::uuid[], $12::int8[], $13::int8[], $14::uuid[], $15::uuid[],
                          $16::int8[], $17::int8[])
         as t (sent_day, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version,
               create_date, ip_hash, device_id_hash, ip_key, device_id_key, ip_order, device_id_order,
               ip_order_key, device_id_order_key)
 ), rejections as (
-    select * from pg_catalog.unnest($18::date[], $19::uuid[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::int4[],
+    select * from unnest($18::date[], $19::uuid[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::int4[],
                          $24::date[], $25::text[], $26::text[], $27::int8[], $28::int8[], $29::bytea[])
         as t (sent_day, message_id, source, sent_at, received_at, receive_count,
               row_day, reason, field, length, seal_key_id, sealed)

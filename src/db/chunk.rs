@@ -31,7 +31,7 @@ const COPY: &str = concat!("copy public.user_logins (", row_columns!(), ") from 
 const INSERT: &str = concat!(
     "insert into public.user_logins (",
     row_columns!(),
-    ") select * from pg_catalog.unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], \
+    ") select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], \
                             $7::date[], $8::uuid[], $9::uuid[])"
 );
 
@@ -45,7 +45,7 @@ const QUARANTINE: &str = "\
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count, \
                                    row_day, reason, field, length, seal_key_id, sealed) \
     select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, length, seal_key_id, sealed \
-    from pg_catalog.unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int4[], \
+    from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int4[], \
                 $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], $12::bytea[]) \
         as t (sent_day, message_id, source, sent_at, received_at, receive_count, \
               row_day, reason, field, length, seal_key_id, sealed)";

@@ -15,6 +15,10 @@ with relations as (
 select 'relation ' || name,
        case relpersistence when 'u' then 'unlogged ' else '' end
        || case relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else 'sequence' end
+       || case when reloptions::text ~ 'security_barrier=(true|on)' then ', security_barrier' else '' end
+       -- A view carries the digest that it had when it was made (sql/functions/views.sql).
+       || case when relkind = 'v' and obj_description(oid, 'pg_class') is distinct from 'made by loginetl init, ' || md5(pg_get_viewdef(oid))
+               then ' (changed)' else '' end
 from relations where not relispartition
 union all
 select format('column %s.%s', t.name, a.attname),
@@ -34,10 +38,15 @@ union all
 select format('constraint %s.%s', t.name, c.conname), pg_get_constraintdef(c.oid)
 from tables t join pg_constraint c on c.conrelid = t.oid where not is_logins and c.contype in ('p', 'u', 'f', 'c', 'x')
 union all
+select distinct format('index public.user_logins_%s', a.attname), 'btree'
+from tables t join pg_index x on x.indrelid = t.oid join pg_class i on i.oid = x.indexrelid join pg_am m on m.oid = i.relam
+join pg_attribute a on a.attrelid = t.oid and a.attnum = x.indkey[0]
+where is_logins and x.indisvalid and x.indpred is null and m.amname = 'btree' and a.attname in ('ip_hash', 'device_id_hash')
+union all
 select format('index %s.%s', t.nspname, i.relname),
        pg_get_indexdef(x.indexrelid) || case when x.indisvalid then '' else ' (invalid)' end
 from tables t join pg_index x on x.indrelid = t.oid join pg_class i on i.oid = x.indexrelid
-where not exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x'))
+where not is_logins and not exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x'))
 union all
 select format('trigger %s.%s', t.name, g.tgname),
        pg_get_triggerdef(g.oid) || case when g.tgenabled in ('O', 'A') then '' else ' (disabled)' end
@@ -147,3 +156,9 @@ from objects o, aclexplode(o.default_acl) d
 where d.grantee = o.owner and pg_get_userbyid(o.owner) = 'loginetl_owner'
   and d.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'EXECUTE', 'USAGE', 'CREATE')
   and not exists (select from aclexplode(o.acl) a where a.grantee = o.owner and a.privilege_type = d.privilege_type)";
+
+/// Groups whose work is on the rows, and whom nobody lets into the schema of the table.
+pub(super) const SHUT_OUT_OF_PUBLIC: &str = "\
+    select rolname::text from pg_roles \
+    where rolname in ('loginetl_owner', 'loginetl_loader', 'loginetl_analyst', 'loginetl_unmasker', 'loginetl_rotator') \
+      and to_regnamespace('public') is not null and not has_schema_privilege(oid, to_regnamespace('public')::oid, 'usage')";

@@ -88,7 +88,7 @@ const SEALED: &str = concat!(
 
 const MOVE: &str = concat!(
     "with logins as (
-    select * from pg_catalog.unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[],
+    select * from unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[],
                          $8::date[], $9::uuid[], $10::uuid[])
         as t (id, ",
     row_columns!(),

@@ -60,8 +60,9 @@ fn rank(deviation: &Deviation) -> u8 {
     let begins = |word: &str| deviation.what.starts_with(word);
     match () {
         () if deviation.is_privilege => 9,
-        () if begins("relation ") => 0,
+        () if begins("owner of schema ") => 0,
         () if begins("owner ") => 1,
+        () if begins("relation ") && matches!(deviation.remedy, Remedy::Statement(_)) => 2,
         () if begins("column ") => 2,
         () if begins("constraint ") && deviation.what.contains("FOREIGN KEY") => 5,
         () if begins("constraint ") => 4,

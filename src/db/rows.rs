@@ -118,7 +118,7 @@ pub(super) async fn count_pairs(
     let (masked, hash) = columns;
     let statement = format!(
         "select pg_catalog.count(*) from public.user_logins u \
-         join (select distinct hash, token from pg_catalog.unnest($1::uuid[], $2::text[]) as n (hash, token)) as n \
+         join (select distinct hash, token from unnest($1::uuid[], $2::text[]) as n (hash, token)) as n \
            on u.{hash} = n.hash and u.{masked}::text = n.token"
     );
     let parameters: [Parameter<'_>; 2] = [(&hashes, Type::UUID_ARRAY), (&tokens, Type::TEXT_ARRAY)];

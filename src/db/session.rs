@@ -43,7 +43,7 @@ pub(super) enum Mode {
     Write,
     /// The same, and triggers of others run on its rows. They may need the search path of the login, so it stands behind
     /// `pg_catalog`. A nearer match of types would still win there: such a transaction names functions by schema and casts
-    /// to types for which `pg_catalog` has the very operator.
+    /// to types for which `pg_catalog` has the very operator. (The parser itself knows `unnest` of several arrays.)
     WriteRows,
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::facts::{FACTS, GRANTS, IN_PUBLICATION, LOST_BY_OWNER, POLICIES, RLS_IS_ON, SEQUENCES};
+use super::facts::{FACTS, GRANTS, IN_PUBLICATION, LOST_BY_OWNER, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
 use super::session::{Mode, Transaction};
 use super::{DbError, Session};
 
@@ -142,13 +142,18 @@ fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
                 "create sequence {object} as bigint minvalue 1 maxvalue 4294967295; \
                  select setval('{object}', greatest(max(key_id), 1), max(key_id) is not null) from vault.data_keys"
             )),
-            ("view", None) => Remedy::Functions,
+            ("view, security_barrier", _) => Remedy::Functions,
             _ => Remedy::Person("restore it from a backup"),
         },
         "column" => column_remedy(relation, name, wanted, is),
         "default" => alter(format!("alter column {name} set default {wanted}")),
         "constraint" => {
             alter(format!("{}add constraint {name} {wanted}", is.map_or(String::new(), |_| format!("drop constraint {name}, "))))
+        }
+        // Whatever its name: that of ours may belong to a table that was swapped away.
+        "index" if object.starts_with("public.") => {
+            let column = name.trim_start_matches("user_logins_");
+            Remedy::Statement(format!("create index on public.user_logins using btree ({column})"))
         }
         "index" => Remedy::Statement(format!("{}{wanted}", is.map_or(String::new(), |_| format!("drop index {object}; ")))),
         "trigger" if is.is_some_and(|is| is.ends_with(" (disabled)")) => alter(format!("enable trigger {name}")),
@@ -218,16 +223,20 @@ async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
         select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
         where n.nspname in ('vault', 'ingest', 'audit')";
     let rows = transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
-    let mut found = Vec::new();
-    for row in rows {
-        let (name, body): (String, String) = (row.get(0), row.get(1));
-        let is_ours = FUNCTIONS.iter().any(|file| file.contains(&format!("function {name}(")));
-        if is_ours && !FUNCTIONS.iter().any(|file| file.contains(&body)) {
-            let what = format!("function {name} has another body");
-            found.push(Deviation { what, is_privilege: false, remedy: Remedy::Functions });
-        }
-    }
-    Ok(found)
+    let is_other = |name: &str, body: &str| body_of(name).is_some_and(|ours| ours != body);
+    let others = rows.iter().filter(|row| is_other(row.get(0), row.get(1))).map(|row| Deviation {
+        what: format!("function {} has another body", row.get::<_, &str>(0)),
+        is_privilege: false,
+        remedy: Remedy::Functions,
+    });
+    Ok(others.collect())
+}
+
+/// What stands between the dollars of a function of ours.
+fn body_of(name: &str) -> Option<&'static str> {
+    let head = format!("create or replace function {name}(");
+    let after = FUNCTIONS.iter().find_map(|file| file.split_once(&head))?.1;
+    after.split("$$").nth(1)
 }
 
 /// With row-level security on, each group needs a policy for what it does; analysts see what their own policies show.
@@ -267,6 +276,9 @@ async fn compare_grants(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
     let rows = transaction.query_typed(GRANTS, &[]).await.map_err(failed)?;
     let actual: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
     let mut wanted = LISTED.1.clone();
+    for row in transaction.query_typed(SHUT_OUT_OF_PUBLIC, &[]).await.map_err(failed)? {
+        wanted.insert(format!("{} USAGE public", row.get::<_, &str>(0)));
+    }
     for row in transaction.query_typed(SEQUENCES, &[]).await.map_err(failed)? {
         wanted.insert(format!("loginetl_loader USAGE {}", row.get::<_, &str>(0)));
     }
