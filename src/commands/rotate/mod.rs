@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use patience::Patience;
 
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
-use crate::db::{LastSteps, Session, Target, Work};
+use crate::db::{Finished, LastSteps, Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
@@ -151,7 +151,7 @@ impl Rotating {
     }
 
     /// Sweeps both fields, seals bodies anew, and retires what is empty.
-    async fn go_on(&mut self) -> Result<Vec<i64>, Error> {
+    async fn go_on(&mut self) -> Result<Finished, Error> {
         self.sweep_all(SweepKeys::unwrap(&self.session, &self.kms).await?).await?;
         self.seal_all_anew().await?;
         let details = serde_json::json!({
@@ -164,21 +164,21 @@ impl Rotating {
         if let Some(head) = &finished.head {
             self.signer.sign_patiently(&self.session, head).await?;
         }
-        Ok(finished.left_over)
+        Ok(finished)
     }
 
     /// Reports, and records an interruption.
-    async fn conclude(mut self, result: Result<Vec<i64>, Error>, format: Format) -> Result<Exit, Error> {
-        let left_over = match result {
-            Ok(left_over) => left_over,
+    async fn conclude(mut self, result: Result<Finished, Error>, format: Format) -> Result<Exit, Error> {
+        let finished = match result {
+            Ok(finished) => finished,
             Err(error) => {
                 self.record_interruption().await;
-                self.report(format, "interrupted", &[])?;
+                self.report(format, "interrupted", &[], &[])?;
                 return Err(error);
             }
         };
-        self.report(format, "finished", &left_over)?;
-        let attention = !left_over.is_empty() || !self.done.not_opened.is_empty();
+        self.report(format, "finished", &finished.retired, &finished.left_over)?;
+        let attention = !finished.left_over.is_empty() || !self.done.not_opened.is_empty();
         Ok(if attention { Exit::Attention } else { Exit::Done })
     }
 
@@ -193,20 +193,24 @@ impl Rotating {
         }
     }
 
-    fn report(&self, format: Format, result: &'static str, left_over: &[i64]) -> Result<(), Error> {
+    fn report(&self, format: Format, result: &'static str, retired: &[i64], left_over: &[i64]) -> Result<(), Error> {
         #[derive(Serialize)]
         struct Report<'a> {
             result: &'static str,
             #[serde(flatten)]
             done: &'a Done,
+            keys_retired: &'a [i64],
             keys_left_retiring: &'a [i64],
         }
         if format == Format::Json {
-            return output::json(&Report { result, done: &self.done, keys_left_retiring: left_over });
+            return output::json(&Report { result, done: &self.done, keys_retired: retired, keys_left_retiring: left_over });
         }
         output::line(&format!("{result}: moved {} rows, sealed {} bodies anew", self.done.rows_moved, self.done.bodies_sealed))?;
         for not in &self.done.not_opened {
             output::line(&format!("does not open: {} {} ({} rows)", not.what, not.which, not.rows))?;
+        }
+        for key in retired {
+            output::line(&format!("key {key} is retired: nothing is under it any more"))?;
         }
         for key in left_over {
             output::line(&format!("key {key} stays retiring: something that does not open is still under it"))?;

@@ -174,7 +174,8 @@ impl Seen {
                 self.sticky.extend(transaction.prepared.drain().map(|name| format!("{name} outlives its transaction")));
             }
             let sets = begins("set ") && !begins("set local ") && !begins("set transaction ");
-            let session = ["listen ", "prepare ", "create temp", "discard ", "load "].into_iter().any(begins);
+            let session = ["listen ", "prepare ", "create temp", "discard ", "load "].into_iter().any(begins)
+                && !one.contains(" on commit drop");
             let locks = one.contains("pg_advisory_lock") || one.contains("pg_try_advisory_lock");
             let cursor = begins("declare ") && one.contains("with hold");
             let configures = one.contains("set_config(") && !one.contains("true)");
