@@ -29,9 +29,9 @@ pub enum AuditCommand {
 }
 
 const VERIFY_HELP: &str = "\
-Exit code 0: intact; 1: a request without an outcome is older than five
-minutes; 5: a record was changed, added, moved or removed, or a signature is
-missing or wrong.
+Exit code 0: intact; 1: a request that has no outcome and was not withdrawn is
+older than five minutes; 5: a record was changed, added, moved or removed, or a
+signature is missing or wrong.
 
 The public key, for use without AWS:
   aws kms get-public-key --key-id alias/loginetl-audit --query PublicKey --output text |

@@ -125,7 +125,8 @@ pub enum Command {
 #[derive(Args)]
 #[command(after_help = "\
 Run it as a superuser, or as a user with CREATEROLE who owns the database and
-the table user_logins. The KMS keys must exist: keys/create-keys.sh makes them.
+is in the role that owns the table user_logins. It also repairs what is missing
+or another, and says so. The KMS keys must exist: keys/create-keys.sh makes them.
 
 Examples:
   loginetl init

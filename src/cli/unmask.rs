@@ -15,8 +15,8 @@ A line of --from is a token, `ip-hash H`, `device-id-hash H`, or a bare hash,
 which is looked up in both columns. Other users of the machine can see flags:
 `--find-ip -` and `--find-device-id -` read the value from standard input.
 
-A signal ends it at once while nothing is on record but the request. Later it
-waits up to 22 s for the outcome, and without that shows nothing.
+A signal ends it at once, until it begins to record the outcome. Then it waits
+up to 22 s for that, and without that shows nothing.
 
 Examples:
   loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --reason 'abuse report' --ticket SEC-17

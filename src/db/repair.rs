@@ -17,7 +17,7 @@ pub(super) async fn repair(transaction: &Transaction<'_>, is_upgrade: bool) -> R
     let mut repaired: Vec<String> = Vec::new();
     let mut found = deviations(transaction).await?;
     for _ in 0..ROUNDS {
-        found.sort_by_key(|deviation| rank(deviation));
+        found.sort_by_key(rank);
         let mut has_run_functions = false;
         for deviation in &found {
             match &deviation.remedy {

@@ -162,8 +162,7 @@ async fn migrate(transaction: &Transaction<'_>) -> Result<Vec<String>, DbError> 
     let mut done = Vec::new();
     for (name, sql) in MIGRATIONS {
         let migration = Migration::unapplied(name, sql).map_err(|_| DbError::Invalid("migration in this program"))?;
-        let (version, checksum) = (done.len() as i32, migration.checksum().to_string());
-        let version = i32::try_from(migration.version()).unwrap_or(version);
+        let (version, checksum) = (migration.version(), migration.checksum().to_string());
         match applied.iter().find(|(of, _)| *of == version) {
             Some((_, known)) if *known == checksum => {}
             Some(_) => return Err(DbError::Divergent(migration.to_string())),

@@ -13,19 +13,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::chunk_rows::{allows, insert, refuse};
 use super::chunks::{Chunk, ChunkError, ChunkReader};
-use super::outcome::{outcome_of, refused_by_database};
+use super::outcome::outcome_of;
 use super::patience::Patience;
 use super::record::{End, Origin, record_run};
 use super::tally::{Summary, Tally};
 use super::write::connected;
 use super::{Format, LoadArgs, flags};
-use crate::db::{DbError, Entrance, Fenced, Session, SqlKind, Target};
+use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{
-    AppVersionEncoding, Body, Envelope, MaskedLogin, Masker, Outcome, Plan, SealedRejection, SentAt, Source, utc_day,
-};
+use crate::login::{AppVersionEncoding, Body, Envelope, Masker, Outcome, SealedRejection, SentAt, Source, utc_day};
 use crate::output::Progress;
 use crate::vault::{Keyring, Vault, VaultError};
 use crate::{aws, output};
@@ -41,7 +40,7 @@ const SLOWEST_BYTES_A_SECOND: u64 = 1024 * 1024;
 const TIME_TO_STOP: Duration = Duration::from_secs(15);
 
 /// One run over a file.
-struct FileRun {
+pub(super) struct FileRun {
     vault: Vault,
     target: Target,
     tally: Tally,
@@ -186,7 +185,7 @@ struct ChunkWriter {
 
 /// How a chunk is copied.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Copying {
+pub(super) enum Copying {
     Whole,
     /// The database has refused one of its rows.
     RowByRow,
@@ -199,9 +198,9 @@ enum Step {
 }
 
 /// A line and what became of it.
-struct Line {
+pub(super) struct Line {
     message_id: Uuid,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
 }
 
 impl ChunkWriter {
@@ -295,56 +294,6 @@ impl ChunkWriter {
     }
 }
 
-/// Inserts what the database takes, and seals what it refuses.
-async fn refuse(
-    fenced: &Fenced<'_>,
-    chunk: &Chunk,
-    lines: &mut [Line],
-    masker: &Masker,
-    entrance: Entrance,
-) -> Result<(), Error> {
-    let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();
-    let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
-    for refused in fenced.insert_logins_one_by_one(&logins, entrance).await? {
-        let (message_id, body) = chunk.event(places[refused]);
-        lines[places[refused]].outcome = refused_by_database(masker, &body, message_id)?;
-    }
-    Ok(())
-}
-
-/// Rows and quarantine of a chunk; how many of each came to stand there.
-async fn insert(
-    run: &FileRun,
-    fenced: &Fenced<'_>,
-    lines: &[Line],
-    copying: Copying,
-    entrance: Entrance,
-) -> Result<(u64, u64), DbError> {
-    let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
-    if copying == Copying::Whole {
-        fenced.insert_logins(&logins, entrance).await?;
-    }
-    fenced.compare_logins(&logins, entrance).await?;
-    let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(line)).collect();
-    let loaded = logins.len() as u64;
-    if rejected.is_empty() {
-        return Ok((loaded, 0));
-    }
-    let quarantined = fenced.quarantine(rejected.iter().map(|(envelope, sealed)| (envelope, *sealed))).await?;
-    Ok((loaded, quarantined))
-}
-
-fn login(line: &Line) -> Option<&MaskedLogin> {
-    if let Outcome::Login(login) = &line.outcome { Some(login) } else { None }
-}
-
-fn allows(plan: &Plan, outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Login(login) => plan.allows(login),
-        Outcome::Rejected(rejected) => rejected.key_id == plan.seal,
-    }
-}
-
 impl FileRun {
     fn is_poisoned(&self) -> bool {
         self.tally.quarantined() > self.poison_budget
@@ -362,7 +311,7 @@ impl FileRun {
         utc_day(self.started_at)
     }
 
-    fn rejection<'a>(&self, line: &'a Line) -> Option<(Envelope, &'a SealedRejection)> {
+    pub(super) fn rejection<'a>(&self, line: &'a Line) -> Option<(Envelope, &'a SealedRejection)> {
         let Outcome::Rejected(rejected) = &line.outcome else { return None };
         let envelope = Envelope {
             message_id: line.message_id,

@@ -6,6 +6,7 @@
 //!
 //! Stopping runs the same way: no more is received, what is in hand is written and deleted, the rest is given back.
 
+mod chunk_rows;
 mod chunks;
 mod delete;
 mod dry_run;

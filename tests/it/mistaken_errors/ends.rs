@@ -57,7 +57,8 @@ fn append(path: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changes_while_it_is_loaded_is_a_finding_and_one_that_grows_is_none() {
     let world = World::new().await;
-    let changes: [(&str, fn(&Path), i32); 3] = [("overwritten", overwrite, 5), ("cut", cut, 5), ("longer", append, 0)];
+    type Change = fn(&Path);
+    let changes: [(&str, Change, i32); 3] = [("overwritten", overwrite, 5), ("cut", cut, 5), ("longer", append, 0)];
     for (number, (what, change, exit)) in (0..).zip(changes) {
         let file = file(number * LINES);
         let path = file.path().to_str().expect("a path");
