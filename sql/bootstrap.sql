@@ -23,7 +23,7 @@ begin
     if not pg_catalog.has_schema_privilege('loginetl_owner', 'public', 'usage') then
         grant usage on schema public to loginetl_owner;
     end if;
-    execute pg_catalog.format('grant create on database %I to loginetl_owner', pg_catalog.current_database());
+    execute pg_catalog.format('grant create, temporary on database %I to loginetl_owner', pg_catalog.current_database());
 end
 $$;
 

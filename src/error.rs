@@ -96,10 +96,12 @@ pub enum Error {
         problem: &'static str,
     },
     /// The last look before a key goes.
-    #[error("looking at all rows once more took over 10 s while loaders waited: key {key} was not destroyed")]
+    #[error("looking at all rows once more took over {seconds} s while loaders waited: key {key} was not destroyed")]
     LookTookTooLong {
         /// Which key.
         key: i64,
+        /// What --longest-look allows.
+        seconds: u32,
     },
     /// A signal came before the outcome was on record.
     #[error("interrupted: nothing was shown")]
@@ -180,7 +182,7 @@ impl Error {
             Self::OtherLogin { .. } => (Exit::Refused, "connect as your own login; the log shows who asked".to_owned()),
             Self::NotWithdrawn { .. } => (
                 Exit::Refused,
-                "only your own request can be, if no key was released for it and it has no outcome: loginetl audit list --kind unmask"
+                "only your own request can be, if no key was released for it and it has no outcome; an auditor sees which: loginetl audit list --kind unmask"
                     .to_owned(),
             ),
             Self::OutcomeUnknown { .. } => (
@@ -189,7 +191,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::LookTookTooLong { .. } => {
-                (Exit::Temporary, "run it again when less is going on, or when more of the table is in memory".to_owned())
+                (Exit::Temporary, "run it again when less is going on, or let loaders wait longer: --longest-look SECS".to_owned())
             }
             Self::NotDestroyed { .. } => (
                 Exit::Refused,
@@ -241,7 +243,7 @@ fn db_advice(error: &DbError) -> (Exit, String) {
         }
         DbError::Blind { .. } => (
             Exit::Refused,
-            "loginetl init makes the policies that row-level security needs; drop or disable what else is named; nothing was changed",
+            "loginetl init makes the policies that row-level security needs; drop, disable or reset what else is named; nothing was changed",
         ),
         DbError::Swallowed { .. } => {
             (Exit::Refused, "disable or correct what is named, then run it again; nothing was changed by this transaction")
@@ -278,6 +280,10 @@ fn sql_advice(error: &DbError, kind: SqlKind) -> (Exit, &'static str) {
         SqlKind::Gate => (
             Exit::Refused,
             "run it again; a request serves its own login, for the keys it names, for five minutes (see the README: unmask)",
+        ),
+        SqlKind::ForeignCode => (
+            Exit::Refused,
+            "a trigger or function of somebody else raised it: correct or disable it; loginetl check names the triggers on user_logins",
         ),
         SqlKind::Blind => (
             Exit::Refused,

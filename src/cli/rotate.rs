@@ -110,6 +110,9 @@ pub struct DestroyArgs {
     /// Refuse unless it was retired at least this long ago
     #[arg(long, value_name = "AGE", default_value = "30d", value_parser = super::quarantine::age)]
     pub after: jiff::SignedDuration,
+    /// How long loaders may wait, in seconds, while all rows are looked at once more
+    #[arg(long, value_name = "SECS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub longest_look: u32,
     /// Do not ask
     #[arg(long)]
     pub yes: bool,

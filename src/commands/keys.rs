@@ -134,7 +134,7 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
     let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
     let destroyed = look_and_destroy(&session, args, &details).await;
     let head = destroyed.map_err(|error| match error.code() {
-        Some("57014") => Error::LookTookTooLong { key: args.id },
+        Some("57014") => Error::LookTookTooLong { key: args.id, seconds: args.longest_look },
         Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
         Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired more lately than --after allows" },
         Some("LG006") => {
@@ -160,7 +160,7 @@ async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) 
     }
     let mut pause = Duration::from_millis(20);
     loop {
-        match session.destroy_key(args.id, args.after.as_secs(), details).await {
+        match session.destroy_key(args.id, args.after.as_secs(), args.longest_look, details).await {
             Err(error) if error.is_fence_taken() => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));

@@ -120,6 +120,8 @@ pub enum SqlKind {
     Data,
     /// A function of the gate refused: the request is not one that it may answer.
     Gate,
+    /// A trigger or function of somebody else raised it.
+    ForeignCode,
     /// The owner of our functions cannot see all rows.
     Blind,
     /// Something has swallowed what was written.
@@ -325,14 +327,15 @@ fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
         "22" | "23" => SqlKind::Data,
         "28" => SqlKind::Login,
         _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => SqlKind::ReadOnly,
+        // A trigger or domain of the user's own that raises: the row is to blame.
+        _ if *code == SqlState::RAISE_EXCEPTION => SqlKind::Data,
+        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => SqlKind::Denied(denial_of(error)),
+        _ if is_raised_by_user_code(error) && !is_within_ours(error) => SqlKind::ForeignCode,
         _ if TIMEOUTS_OF_TRANSACTIONS.contains(&code.code()) => SqlKind::Temporary,
         "25" => SqlKind::Pooler,
         _ if [SqlState::LOCK_NOT_AVAILABLE, SqlState::OBJECT_IN_USE].contains(code) => SqlKind::Temporary,
         "0A" | "55" => SqlKind::Unsupported,
-        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => SqlKind::Denied(denial_of(error)),
         "3D" | "3F" | "42" => SqlKind::Missing,
-        // A trigger or domain of the user's own that raises: the row is to blame.
-        _ if *code == SqlState::RAISE_EXCEPTION => SqlKind::Data,
         _ => SqlKind::Other,
     }
 }
@@ -340,12 +343,16 @@ fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
 /// `idle_in_transaction_session_timeout` and `transaction_timeout`.
 const TIMEOUTS_OF_TRANSACTIONS: [&str; 2] = ["25P03", "25P04"];
 
+/// Whether one of our own functions was at work.
+fn is_within_ours(error: &tokio_postgres::error::DbError) -> bool {
+    let ours = ["function vault.", "function audit.", "function ingest."];
+    error.where_().is_some_and(|context| ours.iter().any(|name| context.contains(name)))
+}
+
 /// Told by the server's routine and not by its message, which may be in any language.
 fn denial_of(error: &tokio_postgres::error::DbError) -> Denial {
-    let ours = ["function vault.", "function audit.", "function ingest."];
-    let is_ours = error.where_().is_some_and(|context| ours.iter().any(|name| context.contains(name)));
     match error.routine() {
-        _ if is_ours => Denial::OwnerOfFunctions,
+        _ if is_within_ours(error) => Denial::OwnerOfFunctions,
         _ if is_raised_by_user_code(error) => Denial::ForeignCode,
         Some("ExecWithCheckOptions" | "check_enable_rls") => Denial::Policy,
         Some("nextval_internal") => Denial::Sequence,

@@ -162,3 +162,8 @@ pub(super) const SHUT_OUT_OF_PUBLIC: &str = "\
     select rolname::text from pg_roles \
     where rolname in ('loginetl_owner', 'loginetl_loader', 'loginetl_analyst', 'loginetl_unmasker', 'loginetl_rotator') \
       and to_regnamespace('public') is not null and not has_schema_privilege(oid, to_regnamespace('public')::oid, 'usage')";
+
+/// What the owner of our functions may not do in the database: it makes days of the ledger, and remembers rows for a step.
+pub(super) const LOST_IN_DATABASE: &str = "\
+    select p.name from (values ('CREATE'), ('TEMPORARY')) as p (name) \
+    where not has_database_privilege('loginetl_owner', current_database(), p.name)";

@@ -79,16 +79,18 @@ impl Session {
         Ok(row.get::<_, Option<bool>>(0).unwrap_or(false))
     }
 
-    /// Destroys a retired key under the fence; `at_least` seconds must have passed since it was retired.
+    /// Destroys a retired key under the fence; `at_least` seconds must have passed since it was retired, and the
+    /// look at all rows takes `longest_look` seconds at most.
     ///
     /// # Errors
     /// When it is in use, in another state or retired too short a time ago: the SQLSTATE tells. [`DbError::is_fence_taken`]:
     /// try again. 57014: the look took too long.
-    pub async fn destroy_key(&self, key: i64, at_least: i64, details: &str) -> Result<Head, DbError> {
+    pub async fn destroy_key(&self, key: i64, at_least: i64, longest_look: u32, details: &str) -> Result<Head, DbError> {
         const ACTION: &str = "destroying a key";
         let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&at_least, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.destroy_key($1, $2 * interval '1 second', $3)";
-        let limits = format!("{EXCLUSIVE_FENCE}; set local lock_timeout = '10s'; set local statement_timeout = '10s'");
+        let limits =
+            format!("{EXCLUSIVE_FENCE}; set local lock_timeout = '10s'; set local statement_timeout = '{longest_look}s'");
         let transaction = self.begin(Mode::Write, &limits, TAKING_THE_FENCE).await?;
         let row = transaction.query_typed_one(statement, &parameters).await.map_err(|e| DbError::sql(ACTION, &e))?;
         transaction.commit(ACTION).await?;

@@ -172,7 +172,7 @@ impl Session {
             _ => return unchanged(object),
         };
         match kind {
-            SqlKind::Data => {
+            SqlKind::Data | SqlKind::ForeignCode => {
                 let raised = |trigger| format!("{trigger}, or a constraint, raised SQLSTATE {code}{object}");
                 DbError::Swallowed { action, suspects: suspects.into_iter().map(raised).collect() }
             }

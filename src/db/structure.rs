@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::facts::{FACTS, GRANTS, IN_PUBLICATION, LOST_BY_OWNER, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
+use super::facts::{
+    FACTS, GRANTS, IN_PUBLICATION, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC,
+};
 use super::session::{Mode, Transaction};
 use super::{DbError, Session};
 
@@ -298,7 +300,16 @@ async fn compare_grants(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
         };
         deviation(format!("beyond what init grants: {grant}"), remedy)
     });
-    Ok(missing.chain(excess).collect())
+    let mut found: Vec<Deviation> = missing.chain(excess).collect();
+    for row in transaction.query_typed(LOST_IN_DATABASE, &[]).await.map_err(failed)? {
+        let privilege: &str = row.get(0);
+        let grant = format!("execute format('grant {privilege} on database %I to loginetl_owner', current_database())");
+        found.push(deviation(
+            format!("missing: loginetl_owner {privilege} on this database"),
+            Remedy::Statement(format!("do $$ begin {grant}; end $$")),
+        ));
+    }
+    Ok(found)
 }
 
 /// `loginetl_loader SELECT vault.keys (state)` → `grant SELECT (state) on vault.keys to loginetl_loader`.

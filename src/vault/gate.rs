@@ -4,8 +4,8 @@
 //! only with one. Each step is the only way to the next:
 //!
 //! ```text
-//! Gate ─ask→ Granted ─release→ RecoveryKeys ─open→ Recovered
-//!               └─conclude→ Receipt ──────────────────┴─disclose→ bytes, if both are of one request
+//! Gate ─ask→ Asked ─sign→ Granted ─release→ RecoveryKeys ─open→ Recovered
+//!                           └─conclude→ Receipt ──────────────────┴─disclose→ bytes, if both are of one request
 //! ```
 //!
 //! A receipt cannot be made up:
@@ -70,10 +70,17 @@ pub struct Gate {
 
 /// The answer to a request. Either way it is in the log.
 pub enum Decision {
-    /// The way to the keys is open.
-    Granted(Box<Granted>),
+    /// The way to the keys is open, once it is signed.
+    Granted(Box<Asked>),
     /// This login may not; the record of the denial.
     Denied(Head),
+}
+
+/// A request that is committed.
+pub struct Asked {
+    gate: Gate,
+    request: Head,
+    keys: Vec<KeyId>,
 }
 
 /// A request that is committed and signed.
@@ -90,17 +97,34 @@ pub struct Receipt {
 }
 
 impl Gate {
-    /// Records what is asked and why, and has it signed; from then on it cannot be undone.
+    /// Records what is asked and why; from then on it cannot be undone.
     ///
     /// # Errors
-    /// When the database does not record it or KMS does not sign it: then no key is released.
+    /// When the database does not record it.
     pub async fn ask(self, asked: &'static str, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
         let requested = self.session.request_unmask(asked, details, &keys).await?;
         if !requested.is_granted {
             return Ok(Decision::Denied(requested.head));
         }
-        self.signer.sign(&self.session, &requested.head).await?;
-        Ok(Decision::Granted(Box::new(Granted { gate: self, request: requested.head, keys })))
+        Ok(Decision::Granted(Box::new(Asked { gate: self, request: requested.head, keys })))
+    }
+}
+
+impl Asked {
+    /// The request's number.
+    #[must_use]
+    pub fn request(&self) -> i64 {
+        self.request.seq
+    }
+
+    /// Has the request signed.
+    ///
+    /// # Errors
+    /// When KMS does not sign it: then no key is released.
+    pub async fn sign(self) -> Result<Granted, VaultError> {
+        let Self { gate, request, keys } = self;
+        gate.signer.sign(&gate.session, &request).await?;
+        Ok(Granted { gate, request, keys })
     }
 }
 

@@ -10,7 +10,7 @@ mod signing;
 mod sweep;
 
 pub use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
-pub use gate::{Decision, Gate, Granted, Receipt};
+pub use gate::{Asked, Decision, Gate, Granted, Receipt};
 pub use keyring::{Keyring, Vault, check_wrap};
 pub use recovery::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
 pub use rewrap::{Rewrapped, rewrap};

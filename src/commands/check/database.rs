@@ -141,7 +141,7 @@ async fn settings(session: &Session, findings: &mut Findings) {
     if set.is_empty() {
         return findings.ok("settings", "the defaults that matter are PostgreSQL's own");
     }
-    findings.note("settings", set.join("; "), "they have no say in loginetl's transactions; a standby takes no changes");
+    findings.note("settings", set.join("; "), "they have no say in loginetl's transactions, but a standby takes no changes, and session_replication_role must be origin");
 }
 
 async fn clock(session: &Session, findings: &mut Findings) {

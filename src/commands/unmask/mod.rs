@@ -104,13 +104,14 @@ async fn recover(
     let gate = Gate { session, kms, signer };
     let decision = gate.ask(if is_find { "find" } else { "unmask" }, &json(details)?, keys).await?;
     match (decision, search) {
-        (Decision::Granted(granted), Some(search)) => {
+        (Decision::Granted(asked), Some(search)) => {
+            let open = OpenRequest(Some(asked.request()));
+            let granted = asked.sign().await?;
             tracing::debug!(request = granted.request(), "request committed and signed");
-            let open = OpenRequest(Some(granted.request()));
             let mut keys = granted.release().await?;
             let answers = answer::open(search, &mut keys, granted.session()).await?;
             open.goes_on();
-            Ok(Recovery::Opened(granted, answers))
+            Ok(Recovery::Opened(Box::new(granted), answers))
         }
         (Decision::Granted(_), None) => Err(Error::NotGranted),
         (Decision::Denied(head), _) => Ok(Recovery::Denied(head)),

@@ -102,7 +102,7 @@ async fn no_request_is_withdrawn_twice_or_by_another_or_once_a_key_was_released(
     let answered = newest(world, "unmask.request").await;
     assert_eq!(withdraw(world, &login, request, &[]).status.code(), Some(0));
     let third = world.database.login_named("loginetl_unmasker", "third").await;
-    let analyst = world.database.login_named("loginetl_analyst", "analyst").await;
+    let analyst = world.database.login_named("loginetl_analyst", "fourth").await;
     let open = fail(world, &login, "TrentService.Sign").await;
     let before = world.database.count("select from audit.log").await;
     for (who, seq, why) in [
