@@ -90,31 +90,53 @@ async fn an_open_request_is_a_finding_once_five_minutes_have_passed() {
     assert!(report["problems"][0]["problem"].as_str().expect("text").contains("open request: no release is recorded"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_lost_before_the_outcome_shows_nothing() {
-    let (world, login, hash) = world().await;
+/// From the first Decrypt on, this login's sessions are ended, and nobody gets in again if `shut`.
+fn ends_sessions_at_decrypt(world: World, login: &Login, shut: bool) -> World {
     let (url, user) = (world.database.url.clone(), login.user.clone());
-    let world = world.through(&Proxy::start(move |target| {
+    world.through(&Proxy::start(move |target| {
         if target == "TrentService.Decrypt" {
             let (url, user) = (url.clone(), user.clone());
             // On a thread of its own: the proxy's may not have a runtime.
-            std::thread::spawn(move || end_sessions(&url, &user)).join().expect("ended");
+            std::thread::spawn(move || end_sessions(&url, &user, shut)).join().expect("ended");
         }
         Action::Forward
-    }));
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_lost_before_the_outcome_shows_nothing() {
+    let (world, login, hash) = world().await;
+    let world = ends_sessions_at_decrypt(world, &login, true);
     let output = unmask(&world, &login, &hash);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
     assert!(output.stdout.is_empty(), "{}", text(&output));
+    world.database.open().await;
     assert_eq!(kinds(&world).await, ["request", "release", "release"]);
 }
 
-fn end_sessions(url: &str, user: &str) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_lost_between_two_steps_is_made_anew() {
+    let (world, login, hash) = world().await;
+    let world = ends_sessions_at_decrypt(world, &login, false);
+    let output = unmask(&world, &login, &hash);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(kinds(&world).await, ["request", "release", "release", "outcome"]);
+    assert_eq!(verdict(&world).0, Some(0), "the outcome is on record, and signed");
+}
+
+fn end_sessions(url: &str, user: &str, shut: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
+        let admin = setting("LOGINETL_TEST_DATABASE_URL");
+        let (client, connection) = tokio_postgres::connect(&admin, tokio_postgres::NoTls).await.expect("a connection");
         tokio::spawn(connection);
+        if shut {
+            let database: tokio_postgres::Config = url.parse().expect("a URL");
+            let name = database.get_dbname().expect("a name");
+            client.batch_execute(&format!("alter database {name} allow_connections false")).await.expect("shut");
+        }
         let ended = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = $1";
-        assert!(!client.query(ended, &[&user]).await.expect("ended").is_empty());
+        client.query(ended, &[&user]).await.expect("ended");
     });
 }
 
