@@ -102,12 +102,27 @@ create or replace function vault.released_wrap(request bigint, wanted bigint,
                                                out purpose text, out check_value bytea, out kms_key_arn text, out wrapped bytea)
     language plpgsql security definer
     set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off set lock_timeout = '10s' as $$
+declare
+    -- Before this transaction writes anything itself.
+    written pg_lsn := pg_current_wal_insert_lsn();
 begin
     if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'a key is released in read committed only' using errcode = 'LG001';
     end if;
     perform from audit.head for update;
     perform vault.check_release(request, wanted);
+    -- Committed is not yet on disk: whoever released it may have set synchronous_commit back, and a crash would take the
+    -- record with it. From PostgreSQL 17 on it can be asked to write; before, it does within wal_writer_delay.
+    if pg_current_wal_flush_lsn() < written and current_setting('server_version_num')::int >= 170000 then
+        perform pg_logical_emit_message(false, 'loginetl', '', true);
+    end if;
+    for i in 1 .. 300 loop
+        exit when pg_current_wal_flush_lsn() >= written;
+        perform pg_sleep(0.02);
+    end loop;
+    if pg_current_wal_flush_lsn() < written then
+        raise exception 'the release is not on disk yet' using errcode = 'LG001';
+    end if;
     if not exists (
         select from audit.log l
         where l.seq > request and l.kind = 'unmask.release' and l.db_user = session_user and l.xid <> pg_current_xact_id()

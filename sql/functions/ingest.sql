@@ -66,8 +66,10 @@ begin
             select false, l.user_id, l.device_type, l.masked_ip, l.masked_device_id, l.locale, l.app_version,
                    l.create_date, l.ip_hash, l.device_id_hash
             from public.user_logins l
-            where l.ip_hash = any(ip_hashes) and age(l.xmin) <= 0
-              and pg_xact_status((own - age(l.xmin))::text::xid8) = 'in progress'
+            where l.ip_hash = any(ip_hashes) and l.device_id_hash = any(device_id_hashes)
+              -- Of a row that is older than two thousand million transactions the age is negative too.
+              and case when age(l.xmin) between -1048576 and 0
+                       then pg_xact_status((own - age(l.xmin))::text::xid8) = 'in progress' else false end
         ) as r (is_sent, user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash)
         group by user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash
     ) as rows;

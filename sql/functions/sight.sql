@@ -11,7 +11,7 @@ create or replace function vault.blind_spots(who oid, commands text[]) returns s
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname in ('vault', 'ingest', 'audit') and c.relkind in ('r', 'p')
     ), logins as (
-        select c.oid, c.relkind, c.relispartition, c.relpersistence, c.relrowsecurity
+        select c.oid, c.relkind, c.relispartition, c.relpersistence, c.relowner, c.relrowsecurity
                    and not exists (select from pg_roles r where r.oid = who and (r.rolsuper or r.rolbypassrls))
                    and (c.relforcerowsecurity or not pg_has_role(who, c.relowner, 'usage')) as is_bound
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -49,13 +49,18 @@ create or replace function vault.blind_spots(who oid, commands text[]) returns s
     -- Of other logins the server says so itself, and before anything has changed.
     where pg_get_userbyid(who) = 'loginetl_owner' and not has_any_column_privilege(who, l.oid, n.name)
     union all
+    select format('publication %s, for which the server refuses updates of public.user_logins', p)
+    from vault.refusing_publications() p where 'update' = any(commands)
+    union all
     select format('child table %s of public.user_logins', i.inhrelid::regclass)
     from pg_inherits i join logins l on l.oid = i.inhparent and l.relkind = 'r' where commands && array['insert', 'update']
     union all
     select format('rule %I on %s of public.user_logins', r.rulename, r.command)
     from rules r join logins l on l.oid = r.ev_class and l.relkind = 'r' where r.command = any(commands)
     union all
-    select format('row-level security on public.user_logins, without a policy that lets %I %s all rows', pg_get_userbyid(who), n.name)
+    select format('row-level security on public.user_logins%s, without a policy that lets %I %s all rows',
+                  case when pg_has_role(who, l.relowner, 'usage') then ', forced on its owner (NO FORCE lets it through)' end,
+                  pg_get_userbyid(who), n.name)
     from needed n join logins l on l.is_bound
     where not exists (select from policies p where p.polpermissive and p.polcmd in (n.kind, '*')
                       and (p.shows_all or not n.sees) and (p.takes_all or not n.writes))
@@ -84,6 +89,26 @@ create or replace function vault.blind_spots(who oid, commands text[]) returns s
     union all
     select format('session_replication_role is %s, so that no trigger and no foreign key works', current_setting('session_replication_role'))
     where current_setting('session_replication_role') <> 'origin' and 'write' = any(commands)
+$$;
+
+-- Publications for which the server refuses the updates of a rotation: it wants to tell rows apart, by a key or by all
+-- columns, and must be let to publish those.
+create or replace function vault.refusing_publications() returns setof text
+    language sql stable security definer
+    set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
+    select format('%I', p.pubname)
+    from pg_publication p
+    join pg_class c join pg_namespace n on n.oid = c.relnamespace on n.nspname = 'public' and c.relname = 'user_logins'
+    left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = c.oid
+    where (p.pubupdate or p.pubdelete)
+      and exists (select from pg_publication_tables t
+                  where t.pubname = p.pubname and t.schemaname = 'public' and t.tablename = 'user_logins')
+      and case c.relreplident
+          -- A list of columns (from PostgreSQL 15 on) leaves some out.
+          when 'f' then to_jsonb(r) ->> 'prattrs' is not null
+          else not exists (select from pg_index x where x.indrelid = c.oid and x.indisvalid
+                           and case c.relreplident when 'd' then x.indisprimary when 'i' then x.indisreplident else false end)
+          end
 $$;
 
 -- Ends the statement if the owner of these functions cannot see all rows: what it has counted is then no count.
@@ -146,15 +171,17 @@ create or replace function vault.remember_rows(of_field text, hashes uuid[], tok
 begin
     drop table if exists pg_temp.loginetl_remembered;
     create temporary table loginetl_remembered on commit drop as
-        select * from vault.summarise_rows(of_field, hashes, tokens);
+        select md5(concat(of_field, hashes, tokens)) as about, s.* from vault.summarise_rows(of_field, hashes, tokens) s;
 end
 $$;
 
 create or replace function vault.are_rows_as_remembered(of_field text, hashes uuid[], tokens text[]) returns boolean
     language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
 begin
+    -- Of the same rows: comparing one value's with another's would tell of columns that a rotator may not read.
     return not exists (
-        select * from vault.summarise_rows(of_field, hashes, tokens) except all select * from pg_temp.loginetl_remembered);
+        select md5(concat(of_field, hashes, tokens)), s.* from vault.summarise_rows(of_field, hashes, tokens) s
+        except all select * from pg_temp.loginetl_remembered);
 end
 $$;
 

@@ -132,16 +132,7 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
         return Ok(Exit::Done);
     }
     let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
-    let destroyed = look_and_destroy(&session, args, &details).await;
-    let head = destroyed.map_err(|error| match error.code() {
-        Some("57014") => Error::LookTookTooLong { key: args.id, seconds: args.longest_look },
-        Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
-        Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired more lately than --after allows" },
-        Some("LG006") => {
-            Error::NotDestroyed { key: args.id, problem: "is still in use: rows, hashes or quarantined bodies are under it" }
-        }
-        _ => error.into(),
-    })?;
+    let head = look_and_destroy(&session, args, &details).await?;
     signer.sign_patiently(&session, &head).await?;
     if args.format == Format::Json {
         output::json(&Destroyed { destroyed: args.id })?;
@@ -153,10 +144,10 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
 
 /// A look at all rows while everybody works, then a last one under the fence, so that nothing is added between it and
 /// the end of the key. Loaders go first, and wait for it no longer than the database lets it take.
-async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) -> Result<Head, DbError> {
+async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) -> Result<Head, Error> {
     let is_retired = session.key_states().await?.iter().any(|key| key.key_id == args.id && key.state == "retired");
     if is_retired && !session.is_unused(args.id).await? {
-        return Err(DbError::key_in_use());
+        return Err(in_use(args.id));
     }
     let mut pause = Duration::from_millis(20);
     loop {
@@ -165,8 +156,22 @@ async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) 
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
-            other => return other,
+            other => return other.map_err(|error| refused(error, args)),
         }
+    }
+}
+
+fn in_use(key: i64) -> Error {
+    Error::NotDestroyed { key, problem: "is still in use: rows, hashes or quarantined bodies are under it" }
+}
+
+fn refused(error: DbError, args: &DestroyArgs) -> Error {
+    match error.code() {
+        Some("57014") => Error::LookTookTooLong { key: args.id, seconds: args.longest_look },
+        Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
+        Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired a shorter time ago than --after asks for" },
+        Some("LG006") => in_use(args.id),
+        _ => error.into(),
     }
 }
 

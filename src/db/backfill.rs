@@ -58,7 +58,7 @@ impl PlainColumns {
         let (ip, device_id) = (Self::value(self.ip.as_ref(), "ip_hash"), Self::value(self.device_id.as_ref(), "device_id_hash"));
         format!(
             "select ctid::text, ip, device_id from (select ctid, {ip} as ip, {device_id} as device_id from public.user_logins \
-             where ctid > $1::text::tid and (ip_hash is null or device_id_hash is null)) as plain \
+             where ctid > $1::text::tid and (ip_hash is null or device_id_hash is null) for update) as plain \
              where ip is not null or device_id is not null limit $2"
         )
     }

@@ -46,7 +46,7 @@ const INSERT: &str = concat!(
     from (select sent_day, message_id from logins union all select sent_day, message_id from rejections) as ids
     where (select yes from accepted)
     order by sent_day, message_id
-    on conflict do nothing
+    on conflict (sent_day, message_id) do nothing
     returning sent_day, message_id
 ), loaded as (
     insert into public.user_logins (",
@@ -73,7 +73,7 @@ select coalesce((select yes from accepted), false),
     has_insert_triggers!(),
     ",
        exists (select from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgrelid = any(array(
-                   select inhrelid from pg_inherits where inhparent = 'ingest.ledger'::regclass
+                   select inhrelid from pg_inherits where inhparent = 'ingest.ledger'::regclass::oid
                    union all values ('ingest.ledger'::regclass::oid), ('ingest.quarantine'::regclass::oid))))"
 );
 

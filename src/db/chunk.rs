@@ -18,7 +18,7 @@ use crate::login::{Envelope, FIXED_DAY, MaskedLogin, SealedRejection};
 
 const CLAIM: &str = concat!(
     "with claimed as ( \
-         insert into ingest.ledger (sent_day, message_id) values ($1, $2) on conflict do nothing returning 1 \
+         insert into ingest.ledger (sent_day, message_id) values ($1, $2) on conflict (sent_day, message_id) do nothing returning 1 \
      ) \
      select exists (select from claimed), pg_catalog.row_security_active('public.user_logins'), ",
     has_insert_triggers!()

@@ -276,13 +276,6 @@ impl DbError {
             if code == "23505" && object.ends_with(&format!(", constraint {constraint}")))
     }
 
-    /// A key that something is still under.
-    #[must_use]
-    pub fn key_in_use() -> Self {
-        let (action, kind, code) = ("destroying a key", SqlKind::Gate, "LG006".to_owned());
-        Self::Sql { action, kind, code, object: String::new(), message: None }
-    }
-
     /// Whether another process has changed what this one wanted to change.
     #[must_use]
     pub fn is_overtaken(&self) -> bool {
@@ -335,17 +328,23 @@ fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
         "25" => SqlKind::Pooler,
         _ if [SqlState::LOCK_NOT_AVAILABLE, SqlState::OBJECT_IN_USE].contains(code) => SqlKind::Temporary,
         "0A" | "55" => SqlKind::Unsupported,
-        "3D" | "3F" | "42" => SqlKind::Missing,
+        "3D" | "3F" => SqlKind::Missing,
+        "42" if MISSING.contains(&code.code()) => SqlKind::Missing,
+        "42" => SqlKind::Unsupported,
         _ => SqlKind::Other,
     }
 }
+
+/// A table, column, function or other object that is not there.
+const MISSING: [&str; 4] = ["42P01", "42703", "42883", "42704"];
 
 /// `idle_in_transaction_session_timeout` and `transaction_timeout`.
 const TIMEOUTS_OF_TRANSACTIONS: [&str; 2] = ["25P03", "25P04"];
 
 /// Whether one of our own functions was at work.
 fn is_within_ours(error: &tokio_postgres::error::DbError) -> bool {
-    let ours = ["function vault.", "function audit.", "function ingest."];
+    // The word before the name is in the server's language.
+    let ours = [" vault.", " audit.", " ingest."];
     error.where_().is_some_and(|context| ours.iter().any(|name| context.contains(name)))
 }
 

@@ -14,7 +14,7 @@ const REPAIRING: &str = "repairing the schema";
 /// Repairs; returns what was repaired and what only a person can put right. What follows from a migration that was just
 /// applied (`is_upgrade`) is part of it, and not told again.
 pub(super) async fn repair(transaction: &Transaction<'_>, is_upgrade: bool) -> Result<(Vec<String>, Vec<Deviation>), DbError> {
-    let mut repaired: Vec<String> = Vec::new();
+    let mut repaired: Vec<String> = advance_sequences(transaction).await?;
     let mut found = deviations(transaction).await?;
     for _ in 0..ROUNDS {
         found.sort_by_key(rank);
@@ -31,7 +31,7 @@ pub(super) async fn repair(transaction: &Transaction<'_>, is_upgrade: bool) -> R
                 }
                 Remedy::Person(_) => continue,
             }
-            if !is_upgrade || !deviation.is_privilege {
+            if (!is_upgrade || !deviation.is_privilege) && !repaired.contains(&deviation.what) {
                 repaired.push(deviation.what.clone());
             }
         }
@@ -42,7 +42,37 @@ pub(super) async fn repair(transaction: &Transaction<'_>, is_upgrade: bool) -> R
             break;
         }
     }
+    // A statement may run and change nothing: what is still there was not repaired.
+    repaired.retain(|what| found.iter().all(|deviation| deviation.what != *what));
     Ok((repaired, found))
+}
+
+/// Numbers that a restore of data alone leaves behind would be given out twice.
+async fn advance_sequences(transaction: &Transaction<'_>) -> Result<Vec<String>, DbError> {
+    const BEHIND: [(&str, &str); 2] = [
+        (
+            "sequence vault.key_ids is behind the keys",
+            "select setval('vault.key_ids', m.last) from (select max(key_id) as last from vault.data_keys) m \
+             where m.last > (select case when is_called then last_value else last_value - 1 end from vault.key_ids)",
+        ),
+        (
+            "sequence of ingest.quarantine.id is behind the messages",
+            "select setval(s.name, m.last) from (select max(id) as last from ingest.quarantine) m, \
+                    (select pg_get_serial_sequence('ingest.quarantine', 'id') as name) s \
+             where m.last > coalesce(pg_sequence_last_value(s.name::regclass), 0)",
+        ),
+    ];
+    let mut advanced = Vec::new();
+    for (what, statement) in BEHIND {
+        let tables = "select to_regclass('vault.key_ids') is not null and to_regclass('vault.data_keys') is not null \
+                      and to_regclass('ingest.quarantine') is not null";
+        let failed = |e| DbError::schema(REPAIRING, &e);
+        let are_there = transaction.query_typed_one(tables, &[]).await.map_err(failed)?.get::<_, bool>(0);
+        if are_there && !transaction.query_typed(statement, &[]).await.map_err(failed)?.is_empty() {
+            advanced.push(what.to_owned());
+        }
+    }
+    Ok(advanced)
 }
 
 /// Makes the functions, triggers and views, as their owner.
@@ -63,7 +93,9 @@ fn rank(deviation: &Deviation) -> u8 {
         () if begins("owner of schema ") => 0,
         () if begins("owner ") => 1,
         () if begins("relation ") && matches!(deviation.remedy, Remedy::Statement(_)) => 2,
-        () if begins("column ") => 2,
+        () if matches!(&deviation.remedy, Remedy::Statement(sql) if sql.starts_with("drop ")) => 3,
+        () if begins("constraint ") && deviation.what.contains(" is none of loginetl's") => 3,
+        () if begins("column ") => 3,
         () if begins("constraint ") && deviation.what.contains("FOREIGN KEY") => 5,
         () if begins("constraint ") => 4,
         () if matches!(deviation.remedy, Remedy::Functions) => 7,

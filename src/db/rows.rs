@@ -23,7 +23,7 @@ pub(super) use row_columns;
 /// Whether triggers of others run on an insert. The transaction holds the table, so it stays so.
 macro_rules! has_insert_triggers {
     () => {
-        "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass and not tgisinternal \
+        "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass::oid and not tgisinternal \
                  and tgenabled in ('O', 'A') and tgtype::int & 4 <> 0)"
     };
 }

@@ -84,10 +84,16 @@ impl Session {
     }
 
     async fn try_initialise(&self) -> Result<Initialised, Failure> {
-        let about = "select pg_is_in_recovery(), current_setting('session_replication_role')";
+        let about = "\
+            select pg_is_in_recovery(), current_setting('session_replication_role'), \
+                   exists (select from pg_roles where rolname = 'loginetl_owner' and pg_has_role(current_user, oid, 'member') \
+                           and not pg_has_role(current_user, oid, 'usage')), session_user::text";
         let about = self.read_one(READING_VERSION, about, &[]).await?;
         if about.get(0) {
             return Err(DbError::Standby.into());
+        }
+        if about.get(2) {
+            return Err(DbError::NotInherited { login: about.get(3), group: "loginetl_owner" }.into());
         }
         let role: String = about.get(1);
         if role != "origin" {
@@ -104,6 +110,12 @@ impl Session {
             let is_collision = is_collision_of_roles(&error);
             let error = DbError::schema(CREATING_ROLES, &error);
             return Err(if is_collision { Failure::Collision(error) } else { Failure::Final(error) });
+        }
+        let is_shut_out = "select not has_schema_privilege('loginetl_owner', 'public', 'usage')";
+        let is_shut_out = transaction.query_typed_one(is_shut_out, &[]).await.map_err(|e| DbError::schema(CREATING_ROLES, &e))?;
+        if is_shut_out.get(0) {
+            let run = "grant usage on schema public to loginetl_owner";
+            return Err(DbError::Table(format!("loginetl_owner may not use the schema public; run: {run}")).into());
         }
         make_table(&transaction, &table).await?;
         let migrations = migrate(&transaction).await?;

@@ -41,9 +41,10 @@ pub(super) enum Mode {
     Snapshot,
     /// Read committed, and written.
     Write,
-    /// The same, and triggers of others run on its rows. They may need the search path of the login, so it stands behind
-    /// `pg_catalog`. A nearer match of types would still win there: such a transaction names functions by schema and casts
-    /// to types for which `pg_catalog` has the very operator. (The parser itself knows `unnest` of several arrays.)
+    /// The same, and triggers of others run on its rows. They may need the search path of the login, so it stays, between
+    /// `pg_catalog` (which comes first by itself unless it is named) and `pg_temp` (which would else come before all). A
+    /// nearer match of types would still win there: such a transaction names functions by schema and casts to types for
+    /// which `pg_catalog` has the very operator. (The parser itself knows `unnest` of several arrays.)
     WriteRows,
 }
 
@@ -58,8 +59,10 @@ impl Mode {
         match self {
             Self::Read | Self::Snapshot | Self::Write => "set local search_path = pg_catalog, pg_temp",
             Self::WriteRows => {
-                "select pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', \
-                     pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^$', '\"\"')), true)"
+                "select pg_catalog.set_config('search_path', pg_catalog.concat( \
+                     case when pg_catalog.int4gt(pg_catalog.strpos(pg_catalog.current_setting('search_path'), 'pg_catalog'), 0) \
+                          then 'pg_catalog, ' end, \
+                     pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^$', '\"\"'), ', pg_temp'), true)"
             }
         }
     }

@@ -89,7 +89,7 @@ const OWNER: &str = "loginetl_owner";
 /// Triggers of others that run when rows are inserted (4) or updated (16).
 const TRIGGERS: &str = "\
     select pg_catalog.format('trigger %I on public.user_logins', tgname) from pg_trigger \
-    where tgrelid = to_regclass('public.user_logins') and not tgisinternal and tgenabled in ('O', 'A') \
+    where tgrelid = to_regclass('public.user_logins')::oid and not tgisinternal and tgenabled in ('O', 'A') \
       and tgtype::int & $1 <> 0 order by 1";
 
 /// What somebody's trigger may hang on.

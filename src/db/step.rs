@@ -59,7 +59,7 @@ pub struct Look {
 /// Whether triggers of others run on an update.
 macro_rules! has_update_triggers {
     () => {
-        "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass and not tgisinternal \
+        "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass::oid and not tgisinternal \
                  and tgenabled in ('O', 'A') and tgtype::int & 16 <> 0)"
     };
 }

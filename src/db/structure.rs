@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::facts::{
-    FACTS, GRANTS, IN_PUBLICATION, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC,
-};
+use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
 use super::session::{Mode, Transaction};
 use super::{DbError, Session};
 
@@ -68,21 +66,10 @@ impl Session {
 const COMPARING: &str = "comparing the database with what must be there";
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
-    let failed = |e| DbError::sql(COMPARING, &e);
     let mut found = compare_facts(&read_facts(transaction).await?);
     found.extend(compare_bodies(transaction).await?);
     found.extend(compare_policies(transaction).await?);
-    for row in transaction.query_typed(IN_PUBLICATION, &[]).await.map_err(failed)? {
-        let publication: String = row.get(0);
-        found.push(Deviation {
-            what: format!(
-                "publication {publication} publishes updates of public.user_logins, which has no replica identity (REPLICA \
-                 IDENTITY FULL writes each old row into the WAL too)"
-            ),
-            is_privilege: false,
-            remedy: Remedy::Statement("alter table public.user_logins replica identity full".to_owned()),
-        });
-    }
+    found.extend(compare_publications(transaction).await?);
     found.extend(compare_grants(transaction).await?);
     Ok(found)
 }
@@ -104,7 +91,7 @@ fn compare_facts(actual: &BTreeMap<String, String>) -> Vec<Deviation> {
     }
     for (fact, is) in actual {
         if !LISTED.0.contains_key(fact.as_str())
-            && let Some(remedy) = remedy_of_excess(fact)
+            && let Some(remedy) = remedy_of_excess(fact, is)
         {
             let what = match parts(fact) {
                 ("owner", object) => format!("owner of {object} is {is}"),
@@ -144,7 +131,13 @@ fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
                 "create sequence {object} as bigint minvalue 1 maxvalue 4294967295; \
                  select setval('{object}', greatest(max(key_id), 1), max(key_id) is not null) from vault.data_keys"
             )),
-            ("view, security_barrier", _) => Remedy::Functions,
+            // What was made in the place of a view goes first, and then is missing.
+            ("view, security_barrier", Some(is)) if is.starts_with("view") => Remedy::Statement(format!("drop view {object}")),
+            ("view, security_barrier", None) => Remedy::Functions,
+            ("partition", None) => {
+                Remedy::Statement(format!("create table {object} partition of ingest.ledger for values in ('1970-01-01')"))
+            }
+            ("partition", Some(_)) => Remedy::Statement(format!("alter table {object} set logged")),
             _ => Remedy::Person("restore it from a backup"),
         },
         "column" => column_remedy(relation, name, wanted, is),
@@ -159,6 +152,7 @@ fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
         }
         "index" => Remedy::Statement(format!("{}{wanted}", is.map_or(String::new(), |_| format!("drop index {object}; ")))),
         "trigger" if is.is_some_and(|is| is.ends_with(" (disabled)")) => alter(format!("enable trigger {name}")),
+        "trigger" if is.is_some() => Remedy::Statement(format!("drop trigger {name} on {relation}")),
         "option" => alter(format!("set ({name} = {wanted})")),
         "identity" => alter("replica identity default".to_owned()),
         "owner" => Remedy::Statement(owner_statement(object, wanted)),
@@ -188,7 +182,9 @@ fn column_remedy(relation: &str, name: &str, wanted: &str, is: Option<&str>) -> 
         _ => {}
     }
     let mut after = String::new();
-    if wanted.contains(" generated") && !is.contains(" generated") {
+    if wanted.contains(" generated always") && is.contains(" by default") {
+        changes.push(format!("alter column {name} set generated always"));
+    } else if wanted.contains(" generated") && !is.contains(" generated") {
         changes.push(format!("alter column {name} add generated always as identity"));
         after = format!(
             "; select setval(pg_get_serial_sequence('{relation}', '{name}'), greatest(max({name}), 1), max({name}) is not null) \
@@ -202,13 +198,22 @@ fn column_remedy(relation: &str, name: &str, wanted: &str, is: Option<&str>) -> 
 }
 
 /// What stands on loginetl's own tables and can be taken off without losing anything.
-fn remedy_of_excess(fact: &str) -> Option<Remedy> {
+fn remedy_of_excess(fact: &str, is: &str) -> Option<Remedy> {
     let (kind, object) = parts(fact);
     let (relation, name) = (relation_of(object), object.rsplit('.').next().unwrap_or_default());
     match kind {
         "default" => Some(Remedy::Statement(format!("alter table {relation} alter column {name} drop default"))),
         "constraint" => Some(Remedy::Statement(format!("alter table {relation} drop constraint \"{name}\""))),
         "column" => Some(Remedy::Person("drop it, unless you know who needs it")),
+        "security" => Some(Remedy::Statement(format!(
+            "alter table {object} disable row level security; alter table {object} no force row level security"
+        ))),
+        "rule" => Some(Remedy::Statement(format!("drop rule \"{name}\" on {relation}"))),
+        "relation" if is.starts_with("unlogged") => Some(Remedy::Statement(format!("alter table {object} set logged"))),
+        // Of one of our names, but with other parameters: it would stand in the way of ours.
+        "function" if body_of(object.split('(').next().unwrap_or_default()).is_some() => {
+            Some(Remedy::Statement(format!("drop function {object}")))
+        }
         "owner" => Some(Remedy::Statement(owner_statement(object, "loginetl_owner"))),
         _ => None,
     }
@@ -217,6 +222,38 @@ fn remedy_of_excess(fact: &str) -> Option<Remedy> {
 /// `function vault.f(bigint)` or `table vault.t` or `schema vault`.
 fn owner_statement(object: &str, owner: &str) -> String {
     format!("alter {object} owner to {owner}")
+}
+
+/// Publications that make the server refuse a rotation.
+async fn compare_publications(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+    let failed = |e| DbError::sql(COMPARING, &e);
+    let statement = "\
+        select p, (select relreplident = 'f' from pg_class where oid = to_regclass('public.user_logins')) \
+        from vault.refusing_publications() p";
+    let exists = "select to_regprocedure('vault.refusing_publications()') is not null";
+    if !transaction.query_typed_one(exists, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let rows = transaction.query_typed(statement, &[]).await.map_err(failed)?;
+    let deviation = |row: &tokio_postgres::Row| {
+        let (name, is_full): (&str, bool) = (row.get(0), row.get(1));
+        let (what, remedy) = if is_full {
+            let remedy =
+                Remedy::Person("take the list of columns off the publication, or give the table a primary key that is in it");
+            (
+                format!("publication {name} publishes some columns of public.user_logins, and the server refuses its updates"),
+                remedy,
+            )
+        } else {
+            let what = format!(
+                "publication {name} publishes updates of public.user_logins, which has no replica identity (REPLICA IDENTITY \
+                 FULL writes each old row into the WAL too)"
+            );
+            (what, Remedy::Statement("alter table public.user_logins replica identity full".to_owned()))
+        };
+        Deviation { what, is_privilege: false, remedy }
+    };
+    Ok(rows.iter().map(deviation).collect())
 }
 
 /// Each function of the files, with the body that stands there.

@@ -39,6 +39,8 @@ const EXISTING: &str = "\
                               (select from pg_class s where s.oid = d.objid and s.relkind = 'S')) \
                      and not (d.classid = 'pg_constraint'::regclass and exists \
                               (select from pg_constraint n where n.oid = d.objid and n.contype = 'n'))) \
+             or exists (select from pg_depend d join pg_class c on c.oid = a.attrelid \
+                        where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype and d.deptype = 'n') \
     from pg_attribute a join pg_type y on y.oid = a.atttypid \
     left join pg_collation l on l.oid = a.attcollation \
     left join pg_constraint k on k.conrelid = a.attrelid and k.contype = 'p' and a.attnum = any(k.conkey) \

@@ -37,7 +37,7 @@ begin
     for one in select * from (values
         ('uuid', 'uuid'), ('varchar', 'varchar'), ('varchar', 'text'), ('text', 'varchar'), ('text', 'text'), ('bigint', 'bigint'),
         ('bigint', 'integer'), ('integer', 'bigint'), ('date', 'date'), ('bytea', 'bytea'), ('name', 'text'), ('oid', 'oid'),
-        ('timestamptz', 'timestamptz'), ('tid', 'tid')
+        ('timestamptz', 'timestamptz'), ('tid', 'tid'), ('oid', 'regclass'), ('"char"', '"char"')
     ) as known (l, r)
     loop
         execute format(
