@@ -41,9 +41,13 @@ pub enum CallKind {
     /// The queue or key does not exist.
     #[error("there is no such resource")]
     Missing,
-    /// The KMS key is disabled, pending deletion or of another usage.
+    /// The KMS key is disabled or pending deletion.
     #[error("the KMS key is not usable")]
     KeyState,
+    /// The KMS key is of another kind: an audit key that encrypts, or signs with another algorithm; a key that should
+    /// encrypt, and signs.
+    #[error("the KMS key is of the wrong kind")]
+    KeyKind,
     /// KMS does not recognise the ciphertext, its context or its key.
     #[error("the wrap does not belong to this key and context")]
     Tampered,
@@ -65,6 +69,11 @@ impl CallError {
     /// A failure that we found ourselves.
     pub(crate) fn new(operation: &'static str, kind: CallKind) -> Self {
         Self { operation, kind, detail: String::new() }
+    }
+
+    /// A KMS key that turned out to be of the wrong kind: of this one.
+    pub(crate) fn of_kind(operation: &'static str, kind: &str) -> Self {
+        Self { operation, kind: CallKind::KeyKind, detail: format!(" ({})", printable(kind)) }
     }
 
     /// Sorts a failure of the SDK.
@@ -132,10 +141,11 @@ fn kind_of(code: &str, status: u16) -> CallKind {
         "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "NotFoundException" => CallKind::Missing,
         "DisabledException"
         | "KMSInvalidStateException"
-        | "InvalidKeyUsageException"
         | "KeyUnavailableException"
         | "KmsDisabled"
         | "KmsInvalidState" => CallKind::KeyState,
+        // GetPublicKey says the second of a symmetric key.
+        "InvalidKeyUsageException" | "UnsupportedOperationException" => CallKind::KeyKind,
         "InvalidCiphertextException" | "IncorrectKeyException" => CallKind::Tampered,
         "RequestThrottled"
         | "ThrottlingException"

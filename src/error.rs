@@ -341,7 +341,8 @@ fn aws_advice(error: &CallError) -> (Exit, String) {
         CallKind::Missing => {
             (Exit::Usage, "see that the queue URL or key alias is right, and that it is in this account and region")
         }
-        CallKind::KeyState => (Exit::Refused, "see the key's state and usage in KMS: it must be enabled"),
+        CallKind::KeyState => (Exit::Refused, "see the key's state in KMS: it must be enabled"),
+        CallKind::KeyKind => (Exit::Usage, kind_hint(error.operation)),
         CallKind::Tampered => (Exit::Integrity, "the wrap was moved or changed; compare the row in vault.wraps with a backup"),
         CallKind::Busy => (Exit::Temporary, "run it again; nothing is lost"),
         CallKind::Unreachable => {
@@ -354,6 +355,20 @@ fn aws_advice(error: &CallError) -> (Exit, String) {
         CallKind::Refused => (Exit::Attention, "look the error code up in the AWS documentation of the call"),
     };
     (exit, hint.to_owned())
+}
+
+/// What the KMS key of an operation must be, and where its name stands.
+fn kind_hint(operation: &str) -> &'static str {
+    match operation {
+        "KMS Sign" | "KMS GetPublicKey" => {
+            "the audit key must sign with ECDSA on P-256 (KeyUsage SIGN_VERIFY, KeySpec ECC_NIST_P256): name such a key by \
+             LOGINETL_AUDIT_KEY or --audit-key; keys/create-keys.sh makes one"
+        }
+        _ => {
+            "the ingest and the recovery key must encrypt (KeyUsage ENCRYPT_DECRYPT, KeySpec SYMMETRIC_DEFAULT): name such keys \
+             by LOGINETL_INGEST_KEY and LOGINETL_RECOVERY_KEY; keys/create-keys.sh makes them"
+        }
+    }
 }
 
 fn vault_advice(error: &VaultError) -> (Exit, String) {

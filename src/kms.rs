@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{KeyUsageType, MessageType, SigningAlgorithmSpec};
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 
 use crate::aws::{CallError, CallKind};
-use crate::crypto::SecretBytes;
+use crate::crypto::{SecretBytes, VerifyingKey};
 use crate::token::{KeyId, Purpose};
 
 /// Who may unwrap: the wrap under `ingest` serves loading, that under `recovery` serves unmasking.
@@ -147,25 +147,37 @@ impl Kms {
         }
     }
 
-    /// The public half of a signing key: the DER of a SubjectPublicKeyInfo (RFC 5280).
+    /// The public half of a signing key.
     ///
     /// # Errors
-    /// When KMS cannot be reached, or refuses.
-    pub async fn public_key(&self, kms_key: &str) -> Result<Vec<u8>, CallError> {
+    /// When KMS cannot be reached, or refuses; [`CallKind::KeyKind`] when the key does not sign, or not on P-256.
+    pub async fn public_key(&self, kms_key: &str) -> Result<VerifyingKey, CallError> {
         const OPERATION: &str = "KMS GetPublicKey";
-        let answer = self.0.get_public_key().key_id(kms_key).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
-        answer.public_key.map(Blob::into_inner).ok_or(CallError::new(OPERATION, CallKind::Refused))
+        let request = self.0.get_public_key().key_id(kms_key);
+        let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        if let Some(usage) = answer.key_usage.filter(|usage| *usage != KeyUsageType::SignVerify) {
+            return Err(CallError::of_kind(OPERATION, usage.as_str()));
+        }
+        if let Some(spec) = answer.key_spec.filter(|spec| *spec != KeySpec::EccNistP256) {
+            return Err(CallError::of_kind(OPERATION, spec.as_str()));
+        }
+        let der = answer.public_key.ok_or(CallError::new(OPERATION, CallKind::Refused))?;
+        // Whatever the answer says of the key, its bytes decide.
+        VerifyingKey::from_der(der.as_ref()).map_err(|_| CallError::new(OPERATION, CallKind::KeyKind))
     }
 
-    /// Whether a key can be used at all: enabled, and made for signing or for encrypting.
+    /// Whether a key that encrypts can be used at all: enabled, and made for that.
     ///
     /// # Errors
-    /// When KMS cannot be reached or refuses; [`CallKind::KeyState`] when the key is not usable.
-    pub async fn check_usable(&self, kms_key: &str, signs: bool) -> Result<(), CallError> {
+    /// When KMS cannot be reached or refuses; [`CallKind::KeyState`] or [`CallKind::KeyKind`] when the key is not usable.
+    pub async fn check_usable(&self, kms_key: &str) -> Result<(), CallError> {
         const OPERATION: &str = "KMS DescribeKey";
-        let answer = self.0.describe_key().key_id(kms_key).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
-        let usage = if signs { KeyUsageType::SignVerify } else { KeyUsageType::EncryptDecrypt };
-        let is_usable = answer.key_metadata.is_some_and(|key| key.enabled && key.key_usage == Some(usage));
-        if is_usable { Ok(()) } else { Err(CallError::new(OPERATION, CallKind::KeyState)) }
+        let request = self.0.describe_key().key_id(kms_key);
+        let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        let key = answer.key_metadata.ok_or(CallError::new(OPERATION, CallKind::Refused))?;
+        if let Some(usage) = key.key_usage.filter(|usage| *usage != KeyUsageType::EncryptDecrypt) {
+            return Err(CallError::of_kind(OPERATION, usage.as_str()));
+        }
+        if key.enabled { Ok(()) } else { Err(CallError::new(OPERATION, CallKind::KeyState)) }
     }
 }

@@ -50,23 +50,55 @@ pub fn json(value: &impl Serialize) -> Result<(), Error> {
     line(&escaped)
 }
 
-/// Prints rows as CSV (RFC 4180), values as they are; on a terminal with unprintable characters escaped.
+/// What becomes of the cells of CSV.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cells {
+    /// Nothing: a program reads every byte of a value.
+    AsTheyAre,
+    /// What a spreadsheet would compute gets an apostrophe, and is text.
+    Inert,
+}
+
+/// Prints rows as CSV (RFC 4180); on a terminal with unprintable characters escaped.
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn csv<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [Zeroizing<String>; N]>) -> Result<(), Error> {
+pub fn csv<const N: usize>(
+    header: &[&str; N],
+    rows: impl Iterator<Item = [Zeroizing<String>; N]>,
+    kind: Cells,
+) -> Result<(), Error> {
     let is_terminal = io::stdout().is_terminal();
     let written = PROGRESS.suspend(|| {
         let mut writer = ::csv::Writer::from_writer(io::stdout().lock());
         writer.write_record(header)?;
         for row in rows {
             let cells = row.into_iter();
-            writer
-                .write_record(cells.map(|cell| if is_terminal { Zeroizing::new(printable(&cell).into_owned()) } else { cell }))?;
+            let cells = cells.map(|cell| if kind == Cells::Inert { inert(&cell) } else { cell });
+            let spell = |cell: Zeroizing<String>| Zeroizing::new(printable(&cell).into_owned());
+            writer.write_record(cells.map(|cell| if is_terminal { spell(cell) } else { cell }))?;
         }
         writer.flush()
     });
     self::written(written)
+}
+
+/// The cell with an apostrophe before each sign that a spreadsheet takes for the beginning of a formula, or skips before
+/// it looks for one: where the cell begins, and after what another import or locale takes for the end of a cell.
+fn inert(cell: &str) -> Zeroizing<String> {
+    // In one piece from the start: no reallocation leaves a part of a value behind.
+    let mut inert = Zeroizing::new(String::with_capacity(2 * cell.len()));
+    let mut begins = true;
+    for c in cell.chars() {
+        // The wide forms count in East Asian locales.
+        let is_sign = matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+        if begins && is_sign {
+            inert.push('\'');
+        }
+        inert.push(c);
+        begins = matches!(c, ';' | '\t' | '\r' | '\n') || (begins && c == ' ');
+    }
+    inert
 }
 
 /// The text without anything that a terminal obeys or nobody sees: such characters are spelled out.
@@ -200,4 +232,44 @@ impl Write for LogWriter {
 #[must_use]
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn what_a_spreadsheet_computes_gets_an_apostrophe_and_nothing_else_does() {
+        for (cell, expected) in [
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-2", "'-2"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t'=1"),
+            ("\r=1", "'\r'=1"),
+            ("\r\n=1", "'\r'\n'=1"),
+            ("  =1", "  '=1"),
+            ("＝1", "'＝1"),
+            ("a;=1", "a;'=1"),
+            ("a\n@x", "a\n'@x"),
+            ("'=1", "'=1"),
+        ] {
+            assert_eq!(inert(cell).as_str(), expected, "{cell:?}");
+        }
+        for cell in ["", "a", "593-47-5928", "a=b", "a, =b", "192.0.2.7", "2001:db8::1", "1-1"] {
+            assert_eq!(inert(cell).as_str(), cell);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_cell_begins_with_a_sign_and_without_apostrophes_it_is_the_value(
+            cell in "[-=+@ \t\r\n;a\\PC]{0,20}",
+        ) {
+            let inert = inert(&cell);
+            proptest::prop_assert!(!inert.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
+            proptest::prop_assert_eq!(inert.replace('\'', ""), cell.replace('\'', ""));
+            proptest::prop_assert!(inert.capacity() <= (2 * cell.len()).max(8));
+        }
+    }
 }

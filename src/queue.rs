@@ -12,6 +12,7 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as Attribute,
     QueueAttributeName,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::aws::{CallError, CallKind};
@@ -41,12 +42,20 @@ pub struct QueueMessage {
 pub struct Receipt(String);
 
 /// How many messages the queue has, roughly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Depth {
     /// Ready to be received.
     pub visible: u64,
     /// Handed out and neither deleted nor given back.
     pub in_flight: u64,
+    /// Sent, and not handed out before a delay of the queue or the message is over.
+    pub delayed: u64,
+}
+
+impl std::fmt::Display for Depth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} visible, {} in flight, {} delayed", self.visible, self.in_flight, self.delayed)
+    }
 }
 
 /// A client of one queue.
@@ -127,11 +136,15 @@ impl Queue {
     /// # Errors
     /// When SQS cannot be reached, or refuses.
     pub async fn depth(&self) -> Result<Depth, CallError> {
-        let names = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
         let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
         let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
         let count = |name| answer.attributes().and_then(|all| all.get(name)).and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]) })
+        Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]), delayed: count(&names[2]) })
     }
 
     /// After how many receipts a message goes to the dead-letter queue; nothing without one.

@@ -87,9 +87,9 @@ fn secrets_in_use() -> (Alive, Vec<Needle>) {
     ] {
         all.extend(needles(name, &derive_key(key.expose_for_wrapping(), info, len)));
     }
-    let cipher = Box::new(FieldCipher::new(&keys[0], Field::DeviceId, key_id));
+    let mut cipher = Box::new(FieldCipher::new(&keys[0], Field::DeviceId, key_id));
     let hasher = Box::new(FieldHasher::new(&keys[1], Field::DeviceId));
-    let sealer = Box::new(Sealer::new(&keys[2], key_id));
+    let mut sealer = Box::new(Sealer::new(&keys[2], key_id));
     let token = cipher.seal(&plaintext);
     drop(cipher.open(&token).expect("it opens"));
     let _ = hasher.hash(&plaintext);

@@ -15,6 +15,11 @@ A line of --from is a token, `ip-hash H`, `device-id-hash H`, or a bare hash,
 which is looked up in both columns. Other users of the machine can see flags:
 `--find-ip -` and `--find-device-id -` read the value from standard input.
 
+Whoever can log in chooses a device id, and a spreadsheet computes a cell that
+begins with = + - or @. With --csv-safe it does not: an apostrophe stands before
+such a cell, and before a leading tab or line end, so the value is not what it
+was. Leave it out where a program reads the file.
+
 A signal ends it at once, until it begins to record the outcome. Then it waits
 up to 22 s for that, and without that shows nothing.
 
@@ -22,6 +27,7 @@ Examples:
   loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --reason 'abuse report' --ticket SEC-17
   loginetl unmask --token ip1.1.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads --reason 'abuse report'
   loginetl unmask --from hashes.txt --max-values 10000 --format csv --reason 'court order 4711' > values.csv
+  loginetl unmask --from hashes.txt --format csv --csv-safe --reason 'court order 4711' > for-a-spreadsheet.csv
   loginetl unmask --quarantine 17 --reason 'what does the new app send?'
   loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt
   loginetl unmask --withdraw 4711")]
@@ -70,6 +76,9 @@ pub struct UnmaskArgs {
     /// How the values look
     #[arg(long, value_enum, default_value_t)]
     pub format: UnmaskFormat,
+    /// With --format csv, for spreadsheets: an apostrophe before what they would compute
+    #[arg(long)]
+    pub csv_safe: bool,
 }
 
 /// How recovered values look on stdout.

@@ -107,7 +107,7 @@ async fn mask_chunk(
     loop {
         let keyring = vault.keyring().await?;
         let fenced = session.fenced().await?;
-        let Ok(masker) = Masker::new(fenced.plan().await?, keyring.as_ref()) else {
+        let Ok(mut masker) = Masker::new(fenced.plan().await?, keyring.as_ref()) else {
             // No transaction is open while KMS unwraps the new key.
             drop(fenced);
             vault.refresh(&keyring).await?;
@@ -115,7 +115,7 @@ async fn mask_chunk(
         };
         let rows = fenced.plain_rows(columns, after, CHUNK).await?;
         let Some(last) = rows.last().map(|row| row.place.clone()) else { return Ok(None) };
-        let masked: Vec<MaskedRow<'_>> = rows.iter().filter_map(|row| mask(row, &masker)).collect();
+        let masked: Vec<MaskedRow<'_>> = rows.iter().filter_map(|row| mask(row, &mut masker)).collect();
         let count = fenced.mask_rows(columns, &masked).await?;
         fenced.commit().await?;
         report.rows_masked += count;
@@ -125,7 +125,7 @@ async fn mask_chunk(
 }
 
 /// Nothing, if one of its values is no address or device id: then the row stays as it is.
-fn mask<'a>(row: &'a PlainRow, masker: &Masker) -> Option<MaskedRow<'a>> {
+fn mask<'a>(row: &'a PlainRow, masker: &mut Masker) -> Option<MaskedRow<'a>> {
     // A column of type inet shows its netmask.
     let address = |text: &str| Plaintext::ip(text.trim_end_matches("/32").trim_end_matches("/128"));
     let ip = row.ip.as_ref().map(|text| address(text)).transpose().ok()?;

@@ -165,12 +165,12 @@ async fn retry_page(
         let keyring = vault.known();
         let fenced = session.fenced().await?;
         let plan = fenced.plan().await?;
-        let Ok(masker) = Masker::new(plan, keyring.as_ref()) else {
+        let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
             drop(fenced);
             vault.refresh(&keyring).await?;
             continue;
         };
-        let logins = masked(&masker, &bodies, encoding)?;
+        let logins = masked(&mut masker, &bodies, encoding)?;
         match move_recorded(fenced, &logins).await {
             Ok(moved) => retried.loaded += moved,
             // The database still refuses one of them: each on its own, so that the others move.
@@ -229,7 +229,7 @@ fn open_all<'a>(sealed: &'a [SealedBody], keyring: &Keyring) -> Vec<(&'a SealedB
 }
 
 fn masked(
-    masker: &Masker,
+    masker: &mut Masker,
     bodies: &[(&SealedBody, Body)],
     encoding: AppVersionEncoding,
 ) -> Result<Vec<(i64, MaskedLogin)>, Error> {

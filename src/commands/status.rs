@@ -44,7 +44,7 @@ struct Status {
     /// Key ids in tokens that no key of the vault has.
     unknown_keys: Vec<String>,
     quarantine: Vec<ReasonLine>,
-    queue: Option<QueueLine>,
+    queue: Option<Depth>,
     audit: AuditLine,
 }
 
@@ -77,12 +77,6 @@ struct ReasonLine {
     reason: String,
     messages: i64,
     oldest_at: String,
-}
-
-#[derive(Serialize)]
-struct QueueLine {
-    visible: u64,
-    in_flight: u64,
 }
 
 #[derive(Serialize)]
@@ -127,7 +121,7 @@ impl Status {
             unknown_keys,
             keys: keys.into_iter().map(line).collect(),
             quarantine: session.quarantine_summary().await?.into_iter().map(reason).collect(),
-            queue: queue.map(|depth| QueueLine { visible: depth.visible, in_flight: depth.in_flight }),
+            queue,
             audit: AuditLine { after_last_signature: head.seq - last_signed.unwrap_or(0), head: head.to_string(), last_signed },
         })
     }
@@ -168,7 +162,7 @@ impl Status {
             output::line(&format!("unknown keys    tokens name {named}, which this vault never had"))?;
         }
         match &self.queue {
-            Some(depth) => output::line(&format!("queue           {} visible, {} in flight", depth.visible, depth.in_flight))?,
+            Some(depth) => output::line(&format!("queue           {depth}"))?,
             None => output::line("queue           not asked: no --queue-url, or it does not answer")?,
         }
         if self.quarantine.is_empty() {

@@ -11,7 +11,7 @@ mod verifying_key;
 pub use derive::{Mac, derive_key};
 pub use digest::{Digest, digest_uuid};
 pub use secret::SecretBytes;
-pub use siv::{AssociatedData, OpenError, SIV_KEY_LEN, SIV_LEN, Siv, self_test};
+pub use siv::{OpenError, SIV_KEY_LEN, SIV_LEN, Siv, self_test};
 pub use verifying_key::{NoPublicKey, VerifyingKey};
 
 /// `len` random bytes of the operating system, as key material.

@@ -114,7 +114,7 @@ impl Masker {
     }
 
     /// Masks an event; its values end here.
-    pub fn mask(&self, event: LoginEvent) -> MaskedLogin {
+    pub fn mask(&mut self, event: LoginEvent) -> MaskedLogin {
         MaskedLogin {
             ip: self.ip.mask(&event.ip),
             device_id: self.device_id.mask(&event.device_id),
@@ -127,7 +127,7 @@ impl Masker {
     }
 
     /// Masks a single value.
-    pub fn mask_value(&self, value: &Plaintext) -> MaskedField {
+    pub fn mask_value(&mut self, value: &Plaintext) -> MaskedField {
         match value.field() {
             Field::Ip => self.ip.mask(value),
             Field::DeviceId => self.device_id.mask(value),
@@ -138,7 +138,7 @@ impl Masker {
     ///
     /// # Errors
     /// When the operating system has no randomness to give.
-    pub fn seal(&self, message_id: Uuid, body: &Body) -> Result<Vec<u8>, SealError> {
+    pub fn seal(&mut self, message_id: Uuid, body: &Body) -> Result<Vec<u8>, SealError> {
         self.sealer.seal(message_id, body.expose())
     }
 }
@@ -172,11 +172,11 @@ impl FieldMasker {
         })
     }
 
-    fn mask(&self, plaintext: &Plaintext) -> MaskedField {
+    fn mask(&mut self, plaintext: &Plaintext) -> MaskedField {
         let order = self.order.hash(plaintext);
-        let side = match &self.to {
+        let side = match &mut self.to {
             Some(to) if order <= self.plan.watermark => to,
-            _ => &self.from,
+            _ => &mut self.from,
         };
         let hash = side.hasher.as_ref().map_or(order, |hasher| hasher.hash(plaintext));
         MaskedField { token: side.cipher.seal(plaintext), hash, order, order_key: self.plan.from.hash }

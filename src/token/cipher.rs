@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::{DataKey, Field, KeyId, Plaintext};
-use crate::crypto::{AssociatedData, SIV_LEN, Siv, length_prefixed};
+use crate::crypto::{SIV_LEN, Siv, length_prefixed};
 
 const BLOCK: usize = 16;
 const MAX_BLOCKS: usize = 10;
@@ -100,6 +100,18 @@ fn decode<'a>(encoded: &str, room: &'a mut Room) -> Result<&'a [u8], TokenError>
     Ok(&room[..len])
 }
 
+/// The text of a token. The encoder writes into it: `encode_string` goes through a buffer of its own.
+fn spell(prefix: &str, body: &[u8]) -> String {
+    let encoded_len = (body.len() * 4).div_ceil(3);
+    let mut text = Vec::with_capacity(prefix.len() + encoded_len);
+    text.extend_from_slice(prefix.as_bytes());
+    text.resize(prefix.len() + encoded_len, 0);
+    let encoded = BASE64_URL_SAFE_NO_PAD.encode_slice(body, &mut text[prefix.len()..]);
+    debug_assert_eq!(encoded, Ok(encoded_len));
+    #[expect(clippy::expect_used, reason = "base64 is ASCII")]
+    String::from_utf8(text).expect("base64 is ASCII")
+}
+
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
@@ -112,7 +124,7 @@ pub struct FieldCipher {
     key_id: KeyId,
     prefix: String,
     siv: Siv,
-    associated_data: AssociatedData,
+    associated_data: Vec<u8>,
 }
 
 impl FieldCipher {
@@ -121,10 +133,10 @@ impl FieldCipher {
     pub fn new(data_key: &DataKey, field: Field, key_id: KeyId) -> Self {
         #[expect(clippy::expect_used, reason = "HKDF was asked for exactly the 64 bytes that the cipher takes")]
         let siv = Siv::new(&data_key.token_key(field)).expect("a derived field key is 64 bytes");
-        let label: Vec<u8> =
-            b"loginetl\x01".iter().copied().chain(length_prefixed(field.name())).chain(key_id.to_be_bytes()).collect();
-        let associated_data = siv.associate(&[&label]);
-        Self { field, key_id, prefix: format!("{}{key_id}.", field.prefix()), siv, associated_data }
+        let name = length_prefixed(field.name());
+        let label = b"loginetl\x01".iter().copied().chain(name).chain(key_id.to_be_bytes());
+        let prefix = format!("{}{key_id}.", field.prefix());
+        Self { field, key_id, prefix, siv, associated_data: label.collect() }
     }
 
     /// The data key that these tokens name.
@@ -134,25 +146,29 @@ impl FieldCipher {
     }
 
     /// The token of a value: equal values, equal tokens.
-    pub fn seal(&self, plaintext: &Plaintext) -> Token {
+    pub fn seal(&mut self, plaintext: &Plaintext) -> Token {
         debug_assert!(plaintext.field() == self.field);
-        let body = self.siv.seal(&self.associated_data, plaintext.expose());
-        let mut text = String::with_capacity(self.prefix.len() + body.len().div_ceil(3) * 4);
-        text.push_str(&self.prefix);
-        BASE64_URL_SAFE_NO_PAD.encode_string(body, &mut text);
-        Token { field: self.field, key_id: self.key_id, text }
+        let value = plaintext.expose();
+        // On the stack, and turned into ciphertext where it lies: the text is the only allocation of a token.
+        let mut room: Room = EMPTY;
+        let body = &mut room[..SIV_LEN + value.len()];
+        body[SIV_LEN..].copy_from_slice(value);
+        let siv = self.siv.seal([&self.associated_data], &mut body[SIV_LEN..]);
+        body[..SIV_LEN].copy_from_slice(&siv);
+        Token { field: self.field, key_id: self.key_id, text: spell(&self.prefix, body) }
     }
 
     /// The value of a token of this field and key.
     ///
     /// # Errors
     /// When it belongs elsewhere or does not authenticate.
-    pub fn open(&self, token: &Token) -> Result<Plaintext, TokenError> {
+    pub fn open(&mut self, token: &Token) -> Result<Plaintext, TokenError> {
         if (token.field, token.key_id) != (self.field, self.key_id) {
             return Err(TokenError::Foreign);
         }
         let mut room: Room = EMPTY;
-        let opened = self.siv.open(&self.associated_data, token.body(&mut room)?).map_err(|_| TokenError::Forged)?;
+        let opened = self.siv.open([&self.associated_data], token.body(&mut room)?);
+        let opened = opened.map_err(|_| TokenError::Forged)?;
         Plaintext::from_opened(self.field, opened).map_err(|_| TokenError::Forged)
     }
 }

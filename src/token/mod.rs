@@ -26,7 +26,7 @@ pub fn self_test() -> Result<(), TokenError> {
     crate::crypto::self_test().map_err(|_| TokenError::Forged)?;
     let secret = crate::crypto::SecretBytes::new((0..64).collect());
     let key = DataKey::new(Purpose::Mask, secret).map_err(|_| TokenError::Forged)?;
-    let cipher = FieldCipher::new(&key, Field::Ip, KeyId(7));
+    let mut cipher = FieldCipher::new(&key, Field::Ip, KeyId(7));
     let plaintext = Plaintext::ip("::").map_err(|_| TokenError::Forged)?;
     let opened = cipher.open(&Token::parse(KNOWN)?)?;
     let agree = cipher.seal(&plaintext).as_str() == KNOWN && opened.expose() == plaintext.expose();

@@ -95,7 +95,7 @@ impl RecoveryKeys {
     /// When its key is missing, or it does not authenticate for its message.
     pub fn open_body(&self, body: &Sealed) -> Result<Recovered, NotOpened> {
         let key_id = Sealer::key_id_of(&body.bytes).map_err(|_| NotOpened::Forged)?;
-        let sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
+        let mut sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
         sealer
             .open(body.message_id, &body.bytes)
             .map(|bytes| Recovered { bytes, request: self.request })

@@ -9,7 +9,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use super::VaultError;
 use crate::audit::Head;
 use crate::aws::CallKind;
-use crate::crypto::{Digest, VerifyingKey};
+use crate::crypto::Digest;
 use crate::db::{DbError, Session};
 use crate::kms::Kms;
 
@@ -78,15 +78,30 @@ impl Signer {
     /// When it does not sign. [`VaultError::WrongSigner`]: it signs something else.
     pub async fn try_out(&self) -> Result<TryOut, VaultError> {
         let nothing = Digest::default().current();
-        let signed = self.kms.sign(&self.key, &nothing).await.map_err(VaultError::NoSigner)?;
-        let der = match self.kms.public_key(&self.key).await {
-            Ok(der) => der,
+        let signed = self.kms.sign(&self.key, &nothing).await;
+        if signed.as_ref().is_err_and(|error| error.kind == CallKind::Refused) {
+            // There is more than one word for a key that cannot sign so; its public half has a plain one.
+            self.check_kind().await?;
+        }
+        let signed = signed.map_err(VaultError::NoSigner)?;
+        let public = match self.kms.public_key(&self.key).await {
+            Ok(public) => public,
             // The group that signs need not be the one that verifies.
             Err(error) if error.kind == CallKind::Denied => return Ok(TryOut::NotVerified),
             Err(error) => return Err(VaultError::NoSigner(error)),
         };
-        let key = VerifyingKey::from_der(&der).map_err(|_| VaultError::WrongSigner)?;
-        if key.verifies(b"", &signed.signature) { Ok(TryOut::Verified) } else { Err(VaultError::WrongSigner) }
+        if public.verifies(b"", &signed.signature) { Ok(TryOut::Verified) } else { Err(VaultError::WrongSigner) }
+    }
+
+    /// Refuses a key that cannot sign the log, before anything is begun; as far as this role can see that.
+    ///
+    /// # Errors
+    /// When KMS says that the key is of another kind. Other faults are left to [`Signer::sign`].
+    pub async fn check_kind(&self) -> Result<(), VaultError> {
+        match self.kms.public_key(&self.key).await {
+            Err(error) if error.kind == CallKind::KeyKind => Err(VaultError::NoSigner(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Signs what this login left unsigned, if it is what this process would write: `is_ours` says so.

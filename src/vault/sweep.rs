@@ -43,11 +43,11 @@ impl SweepKeys {
     /// When `key` is missing, or there is no randomness.
     pub fn seal_anew(&self, old: &OldSeal, key: KeyId) -> Result<Option<Vec<u8>>, VaultError> {
         let body: Option<SecretBytes> = Sealer::key_id_of(&old.sealed).ok().and_then(|id| {
-            let sealer = Sealer::new(self.get(id, Purpose::Seal)?, id);
+            let mut sealer = Sealer::new(self.get(id, Purpose::Seal)?, id);
             sealer.open(old.message_id, &old.sealed).ok()
         });
         let Some(body) = body else { return Ok(None) };
-        let sealer = Sealer::new(self.needed(key, Purpose::Seal)?, key);
+        let mut sealer = Sealer::new(self.needed(key, Purpose::Seal)?, key);
         match sealer.seal(old.message_id, body.expose()) {
             Ok(sealed) => Ok(Some(sealed)),
             Err(SealError::NoRandomness(_)) => Err(VaultError::NoRandomness),

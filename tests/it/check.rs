@@ -107,7 +107,7 @@ async fn status_counts_rows_by_key_and_those_from_before_apart() {
     );
     assert_eq!(status["rows_without_hash"], serde_json::json!({"ip": 1, "device_id": 1}));
     assert_eq!(status["quarantine"][0]["reason"], "not_json");
-    assert_eq!(status["queue"], serde_json::json!({"visible": 0, "in_flight": 0}));
+    assert_eq!(status["queue"], serde_json::json!({"visible": 0, "in_flight": 0, "delayed": 0}));
     assert_eq!(status["audit"]["last_signed"], 3);
     assert_eq!(status["audit"]["after_last_signature"], 1, "the load's own record");
     let shown = text(&world.run_as(&auditor, &["status"]));

@@ -28,8 +28,7 @@ pub(super) async fn run(args: VerifyArgs, global: Global, environment: &Environm
         Some(path) => read_keys(path)?,
         None => {
             let kms = Kms::new(&aws::configuration().await?);
-            let der = kms.public_key(&environment.audit_key(args.audit_key)).await?;
-            vec![VerifyingKey::from_der(&der).map_err(|problem| Error::PublicKey { path: "the audit key".to_owned(), problem })?]
+            vec![kms.public_key(&environment.audit_key(args.audit_key)).await?]
         }
     };
     let verifier = Verifier::new(&keys, args.expect_head);

@@ -40,7 +40,7 @@ pub(super) async fn check(
     if owner {
         wraps(session, &kms, Holder::Recovery, owner, findings).await;
     } else if login.is("loginetl_unmasker") {
-        let usable = kms.check_usable(&environment.recovery_key(None), false).await;
+        let usable = kms.check_usable(&environment.recovery_key(None)).await;
         if findings.take("recovery", usable).is_some() {
             findings.ok("recovery", "the recovery key is enabled; its wraps are opened only for a request");
         }
@@ -70,7 +70,7 @@ async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings:
     };
     let queue = Queue::new(config, url, Duration::from_secs(30));
     let Some(depth) = findings.take("queue", queue.depth().await) else { return };
-    findings.ok("queue", format!("reached: {} visible, {} in flight", depth.visible, depth.in_flight));
+    findings.ok("queue", format!("reached: {depth}"));
     match findings.take("queue", queue.max_receive_count().await) {
         None => {}
         Some(None) => findings.warn(

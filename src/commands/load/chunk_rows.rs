@@ -14,7 +14,7 @@ pub(super) async fn refuse(
     fenced: &Fenced<'_>,
     chunk: &Chunk,
     lines: &mut [Line],
-    masker: &Masker,
+    masker: &mut Masker,
     entrance: Entrance,
 ) -> Result<(), Error> {
     let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkReader;
 use super::file::{file_error, unless_stopped};
+use super::give_back::give_back;
 use super::outcome::outcome_of;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the queue fails, or there are no keys.
 pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &CancellationToken) -> Result<Exit, Error> {
-    let masker = masker(vault).await?;
+    let mut masker = masker(vault).await?;
     let wanted = wanted(args);
     let (mut shown, mut receipts) = (Vec::new(), Vec::new());
     let mut last_answer = Instant::now();
@@ -47,16 +47,16 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
         for message in messages {
             last_answer = Instant::now();
             let day = message.sent.row_day(Timestamp::now());
-            shown.push(outcome_of(&masker, &message.body, message.message_id, day, args.app_version.into()));
+            shown.push(outcome_of(&mut masker, &message.body, message.message_id, day, args.app_version.into()));
             receipts.push(message.receipt);
         }
     };
-    let back = try_join_all(receipts.chunks(BATCH).map(|ten| queue.change_visibility(ten, Duration::ZERO)));
+    let back = give_back(queue, &receipts, |_| {});
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, back).await;
     result?;
     show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, args.format)?;
     match back {
-        Ok(Ok(_)) => Ok(Exit::Done),
+        Ok(Ok(())) => Ok(Exit::Done),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(Error::Stopped),
     }
@@ -73,7 +73,7 @@ pub async fn file(
     vault: &Vault,
     stop: &CancellationToken,
 ) -> Result<Exit, Error> {
-    let masker = masker(vault).await?;
+    let mut masker = masker(vault).await?;
     let wanted = wanted(args);
     let day = utc_day(Timestamp::now());
     let mut outcomes = Vec::new();
@@ -86,7 +86,7 @@ pub async fn file(
         reader = same;
         let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
         for (message_id, body) in chunk.events().take(wanted - outcomes.len()) {
-            outcomes.push(outcome_of(&masker, &body, message_id, day, args.app_version.into())?);
+            outcomes.push(outcome_of(&mut masker, &body, message_id, day, args.app_version.into())?);
         }
     }
     show(&outcomes, args.format)

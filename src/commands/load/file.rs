@@ -272,14 +272,14 @@ impl ChunkWriter {
         };
         let plan = fenced.plan().await?;
         if plan != keyring.plan() {
-            let Ok(current) = Masker::new(plan, keyring.as_ref()) else {
+            let Ok(mut current) = Masker::new(plan, keyring.as_ref()) else {
                 // No transaction is open while KMS unwraps the key; the chunk is tried again with it.
                 drop(fenced);
                 self.run.vault.refresh(&keyring).await?;
                 return Ok(Step::Again);
             };
             if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
-                lines = self.run.mask(chunk, &current)?;
+                lines = self.run.mask(chunk, &mut current)?;
             }
             self.run.vault.adopt(plan);
             *masker = current;
@@ -299,7 +299,7 @@ impl FileRun {
         self.tally.quarantined() > self.poison_budget
     }
 
-    fn mask(&self, chunk: &Chunk, masker: &Masker) -> Result<Vec<Line>, Error> {
+    fn mask(&self, chunk: &Chunk, masker: &mut Masker) -> Result<Vec<Line>, Error> {
         let line = |(message_id, body): (Uuid, Body)| {
             let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
             Ok(Line { message_id, outcome })

@@ -111,7 +111,8 @@ impl Metrics {
         self.in_hand.set(whole(now.in_hand));
         self.receivers.set(whole(now.receivers as u64));
         if let Some(depth) = now.depth {
-            for (state, count) in [("visible", depth.visible), ("in_flight", depth.in_flight)] {
+            let Depth { visible, in_flight, delayed } = depth;
+            for (state, count) in [("visible", visible), ("in_flight", in_flight), ("delayed", delayed)] {
                 self.depth.get_or_create(&[("state", state.to_owned())]).set(whole(count));
             }
         }

@@ -11,6 +11,7 @@ mod chunks;
 mod delete;
 mod dry_run;
 mod file;
+mod give_back;
 mod health;
 mod held;
 mod listen;
@@ -93,7 +94,8 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
         Ok::<_, Error>(Vault::open(target.clone(), Kms::new(&config)).await?)
     });
     let Some(vault) = opened.await.transpose()? else {
-        report(&Report { summary: Tally::default().summary(), in_flight: None, poison_budget_exceeded: false }, args.format)?;
+        let summary = Tally::default().summary();
+        report(&Report { summary, in_flight: None, delayed: None, poison_budget_exceeded: false }, args.format)?;
         return Ok(Exit::Done);
     };
     if args.dry_run {
@@ -199,6 +201,8 @@ struct Report {
     summary: Summary,
     /// Messages that others hold, or that come back by their timeout.
     in_flight: Option<u64>,
+    /// Messages that the queue hands out to nobody yet: it was told to delay them.
+    delayed: Option<u64>,
     poison_budget_exceeded: bool,
 }
 
@@ -213,8 +217,9 @@ async fn finish(run: &Run, origin: &Origin, format: Format) -> Result<Exit, Erro
     let summary = run.tally.summary();
     let depth = tokio::time::timeout(Duration::from_secs(2), run.queue.depth());
     let (depth, recorded) = tokio::join!(depth, record_run(&run.target, origin, end, &summary));
-    let in_flight = depth.ok().and_then(Result::ok).map(|depth| depth.in_flight);
-    report(&Report { summary, in_flight, poison_budget_exceeded: poisoned }, format)?;
+    let depth = depth.ok().and_then(Result::ok);
+    let (in_flight, delayed) = (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
+    report(&Report { summary, in_flight, delayed, poison_budget_exceeded: poisoned }, format)?;
     match run.take_failure() {
         Some(error) => Err(error),
         None if poisoned => recorded.map(|()| Exit::Attention),
@@ -232,6 +237,9 @@ fn report(report: &Report, format: Format) -> Result<(), Error> {
     }
     if let Some(others) = report.in_flight.filter(|n| *n > 0) {
         output::line(&format!("{others} messages are in flight elsewhere; they come back if their holder does not delete them"))?;
+    }
+    if let Some(delayed) = report.delayed.filter(|n| *n > 0) {
+        output::line(&format!("{delayed} messages are delayed by their sender or the queue; load again when they are due"))?;
     }
     if report.summary.quarantined > 0 {
         output::line("see what could not be loaded: loginetl quarantine list")?;

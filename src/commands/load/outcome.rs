@@ -11,7 +11,7 @@ use crate::token::SealError;
 /// # Errors
 /// When a rejected body cannot be sealed.
 pub fn outcome_of(
-    masker: &Masker,
+    masker: &mut Masker,
     body: &Body,
     message_id: Uuid,
     row_day: Date,
@@ -27,11 +27,11 @@ pub fn outcome_of(
 ///
 /// # Errors
 /// When it cannot be sealed.
-pub fn refused_by_database(masker: &Masker, body: &Body, message_id: Uuid) -> Result<Outcome, SealError> {
+pub fn refused_by_database(masker: &mut Masker, body: &Body, message_id: Uuid) -> Result<Outcome, SealError> {
     sealed(masker, body, message_id, Rejection::body(Reason::DatabaseRejected, body.len()))
 }
 
-fn sealed(masker: &Masker, body: &Body, message_id: Uuid, rejection: Rejection) -> Result<Outcome, SealError> {
+fn sealed(masker: &mut Masker, body: &Body, message_id: Uuid, rejection: Rejection) -> Result<Outcome, SealError> {
     let sealed = masker.seal(message_id, body)?;
     Ok(Outcome::Rejected(SealedRejection { rejection, sealed, key_id: masker.plan().seal }))
 }

@@ -6,26 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::give_back::give_back;
 use super::health::Health;
-use super::held::{CALLS_AT_ONCE, Held};
+use super::held::Held;
 use super::metrics::{Metrics, Now};
 use super::tally::Tally;
 use crate::db::Target;
 use crate::error::Error;
 use crate::login::{AppVersionEncoding, Masker};
-use crate::queue::{BATCH, Depth, Queue, Receipt};
+use crate::queue::{Depth, Queue, Receipt};
 use crate::vault::{Keyring, Vault, VaultError};
 
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
 const TIME_TO_STOP: Duration = Duration::from_secs(17);
 const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
-/// How often giving back is tried, and how long after each try: two and a half seconds in all.
-const TRIES_TO_GIVE_BACK: u32 = 8;
-const PAUSE_TO_GIVE_BACK: Duration = Duration::from_millis(350);
 
 /// The flags that stages need.
 pub struct Options {
@@ -188,30 +185,10 @@ impl Run {
     /// A message that cannot be given back comes back by its timeout.
     async fn give_back_now(&self, receipts: Vec<Receipt>) {
         self.held.let_go(&receipts);
-        for many in receipts.chunks(BATCH * CALLS_AT_ONCE) {
-            let calls = join_all(many.chunks(BATCH).map(|ten| self.give_back_ten(ten.to_vec())));
-            self.end.run_until_cancelled(calls).await;
-        }
+        let taken = |count| self.tally.given_back(count);
+        // Whatever fails is told where it fails; a run that ends has nobody else to tell.
+        let _ = self.end.run_until_cancelled(give_back(&self.queue, &receipts, taken)).await;
         self.tally.released(receipts.len());
-    }
-
-    async fn give_back_ten(&self, mut ten: Vec<Receipt>) {
-        for tries_left in (0..TRIES_TO_GIVE_BACK).rev() {
-            match self.queue.change_visibility(&ten, Duration::ZERO).await {
-                Ok(refused) => {
-                    self.tally.given_back(ten.len() - refused.len());
-                    ten = refused;
-                }
-                Err(error) => tracing::debug!(%error, messages = ten.len(), "giving back failed"),
-            }
-            if ten.is_empty() {
-                return;
-            }
-            if tries_left > 0 {
-                tokio::time::sleep(PAUSE_TO_GIVE_BACK).await;
-            }
-        }
-        tracing::warn!(messages = ten.len(), "messages could not be given back; they come back by their timeout");
     }
 
     /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.

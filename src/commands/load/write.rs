@@ -153,8 +153,8 @@ impl Writer {
         let mut answer = fenced.insert_batch(&distinct(batch)).await?;
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
-            let Ok(masker) = Masker::new(plan, keyring.as_ref()) else { return Ok(Step::Learn(keyring)) };
-            remask(batch, &masker, self.run.options.app_version)?;
+            let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else { return Ok(Step::Learn(keyring)) };
+            remask(batch, &mut masker, self.run.options.app_version)?;
             answer = fenced.insert_batch(&distinct(batch)).await?;
             self.run.vault.adopt(plan);
         }
@@ -228,7 +228,7 @@ fn distinct(batch: &[InHand]) -> Vec<BatchRow<'_>> {
 }
 
 /// Reads and masks every body again, by the plan of `masker`.
-fn remask(batch: &mut [InHand], masker: &Masker, encoding: AppVersionEncoding) -> Result<(), Error> {
+fn remask(batch: &mut [InHand], masker: &mut Masker, encoding: AppVersionEncoding) -> Result<(), Error> {
     for message in batch {
         let envelope = &message.envelope;
         let refused = matches!(&message.outcome, Outcome::Rejected(r) if r.rejection.reason == Reason::DatabaseRejected);

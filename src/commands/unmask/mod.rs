@@ -38,6 +38,7 @@ const LONGEST_AFTER_SIGNAL: Duration = Duration::from_secs(22);
 /// # Errors
 /// When the flags or the reason are wrong, this login may not, or database or KMS cannot be used. Then nothing is shown.
 pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+    let format = print::Format::of(&args)?;
     let target = super::database(global, environment, "unmask")?;
     if let Some(request) = args.withdraw {
         return withdraw::run(request, &args, &target, environment).await;
@@ -68,7 +69,7 @@ pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) ->
     let (outcome, request) = (json(&Outcome::of(&answers))?, granted.request());
     let concluded = interrupt.outlast(granted.conclude(&outcome)).await;
     let receipt = concluded.ok_or(Error::OutcomeUnknown { request })??;
-    print::print(&answers, args.format, &receipt)?;
+    print::print(&answers, format, &receipt)?;
     Ok(finish(&answers, &receipt))
 }
 
@@ -95,6 +96,7 @@ async fn recover(
     let is_find = selectors.iter().any(|selector| matches!(selector, Selector::Find(_)));
     // Who may not does not look either; the refusal is the database's, and on record.
     let search = if may {
+        signer.check_kind().await?;
         session.ready(Work::Unmask).await?;
         Some(Search::of(&session, selectors).await?)
     } else {

@@ -4,13 +4,41 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::answer::{Answer, Value};
-use crate::cli::UnmaskFormat;
+use crate::cli::{UnmaskArgs, UnmaskFormat};
 use crate::error::Error;
-use crate::output;
+use crate::output::{self, Cells};
+use crate::settings::SettingsError;
 use crate::vault::Receipt;
 
 const HEADER: [&str; 10] =
     ["selector", "field", "value", "hash", "token", "key_id", "rows", "first_date", "last_date", "problem"];
+
+/// How the values look: the flags, as far as they go together.
+#[derive(Clone, Copy)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One object a line.
+    Json,
+    /// For programs, or for spreadsheets.
+    Csv(Cells),
+}
+
+impl Format {
+    /// What the flags ask for.
+    ///
+    /// # Errors
+    /// When cells should be made safe, and there are none.
+    pub fn of(args: &UnmaskArgs) -> Result<Self, Error> {
+        match (args.format, args.csv_safe) {
+            (UnmaskFormat::Csv, true) => Ok(Self::Csv(Cells::Inert)),
+            (UnmaskFormat::Csv, false) => Ok(Self::Csv(Cells::AsTheyAre)),
+            (_, true) => Err(SettingsError::Flags("--csv-safe goes with --format csv alone".to_owned()).into()),
+            (UnmaskFormat::Table, false) => Ok(Self::Table),
+            (UnmaskFormat::Json, false) => Ok(Self::Json),
+        }
+    }
+}
 
 /// One answer, readable.
 #[derive(Serialize)]
@@ -31,7 +59,7 @@ struct Shown<'a> {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn print(answers: &[Answer], format: UnmaskFormat, receipt: &Receipt) -> Result<(), Error> {
+pub fn print(answers: &[Answer], format: Format, receipt: &Receipt) -> Result<(), Error> {
     let disclose = |value: &Value| {
         let bytes = value.value.disclose(receipt)?;
         Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()))
@@ -40,9 +68,9 @@ pub fn print(answers: &[Answer], format: UnmaskFormat, receipt: &Receipt) -> Res
     let values = values?;
     let shown = answers.iter().zip(&values).map(|(answer, value)| shown(answer, value.as_ref().map(|value| value.as_str())));
     match format {
-        UnmaskFormat::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),
-        UnmaskFormat::Csv => output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new))),
-        UnmaskFormat::Table => {
+        Format::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),
+        Format::Csv(kind) => output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new)), kind),
+        Format::Table => {
             let header = ["selector", "field", "value", "rows", "first day", "last day", "key", ""];
             output::table(&header, shown.zip(answers).map(|(shown, answer)| table_cells(&shown, answer)).collect())
         }
