@@ -5,11 +5,13 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of one attempt; long polls set their own.
@@ -119,11 +121,27 @@ impl CallError {
 /// When no region is set.
 pub async fn configuration() -> Result<SdkConfig, CallError> {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
-    if config.region().is_none_or(|region| region.as_ref().is_empty()) {
+    let region = DefaultRegionChain::builder().build().region().await;
+    let Some(region) = region.map(|region| region.as_ref().trim().to_owned()).filter(|region| !region.is_empty()) else {
         return Err(CallError::new("AWS configuration", CallKind::NoRegion));
+    };
+    let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region)).timeout_config(timeouts);
+    let config = loader.load().await;
+    let endpoint = config.endpoint_url().map(|endpoint| endpoint.trim().to_owned());
+    let mut trimmed = config.to_builder();
+    trimmed.set_endpoint_url(endpoint);
+    trimmed.set_service_config(Some(Trimmed(config)));
+    Ok(trimmed.build())
+}
+
+/// The settings of one service, such as `AWS_ENDPOINT_URL_KMS`, without blanks and line ends around them.
+#[derive(Debug)]
+struct Trimmed(SdkConfig);
+
+impl LoadServiceConfig for Trimmed {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        self.0.service_config()?.load_config(key).map(|value| value.trim().to_owned())
     }
-    Ok(config)
 }
 
 fn kind_of(code: &str, status: u16) -> CallKind {

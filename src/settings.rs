@@ -3,6 +3,7 @@
 //! Invariant: a setting's value is named in an error only where it cannot hold a password.
 
 use std::env;
+use std::path::PathBuf;
 
 /// Alias of the KMS key that wraps for the loader.
 pub const DEFAULT_INGEST_KEY: &str = "alias/loginetl-ingest";
@@ -31,8 +32,17 @@ pub enum SettingsError {
     #[error("LOG_SENSITIVE_BODIES is set: the AWS SDK would log message bodies and keys")]
     SensitiveLogging,
     /// The endpoint that is set cannot be one.
-    #[error("AWS_ENDPOINT_URL is no http or https URL")]
-    Endpoint,
+    #[error("{0} is no http or https URL")]
+    Endpoint(&'static str),
+    /// The region that is set cannot be one.
+    #[error("{0} is no name of an AWS region")]
+    Region(&'static str),
+    /// The AWS SDK would sign with the blanks.
+    #[error("{0} has a blank or a line end before or behind it")]
+    Blanks(&'static str),
+    /// A setting that is set twice.
+    #[error("{0} and {1} are both set")]
+    Both(&'static str, &'static str),
     /// `RUST_LOG` cannot be parsed.
     #[error("RUST_LOG cannot be parsed")]
     LogFilter,
@@ -41,11 +51,22 @@ pub enum SettingsError {
     Flags(String),
 }
 
+/// Where the database URL is to be had.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    /// Here.
+    Text(String),
+    /// In a file, which is read again for each connection.
+    File(PathBuf),
+}
+
 /// What the environment says. Flags win over it.
 #[derive(Default)]
 pub struct Environment {
-    /// `LOGINETL_DATABASE_URL`.
-    pub database_url: Option<String>,
+    /// `LOGINETL_DATABASE_URL` or `LOGINETL_DATABASE_URL_FILE`.
+    pub database_url: Option<DatabaseUrl>,
+    /// `PGPASSFILE`, or `.pgpass` in `HOME`: passwords for URLs without one.
+    pub password_file: Option<PathBuf>,
     /// `LOGINETL_QUEUE_URL`.
     pub queue_url: Option<String>,
     /// `LOGINETL_INGEST_KEY`.
@@ -71,15 +92,10 @@ impl Environment {
         if variable("LOG_SENSITIVE_BODIES")?.is_some_and(|value| !matches!(value.as_str(), "false" | "0")) {
             return Err(SettingsError::SensitiveLogging);
         }
-        let is_url = |url: &String| {
-            let host = url.strip_prefix("http://").or(url.strip_prefix("https://"));
-            host.is_some_and(|host| !host.is_empty())
-        };
-        if variable("AWS_ENDPOINT_URL")?.is_some_and(|url| !is_url(&url)) {
-            return Err(SettingsError::Endpoint);
-        }
+        check_aws()?;
         Ok(Self {
-            database_url: variable("LOGINETL_DATABASE_URL")?,
+            database_url: database_url()?,
+            password_file: password_file(),
             queue_url: variable("LOGINETL_QUEUE_URL")?,
             ingest_key: variable("LOGINETL_INGEST_KEY")?,
             recovery_key: variable("LOGINETL_RECOVERY_KEY")?,
@@ -94,8 +110,8 @@ impl Environment {
     ///
     /// # Errors
     /// When neither is set.
-    pub fn database_url(&self, flag: Option<String>) -> Result<String, SettingsError> {
-        flag.or_else(|| self.database_url.clone()).ok_or(SettingsError::Missing {
+    pub fn database_url(&self, flag: Option<String>) -> Result<DatabaseUrl, SettingsError> {
+        trimmed(flag).map(DatabaseUrl::Text).or_else(|| self.database_url.clone()).ok_or(SettingsError::Missing {
             what: "the database URL",
             flag: "--database-url",
             variable: "LOGINETL_DATABASE_URL",
@@ -107,7 +123,7 @@ impl Environment {
     /// # Errors
     /// When neither is set.
     pub fn queue_url(&self, flag: Option<String>) -> Result<String, SettingsError> {
-        flag.or_else(|| self.queue_url.clone()).ok_or(SettingsError::Missing {
+        trimmed(flag).or_else(|| self.queue_url.clone()).ok_or(SettingsError::Missing {
             what: "the queue URL",
             flag: "--queue-url",
             variable: "LOGINETL_QUEUE_URL",
@@ -117,26 +133,72 @@ impl Environment {
     /// The KMS key that wraps for the loader.
     #[must_use]
     pub fn ingest_key(&self, flag: Option<String>) -> String {
-        flag.or_else(|| self.ingest_key.clone()).unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
+        trimmed(flag).or_else(|| self.ingest_key.clone()).unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
     }
 
     /// The KMS key that wraps for unmaskers.
     #[must_use]
     pub fn recovery_key(&self, flag: Option<String>) -> String {
-        flag.or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
+        trimmed(flag).or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
     }
 
     /// The KMS key that signs the audit log.
     #[must_use]
     pub fn audit_key(&self, flag: Option<String>) -> String {
-        flag.or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
+        trimmed(flag).or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
     }
 }
 
-/// A variable that is set and not empty.
+fn database_url() -> Result<Option<DatabaseUrl>, SettingsError> {
+    const NAMES: [&str; 2] = ["LOGINETL_DATABASE_URL", "LOGINETL_DATABASE_URL_FILE"];
+    match (variable(NAMES[0])?, variable(NAMES[1])?) {
+        (Some(_), Some(_)) => Err(SettingsError::Both(NAMES[0], NAMES[1])),
+        (Some(url), None) => Ok(Some(DatabaseUrl::Text(url))),
+        (None, file) => Ok(file.map(|file| DatabaseUrl::File(PathBuf::from(file)))),
+    }
+}
+
+/// As libpq finds it.
+fn password_file() -> Option<PathBuf> {
+    let path = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    path("PGPASSFILE").or_else(|| path("HOME").map(|home| home.join(".pgpass")))
+}
+
+/// What the SDK would only call a request that cannot be made. Blanks around endpoint and region are harmless: they are
+/// taken away when the SDK has read them.
+fn check_aws() -> Result<(), SettingsError> {
+    let is_url = |url: &String| {
+        let host = url.strip_prefix("http://").or(url.strip_prefix("https://"));
+        host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace))
+    };
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_KMS"] {
+        if variable(name)?.is_some_and(|url| !is_url(&url)) {
+            return Err(SettingsError::Endpoint(name));
+        }
+    }
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        let is_name = |region: &String| region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if variable(name)?.is_some_and(|region| !is_name(&region)) {
+            return Err(SettingsError::Region(name));
+        }
+    }
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"] {
+        if env::var(name).is_ok_and(|value| value.trim() != value) {
+            return Err(SettingsError::Blanks(name));
+        }
+    }
+    Ok(())
+}
+
+/// Without blanks and line ends around it, as files and consoles leave them; `None` if nothing is left.
+fn trimmed(value: Option<String>) -> Option<String> {
+    value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// A variable that is set and not blank.
 fn variable(name: &'static str) -> Result<Option<String>, SettingsError> {
     match env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Ok(value) => Ok(trimmed(Some(value))),
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(SettingsError::NotUtf8(name)),
     }

@@ -15,17 +15,21 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
 use crate::cli::Global;
-use crate::db::{Readiness, Session, Target, Work};
+use crate::db::{Readiness, Session, Target, UrlSource, Work};
 use crate::error::{Error, Exit};
 use crate::output;
-use crate::settings::Environment;
+use crate::settings::{DatabaseUrl, Environment};
 
 /// Where the database is, under the name by which its activity view shows us.
 fn database(global: Global, environment: &Environment, command: &str) -> Result<Target, Error> {
-    let url = environment.database_url(global.database_url)?;
-    let target = Target::parse(&url, &format!("loginetl {command}"))?;
+    let source = match environment.database_url(global.database_url)? {
+        DatabaseUrl::Text(url) => UrlSource::Text(Zeroizing::new(url)),
+        DatabaseUrl::File(path) => UrlSource::File(path),
+    };
+    let target = Target::new(source, &format!("loginetl {command}"), environment.password_file.clone())?;
     if target.is_unverified() {
         tracing::warn!("sslmode=require: the connection is encrypted, but nobody checks that the server is the right one");
     }

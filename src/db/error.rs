@@ -2,6 +2,8 @@
 
 use tokio_postgres::error::SqlState;
 
+use super::UrlProblem;
+
 /// What begins each step of a rotation.
 pub(super) const TAKING_THE_FENCE: &str = "taking the fence";
 
@@ -12,8 +14,11 @@ pub(super) const CREATING_ROLES: &str = "creating roles and schemas";
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// The database URL cannot be used.
-    #[error("the database URL {0}")]
-    Url(&'static str),
+    #[error(transparent)]
+    Url(#[from] UrlProblem),
+    /// No connection with what a file holds now; it may be about to change.
+    #[error("cannot connect to the database with what stands in the files now: {0}")]
+    Stale(Box<DbError>),
     /// No connection, or none that may be used.
     #[error("cannot connect to the database: {0}")]
     Connect(String),
@@ -250,8 +255,6 @@ impl DbError {
             cause = current.source();
         }
         match () {
-            () if text.contains("password missing") => Self::Url("lacks a password, and the server asks for one"),
-            () if text.contains("invalid configuration") => Self::Url("is not complete"),
             () if tls || text.contains("does not support TLS") => Self::Tls(text),
             () => Self::Connect(text),
         }
@@ -297,7 +300,7 @@ impl DbError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Lost { .. })
+        matches!(self, Self::Connect(_) | Self::Stale(_) | Self::Lost { .. })
             || matches!(self.sql_kind(), Some(SqlKind::Temporary | SqlKind::ReadOnly))
     }
 }

@@ -35,7 +35,7 @@ pub use audit::{AuditFilter, AuditReader};
 pub use backfill::{MaskedRow, PlainColumns, PlainRow};
 pub use batch::{BatchAnswer, BatchRow};
 pub use chunk::Entrance;
-pub use connect::Target;
+pub use connect::{Conninfo, Target, UrlProblem, UrlSource};
 pub use error::{DbError, Denial, SqlKind};
 pub use fence::Fenced;
 pub use gate::Requested;

@@ -240,7 +240,7 @@ async fn has_no_transaction_timeout() -> bool {
 }
 
 /// Whoever reads the output should know what was not tested.
-fn say(text: &str) {
+pub fn say(text: &str) {
     #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     {
         eprintln!("{text}");

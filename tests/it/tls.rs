@@ -12,14 +12,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{World, text};
 
-struct Terminator {
-    address: SocketAddr,
+pub struct Terminator {
+    pub address: SocketAddr,
     certificate: tempfile::NamedTempFile,
 }
 
 /// Answers the SSLRequest with yes, terminates TLS for `localhost`, and passes the rest on.
 async fn terminator(world: &World) -> Terminator {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    terminator_with(world, rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate")).await
+}
+
+/// The same with another certificate.
+pub async fn terminator_with(world: &World, made: rcgen::CertifiedKey<rcgen::KeyPair>) -> Terminator {
     let mut certificate = tempfile::NamedTempFile::new().expect("a file");
     certificate.write_all(made.cert.pem().as_bytes()).expect("written");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
