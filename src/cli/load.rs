@@ -28,7 +28,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// End when the queue stays empty
-    #[arg(long, conflicts_with_all = ["follow", "file"])]
+    #[arg(long, conflicts_with = "follow")]
     pub drain: bool,
     /// Run on until stopped (default)
     #[arg(long, conflicts_with = "file")]
