@@ -47,7 +47,7 @@ impl Packing {
         match head {
             [0x1F, 0x8B, ..] => Self::Gzip,
             // A frame, or one that is to be skipped: pzstd begins with such.
-            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            [0x28, 0xB5, 0x2F, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
             _ => Self::Plain,
         }
     }

@@ -29,22 +29,32 @@ fn events(count: u32) -> String {
     (0..count).map(|n| event(n) + "\n").collect()
 }
 
-fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
+fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(content.as_ref()).expect("packed");
+    encoder.write_all(content).expect("packed");
     encoder.finish().expect("packed")
 }
 
-fn zstd(content: impl AsRef<[u8]>) -> Vec<u8> {
-    zstd::encode_all(content.as_ref(), 1).expect("packed")
+fn zstd(content: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
+    // As the program does: without it, zstd itself does not notice every damage.
+    encoder.include_checksum(true).expect("taken");
+    encoder.write_all(content).expect("packed");
+    encoder.finish().expect("packed")
 }
+
+const PACKERS: [(&str, fn(&[u8]) -> Vec<u8>); 2] = [("gzip", gzip), ("zstd", zstd)];
 
 fn load(world: &World, path: &Path) -> Output {
     world.run(&["load", "--file", path.to_str().expect("a path"), "--format", "json"])
 }
 
 fn load_stream(world: &World, content: &[u8]) -> Output {
-    world.run_with_input(&["load", "--file", "-", "--format", "json"], content)
+    let mut command = world.command(&["load", "--file", "-", "--format", "json"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the binary runs");
+    // Whoever refuses a stream does not read it to its end.
+    let _ = child.stdin.take().expect("a pipe").write_all(content);
+    child.wait_with_output().expect("it ends")
 }
 
 /// Loaded, duplicates and quarantined.
@@ -105,45 +115,54 @@ async fn a_byte_order_mark_is_no_part_of_the_first_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_loaded_when_a_mark_was_content_is_recognised_with_and_without_it() {
     use loginetl::crypto::Digest;
-    use loginetl::login::{chunk_id, line_id};
+    use loginetl::login::chunk_id;
     let (world, files) = (World::new().await, Files::new());
     let marked = [BOM, events(5_003).as_bytes()].concat();
-    let mut digest = Digest::default();
-    digest.update(&marked);
-    for number in 0..2 {
-        let id = chunk_id(&digest.current(), number);
+    let first = marked.split_inclusive(|byte| *byte == b'\n').take(5_000).map(<[u8]>::len).sum();
+    let digest_of = |bytes: &[u8]| {
+        let mut digest = Digest::default();
+        digest.update(bytes);
+        digest.current()
+    };
+    let whole = digest_of(&marked);
+    // Of the file: two chunks. Of the stream: its first; the second is that of the file.
+    for id in [chunk_id(&whole, 0), chunk_id(&whole, 1), chunk_id(&digest_of(&marked[..first]), 0)] {
         world.database.execute(&format!("insert into ingest.ledger values ('1970-01-01', '{id}')")).await;
-        let _ = line_id(id, 0);
     }
     assert_eq!(counts(&load(&world, &files.write("marked", &marked))), [0, 5_003, 0]);
     assert_eq!(counts(&load(&world, &files.write("plain", &marked[3..]))), [0, 5_003, 0]);
+    assert_eq!(counts(&load_stream(&world, &marked)), [0, 5_003, 0]);
     assert_eq!(counts(&load(&world, &files.write("other", events(5_004)))), [5_004, 0, 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn packed_content_is_the_same_content() {
-    for pack in [gzip::<&str>, zstd::<&str>] {
+    for (_, pack) in PACKERS {
         let (world, files) = (World::new().await, Files::new());
         let content = events(5_200);
-        assert_eq!(counts(&load(&world, &files.write("packed", pack(&content)))), [5_200, 0, 0]);
+        assert_eq!(counts(&load(&world, &files.write("packed", pack(content.as_bytes())))), [5_200, 0, 0]);
         assert_eq!(counts(&load(&world, &files.write("plain", &content))), [0, 5_200, 0]);
-        let (first, second) = content.split_at(100_003);
+        let (first, second) = content.as_bytes().split_at(100_003);
         let parts = [pack(first), pack(second)].concat();
         assert_eq!(counts(&load(&world, &files.write("parts", parts))), [0, 5_200, 0], "in two parts");
         let marked = format!("\u{feff}{content}");
-        assert_eq!(counts(&load(&world, &files.write("marked", pack(&marked)))), [0, 5_200, 0]);
-        assert_eq!(counts(&load_stream(&world, &pack(&content))), [5_200, 0, 0], "a stream is another identity");
+        assert_eq!(counts(&load(&world, &files.write("marked", pack(marked.as_bytes())))), [0, 5_200, 0]);
+        assert_eq!(
+            counts(&load_stream(&world, &pack(content.as_bytes()))),
+            [5_000, 200, 0],
+            "a stream is known by what came so far"
+        );
         assert_eq!(counts(&load_stream(&world, content.as_bytes())), [0, 5_200, 0]);
-        assert_eq!(counts(&load(&world, &files.write("empty", pack("")))), [0, 0, 0]);
+        assert_eq!(counts(&load(&world, &files.write("empty", pack(b"")))), [0, 0, 0]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_or_damaged_file_writes_nothing_and_loads_once_when_it_is_whole() {
-    for (name, pack) in [("gzip", gzip::<&str> as fn(&str) -> Vec<u8>), ("zstd", zstd::<&str>)] {
+    for (name, pack) in PACKERS {
         let (world, files) = (World::new().await, Files::new());
         let content = events(30_000);
-        let whole = pack(&content);
+        let whole = pack(content.as_bytes());
         for end in [3, 4, whole.len() / 2, whole.len() - 1] {
             let truncated = files.write("truncated", &whole[..end]);
             refused(&load(&world, &truncated), &[name, "truncated", "nothing was loaded", "whole copy"]);
@@ -159,9 +178,9 @@ async fn a_truncated_or_damaged_file_writes_nothing_and_loads_once_when_it_is_wh
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_stream_keeps_what_came_before_and_loads_the_rest_when_it_is_whole() {
-    for (name, pack) in [("gzip", gzip::<&str> as fn(&str) -> Vec<u8>), ("zstd", zstd::<&str>)] {
+    for (name, pack) in PACKERS {
         let world = World::new().await;
-        let whole = pack(&events(30_000));
+        let whole = pack(events(30_000).as_bytes());
         refused(&load_stream(&world, &whole[..whole.len() * 2 / 3]), &[name, "truncated", "recognised"]);
         let before = world.database.count("select from user_logins").await;
         assert!(before > 0 && before % 5_000 == 0, "whole chunks only: {before}");
@@ -201,8 +220,8 @@ fn forms() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
         ("semicolons", table(";"), &["CSV", "mlr", "python3"]),
         ("cr", lines.replace('\n', "\r").into_bytes(), &["carriage returns", "tr "]),
         ("rfc-7464", lines.lines().flat_map(|l| format!("\x1e{l}\n").into_bytes()).collect(), &["RFC 7464"]),
-        ("array in gzip", gzip(&array), &["JSON array", "gzip -dc"]),
-        ("gzip in zstd", zstd(gzip(&lines)), &["gzip in another packing", "zstd -dc", "gzip -dc"]),
+        ("array in gzip", gzip(array.as_bytes()), &["JSON array", "gzip -dc"]),
+        ("gzip in zstd", zstd(&gzip(lines.as_bytes())), &["gzip in another packing", "zstd -dc", "gzip -dc"]),
     ]
 }
 
@@ -262,8 +281,8 @@ async fn a_file_ends_by_itself_with_drain_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_was_quarantined_for_its_mark_is_loaded_by_a_retry() {
+async fn a_mark_at_a_seam_of_files_put_together_is_no_part_of_an_event() {
     let world = World::new().await;
-    let marked_inside = format!("{}\n\u{feff}{}\n", event(1), event(2));
-    assert_eq!(counts(&load_stream(&world, marked_inside.as_bytes())), [2, 0, 0], "of files put together");
+    let together = format!("{}\n\u{feff}{}\n", event(1), event(2));
+    assert_eq!(counts(&load_stream(&world, together.as_bytes())), [2, 0, 0]);
 }

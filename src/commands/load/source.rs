@@ -27,8 +27,6 @@ pub struct Content {
     pub bytes: Bytes,
     /// How they are packed.
     pub packing: Packing,
-    /// Whether a byte order mark stood before them.
-    pub has_bom: bool,
 }
 
 impl Content {
@@ -50,11 +48,10 @@ impl Content {
             }
         };
         bytes.fill_until(|head| head.len() >= BOM.len())?;
-        let has_bom = bytes.unread().starts_with(&BOM);
-        if has_bom {
+        if bytes.unread().starts_with(&BOM) {
             bytes.consume(BOM.len());
         }
-        Ok(Self { bytes, packing, has_bom })
+        Ok(Self { bytes, packing })
     }
 }
 
