@@ -43,7 +43,9 @@ fn zstd(content: &[u8]) -> Vec<u8> {
     encoder.finish().expect("packed")
 }
 
-const PACKERS: [(&str, fn(&[u8]) -> Vec<u8>); 2] = [("gzip", gzip), ("zstd", zstd)];
+type Packer = fn(&[u8]) -> Vec<u8>;
+
+const PACKERS: [(&str, Packer); 2] = [("gzip", gzip), ("zstd", zstd)];
 
 fn load(world: &World, path: &Path) -> Output {
     world.run(&["load", "--file", path.to_str().expect("a path"), "--format", "json"])
@@ -86,8 +88,11 @@ fn converted(world: &World, output: &Output) -> Vec<[u64; 3]> {
     let commands = commands.trim().split("; or, without mlr: ");
     let run = |command: &str| {
         let (convert, _) = command.rsplit_once(" | loginetl load --file -").expect("a pipeline");
-        let program = convert.split_whitespace().next().unwrap_or_default();
-        if Command::new("sh").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|o| !o.status.success()) {
+        let is_there = |part: &str| {
+            let program = part.split_whitespace().next().unwrap_or_default();
+            Command::new("sh").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|o| o.status.success())
+        };
+        if !convert.split(" | ").all(is_there) {
             return None;
         }
         let done = Command::new("bash").args(["-o", "pipefail", "-c", convert]).stderr(Stdio::inherit()).output();

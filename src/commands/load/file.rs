@@ -82,16 +82,7 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     if args.dry_run {
         return super::dry_run::file(path, reader, &args, &vault, &stop).await;
     }
-    let run = Arc::new(FileRun {
-        vault,
-        target,
-        tally: Tally::default(),
-        deadline: deadline_after(stop.clone()),
-        stop,
-        encoding,
-        started_at: Timestamp::now(),
-        poison_budget: args.poison_budget,
-    });
+    let run = Arc::new(FileRun::new(&args, vault, target, stop));
     let origin = reader.content().map_or(Origin::Stream("standard input"), |digest| Origin::FileSha256(hex::encode(digest)));
     let (sender, chunks) = mpsc::channel(CONNECTIONS);
     let reading = tokio::task::spawn_blocking(move || read_chunks(reader, &sender));
@@ -361,6 +352,19 @@ fn allows(plan: &Plan, outcome: &Outcome) -> bool {
 }
 
 impl FileRun {
+    fn new(args: &LoadArgs, vault: Vault, target: Target, stop: CancellationToken) -> Self {
+        Self {
+            vault,
+            target,
+            tally: Tally::default(),
+            deadline: deadline_after(stop.clone()),
+            stop,
+            encoding: args.app_version.into(),
+            started_at: Timestamp::now(),
+            poison_budget: args.poison_budget,
+        }
+    }
+
     fn is_poisoned(&self) -> bool {
         self.tally.quarantined() > self.poison_budget
     }

@@ -90,7 +90,7 @@ fn other_ends_and_beginnings_of_records_are_named() {
 
 #[test]
 fn tables_are_known_by_our_names_or_by_even_counts() {
-    let table = |separator| form(format!("user_id,ip\nu1,192.0.2.1\n").replace(',', separator));
+    let table = |separator| form("user_id,ip\nu1,192.0.2.1\n".replace(',', separator));
     assert_eq!(table(","), Err(Form::Separated(Separator::Comma)));
     assert_eq!(table("\t"), Err(Form::Separated(Separator::Tab)));
     assert_eq!(table(";"), Err(Form::Separated(Separator::Semicolon)));
