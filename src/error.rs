@@ -34,6 +34,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file that can be read and cannot be loaded.
+    #[error("{path}: {problem}")]
+    FileRefused {
+        /// The file, as it was named.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// A file that is not the one of which loading began.
     #[error("{path}: {problem}")]
     FileChanged {
@@ -161,6 +171,7 @@ impl Error {
             Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
             Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
             Self::File { .. } => (Exit::Usage, "check the name, and that you may read it".to_owned()),
+            Self::FileRefused { hint, .. } => (Exit::Usage, hint.clone()),
             Self::FileChanged { .. } => (
                 Exit::Integrity,
                 "the rows of what was read until then stay; compare them with the file before you load it again, for its \

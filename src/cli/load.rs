@@ -14,21 +14,31 @@ Each event has its effect once, however often it is delivered. Messages that
 are no login events go to the quarantine, sealed. Ctrl-C and SIGTERM stop in
 order and lose nothing.
 
+A file has one event a line, in UTF-8; a byte order mark, gzip and zstd are
+known by the first bytes, of standard input too. The same content is loaded
+once, packed or not, with the mark or without; a grown file is another file,
+and standard input is known by what came so far, a file as a whole. Any other
+form is refused by its name, with the command that converts it, and so is a
+file of which none of the first 100 lines is an event. A file that is truncated
+or damaged, or has a line over 1 MiB, is refused before anything is written;
+of standard input, whole chunks of 5,000 lines before that place stay, and are
+recognised when it is loaded again.
+
 Examples:
   loginetl load                              run on, as a service
   loginetl load --drain --format json        empty the queue, print a summary
   loginetl load --dry-run --max-messages 5   show masked rows, write nothing
-  loginetl load --file events.jsonl          a second run loads nothing twice
-  zcat events.jsonl.gz | loginetl load --file -")]
+  loginetl load --file events.jsonl.gz       a second run loads nothing twice
+  jq -c '.[]' events.json | loginetl load --file -")]
 pub struct LoadArgs {
     /// The queue [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL", conflicts_with = "file")]
     pub queue_url: Option<String>,
-    /// Load a file of JSON Lines instead of a queue; - reads standard input. A grown file is another file
+    /// Load a file of JSON Lines instead of a queue, plain or packed by gzip or zstd; - reads standard input
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// End when the queue stays empty
-    #[arg(long, conflicts_with_all = ["follow", "file"])]
+    /// End when the queue stays empty (a file ends by itself)
+    #[arg(long, conflicts_with = "follow")]
     pub drain: bool,
     /// Run on until stopped (default)
     #[arg(long, conflicts_with = "file")]

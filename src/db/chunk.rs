@@ -18,13 +18,15 @@ use crate::login::{Envelope, FIXED_DAY, MaskedLogin, SealedRejection};
 
 const CLAIM: &str = concat!(
     "with claimed as ( \
-         insert into ingest.ledger (sent_day, message_id) values ($1, $2) on conflict (sent_day, message_id) do nothing returning 1 \
+         insert into ingest.ledger (sent_day, message_id) \
+         select $1, $2 where not exists (select from ingest.ledger where sent_day = $1 and message_id = $3) \
+         on conflict (sent_day, message_id) do nothing returning 1 \
      ) \
      select exists (select from claimed), pg_catalog.row_security_active('public.user_logins'), ",
     has_insert_triggers!()
 );
 
-const CLAIMED: &str = "select exists (select from ingest.ledger where sent_day = $1 and message_id = $2)";
+const CLAIMED: &str = "select exists (select from ingest.ledger where sent_day = $1 and message_id in ($2, $3))";
 
 const COPY: &str = concat!("copy public.user_logins (", row_columns!(), ") from stdin (format binary)");
 
@@ -60,14 +62,15 @@ pub struct Entrance {
 }
 
 impl Fenced<'_> {
-    /// Enters a chunk into the ledger; nothing when it stands there already.
+    /// Enters a chunk into the ledger; nothing when it stands there already, under this id or
+    /// under the one that an earlier build gave it.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn claim_chunk(&self, chunk: Uuid) -> Result<Option<Entrance>, DbError> {
+    pub async fn claim_chunk(&self, chunk: Uuid, earlier: Uuid) -> Result<Option<Entrance>, DbError> {
         let failed = |e| DbError::sql("entering a chunk into the ledger", &e);
         let day: Date = FIXED_DAY;
-        let id: [Parameter<'_>; 2] = [(&day, Type::DATE), (&chunk, Type::UUID)];
+        let id: [Parameter<'_>; 3] = [(&day, Type::DATE), (&chunk, Type::UUID), (&earlier, Type::UUID)];
         let answer = self.transaction.query_typed_one(CLAIM, &id).await.map_err(failed)?;
         if answer.get::<_, bool>(0) {
             return Ok(Some(Entrance { is_bound: answer.get(1), has_triggers: answer.get(2) }));

@@ -40,6 +40,8 @@ pub(super) struct RawEvent<'a> {
 /// When it is not UTF-8, not JSON, no object, or names one of our fields twice.
 pub(super) fn read(body: &[u8]) -> Result<RawEvent<'_>, Rejection> {
     let text = std::str::from_utf8(body).map_err(|_| Rejection::body(Reason::NotUtf8, body.len()))?;
+    // RFC 8259 lets a parser pass over it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let raw: RawEvent<'_> = serde_json::from_str(text).map_err(|error| {
         let reason = if error.is_data() { Reason::NotAnObject } else { Reason::NotJson };
         Rejection::body(reason, body.len())

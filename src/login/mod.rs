@@ -7,6 +7,7 @@ mod app_version;
 mod body;
 mod dates;
 mod event;
+pub mod form;
 mod json;
 mod mask;
 mod message;

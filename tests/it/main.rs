@@ -19,6 +19,7 @@ mod errors;
 mod faults;
 mod fifo;
 mod file;
+mod file_forms;
 mod foreign_settings;
 mod gate;
 mod init;

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod forms;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 #[path = "../it/instrumented.rs"]

@@ -4,20 +4,24 @@
 //! batch sizes, connections or time; the lines are plaintext and live in [`Body`].
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
 use uuid::Uuid;
 
+use super::source::{Content, Damage};
 use crate::crypto::{Digest, SecretBytes};
-use crate::login::{Body, chunk_id, line_id};
+use crate::login::form::{BOM, Form, HEAD_LINES, Packing, examine};
+use crate::login::{Body, Rejection, chunk_id, line_id};
 
 /// Lines in a chunk (fixed: changing it would make every file another file).
 const CHUNK_LINES: u64 = 5_000;
 /// No event is that long (SQS takes 1 MiB); a file with such a line is no JSON Lines.
 const MAX_LINE: usize = 1024 * 1024 + 1;
-const READ_SIZE: usize = 1024 * 1024;
+
+/// Tells whether a line is an event.
+pub type ReadLine = Box<dyn Fn(&Body) -> Result<(), Rejection> + Send>;
 
 /// Why a file cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +29,25 @@ pub enum ChunkError {
     /// The operating system says no.
     #[error("cannot be read ({0})")]
     Io(io::ErrorKind),
+    /// It is packed, and cannot be unpacked to its end.
+    #[error(transparent)]
+    Damaged(Damage),
+    /// It has not one event a line.
+    #[error("{form}")]
+    Refused {
+        /// What it has instead.
+        form: Form,
+        /// How it is packed.
+        packing: Packing,
+    },
     /// A line without an end.
-    #[error("line {0} is longer than 1 MiB: this is not one JSON object a line")]
-    LineTooLong(u64),
+    #[error("line {line} is longer than 1 MiB, which no event is")]
+    LineTooLong {
+        /// Its number, from 1.
+        line: u64,
+        /// How the file is packed.
+        packing: Packing,
+    },
     /// Its content is not what it was when loading began.
     #[error(
         "its content was changed, not only appended to, while it was being loaded; compare it with the table before loading it again"
@@ -37,7 +57,8 @@ pub enum ChunkError {
 
 impl From<io::Error> for ChunkError {
     fn from(error: io::Error) -> Self {
-        Self::Io(error.kind())
+        let damage = error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>());
+        damage.map_or(Self::Io(error.kind()), |damage| Self::Damaged(*damage))
     }
 }
 
@@ -45,6 +66,8 @@ impl From<io::Error> for ChunkError {
 pub struct Chunk {
     /// Its id in the ledger.
     pub id: Uuid,
+    /// The id that builds which took a byte order mark for content gave it, if there was one.
+    pub id_with_bom: Uuid,
     /// The number of its first line, from 0.
     first_line: u64,
     text: Body,
@@ -77,46 +100,116 @@ impl Chunk {
     }
 }
 
+/// The digests of one content.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Digests {
+    content: [u8; 32],
+    /// With a byte order mark before it, whether it has one or not.
+    with_bom: [u8; 32],
+}
+
+/// The digests of what has been read so far.
+struct Running {
+    content: Digest,
+    with_bom: Digest,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        let mut with_bom = Digest::default();
+        with_bom.update(&BOM);
+        Self { content: Digest::default(), with_bom }
+    }
+}
+
+impl Running {
+    fn update(&mut self, bytes: &[u8]) {
+        self.content.update(bytes);
+        self.with_bom.update(bytes);
+    }
+
+    fn current(&self) -> Digests {
+        Digests { content: self.content.current(), with_bom: self.with_bom.current() }
+    }
+}
+
 /// Reads chunks in order.
 pub struct ChunkReader {
-    source: Box<dyn Read + Send>,
-    buffer: SecretBytes,
-    unread: Range<usize>,
+    source: Source,
+    read: ReadLine,
     /// Of the whole file; a stream has none.
-    content: Option<[u8; 32]>,
-    running: Digest,
+    known: Option<Digests>,
+    running: Running,
     number: u64,
     line: u64,
 }
 
+enum Source {
+    /// Nothing has been read of it.
+    Untouched(Box<dyn Read + Send>),
+    Open(Content),
+    /// Its beginning could not be read, or was refused.
+    Refused,
+}
+
 impl ChunkReader {
-    /// Opens a file, or standard input for `-`. A file is read once before, for the digest of its content.
+    /// Opens a file, or standard input for `-`. A file is read once before, for its digest and
+    /// to see that every line of it can be read; a stream is not touched.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn open(path: &Path) -> Result<Self, ChunkError> {
+    /// When it cannot be read, or has not one event a line.
+    pub fn open(path: &Path, read: ReadLine) -> Result<Self, ChunkError> {
         if path.as_os_str() == "-" {
-            return Ok(Self::new(Box::new(io::stdin()), None));
+            return Ok(Self::new(Box::new(io::stdin()), read));
         }
         let mut file = File::open(path)?;
         if !file.metadata()?.is_file() {
-            return Ok(Self::new(Box::new(file), None));
+            return Ok(Self::new(Box::new(file), read));
         }
-        let (content, length) = digest_of(&mut file)?;
-        file.seek(SeekFrom::Start(0))?;
+        let mut reader = Self::new(Box::new(file.try_clone()?), read);
+        let known = reader.digests_of_all()?;
         // Lines that are appended from now on belong to another file.
-        Ok(Self::new(Box::new(file.take(length)), Some(content)))
+        let length = file.stream_position()?;
+        file.seek(SeekFrom::Start(0))?;
+        let content = Content::of(Box::new(file.take(length)))?;
+        let (source, running) = (Source::Open(content), Running::default());
+        Ok(Self { source, known: Some(known), running, line: 0, ..reader })
     }
 
-    fn new(source: Box<dyn Read + Send>, content: Option<[u8; 32]>) -> Self {
-        let buffer = SecretBytes::zeroed(READ_SIZE);
-        Self { source, buffer, unread: 0..0, content, running: Digest::default(), number: 0, line: 0 }
+    fn new(source: Box<dyn Read + Send>, read: ReadLine) -> Self {
+        let source = Source::Untouched(source);
+        Self { source, read, known: None, running: Running::default(), number: 0, line: 0 }
     }
 
-    /// The SHA-256 of the whole file; a stream has none.
+    /// Waits for the first lines, and looks at their form.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are not one event a line.
+    pub fn begin(&mut self) -> Result<(), ChunkError> {
+        self.open_content().map(drop)
+    }
+
+    fn open_content(&mut self) -> Result<&mut Content, ChunkError> {
+        if let Source::Untouched(stream) = &mut self.source {
+            let stream = std::mem::replace(stream, Box::new(io::empty()));
+            self.source = Source::Refused;
+            let mut content = Content::of(stream)?;
+            let has_enough = |head: &[u8]| head.iter().filter(|byte| **byte == b'\n').count() > HEAD_LINES;
+            let is_whole = content.bytes.fill_until(has_enough)?;
+            let packing = content.packing;
+            examine(content.bytes.unread(), is_whole, &self.read).map_err(|form| ChunkError::Refused { form, packing })?;
+            self.source = Source::Open(content);
+        }
+        match &mut self.source {
+            Source::Open(content) => Ok(content),
+            Source::Untouched(_) | Source::Refused => Err(ChunkError::Io(io::ErrorKind::Other)),
+        }
+    }
+
+    /// The SHA-256 of the whole content; a stream has none.
     #[must_use]
     pub fn content(&self) -> Option<[u8; 32]> {
-        self.content
+        self.known.map(|known| known.content)
     }
 
     /// The next chunk, or nothing at the end.
@@ -124,6 +217,15 @@ impl ChunkReader {
     /// # Errors
     /// When the source cannot be read on, or its content has changed since it was opened.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
+        let read = self.read_chunk();
+        // All of it could be read before.
+        if self.known.is_some() && matches!(read, Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. })) {
+            return Err(ChunkError::Changed);
+        }
+        read
+    }
+
+    fn read_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let first_line = self.line;
         let (mut text, mut lines) = (SecretBytes::zeroed(0), Vec::new());
         while self.line - first_line < CHUNK_LINES {
@@ -138,59 +240,59 @@ impl ChunkReader {
         }
         self.running.update(text.expose());
         if self.line == first_line {
-            let changed = self.content.is_some_and(|known| known != self.running.current());
+            let changed = self.known.is_some_and(|known| known != self.running.current());
             return if changed { Err(ChunkError::Changed) } else { Ok(None) };
         }
-        let id = chunk_id(&self.content.unwrap_or_else(|| self.running.current()), self.number);
+        let Digests { content, with_bom } = self.known.unwrap_or_else(|| self.running.current());
+        let [id, id_with_bom] = [content, with_bom].map(|digest| chunk_id(&digest, self.number));
         self.number += 1;
-        Ok(Some(Chunk { id, first_line, text: Body::from_secret(text), lines }))
-    }
-
-    fn read_some(&mut self) -> io::Result<usize> {
-        loop {
-            match self.source.read(self.buffer.expose_mut()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        Ok(Some(Chunk { id, id_with_bom, first_line, text: Body::from_secret(text), lines }))
     }
 
     /// Adds the next line with its end; false at the end of the source.
     fn append_line(&mut self, text: &mut SecretBytes) -> Result<bool, ChunkError> {
-        let start = text.len();
+        let (start, line) = (text.len(), self.line + 1);
+        let content = self.open_content()?;
         loop {
-            let unread = &self.buffer.expose()[self.unread.clone()];
+            let unread = content.bytes.fill_buf()?;
+            if unread.is_empty() {
+                return Ok(text.len() > start);
+            }
             let end = unread.iter().position(|&byte| byte == b'\n');
             let taken = end.map_or(unread.len(), |end| end + 1);
             text.append(&unread[..taken]);
-            self.unread.start += taken;
+            content.bytes.consume(taken);
             if text.len() - start > MAX_LINE {
-                return Err(ChunkError::LineTooLong(self.line + 1));
+                return Err(ChunkError::LineTooLong { line, packing: content.packing });
             }
             if end.is_some() {
                 return Ok(true);
             }
-            self.unread = 0..self.read_some()?;
-            if self.unread.is_empty() {
-                return Ok(text.len() > start);
-            }
         }
     }
-}
 
-/// The digest of a file, and how many bytes it covers.
-fn digest_of(file: &mut File) -> io::Result<([u8; 32], u64)> {
-    let (mut digest, mut length) = (Digest::default(), 0);
-    let mut buffer = SecretBytes::zeroed(READ_SIZE);
-    loop {
-        match file.read(buffer.expose_mut()) {
-            Ok(0) => return Ok((digest.current(), length)),
-            Ok(read) => {
-                digest.update(&buffer.expose()[..read]);
-                length += read as u64;
+    /// The digests of all that comes, without making chunks of it.
+    fn digests_of_all(&mut self) -> Result<Digests, ChunkError> {
+        let mut running = Running::default();
+        let content = self.open_content()?;
+        let (mut line, mut length) = (1, 0);
+        loop {
+            let unread = content.bytes.fill_buf()?;
+            if unread.is_empty() {
+                return Ok(running.current());
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            for part in unread.split_inclusive(|&byte| byte == b'\n') {
+                length += part.len();
+                if length > MAX_LINE {
+                    return Err(ChunkError::LineTooLong { line, packing: content.packing });
+                }
+                if part.ends_with(b"\n") {
+                    (line, length) = (line + 1, 0);
+                }
+            }
+            running.update(unread);
+            let taken = unread.len();
+            content.bytes.consume(taken);
         }
     }
 }
@@ -200,8 +302,12 @@ mod tests {
     use super::*;
     use std::io::Cursor;
 
-    fn chunks(text: &str, content: Option<[u8; 32]>) -> Vec<Chunk> {
-        let mut reader = ChunkReader::new(Box::new(Cursor::new(text.to_owned())), content);
+    fn reader(source: impl Read + Send + 'static, known: Option<Digests>) -> ChunkReader {
+        ChunkReader { known, ..ChunkReader::new(Box::new(source), Box::new(|_| Ok(()))) }
+    }
+
+    fn chunks(text: &str, known: Option<Digests>) -> Vec<Chunk> {
+        let mut reader = reader(Cursor::new(text.to_owned()), known);
         std::iter::from_fn(|| reader.next_chunk().expect("readable")).collect()
     }
 
@@ -220,9 +326,9 @@ mod tests {
         assert_eq!(ids(&text, None)[0], ids(&grown, None)[0]);
         assert_ne!(ids(&text, None)[1], ids(&grown, None)[1]);
         let digest = |text: &str| {
-            let mut digest = Digest::default();
-            digest.update(text.as_bytes());
-            digest.current()
+            let mut running = Running::default();
+            running.update(text.as_bytes());
+            running.current()
         };
         assert_eq!(ids(&text, Some(digest(&text))), ids(&text, Some(digest(&text))));
         assert_ne!(ids(&text, Some(digest(&text)))[0], ids(&grown, Some(digest(&grown)))[0]);
@@ -230,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_file_that_changes_while_it_is_read_is_noticed() {
-        let mut reader = ChunkReader::new(Box::new(Cursor::new("{}\n")), Some([0; 32]));
+        let other = Digests { content: [0; 32], with_bom: [0; 32] };
+        let mut reader = reader(Cursor::new("{}\n"), Some(other));
         assert!(reader.next_chunk().is_ok_and(|chunk| chunk.is_some()));
         assert!(matches!(reader.next_chunk(), Err(ChunkError::Changed)));
     }
@@ -239,7 +346,7 @@ mod tests {
     fn lines_that_are_appended_after_opening_belong_to_another_file() {
         let path = std::env::temp_dir().join(format!("loginetl-chunks-{}", std::process::id()));
         std::fs::write(&path, "{}\n{}\n").expect("written");
-        let mut reader = ChunkReader::open(&path).expect("opened");
+        let mut reader = ChunkReader::open(&path, Box::new(|_| Ok(()))).expect("opened");
         std::fs::write(&path, "{}\n{}\n{}\n").expect("written");
         assert_eq!(reader.next_chunk().expect("readable").map(|chunk| chunk.len()), Some(2));
         assert!(reader.next_chunk().is_ok_and(|end| end.is_none()));
@@ -248,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_line_without_an_end_is_an_error_and_not_all_memory() {
-        let mut reader = ChunkReader::new(Box::new(io::repeat(b'x')), None);
-        assert!(matches!(reader.next_chunk(), Err(ChunkError::LineTooLong(1))));
+        let mut reader = reader(io::repeat(b'x'), None);
+        assert!(matches!(reader.next_chunk(), Err(ChunkError::LineTooLong { line: 1, .. })));
     }
 }

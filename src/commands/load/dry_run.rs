@@ -8,9 +8,10 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkReader;
-use super::file::{file_error, unless_stopped};
+use super::file::unless_stopped;
 use super::give_back::give_back;
 use super::outcome::outcome_of;
+use super::refusal::file_error;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
 use crate::login::{Masker, Outcome, utc_day};

@@ -14,17 +14,20 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::chunk_rows::{allows, insert, refuse};
-use super::chunks::{Chunk, ChunkError, ChunkReader};
+use super::chunks::{Chunk, ChunkError, ChunkReader, ReadLine};
 use super::outcome::outcome_of;
 use super::patience::Patience;
 use super::record::{End, Origin, record_run};
-use super::tally::{Summary, Tally};
+use super::refusal::file_error;
+use super::tally::Tally;
 use super::write::connected;
-use super::{Format, LoadArgs, flags};
+use super::{LoadArgs, flags};
 use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{AppVersionEncoding, Body, Envelope, Masker, Outcome, SealedRejection, SentAt, Source, utc_day};
+use crate::login::{
+    self, AppVersionEncoding, Body, Envelope, FIXED_DAY, Masker, Outcome, SealedRejection, SentAt, Source, utc_day,
+};
 use crate::output::Progress;
 use crate::vault::{Keyring, Vault, VaultError};
 use crate::{aws, output};
@@ -60,9 +63,11 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     if args.max_messages.is_some() && !args.dry_run {
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
     }
-    let named = path.to_owned();
-    let Some(opened) = unless_stopped(&stop, move || ChunkReader::open(&named)).await? else { return Ok(Exit::Temporary) };
-    let reader = opened.map_err(|e| file_error(path, &e))?;
+    let (named, encoding) = (path.to_owned(), args.app_version.into());
+    let read: ReadLine = Box::new(move |line| login::parse(line, FIXED_DAY, encoding).map(drop));
+    let opened = unless_stopped(&stop, move || ChunkReader::open(&named, read)).await?;
+    let Some(opened) = opened else { return Ok(Exit::Temporary) };
+    let mut reader = opened.map_err(|e| file_error(path, &e))?;
     let kms = Kms::new(&aws::configuration().await?);
     let opened = stop.run_until_cancelled(async {
         super::is_ready(&target, &args).await?;
@@ -70,19 +75,14 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     });
     let opened = opened.await;
     let Some(vault) = opened.transpose()? else { return Ok(Exit::Temporary) };
+    // A stream is not waited for before it is known that it can be loaded.
+    let begun = unless_stopped(&stop, move || reader.begin().map(|()| reader)).await?;
+    let Some(begun) = begun else { return stopped_before_the_first_line(&args) };
+    let reader = begun.map_err(|e| file_error(path, &e))?;
     if args.dry_run {
         return super::dry_run::file(path, reader, &args, &vault, &stop).await;
     }
-    let run = Arc::new(FileRun {
-        vault,
-        target,
-        tally: Tally::default(),
-        deadline: deadline_after(stop.clone()),
-        stop,
-        encoding: args.app_version.into(),
-        started_at: Timestamp::now(),
-        poison_budget: args.poison_budget,
-    });
+    let run = Arc::new(FileRun::new(&args, vault, target, stop));
     let origin = reader.content().map_or(Origin::Stream("standard input"), |digest| Origin::FileSha256(hex::encode(digest)));
     let (sender, chunks) = mpsc::channel(CONNECTIONS);
     let reading = tokio::task::spawn_blocking(move || read_chunks(reader, &sender));
@@ -101,7 +101,7 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
         _ => End::Failed,
     };
     let recorded = record_run(&run.target, &origin, end, &run.tally.summary()).await;
-    report(&run, args.format)?;
+    run.tally.summary().report_of_file(args.format)?;
     let all_written = written?;
     read?;
     recorded?;
@@ -113,6 +113,13 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
         End::Done => Exit::Done,
         End::Stopped | End::Failed => Exit::Temporary,
     })
+}
+
+fn stopped_before_the_first_line(args: &LoadArgs) -> Result<Exit, Error> {
+    if !args.dry_run {
+        Tally::default().summary().report_of_file(args.format)?;
+    }
+    Ok(Exit::Temporary)
 }
 
 /// Runs blocking work apart; nothing when the run is stopped first. The thread ends with the process.
@@ -266,7 +273,7 @@ impl ChunkWriter {
         let mut lines = self.run.mask(chunk, masker)?;
         let session = connected(&mut self.session, &self.run.target).await?;
         let fenced = session.fenced().await?;
-        let Some(entrance) = fenced.claim_chunk(chunk.id).await? else {
+        let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
             self.run.tally.committed(lines.len(), 0, 0);
             return Ok(Step::Committed);
         };
@@ -295,6 +302,19 @@ impl ChunkWriter {
 }
 
 impl FileRun {
+    fn new(args: &LoadArgs, vault: Vault, target: Target, stop: CancellationToken) -> Self {
+        Self {
+            vault,
+            target,
+            tally: Tally::default(),
+            deadline: deadline_after(stop.clone()),
+            stop,
+            encoding: args.app_version.into(),
+            started_at: Timestamp::now(),
+            poison_budget: args.poison_budget,
+        }
+    }
+
     fn is_poisoned(&self) -> bool {
         self.tally.quarantined() > self.poison_budget
     }
@@ -323,29 +343,4 @@ impl FileRun {
         };
         Some((envelope, rejected))
     }
-}
-
-fn report(run: &FileRun, format: Format) -> Result<(), Error> {
-    let summary = run.tally.summary();
-    if format == Format::Json {
-        return output::json(&summary);
-    }
-    let Summary { received, loaded, duplicates, quarantined, seconds, .. } = summary;
-    output::line(&format!(
-        "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined {quarantined} in {seconds:.1} s, {:.0} lines/s",
-        summary.rate()
-    ))?;
-    if summary.received > 0 && summary.duplicates == summary.received {
-        output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
-    }
-    if summary.quarantined > 0 {
-        output::line("see what could not be loaded: loginetl quarantine list")?;
-    }
-    Ok(())
-}
-
-/// An error that names the file.
-pub(super) fn file_error(path: &Path, error: &ChunkError) -> Error {
-    let (path, problem) = (path.display().to_string(), error.to_string());
-    if matches!(error, ChunkError::Changed) { Error::FileChanged { path, problem } } else { Error::File { path, problem } }
 }

@@ -20,7 +20,9 @@ mod outcome;
 mod patience;
 mod receive;
 mod record;
+mod refusal;
 mod run;
+mod source;
 mod tally;
 mod write;
 

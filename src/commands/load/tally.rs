@@ -6,6 +6,10 @@ use std::time::Instant;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
+use crate::cli::Format;
+use crate::error::Error;
+use crate::output;
+
 /// Counters of one run. Counts are of messages (or lines).
 pub struct Tally {
     started: Instant,
@@ -120,6 +124,28 @@ impl Summary {
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.received as f64 / self.seconds.max(0.001)
+    }
+
+    /// Prints what became of a file.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn report_of_file(&self, format: Format) -> Result<(), Error> {
+        if format == Format::Json {
+            return output::json(self);
+        }
+        let Self { received, loaded, duplicates, quarantined, seconds, .. } = self;
+        output::line(&format!(
+            "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined {quarantined} in {seconds:.1} s, {:.0} lines/s",
+            self.rate()
+        ))?;
+        if *received > 0 && duplicates == received {
+            output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
+        }
+        if *quarantined > 0 {
+            output::line("see what could not be loaded: loginetl quarantine list")?;
+        }
+        Ok(())
     }
 }
 

@@ -37,7 +37,7 @@ fn rejected(text: &str) -> (Reason, Option<&'static str>) {
 
 #[test]
 fn what_is_no_json_object_is_rejected_as_a_whole() {
-    for text in ["", " ", "hello", "{", r#"{"ip": }"#, r#"{"a":1} x"#, "{'a': 1}", "\u{feff}{}"] {
+    for text in ["", " ", "hello", "{", r#"{"ip": }"#, r#"{"a":1} x"#, "{'a': 1}", "\u{feff}\u{feff}{}"] {
         assert_eq!(rejected(text).0, Reason::NotJson, "{text:?}");
     }
     for text in ["null", "1", "true", r#""text""#, "[]", r#"[{"ip": "192.0.2.7"}]"#] {
@@ -45,6 +45,11 @@ fn what_is_no_json_object_is_rejected_as_a_whole() {
     }
     let body = Body::new(vec![0xff, 0xfe, b'{']);
     assert_eq!(parse(&body, ROW_DAY, AppVersionEncoding::Ordered).err().map(|r| r.reason), Some(Reason::NotUtf8));
+}
+
+#[test]
+fn a_byte_order_mark_before_an_event_is_no_part_of_it() {
+    assert!(parse_text(&format!("\u{feff}{}", with("", ""))).is_ok());
 }
 
 #[test]
