@@ -18,13 +18,13 @@ use super::chunks::{Chunk, ChunkError, ChunkReader};
 use super::outcome::outcome_of;
 use super::patience::Patience;
 use super::record::{End, Origin, record_run};
-use super::tally::{Summary, Tally};
+use super::tally::{Summary, Tally, log_near_names};
 use super::write::connected;
 use super::{Format, LoadArgs, flags};
 use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{AppVersionEncoding, Body, Envelope, Masker, Outcome, SealedRejection, SentAt, Source, utc_day};
+use crate::login::{Body, Envelope, Masker, NearNames, Outcome, Reading, SealedRejection, SentAt, Source, utc_day};
 use crate::output::Progress;
 use crate::vault::{Keyring, Vault, VaultError};
 use crate::{aws, output};
@@ -47,7 +47,7 @@ pub(super) struct FileRun {
     stop: CancellationToken,
     /// Cancelled some time after `stop`: what hangs until then is left to the next run.
     deadline: CancellationToken,
-    encoding: AppVersionEncoding,
+    reading: Reading,
     started_at: Timestamp,
     poison_budget: u64,
 }
@@ -79,7 +79,7 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
         tally: Tally::default(),
         deadline: deadline_after(stop.clone()),
         stop,
-        encoding: args.app_version.into(),
+        reading: super::reading(&args),
         started_at: Timestamp::now(),
         poison_budget: args.poison_budget,
     });
@@ -263,7 +263,8 @@ impl ChunkWriter {
             self.masking = Some((Arc::clone(&keyring), masker));
         }
         let Some((_, masker)) = &mut self.masking else { return Ok(Step::Again) };
-        let mut lines = self.run.mask(chunk, masker)?;
+        let near = NearNames::default();
+        let mut lines = self.run.mask(chunk, masker, &near)?;
         let session = connected(&mut self.session, &self.run.target).await?;
         let fenced = session.fenced().await?;
         let Some(entrance) = fenced.claim_chunk(chunk.id).await? else {
@@ -279,7 +280,7 @@ impl ChunkWriter {
                 return Ok(Step::Again);
             };
             if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
-                lines = self.run.mask(chunk, &current)?;
+                lines = self.run.mask(chunk, &current, &NearNames::default())?;
             }
             self.run.vault.adopt(plan);
             *masker = current;
@@ -290,6 +291,8 @@ impl ChunkWriter {
         let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying, entrance).await?;
         fenced.commit().await?;
         self.run.tally.committed(lines.len(), loaded, quarantined);
+        self.run.tally.near.add_all(&near);
+        log_near_names(&self.run.tally.near);
         Ok(Step::Committed)
     }
 }
@@ -299,9 +302,9 @@ impl FileRun {
         self.tally.quarantined() > self.poison_budget
     }
 
-    fn mask(&self, chunk: &Chunk, masker: &Masker) -> Result<Vec<Line>, Error> {
+    fn mask(&self, chunk: &Chunk, masker: &Masker, near: &NearNames) -> Result<Vec<Line>, Error> {
         let line = |(message_id, body): (Uuid, Body)| {
-            let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
+            let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.reading, near)?;
             Ok(Line { message_id, outcome })
         };
         chunk.events().map(line).collect()
@@ -338,6 +341,7 @@ fn report(run: &FileRun, format: Format) -> Result<(), Error> {
     if summary.received > 0 && summary.duplicates == summary.received {
         output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
     }
+    summary.near_names_told().try_for_each(|line| output::line(&line))?;
     if summary.quarantined > 0 {
         output::line("see what could not be loaded: loginetl quarantine list")?;
     }

@@ -6,6 +6,8 @@ use std::time::Instant;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
+use crate::login::{NearNameCount, NearNames};
+
 /// Counters of one run. Counts are of messages (or lines).
 pub struct Tally {
     started: Instant,
@@ -16,6 +18,8 @@ pub struct Tally {
     deleted: Counter,
     given_back: Counter,
     in_hand: AtomicU64,
+    /// Names that are almost those of fields.
+    pub near: NearNames,
 }
 
 /// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`, `deleted`).
@@ -33,6 +37,9 @@ pub struct Summary {
     pub deleted: u64,
     /// Given back unread or unwritten, because the run was stopped.
     pub given_back: u64,
+    /// Names that are almost those of fields, and so were not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near_names: Vec<NearNameCount>,
     /// Wall time.
     pub seconds: f64,
 }
@@ -41,7 +48,7 @@ impl Default for Tally {
     fn default() -> Self {
         let [received, loaded, duplicates, quarantined, deleted, given_back] = [(); 6].map(|()| Counter::default());
         let (started, in_hand) = (Instant::now(), AtomicU64::new(0));
-        Self { started, received, loaded, duplicates, quarantined, deleted, given_back, in_hand }
+        Self { started, received, loaded, duplicates, quarantined, deleted, given_back, in_hand, near: NearNames::default() }
     }
 }
 
@@ -110,6 +117,7 @@ impl Tally {
             quarantined: self.quarantined.get(),
             deleted: self.deleted.get(),
             given_back: self.given_back.get(),
+            near_names: self.near.counts(),
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }
@@ -121,6 +129,15 @@ impl Summary {
     pub fn rate(&self) -> f64 {
         self.received as f64 / self.seconds.max(0.001)
     }
+
+    /// A line for each name that is almost that of a field.
+    pub fn near_names_told(&self) -> impl Iterator<Item = String> + '_ {
+        let line = |near: &NearNameCount| {
+            let NearNameCount { name, almost, count } = near;
+            format!("\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it misspelt?")
+        };
+        self.near_names.iter().map(line)
+    }
 }
 
 impl std::fmt::Display for Summary {
@@ -130,5 +147,12 @@ impl std::fmt::Display for Summary {
             "received {}, loaded {}, duplicates {}, quarantined {}, deleted {}",
             self.received, self.loaded, self.duplicates, self.quarantined, self.deleted
         )
+    }
+}
+
+/// Logs the spellings that have come since this was called last, each once.
+pub fn log_near_names(near: &NearNames) {
+    for name in near.take_new() {
+        tracing::warn!(%name.name, name.almost, "a field is not read: its name is almost a known one");
     }
 }
