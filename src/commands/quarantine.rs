@@ -229,11 +229,7 @@ fn open_all<'a>(sealed: &'a [SealedBody], keyring: &Keyring) -> Vec<(&'a SealedB
     sealed.iter().filter_map(|entry| open(entry).map(|body| (entry, body))).collect()
 }
 
-fn masked(
-    masker: &Masker,
-    bodies: &[(&SealedBody, Body)],
-    reading: Reading,
-) -> Result<Vec<(i64, MaskedLogin)>, Error> {
+fn masked(masker: &Masker, bodies: &[(&SealedBody, Body)], reading: Reading) -> Result<Vec<(i64, MaskedLogin)>, Error> {
     // What they are spelt like was told when they came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
     for (entry, body) in bodies {

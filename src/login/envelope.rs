@@ -160,3 +160,5 @@ fn plain_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     (!text.contains('\\')).then_some(Cow::Borrowed(text))
 }
 
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 /// The names of an event's fields.
-const KNOWN: [&str; 8] =
-    ["user_id", "app_version", "device_type", "ip", "locale", "device_id", "timestamp", "create_date"];
+const KNOWN: [&str; 8] = ["user_id", "app_version", "device_type", "ip", "locale", "device_id", "timestamp", "create_date"];
 /// So short a name has too many neighbours: `id` is not a misspelt `ip`.
 const TOO_SHORT: usize = 2;
 /// The longest known name, and one letter.
@@ -140,7 +139,9 @@ mod tests {
         ] {
             assert_eq!(near_name(name), Some(known), "{name}");
         }
-        for name in ["locale", "ip", "id", "ips", "user", "type", "", "xx", "device", "éocale", "loc\0le", "version", "user__name"] {
+        for name in
+            ["locale", "ip", "id", "ips", "user", "type", "", "xx", "device", "éocale", "loc\0le", "version", "user__name"]
+        {
             assert_eq!(near_name(name), None, "{name}");
         }
     }

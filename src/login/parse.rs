@@ -26,13 +26,7 @@ pub fn parse(body: &Body, row_day: Date, reading: Reading, near: &NearNames) -> 
 }
 
 /// Parses an event, or what is in its envelope.
-fn parse_layer(
-    body: &[u8],
-    row_day: Date,
-    reading: Reading,
-    near: &NearNames,
-    layers: usize,
-) -> Result<LoginEvent, Rejection> {
+fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, layers: usize) -> Result<LoginEvent, Rejection> {
     let text = json::text(body)?;
     let mut raw = json::read(text)?;
     if layers > 0

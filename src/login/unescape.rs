@@ -93,7 +93,8 @@ mod tests {
         assert_eq!(plain(r#""plain""#).as_deref(), Some("plain"));
         assert_eq!(plain(r#""\"\\\/\b\f\n\r\t""#).as_deref(), Some("\"\\/\u{8}\u{c}\n\r\t"));
         assert_eq!(plain(r#""x\u00e9\u20AC\ud83e\udd80y""#).as_deref(), Some("xé€🦀y"));
-        for wrong in ["", "\"", r#""\"#, r#""\x""#, r#""\u12""#, r#""\ud800""#, r#""\ud800\u0041""#, r#""\udc00""#, r#""\u+123""#] {
+        for wrong in ["", "\"", r#""\"#, r#""\x""#, r#""\u12""#, r#""\ud800""#, r#""\ud800\u0041""#, r#""\udc00""#, r#""\u+123""#]
+        {
             assert_eq!(plain(wrong), None, "{wrong}");
         }
     }

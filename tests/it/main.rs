@@ -14,6 +14,7 @@ mod audit;
 mod bad_input;
 mod canary;
 mod check;
+mod envelopes;
 mod errors;
 mod faults;
 mod fifo;

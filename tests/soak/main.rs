@@ -1,4 +1,4 @@
-//! What takes longer than a test may: many kills, hangs to the last second. Run by `make soak`.
+//! What takes longer than a test may: many kills, hangs to the last second, bytes of strangers. Run by `make soak`.
 
 #![allow(
     missing_docs,
@@ -8,6 +8,9 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../body_fuzz.rs"]
+mod body_fuzz;
+mod fuzz;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 #[path = "../it/instrumented.rs"]

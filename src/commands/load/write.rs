@@ -69,7 +69,11 @@ impl Writer {
     async fn collect(&self) -> Option<Vec<InHand>> {
         let mut in_hand = self.in_hand.lock().await;
         if let Some(reason) = in_hand.rejected_from_start(&self.run.stop).await {
-            self.run.fail(Error::RejectedFromStart { messages: TOO_MANY, reason: reason.code(), looks_like: reason.looks_like() });
+            self.run.fail(Error::RejectedFromStart {
+                messages: TOO_MANY,
+                reason: reason.code(),
+                looks_like: reason.looks_like(),
+            });
         }
         let first = in_hand.next().await?;
         let linger = if self.run.has_failed() { Duration::ZERO } else { LINGER };
