@@ -136,6 +136,10 @@ pub enum Error {
     Start(String),
 }
 
+const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart \
+     costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
+     --quarantine-from-start";
+
 /// Exit codes (fixed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -214,13 +218,7 @@ impl Error {
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
             Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
-            Self::RejectedFromStart { .. } => (
-                Exit::Attention,
-                "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart costs each of \
-                 them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
-                 --quarantine-from-start"
-                    .to_owned(),
-            ),
+            Self::RejectedFromStart { .. } => (Exit::Attention, REJECTED_FROM_START.to_owned()),
             Self::StoppedBySignal => (Exit::Temporary, "run it again; it goes on where it was".to_owned()),
             Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
             Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),

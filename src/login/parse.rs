@@ -9,7 +9,7 @@ use zeroize::Zeroize as _;
 
 use super::envelope::{self, MOST_LAYERS};
 use super::json::{self, RawEvent, Scalar};
-use super::{AppVersionEncoding, Body, LoginEvent, NearNames, Reading, Reason, Rejection, dates};
+use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, Reason, Rejection, dates};
 use crate::token::{Plaintext, PlaintextError};
 
 const USER_ID_WIDTH: usize = 128;
@@ -29,9 +29,9 @@ pub fn parse(body: &Body, row_day: Date, reading: Reading, near: &NearNames) -> 
 fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, layers: usize) -> Result<LoginEvent, Rejection> {
     let text = json::text(body)?;
     let mut raw = json::read(text)?;
-    if layers > 0
-        && raw.is_foreign()
-        && let Some(opened) = envelope::open(text, reading.envelopes)?
+    let envelopes = if layers > 0 { reading.envelopes } else { Envelopes::None };
+    if raw.is_foreign()
+        && let Some(opened) = envelope::open(text, envelopes)?
     {
         let day = opened.day.unwrap_or(row_day);
         return parse_layer(opened.content.expose(), day, reading, near, layers - 1);

@@ -9,17 +9,17 @@ pub enum Reason {
     NotJson,
     /// The body is JSON, but no object.
     NotAnObject,
-    /// The body is a JSON array.
-    Array,
+    /// The body is a JSON array, whatever is in it.
+    WrappedInArray,
     /// The body is several JSON objects, one behind the other.
     SeveralObjects,
     /// The body is compressed: gzip, zlib or zstd, or one of them in base64.
     Compressed,
-    /// What a topic of SNS hands on, and it is not to be opened.
+    /// What a topic of SNS hands on, and it is not opened.
     SnsNotification,
     /// SNS asks to confirm a subscription, or its end.
     SnsConfirmation,
-    /// An event of EventBridge, and it is not to be opened.
+    /// An event of EventBridge, and it is not opened.
     EventBridgeEvent,
     /// S3 tells of an object.
     S3Notification,
@@ -59,7 +59,7 @@ impl Reason {
         Self::NotUtf8,
         Self::NotJson,
         Self::NotAnObject,
-        Self::Array,
+        Self::WrappedInArray,
         Self::SeveralObjects,
         Self::Compressed,
         Self::SnsNotification,
@@ -89,7 +89,7 @@ impl Reason {
             Self::NotUtf8 => "not_utf8",
             Self::NotJson => "not_json",
             Self::NotAnObject => "not_an_object",
-            Self::Array => "array",
+            Self::WrappedInArray => "wrapped_in_array",
             Self::SeveralObjects => "several_objects",
             Self::Compressed => "compressed",
             Self::SnsNotification => "sns_notification",
@@ -122,12 +122,12 @@ impl Reason {
             Self::NotUtf8 => "bytes that are no UTF-8",
             Self::NotJson => "no JSON",
             Self::NotAnObject => "a single JSON value that is no object",
-            Self::Array => "a JSON array, where one object is expected",
+            Self::WrappedInArray => "a JSON array, where one object is expected",
             Self::SeveralObjects => "several JSON objects in one body",
             Self::Compressed => "compressed, or compressed and in base64",
-            Self::SnsNotification => "an SNS notification, which --envelope says not to open",
+            Self::SnsNotification => "an SNS notification that is not opened (see --envelope)",
             Self::SnsConfirmation => "a request of SNS to confirm a subscription, or its end",
-            Self::EventBridgeEvent => "an EventBridge event, which --envelope says not to open",
+            Self::EventBridgeEvent => "an EventBridge event that is not opened (see --envelope)",
             Self::S3Notification => "a notification of S3, not an event itself",
             Self::S3TestEvent => "a test event of S3",
             Self::ExtendedClientPointer => "the place in S3 where an extended client has put the body",

@@ -41,7 +41,7 @@ pub(super) fn of_value(text: &str) -> Reason {
         return Reason::NotJson;
     }
     let first = rest.trim_ascii_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
-    if first.is_some_and(|first| POINTERS.contains(&first)) { Reason::ExtendedClientPointer } else { Reason::Array }
+    if first.is_some_and(|first| POINTERS.contains(&first)) { Reason::ExtendedClientPointer } else { Reason::WrappedInArray }
 }
 
 fn is_compressed(body: &[u8]) -> bool {

@@ -83,7 +83,7 @@ async fn each_kind_of_foreign_message_has_a_reason_of_its_own() {
         (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), "s3_test_event"),
         (r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(), "extended_client_pointer"),
         (r#"{"Type":"SubscriptionConfirmation","Message":"m","Token":"t"}"#.to_owned(), "sns_confirmation"),
-        (format!("[{}, {}]", event(1), event(2)), "array"),
+        (format!("[{}, {}]", event(1), event(2)), "wrapped_in_array"),
         (format!("{}\n{}", event(1), event(2)), "several_objects"),
         ("H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==".to_owned(), "compressed"),
     ];

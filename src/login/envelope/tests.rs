@@ -53,7 +53,7 @@ fn an_event_in_an_envelope_is_the_event_itself() {
     }
     let plain_text = r#"{"Type" : "Notification" , "Message" : "{}", "x": [1, {"Message": 2}]}"#;
     assert_eq!(reason(plain_text), Some(Reason::MissingField), "what is in it is no event");
-    assert_eq!(reason(&sns(&sns(&sns(&sns(EVENT))))), Some(Reason::MissingField), "three are opened, not more");
+    assert_eq!(reason(&sns(&sns(&sns(&sns(EVENT))))), Some(Reason::SnsNotification), "three are opened, not more");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_is_wrong_in_an_envelope_is_told_of_the_event() {
         }
     }
     assert_eq!(reason(&sns("hello")), Some(Reason::NotJson));
-    assert_eq!(reason(&sns("[]")), Some(Reason::Array));
+    assert_eq!(reason(&sns("[]")), Some(Reason::WrappedInArray));
     assert_eq!(reason(r#"{"Type":"Notification","Message":"\ud800"}"#), Some(Reason::NotJson));
 }
 
@@ -111,7 +111,7 @@ fn other_messages_of_aws_have_reasons_of_their_own() {
         (r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(), Reason::ExtendedClientPointer),
         (r#" [ "com.amazon.sqs.javamessaging.MessageS3Pointer", {}]"#.to_owned(), Reason::ExtendedClientPointer),
         (r#"{"Type":"SubscriptionConfirmation","Message":"You have chosen","Token":"t"}"#.to_owned(), Reason::SnsConfirmation),
-        (format!("[{EVENT},{EVENT}]"), Reason::Array),
+        (format!("[{EVENT},{EVENT}]"), Reason::WrappedInArray),
         (format!("{EVENT}{EVENT}"), Reason::SeveralObjects),
         (format!("{EVENT}\n{EVENT}\n"), Reason::SeveralObjects),
         (r#"{"Records":[{"eventSource":"aws:sqs"}]}"#.to_owned(), Reason::MissingField),

@@ -48,7 +48,7 @@ fn what_is_no_json_object_is_rejected_as_a_whole() {
         assert_eq!(rejected(text), (Reason::NotAnObject, None), "{text:?}");
     }
     for text in ["[]", r#"[{"ip": "192.0.2.7"}]"#] {
-        assert_eq!(rejected(text), (Reason::Array, None), "{text:?}");
+        assert_eq!(rejected(text), (Reason::WrappedInArray, None), "{text:?}");
     }
     assert_eq!(parse_bytes(&[0xff, 0xfe, b'{']).err().map(|r| r.reason), Some(Reason::NotUtf8));
 }
@@ -101,7 +101,7 @@ fn deep_nesting_is_no_danger() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(parse_text(&with("extra", &deep)).is_ok(), "an unknown field may be as deep as it likes");
     assert_eq!(rejected(&with("ip", &deep)), (Reason::WrongType, Some("ip")));
-    assert_eq!(rejected(&deep), (Reason::Array, None));
+    assert_eq!(rejected(&deep), (Reason::WrappedInArray, None));
     assert_eq!(rejected(&"{\"a\":".repeat(100_000)).0, Reason::NotJson);
 }
 
