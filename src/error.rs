@@ -125,6 +125,16 @@ pub enum Error {
     /// Stopped before it was done, because something does not answer.
     #[error("stopped before all was done: something did not answer in time")]
     Stopped,
+    /// What a queue begins with are no login events.
+    #[error("the queue begins with {messages} messages in a row that cannot be loaded: each is {looks_like} ({reason})")]
+    RejectedFromStart {
+        /// How many were looked at.
+        messages: usize,
+        /// Their reason code.
+        reason: &'static str,
+        /// What their bodies look like.
+        looks_like: &'static str,
+    },
     /// Stopped by a signal.
     #[error("stopped before all was done")]
     StoppedBySignal,
@@ -135,6 +145,10 @@ pub enum Error {
     #[error("cannot start: {0}")]
     Start(String),
 }
+
+const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart \
+     costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
+     --quarantine-from-start";
 
 /// Exit codes (fixed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +229,7 @@ impl Error {
             Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
             Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
             Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
+            Self::RejectedFromStart { .. } => (Exit::Attention, REJECTED_FROM_START.to_owned()),
             Self::StoppedBySignal => (Exit::Temporary, "run it again; it goes on where it was".to_owned()),
             Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
             Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),

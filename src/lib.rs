@@ -26,6 +26,8 @@
 //! - **fence**: the lock between writers of rows and the steps of a sweep.
 //! - **guard**: the check that rows are under the keys that the plan asks for.
 //! - **message**, **envelope**, **body**: what the queue hands out; what is known of it; what is in it.
+//! - **envelope of an event** (`--envelope`): what SNS or EventBridge put around it; it is part of the body.
+//! - **near name**: the name of a field that is a known one in another case or one letter off.
 //! - **batch**, **chunk**: messages, or exactly 5,000 lines of a file, written in one transaction.
 //! - **ledger**: the ids of all messages and chunks whose effect is committed.
 //! - **quarantine**: messages that could not be loaded, with a **reason code**, their bodies **sealed**.

@@ -1,4 +1,4 @@
-//! A dropped key leaves nothing in this process's memory: searched for in /proc/self/mem, stack and heap alike.
+//! A dropped key or event leaves nothing in this process's memory: searched for in /proc/self/mem, stack and heap alike.
 //!
 //! A test binary of its own, so that no other test's memory is in the way. The needles are kept XORed, or the
 //! search would find itself.
@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
 use loginetl::crypto::{SecretBytes, derive_key, random_secret};
+use loginetl::login::{Body, NearNames, Reading, parse};
 use loginetl::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer};
 
 const MASK: u8 = 0x5a;
@@ -126,6 +127,34 @@ fn a_dropped_key_leaves_nothing_behind() {
         assert!(found.contains(&name), "the search finds a {name} that is in use");
     }
     drop(alive);
+    reuse_the_stack();
+    assert_eq!(search(&needles, &mut room), Vec::<&str>::new(), "what was dropped is gone");
+}
+
+/// An event in an envelope of SNS: its text is there twice, the second time without escapes.
+#[inline(never)]
+fn wrapped_event() -> (Body, Vec<Needle>) {
+    let device = device_id();
+    let needles = needles("device id", &SecretBytes::copy_of(&device.as_bytes()[..32]));
+    let mut body =
+        SecretBytes::copy_of(br#"{"Type": "Notification", "Message": "{\"user_id\": \"u\", \"app_version\": \"1.2\", "#);
+    body.append(br#"\"ip\": \"192.0.2.7\", \"device_id\": \""#);
+    body.append(device.as_bytes());
+    body.append(br#"\"}", "Timestamp": "2024-02-29T00:00:00.000Z"}"#);
+    (Body::from_secret(body), needles)
+}
+
+#[test]
+fn an_event_taken_out_of_its_envelope_leaves_nothing_behind() {
+    let mut room = Vec::with_capacity(64 << 20);
+    let (body, needles) = wrapped_event();
+    let near = NearNames::default();
+    let event = parse(&body, jiff::civil::date(2026, 1, 2), Reading::default(), &near);
+    assert!(event.is_ok(), "it is one");
+    drop(body);
+    reuse_the_stack();
+    assert!(!search(&needles, &mut room).is_empty(), "the search finds the event");
+    drop(event);
     reuse_the_stack();
     assert_eq!(search(&needles, &mut room), Vec::<&str>::new(), "what was dropped is gone");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Format;
-use crate::login::AppVersionEncoding;
+use crate::login::{AppVersionEncoding, Envelopes};
 
 /// `load`.
 #[derive(Args)]
@@ -24,10 +24,21 @@ or damaged, or has a line over 1 MiB, is refused before anything is written;
 of standard input, whole chunks of 5,000 lines before that place stay, and are
 recognised when it is loaded again.
 
+An event may come in the envelope of SNS (without raw message delivery) or of
+EventBridge. The day of its row is that of the event's own create_date or
+timestamp; else that of the envelope (Timestamp of SNS, time of EventBridge),
+which is the same in every delivery; else that of the queue's SentTimestamp, or
+of the run for a file.
+
+A queue that begins with 200 messages in a row that are rejected for one reason
+is perhaps another queue: the run stops with exit 1. None of them is quarantined
+or deleted; all are given back, and each has one receive more, at each restart.
+
 Examples:
   loginetl load                              run on, as a service
   loginetl load --drain --format json        empty the queue, print a summary
   loginetl load --dry-run --max-messages 5   show masked rows, write nothing
+  loginetl load --envelope none              an event in an envelope is rejected
   loginetl load --file events.jsonl.gz       a second run loads nothing twice
   jq -c '.[]' events.json | loginetl load --file -")]
 pub struct LoadArgs {
@@ -61,6 +72,12 @@ pub struct LoadArgs {
     /// How app_version becomes an integer
     #[arg(long, value_enum, default_value_t)]
     pub app_version: AppVersion,
+    /// Which envelopes of other services are opened, where a body is no event itself
+    #[arg(long, value_enum, default_value_t)]
+    pub envelope: Envelope,
+    /// Go on though the first 200 messages of a queue are rejected for one reason: into the quarantine with them
+    #[arg(long, conflicts_with = "file")]
+    pub quarantine_from_start: bool,
     /// Stop with exit 1 once more messages than this have been quarantined in this run
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub poison_budget: u64,
@@ -70,6 +87,32 @@ pub struct LoadArgs {
     /// How the result looks; with json, the last line of stdout is one object
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// Which envelopes are opened.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Envelope {
+    /// SNS notifications and EventBridge events, also one in the other
+    #[default]
+    Auto,
+    /// None: such messages go to the quarantine
+    None,
+    /// SNS notifications: the event is the text in Message
+    Sns,
+    /// EventBridge events: the event is the object in detail
+    #[value(name = "eventbridge")]
+    EventBridge,
+}
+
+impl From<Envelope> for Envelopes {
+    fn from(flag: Envelope) -> Self {
+        match flag {
+            Envelope::Auto => Self::Auto,
+            Envelope::None => Self::None,
+            Envelope::Sns => Self::Sns,
+            Envelope::EventBridge => Self::EventBridge,
+        }
+    }
 }
 
 /// The encodings of `app_version`.

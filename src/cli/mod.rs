@@ -10,7 +10,7 @@ mod rotate;
 mod unmask;
 
 pub use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
-pub use load::{AppVersion, LoadArgs};
+pub use load::{AppVersion, Envelope, LoadArgs};
 pub use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 pub use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
 pub use unmask::{UnmaskArgs, UnmaskFormat};

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{AppVersion, Format};
+use super::{AppVersion, Envelope, Format};
 use crate::login::Reason;
 
 /// `quarantine …`.
@@ -13,7 +13,7 @@ pub enum QuarantineCommand {
     List(ListArgs),
     /// Load what now parses; the rest stays
     #[command(
-        after_help = "Examples:\n  loginetl quarantine retry\n  loginetl quarantine retry 17 18\n  loginetl quarantine retry --reason invalid_app_version"
+        after_help = "Examples:\n  loginetl quarantine retry\n  loginetl quarantine retry 17 18\n  loginetl quarantine retry --reason invalid_app_version\n  loginetl quarantine retry --reason missing_field   events in envelopes, kept by earlier versions"
     )]
     Retry(RetryArgs),
     /// Delete messages for good, after asking
@@ -60,6 +60,9 @@ pub struct RetryArgs {
     /// How app_version becomes an integer
     #[arg(long, value_enum, default_value_t)]
     pub app_version: AppVersion,
+    /// Which envelopes of other services are opened, where a body is no event itself
+    #[arg(long, value_enum, default_value_t)]
+    pub envelope: Envelope,
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

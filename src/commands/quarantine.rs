@@ -13,7 +13,7 @@ use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryAr
 use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{AppVersionEncoding, Body, KeySource as _, MaskedLogin, Masker, Outcome};
+use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Outcome, Reading};
 use crate::settings::{Environment, SettingsError};
 use crate::token::{KeyId, Sealer};
 use crate::vault::{Keyring, Vault};
@@ -126,12 +126,13 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     let vault = Vault::open(target.clone(), kms).await?;
     let filter = filter(&args.selection);
     let mut retried = Retried { tried: 0, loaded: 0, still_rejected: 0, not_opened: 0 };
+    let reading = Reading { app_version: args.app_version.into(), envelopes: args.envelope.into() };
     let mut after = 0;
     loop {
         let bodies = session.quarantine_bodies(&filter, after, PAGE).await?;
         let Some(last) = bodies.last() else { break };
         after = last.id;
-        retry_page(&mut session, &vault, &bodies, args.app_version.into(), &mut retried).await?;
+        retry_page(&mut session, &vault, &bodies, reading, &mut retried).await?;
     }
     if args.format == Format::Json {
         output::json(&retried)?;
@@ -150,7 +151,7 @@ async fn retry_page(
     session: &mut Session,
     vault: &Vault,
     sealed: &[SealedBody],
-    encoding: AppVersionEncoding,
+    reading: Reading,
     retried: &mut Retried,
 ) -> Result<(), Error> {
     retried.tried += sealed.len() as u64;
@@ -170,7 +171,7 @@ async fn retry_page(
             vault.refresh(&keyring).await?;
             continue;
         };
-        let logins = masked(&mut masker, &bodies, encoding)?;
+        let logins = masked(&mut masker, &bodies, reading)?;
         match move_recorded(fenced, &logins).await {
             Ok(moved) => retried.loaded += moved,
             // The database still refuses one of them: each on its own, so that the others move.
@@ -228,14 +229,11 @@ fn open_all<'a>(sealed: &'a [SealedBody], keyring: &Keyring) -> Vec<(&'a SealedB
     sealed.iter().filter_map(|entry| open(entry).map(|body| (entry, body))).collect()
 }
 
-fn masked(
-    masker: &mut Masker,
-    bodies: &[(&SealedBody, Body)],
-    encoding: AppVersionEncoding,
-) -> Result<Vec<(i64, MaskedLogin)>, Error> {
-    let mut logins = Vec::new();
+fn masked(masker: &mut Masker, bodies: &[(&SealedBody, Body)], reading: Reading) -> Result<Vec<(i64, MaskedLogin)>, Error> {
+    // What they are spelt like was told when they came.
+    let (mut logins, near) = (Vec::new(), NearNames::default());
     for (entry, body) in bodies {
-        if let Outcome::Login(login) = outcome_of(masker, body, entry.message_id, entry.row_day, encoding)? {
+        if let Outcome::Login(login) = outcome_of(masker, body, entry.message_id, entry.row_day, reading, &near)? {
             logins.push((entry.id, login));
         }
     }

@@ -1,6 +1,6 @@
 //! Bytes that must stay secret: no Debug, Display, Clone or Serialize, and zeroed when dropped.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Secret bytes on the heap, so that moving them moves a pointer and leaves no copy on the stack.
 ///
@@ -46,6 +46,14 @@ impl SecretBytes {
             self.0 = larger;
         }
         self.0.extend_from_slice(more);
+    }
+
+    /// Drops what is behind the first `len` bytes, zeroed.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(rest) = self.0.get_mut(len..) {
+            rest.zeroize();
+        }
+        self.0.truncate(len);
     }
 
     /// How many bytes it has.

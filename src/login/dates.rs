@@ -19,7 +19,7 @@ impl SentAt {
     #[must_use]
     pub fn from_attribute(text: Option<&str>) -> Self {
         let timestamp = text.and_then(epoch_digits);
-        Self(timestamp.filter(|t| (2004..=2100).contains(&utc_day(*t).year())))
+        Self(timestamp.filter(is_plausible))
     }
 
     /// The time, where it is known.
@@ -58,6 +58,16 @@ pub(super) fn calendar_day(text: &str) -> Option<Date> {
 pub(super) fn timestamp_day(text: &str) -> Option<Date> {
     let timestamp = if text.bytes().all(|b| b.is_ascii_digit()) { epoch_digits(text) } else { text.parse().ok() };
     timestamp.map(utc_day).filter(|day| day.year() >= 1)
+}
+
+/// The day of which an envelope says that the event was published then. Like SentTimestamp, it counts as absent when it
+/// is absurd: it is not the event's own.
+pub(super) fn published_day(text: &str) -> Option<Date> {
+    text.parse().ok().filter(is_plausible).map(utc_day)
+}
+
+fn is_plausible(timestamp: &Timestamp) -> bool {
+    (2004..=2100).contains(&utc_day(*timestamp).year())
 }
 
 /// The day of a numeric `timestamp`: epoch seconds or milliseconds, fractions dropped.

@@ -7,7 +7,11 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Reason, Rejection};
+use super::near::{NearName, near_name};
+use super::{Reason, Rejection, shape};
+
+/// In one event; a body of nothing but names is no reason to keep them all.
+const MOST_NEAR_NAMES: usize = 8;
 
 /// The JSON value of a field, as far as we care.
 #[derive(Default)]
@@ -32,19 +36,27 @@ pub(super) struct RawEvent<'a> {
     pub timestamp: Scalar<'a>,
     pub create_date: Scalar<'a>,
     duplicate: Option<&'static str>,
+    near: Vec<NearName>,
 }
 
-/// Reads a body.
+/// A body as text.
 ///
 /// # Errors
-/// When it is not UTF-8, not JSON, no object, or names one of our fields twice.
-pub(super) fn read(body: &[u8]) -> Result<RawEvent<'_>, Rejection> {
-    let text = std::str::from_utf8(body).map_err(|_| Rejection::body(Reason::NotUtf8, body.len()))?;
+/// When it is not UTF-8.
+pub(super) fn text(body: &[u8]) -> Result<&str, Rejection> {
+    let text = std::str::from_utf8(body).map_err(|_| Rejection::body(shape::of_bytes(body), body.len()))?;
     // RFC 8259 lets a parser pass over it.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// When it is not JSON, no object, or names one of our fields twice.
+pub(super) fn read(text: &str) -> Result<RawEvent<'_>, Rejection> {
     let raw: RawEvent<'_> = serde_json::from_str(text).map_err(|error| {
-        let reason = if error.is_data() { Reason::NotAnObject } else { Reason::NotJson };
-        Rejection::body(reason, body.len())
+        let reason = if error.is_data() { shape::of_value(text) } else { shape::of_text(text) };
+        Rejection::body(reason, text.len())
     })?;
     match raw.duplicate {
         Some(field) => Err(Rejection::field(Reason::DuplicateField, field)),
@@ -53,6 +65,20 @@ pub(super) fn read(body: &[u8]) -> Result<RawEvent<'_>, Rejection> {
 }
 
 impl<'a> RawEvent<'a> {
+    /// Whether it has none of the fields that an event must have.
+    pub fn is_foreign(&self) -> bool {
+        [&self.user_id, &self.app_version, &self.ip, &self.device_id].iter().all(|field| matches!(field, Scalar::Absent))
+    }
+
+    /// The names in it that are almost those of fields which it lacks.
+    pub fn take_near_names(&mut self) -> Vec<NearName> {
+        let mut near = std::mem::take(&mut self.near);
+        near.sort_unstable();
+        near.dedup();
+        near.retain(|(known, _)| self.slot(known).is_some_and(|(_, slot)| matches!(slot, Scalar::Absent)));
+        near
+    }
+
     fn slot(&mut self, name: &str) -> Option<(&'static str, &mut Scalar<'a>)> {
         Some(match name {
             "user_id" => ("user_id", &mut self.user_id),
@@ -87,6 +113,11 @@ impl<'de> Visitor<'de> for EventVisitor {
         let mut raw = RawEvent::default();
         while let Some(key) = map.next_key::<Key<'de>>()? {
             let Some((name, slot)) = raw.slot(&key.0) else {
+                if raw.near.len() < MOST_NEAR_NAMES
+                    && let Some(known) = near_name(&key.0)
+                {
+                    raw.near.push((known, key.0.as_ref().into()));
+                }
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };

@@ -6,19 +6,27 @@
 mod app_version;
 mod body;
 mod dates;
+mod envelope;
 mod event;
 pub mod form;
 mod json;
 mod mask;
 mod message;
+mod near;
 mod parse;
+mod reading;
 mod rejection;
+mod shape;
+mod unescape;
 
 pub use app_version::AppVersionEncoding;
 pub use body::Body;
 pub use dates::{FIXED_DAY, SentAt, utc_day};
+pub use envelope::Envelopes;
 pub use event::{LoginEvent, MaskedField, MaskedLogin};
 pub use mask::{FieldPlan, KeyPair, KeySource, Masker, Plan};
 pub use message::{Envelope, Outcome, SealedRejection, Source, chunk_id, line_id, message_id};
+pub use near::{NearNameCount, NearNames};
 pub use parse::parse;
+pub use reading::Reading;
 pub use rejection::{Reason, Rejection};

@@ -7,20 +7,40 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 use zeroize::Zeroize as _;
 
+use super::envelope::{self, MOST_LAYERS};
 use super::json::{self, RawEvent, Scalar};
-use super::{AppVersionEncoding, Body, LoginEvent, Reason, Rejection, dates};
+use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, Reason, Rejection, dates};
 use crate::token::{Plaintext, PlaintextError};
 
 const USER_ID_WIDTH: usize = 128;
 const DEVICE_TYPE_WIDTH: usize = 32;
 const LOCALE_WIDTH: usize = 32;
 
-/// Parses and validates one body. `row_day` is the day of the row when the body carries none.
+/// Parses and validates one body. `row_day` is the day of the row when neither the event nor its envelope has one.
+/// Names that are almost those of fields are counted in `near`.
 ///
 /// # Errors
 /// What is wrong, in which field; never the value.
-pub fn parse(body: &Body, row_day: Date, encoding: AppVersionEncoding) -> Result<LoginEvent, Rejection> {
-    let raw = json::read(body.expose())?;
+pub fn parse(body: &Body, row_day: Date, reading: Reading, near: &NearNames) -> Result<LoginEvent, Rejection> {
+    parse_layer(body.expose(), row_day, reading, near, MOST_LAYERS)
+}
+
+/// Parses an event, or what is in its envelope.
+fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, layers: usize) -> Result<LoginEvent, Rejection> {
+    let text = json::text(body)?;
+    let mut raw = json::read(text)?;
+    let envelopes = if layers > 0 { reading.envelopes } else { Envelopes::None };
+    if raw.is_foreign()
+        && let Some(opened) = envelope::open(text, envelopes)?
+    {
+        let day = opened.day.unwrap_or(row_day);
+        return parse_layer(opened.content.expose(), day, reading, near, layers - 1);
+    }
+    near.count(raw.take_near_names());
+    event(raw, row_day, reading.app_version)
+}
+
+fn event(raw: RawEvent<'_>, row_day: Date, encoding: AppVersionEncoding) -> Result<LoginEvent, Rejection> {
     let create_date = day(&raw);
     Ok(LoginEvent {
         user_id: storable("user_id", required("user_id", raw.user_id)?, USER_ID_WIDTH)?,

@@ -9,6 +9,24 @@ pub enum Reason {
     NotJson,
     /// The body is JSON, but no object.
     NotAnObject,
+    /// The body is a JSON array, whatever is in it.
+    WrappedInArray,
+    /// The body is several JSON objects, one behind the other.
+    SeveralObjects,
+    /// The body is compressed: gzip, zlib or zstd, or one of them in base64.
+    Compressed,
+    /// What a topic of SNS hands on, and it is not opened.
+    SnsNotification,
+    /// SNS asks to confirm a subscription, or its end.
+    SnsConfirmation,
+    /// An event of EventBridge, and it is not opened.
+    EventBridgeEvent,
+    /// S3 tells of an object.
+    S3Notification,
+    /// S3 tries whether its notifications arrive.
+    S3TestEvent,
+    /// An extended client has put the body into S3 and sends where it is.
+    ExtendedClientPointer,
     /// A field that is needed stands there twice.
     DuplicateField,
     /// A required field is absent.
@@ -37,10 +55,19 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 24] = [
         Self::NotUtf8,
         Self::NotJson,
         Self::NotAnObject,
+        Self::WrappedInArray,
+        Self::SeveralObjects,
+        Self::Compressed,
+        Self::SnsNotification,
+        Self::SnsConfirmation,
+        Self::EventBridgeEvent,
+        Self::S3Notification,
+        Self::S3TestEvent,
+        Self::ExtendedClientPointer,
         Self::DuplicateField,
         Self::MissingField,
         Self::NullField,
@@ -62,6 +89,15 @@ impl Reason {
             Self::NotUtf8 => "not_utf8",
             Self::NotJson => "not_json",
             Self::NotAnObject => "not_an_object",
+            Self::WrappedInArray => "wrapped_in_array",
+            Self::SeveralObjects => "several_objects",
+            Self::Compressed => "compressed",
+            Self::SnsNotification => "sns_notification",
+            Self::SnsConfirmation => "sns_confirmation",
+            Self::EventBridgeEvent => "eventbridge_event",
+            Self::S3Notification => "s3_notification",
+            Self::S3TestEvent => "s3_test_event",
+            Self::ExtendedClientPointer => "extended_client_pointer",
             Self::DuplicateField => "duplicate_field",
             Self::MissingField => "missing_field",
             Self::NullField => "null_field",
@@ -74,6 +110,39 @@ impl Reason {
             Self::AppVersionOutOfRange => "app_version_out_of_range",
             Self::InvalidDate => "invalid_date",
             Self::DatabaseRejected => "database_rejected",
+        }
+    }
+}
+
+impl Reason {
+    /// What bodies with this reason look like.
+    #[must_use]
+    pub const fn looks_like(self) -> &'static str {
+        match self {
+            Self::NotUtf8 => "bytes that are no UTF-8",
+            Self::NotJson => "no JSON",
+            Self::NotAnObject => "a single JSON value that is no object",
+            Self::WrappedInArray => "a JSON array, where one object is expected",
+            Self::SeveralObjects => "several JSON objects in one body",
+            Self::Compressed => "compressed, or compressed and in base64",
+            Self::SnsNotification => "an SNS notification that is not opened (see --envelope)",
+            Self::SnsConfirmation => "a request of SNS to confirm a subscription, or its end",
+            Self::EventBridgeEvent => "an EventBridge event that is not opened (see --envelope)",
+            Self::S3Notification => "a notification of S3, not an event itself",
+            Self::S3TestEvent => "a test event of S3",
+            Self::ExtendedClientPointer => "the place in S3 where an extended client has put the body",
+            Self::MissingField => "a JSON object without a field that is needed",
+            Self::DatabaseRejected => "an event that the database refuses",
+            Self::DuplicateField
+            | Self::NullField
+            | Self::WrongType
+            | Self::Empty
+            | Self::TooLong
+            | Self::NulCharacter
+            | Self::InvalidIp
+            | Self::InvalidAppVersion
+            | Self::AppVersionOutOfRange
+            | Self::InvalidDate => "an event with a field that is wrong",
         }
     }
 }

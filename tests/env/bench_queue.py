@@ -2,6 +2,7 @@
 
     load --drain    from the instrument (tests/instrument), an SQS endpoint on loopback that is never the bottleneck, with a
                     simulated round trip of 0, 5 and 20 ms
+                    the same of messages in envelopes of SNS, taking turns with plain ones
     load --follow   from the same, alone and then while rotate-keys runs at its default duty
 
 Invariant: a measurement counts only if every message was loaded once, deleted, and nothing is left. The time is from the
@@ -27,6 +28,7 @@ INSTRUMENT = os.path.join(os.path.dirname(BINARY), "examples", "sqs-instrument")
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "300000"))
 ROUND_TRIPS = os.environ.get("BENCH_ROUND_TRIPS", "0ms 5ms 20ms").split()
 RECEIVERS = int(os.environ.get("BENCH_RECEIVERS", "100"))
+WRAPPED = 100_000
 # So few that the processor is not what they wait for.
 FEW = 20
 DATABASE = "bench_queue"
@@ -42,6 +44,7 @@ def print_all_queues():
     for round_trip in ROUND_TRIPS:
         print_queue(round_trip, [measure_queue(round_trip, MESSAGES) for _ in range(ROUNDS)])
     print_few_receivers([measure_queue("20ms", MESSAGES // 2, receivers=FEW)["rate"] for _ in range(ROUNDS)])
+    print_wrapped([measure_wrapped() for _ in range(ROUNDS)])
     large = MESSAGES // 20
     print_peak(f"{large:,} messages with bodies of 256 kB", measure_queue("5ms", large, "--body", "256kB"))
     print_peak(f"{1_000_000:,} small messages", measure_queue("5ms", 1_000_000))
@@ -142,6 +145,18 @@ def print_few_receivers(rates):
     held = "held" if statistics.median(ratios) >= 0.9 else "NOT HELD"
     print(f"  {f'load --drain --receivers {FEW}, 20ms away':45} {spread(rates, 'messages/s')}")
     print(f"  of receivers x 10 / round trip; at least 0.9  {spread(ratios, '', 2).strip()}, {held}", flush=True)
+
+
+def measure_wrapped():
+    plain = measure_queue("5ms", WRAPPED)["rate"]
+    return {"plain": plain, "wrapped": measure_queue("5ms", WRAPPED, "--envelope", "sns")["rate"]}
+
+
+def print_wrapped(rounds):
+    ratios = [one["wrapped"] / one["plain"] for one in rounds]
+    held = "held" if statistics.median(ratios) >= 0.9 else "NOT HELD"
+    print(f"  {f'load --drain, {WRAPPED:,} SNS notifications, 5ms away':45} {spread([one['wrapped'] for one in rounds], 'messages/s')}")
+    print(f"  of the rate of plain messages; at least 0.9   {spread(ratios, '', 2).strip()}, {held}", flush=True)
 
 
 def print_peak(what, one):

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use instrument::{Faults, Instrument, Messages, Options, QueueOptions, duration};
+use instrument::{Envelope, Faults, Instrument, Messages, Options, QueueOptions, duration};
 
 /// An SQS endpoint on loopback for measurements. `GET /stats` tells its numbers, `POST /control` changes its faults.
 #[derive(Parser)]
@@ -27,6 +27,9 @@ struct Cli {
     /// Length of each body, such as 256kB; as short as it gets unless given.
     #[arg(long, value_parser = size)]
     body: Option<usize>,
+    /// Envelope of each event; none unless given.
+    #[arg(long, value_enum)]
+    envelope: Option<Envelope>,
     /// Distinct users; one a message unless given.
     #[arg(long)]
     users: Option<u32>,
@@ -90,6 +93,7 @@ fn main() {
         users: cli.users,
         ips: cli.ips,
         groups: cli.fifo_groups,
+        envelope: cli.envelope,
     });
     println!("{}", serde_json::json!({ "endpoint": instrument.url(), "queue_url": queue.url() }));
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("standard input can be read");

@@ -34,11 +34,39 @@ pub struct Messages {
     pub ips: Option<u32>,
     /// Message groups, of FIFO queues.
     pub groups: u32,
+    /// The envelope of each event; nothing: none.
+    pub envelope: Option<Envelope>,
+}
+
+/// What an event is handed on in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Envelope {
+    /// A notification of SNS, without raw message delivery.
+    Sns,
+    /// An event of EventBridge.
+    #[value(name = "eventbridge")]
+    EventBridge,
+}
+
+impl Envelope {
+    fn around(self, event: &str, id: Uuid) -> String {
+        match self {
+            Self::Sns => format!(
+                r#"{{"Type": "Notification", "MessageId": "{id}", "TopicArn": "arn:aws:sns:us-east-1:000000000000:logins", "Message": {}, "Timestamp": "2026-01-02T03:04:05.678Z", "SignatureVersion": "1", "Signature": "{:A<344}", "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:000000000000:logins:{id}"}}"#,
+                serde_json::Value::from(event),
+                ""
+            ),
+            Self::EventBridge => format!(
+                r#"{{"version": "0", "id": "{id}", "detail-type": "login", "source": "app", "account": "000000000000", "time": "2026-01-02T03:04:05Z", "region": "us-east-1", "resources": [], "detail": {event}}}"#
+            ),
+        }
+    }
 }
 
 impl Default for Messages {
     fn default() -> Self {
-        Self { count: 1, seed: 1, bytes: None, users: None, ips: None, groups: 1 }
+        Self { count: 1, seed: 1, bytes: None, users: None, ips: None, groups: 1, envelope: None }
     }
 }
 
@@ -50,8 +78,12 @@ impl Messages {
     /// The body of one message.
     pub fn body(&self, index: u32) -> String {
         let event = self.event(index);
-        match self.bytes {
+        let event = match self.bytes {
             Some(bytes) => format!("{PADDING}{}{}", "x".repeat(padding(bytes, &event)), closing(&event)),
+            None => event,
+        };
+        match self.envelope {
+            Some(envelope) => envelope.around(&event, message_id(self.seed, index)),
             None => event,
         }
     }
@@ -116,7 +148,8 @@ struct Plan {
 impl Maker {
     pub fn new(messages: Messages) -> Self {
         let bytes = messages.bytes.unwrap_or(0);
-        let start = if bytes < LARGE { String::new() } else { "x".repeat(bytes - REST) };
+        let is_shared = bytes >= LARGE && messages.envelope.is_none();
+        let start = if !is_shared { String::new() } else { "x".repeat(bytes - REST) };
         let md5 = Md5::new().chain_update(PADDING).chain_update(&start);
         Self(Arc::new(Plan { messages, start: start.into(), md5 }))
     }

@@ -43,7 +43,7 @@ use tokio::sync::oneshot;
 
 use faults::{Decision, FaultState, Gate, Stage};
 pub use faults::{Faults, duration};
-pub use messages::Messages;
+pub use messages::{Envelope, Messages};
 pub use protocol::Operation;
 pub use queue::{Queue, QueueOptions};
 pub use stats::{QueueStats, Stats};

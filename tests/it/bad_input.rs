@@ -27,7 +27,7 @@ fn cases() -> Vec<(String, Option<&'static str>)> {
     let quoted = |text: &str| format!("\"{text}\"");
     let mut cases = vec![
         ("not json".to_owned(), Some("not_json")),
-        ("[1, 2]".to_owned(), Some("not_an_object")),
+        ("[1, 2]".to_owned(), Some("wrapped_in_array")),
         (r#""a text""#.to_owned(), Some("not_an_object")),
         ("null".to_owned(), Some("not_an_object")),
         ("17".to_owned(), Some("not_an_object")),

@@ -108,8 +108,8 @@ async fn six_sessions_that_need_new_days_at_once_all_get_them() {
 async fn the_poison_budget_stops_a_run_with_1() {
     let world = World::new().await;
     world.queue.send(&(0..400).map(|n| format!(r#"{{"other": {n}}}"#)).collect::<Vec<_>>()).await;
-    let output =
-        world.run(&["load", "--drain", "--format", "json", "--poison-budget", "5", "--batch-rows", "10", "--receivers", "1"]);
+    let flags = ["--poison-budget", "5", "--batch-rows", "10", "--receivers", "1", "--quarantine-from-start"];
+    let output = world.run(&[&["load", "--drain", "--format", "json"], &flags[..]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let summary = summary(&output);
     assert!(summary["quarantined"].as_u64() > Some(5), "{summary}");

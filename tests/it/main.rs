@@ -15,6 +15,7 @@ mod bad_input;
 mod canary;
 mod check;
 mod connections;
+mod envelopes;
 mod errors;
 mod faults;
 mod fifo;

@@ -53,7 +53,8 @@ async fn two_retries_at_once_move_each_message_once() {
     let world = World::new().await;
     let bodies: Vec<_> = (0..300).map(|n| BAD_VERSION.replace("\"u\"", &format!("\"u-{n}\""))).collect();
     world.queue.send(&bodies).await;
-    world.drain(0);
+    let output = world.run(&["load", "--drain", "--quarantine-from-start"]);
+    assert!(output.status.success(), "{}", text(&output));
     let retries: Vec<_> = (0..3).map(|_| world.spawn(&["quarantine", "retry", "--app-version", "major"])).collect();
     for retry in retries {
         let output = retry.finish();

@@ -181,7 +181,7 @@ async fn a_producer_that_changes_its_messages_fills_no_quarantine() {
     let it = Instrumented::new().await;
     it.sqs.faults(|f| f.rtt = Duration::from_millis(1));
     it.queue.send(&(0..20_000).map(|n| format!(r#"{{"renamed_user": "u-{n}", "address": "10.0.0.1"}}"#)).collect::<Vec<_>>());
-    let output = it.load(&["--poison-budget", "100"]).finish();
+    let output = it.load(&["--poison-budget", "100", "--quarantine-from-start"]).finish();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let summary = summary(&output);
     assert_eq!(summary["poison_budget_exceeded"], true, "{summary}");

@@ -1,4 +1,4 @@
-//! What takes longer than a test may: many kills, hangs to the last second. Run by `make soak`.
+//! What takes longer than a test may: many kills, hangs to the last second, bytes of strangers. Run by `make soak`.
 
 #![allow(
     missing_docs,
@@ -8,7 +8,10 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../body_fuzz.rs"]
+mod body_fuzz;
 mod forms;
+mod fuzz;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 #[path = "../it/instrumented.rs"]

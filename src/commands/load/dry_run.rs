@@ -12,9 +12,10 @@ use super::file::unless_stopped;
 use super::give_back::give_back;
 use super::outcome::outcome_of;
 use super::refusal::file_error;
+use super::tally::log_near_names;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::login::{Masker, Outcome, utc_day};
+use crate::login::{Masker, NearNames, Outcome, utc_day};
 use crate::output;
 use crate::queue::{BATCH, Queue};
 use crate::vault::{Vault, VaultError};
@@ -35,7 +36,7 @@ const LOOK: Duration = Duration::from_secs(3);
 pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &CancellationToken) -> Result<Exit, Error> {
     let mut masker = masker(vault).await?;
     let wanted = wanted(args);
-    let (mut shown, mut receipts) = (Vec::new(), Vec::new());
+    let (mut shown, mut receipts, near) = (Vec::new(), Vec::new(), NearNames::default());
     let mut last_answer = Instant::now();
     let result = loop {
         if shown.len() >= wanted || stop.is_cancelled() || last_answer.elapsed() > LOOK {
@@ -48,7 +49,7 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
         for message in messages {
             last_answer = Instant::now();
             let day = message.sent.row_day(Timestamp::now());
-            shown.push(outcome_of(&mut masker, &message.body, message.message_id, day, args.app_version.into()));
+            shown.push(outcome_of(&mut masker, &message.body, message.message_id, day, super::reading(args), &near));
             receipts.push(message.receipt);
         }
     };
@@ -56,6 +57,7 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, back).await;
     result?;
     show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, args.format)?;
+    log_near_names(&near);
     match back {
         Ok(Ok(())) => Ok(Exit::Done),
         Ok(Err(error)) => Err(error.into()),
@@ -77,7 +79,7 @@ pub async fn file(
     let mut masker = masker(vault).await?;
     let wanted = wanted(args);
     let day = utc_day(Timestamp::now());
-    let mut outcomes = Vec::new();
+    let (mut outcomes, near) = (Vec::new(), NearNames::default());
     while outcomes.len() < wanted {
         let next = move || {
             let chunk = reader.next_chunk();
@@ -87,9 +89,10 @@ pub async fn file(
         reader = same;
         let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
         for (message_id, body) in chunk.events().take(wanted - outcomes.len()) {
-            outcomes.push(outcome_of(&mut masker, &body, message_id, day, args.app_version.into())?);
+            outcomes.push(outcome_of(&mut masker, &body, message_id, day, super::reading(args), &near)?);
         }
     }
+    log_near_names(&near);
     show(&outcomes, args.format)
 }
 

@@ -19,14 +19,14 @@ use super::outcome::outcome_of;
 use super::patience::Patience;
 use super::record::{End, Origin, record_run};
 use super::refusal::file_error;
-use super::tally::Tally;
+use super::tally::{Tally, log_near_names};
 use super::write::connected;
 use super::{LoadArgs, flags};
 use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{
-    self, AppVersionEncoding, Body, Envelope, FIXED_DAY, Masker, Outcome, SealedRejection, SentAt, Source, utc_day,
+    self, Body, Envelope, FIXED_DAY, Masker, NearNames, Outcome, Reading, SealedRejection, SentAt, Source, utc_day,
 };
 use crate::output::Progress;
 use crate::vault::{Keyring, Vault, VaultError};
@@ -50,7 +50,7 @@ pub(super) struct FileRun {
     stop: CancellationToken,
     /// Cancelled some time after `stop`: what hangs until then is left to the next run.
     deadline: CancellationToken,
-    encoding: AppVersionEncoding,
+    reading: Reading,
     started_at: Timestamp,
     poison_budget: u64,
 }
@@ -63,8 +63,8 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     if args.max_messages.is_some() && !args.dry_run {
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
     }
-    let (named, encoding) = (path.to_owned(), args.app_version.into());
-    let read: ReadLine = Box::new(move |line| login::parse(line, FIXED_DAY, encoding).map(drop));
+    let (named, reading) = (path.to_owned(), super::reading(&args));
+    let read: ReadLine = Box::new(move |line| login::parse(line, FIXED_DAY, reading, &NearNames::default()).map(drop));
     let opened = unless_stopped(&stop, move || ChunkReader::open(&named, read)).await?;
     let Some(opened) = opened else { return Ok(Exit::Temporary) };
     let mut reader = opened.map_err(|e| file_error(path, &e))?;
@@ -270,7 +270,8 @@ impl ChunkWriter {
             self.masking = Some((Arc::clone(&keyring), masker));
         }
         let Some((_, masker)) = &mut self.masking else { return Ok(Step::Again) };
-        let mut lines = self.run.mask(chunk, masker)?;
+        let near = NearNames::default();
+        let mut lines = self.run.mask(chunk, masker, &near)?;
         let session = connected(&mut self.session, &self.run.target).await?;
         let fenced = session.fenced().await?;
         let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
@@ -286,7 +287,7 @@ impl ChunkWriter {
                 return Ok(Step::Again);
             };
             if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
-                lines = self.run.mask(chunk, &mut current)?;
+                lines = self.run.mask(chunk, &mut current, &NearNames::default())?;
             }
             self.run.vault.adopt(plan);
             *masker = current;
@@ -297,6 +298,8 @@ impl ChunkWriter {
         let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying, entrance).await?;
         fenced.commit().await?;
         self.run.tally.committed(lines.len(), loaded, quarantined);
+        self.run.tally.near.add_all(&near);
+        log_near_names(&self.run.tally.near);
         Ok(Step::Committed)
     }
 }
@@ -309,7 +312,7 @@ impl FileRun {
             tally: Tally::default(),
             deadline: deadline_after(stop.clone()),
             stop,
-            encoding: args.app_version.into(),
+            reading: super::reading(args),
             started_at: Timestamp::now(),
             poison_budget: args.poison_budget,
         }
@@ -319,9 +322,9 @@ impl FileRun {
         self.tally.quarantined() > self.poison_budget
     }
 
-    fn mask(&self, chunk: &Chunk, masker: &mut Masker) -> Result<Vec<Line>, Error> {
+    fn mask(&self, chunk: &Chunk, masker: &mut Masker, near: &NearNames) -> Result<Vec<Line>, Error> {
         let line = |(message_id, body): (Uuid, Body)| {
-            let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
+            let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.reading, near)?;
             Ok(Line { message_id, outcome })
         };
         chunk.events().map(line).collect()

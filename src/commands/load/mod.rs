@@ -14,6 +14,7 @@ mod file;
 mod give_back;
 mod health;
 mod held;
+mod intake;
 mod listen;
 mod metrics;
 mod outcome;
@@ -39,6 +40,7 @@ pub use outcome::outcome_of;
 
 use self::delete::delete_committed;
 use self::held::Reservation;
+use self::intake::Intake;
 use self::listen::Listener;
 use self::receive::Fleet;
 use self::record::{End, Origin, record_run};
@@ -49,7 +51,7 @@ use crate::cli::{Format, Global, LoadArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{Body, Envelope, Outcome};
+use crate::login::{Body, Envelope, Outcome, Reading};
 use crate::output::{self, Progress};
 use crate::queue::{Depth, Queue, Receipt};
 use crate::settings::{Environment, SettingsError};
@@ -126,7 +128,8 @@ async fn is_ready(target: &Target, args: &LoadArgs) -> Result<(), Error> {
 async fn receive_write_delete(run: &Arc<Run>) {
     let (handed_on, in_hand) = mpsc::channel(2 * run.options.batch_rows);
     let (committed, to_delete) = mpsc::channel(4 * run.options.batch_rows);
-    let (in_hand, to_delete) = (Arc::new(Mutex::new(in_hand)), Arc::new(Mutex::new(to_delete)));
+    let in_hand = Arc::new(Mutex::new(Intake::new(in_hand, run.options.quarantine_from_start)));
+    let to_delete = Arc::new(Mutex::new(to_delete));
     let [receivers, writers, deleters, beside] = [(); 4].map(|()| TaskTracker::new());
     let done = CancellationToken::new();
 
@@ -243,6 +246,7 @@ fn report(report: &Report, format: Format) -> Result<(), Error> {
     if let Some(delayed) = report.delayed.filter(|n| *n > 0) {
         output::line(&format!("{delayed} messages are delayed by their sender or the queue; load again when they are due"))?;
     }
+    report.summary.near_names_told().try_for_each(|line| output::line(&line))?;
     if report.summary.quarantined > 0 {
         output::line("see what could not be loaded: loginetl quarantine list")?;
     }
@@ -256,9 +260,14 @@ fn options(args: &LoadArgs) -> Options {
         receivers: args.receivers as usize,
         is_watched: args.listen.is_some(),
         batch_rows: args.batch_rows as usize,
-        app_version: args.app_version.into(),
+        reading: reading(args),
+        quarantine_from_start: args.quarantine_from_start,
         poison_budget: args.poison_budget,
     }
+}
+
+fn reading(args: &LoadArgs) -> Reading {
+    Reading { app_version: args.app_version.into(), envelopes: args.envelope.into() }
 }
 
 /// Flags that exclude each other in a way that clap cannot say.

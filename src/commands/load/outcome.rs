@@ -3,10 +3,11 @@
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::login::{self, AppVersionEncoding, Body, Masker, Outcome, Reason, Rejection, SealedRejection};
+use crate::login::{self, Body, Masker, NearNames, Outcome, Reading, Reason, Rejection, SealedRejection};
 use crate::token::SealError;
 
-/// What becomes of one body. After this, nothing but the body itself holds its values.
+/// What becomes of one body. After this, nothing but the body itself holds its values. Names that are almost those of
+/// fields are counted in `near`.
 ///
 /// # Errors
 /// When a rejected body cannot be sealed.
@@ -15,9 +16,10 @@ pub fn outcome_of(
     body: &Body,
     message_id: Uuid,
     row_day: Date,
-    encoding: AppVersionEncoding,
+    reading: Reading,
+    near: &NearNames,
 ) -> Result<Outcome, SealError> {
-    match login::parse(body, row_day, encoding) {
+    match login::parse(body, row_day, reading, near) {
         Ok(event) => Ok(Outcome::Login(masker.mask(event))),
         Err(rejection) => sealed(masker, body, message_id, rejection),
     }

@@ -17,6 +17,7 @@ use super::held::Reservation;
 use super::outcome::outcome_of;
 use super::patience::Patience;
 use super::run::Run;
+use super::tally::log_near_names;
 use crate::aws::CallError;
 use crate::error::Error;
 use crate::login::{Envelope, Masker, SentAt, Source};
@@ -162,6 +163,7 @@ impl Fleet {
                 }
             }
         }
+        log_near_names(&self.run.tally.near);
         if !unwanted.is_empty() {
             self.run.give_back(unwanted).await;
         }
@@ -172,7 +174,8 @@ impl Fleet {
         let Taken { message, share } = taken;
         let envelope = envelope_of(message.message_id, message.sent, message.receive_count, Timestamp::now());
         let masker = self.run.masker(masking).await?;
-        let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, self.run.options.app_version)?;
+        let (reading, near) = (self.run.options.reading, &self.run.tally.near);
+        let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, reading, near)?;
         Ok(InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share })
     }
 

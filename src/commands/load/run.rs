@@ -16,7 +16,7 @@ use super::metrics::{Metrics, Now};
 use super::tally::Tally;
 use crate::db::Target;
 use crate::error::Error;
-use crate::login::{AppVersionEncoding, Masker};
+use crate::login::{Masker, Reading};
 use crate::queue::{Depth, Queue, Receipt};
 use crate::vault::{Keyring, Vault, VaultError};
 
@@ -36,8 +36,10 @@ pub struct Options {
     pub is_watched: bool,
     /// Most rows in one transaction.
     pub batch_rows: usize,
-    /// How `app_version` becomes an integer.
-    pub app_version: AppVersionEncoding,
+    /// How bodies are read.
+    pub reading: Reading,
+    /// Whether the first messages may all be rejected for one reason.
+    pub quarantine_from_start: bool,
     /// Most messages to quarantine before the run stops.
     pub poison_budget: u64,
 }

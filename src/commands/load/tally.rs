@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::error::Error;
+use crate::login::{NearNameCount, NearNames};
 use crate::output;
 
 /// Counters of one run. Counts are of messages (or lines).
@@ -20,6 +21,8 @@ pub struct Tally {
     deleted: Counter,
     given_back: Counter,
     in_hand: AtomicU64,
+    /// Names that are almost those of fields.
+    pub near: NearNames,
 }
 
 /// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`, `deleted`).
@@ -37,6 +40,9 @@ pub struct Summary {
     pub deleted: u64,
     /// Given back unread or unwritten, because the run was stopped.
     pub given_back: u64,
+    /// Names that are almost those of fields, and so were not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near_names: Vec<NearNameCount>,
     /// Wall time.
     pub seconds: f64,
 }
@@ -45,7 +51,7 @@ impl Default for Tally {
     fn default() -> Self {
         let [received, loaded, duplicates, quarantined, deleted, given_back] = [(); 6].map(|()| Counter::default());
         let (started, in_hand) = (Instant::now(), AtomicU64::new(0));
-        Self { started, received, loaded, duplicates, quarantined, deleted, given_back, in_hand }
+        Self { started, received, loaded, duplicates, quarantined, deleted, given_back, in_hand, near: NearNames::default() }
     }
 }
 
@@ -114,6 +120,7 @@ impl Tally {
             quarantined: self.quarantined.get(),
             deleted: self.deleted.get(),
             given_back: self.given_back.get(),
+            near_names: self.near.counts(),
             seconds: (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
         }
     }
@@ -142,10 +149,20 @@ impl Summary {
         if *received > 0 && duplicates == received {
             output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
         }
+        self.near_names_told().try_for_each(|line| output::line(&line))?;
         if *quarantined > 0 {
             output::line("see what could not be loaded: loginetl quarantine list")?;
         }
         Ok(())
+    }
+
+    /// A line for each name that is almost that of a field.
+    pub fn near_names_told(&self) -> impl Iterator<Item = String> + '_ {
+        let line = |near: &NearNameCount| {
+            let NearNameCount { name, almost, count } = near;
+            format!("\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it misspelt?")
+        };
+        self.near_names.iter().map(line)
     }
 }
 
@@ -156,5 +173,12 @@ impl std::fmt::Display for Summary {
             "received {}, loaded {}, duplicates {}, quarantined {}, deleted {}",
             self.received, self.loaded, self.duplicates, self.quarantined, self.deleted
         )
+    }
+}
+
+/// Logs the spellings that have come since this was called last, each once.
+pub fn log_near_names(near: &NearNames) {
+    for name in near.take_new() {
+        tracing::warn!(%name.name, name.almost, "a field is not read: its name is almost a known one");
     }
 }

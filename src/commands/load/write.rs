@@ -14,12 +14,13 @@ use tokio::time::timeout_at;
 
 use super::InHand;
 use super::health::Service;
+use super::intake::{Intake, TOO_MANY};
 use super::outcome::{outcome_of, refused_by_database};
 use super::patience::Patience;
 use super::run::Run;
 use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind, Target};
 use crate::error::Error;
-use crate::login::{AppVersionEncoding, Masker, Outcome, Reason};
+use crate::login::{Masker, NearNames, Outcome, Reading, Reason};
 use crate::queue::Receipt;
 use crate::vault::Keyring;
 
@@ -40,7 +41,7 @@ enum Step {
 /// One writer with its own connection.
 pub struct Writer {
     run: Arc<Run>,
-    in_hand: Arc<Mutex<mpsc::Receiver<InHand>>>,
+    in_hand: Arc<Mutex<Intake>>,
     committed: mpsc::Sender<Receipt>,
     session: Option<Session>,
     days: HashSet<Date>,
@@ -49,7 +50,7 @@ pub struct Writer {
 impl Writer {
     /// A writer that has not connected yet.
     #[must_use]
-    pub fn new(run: &Arc<Run>, in_hand: &Arc<Mutex<mpsc::Receiver<InHand>>>, committed: mpsc::Sender<Receipt>) -> Self {
+    pub fn new(run: &Arc<Run>, in_hand: &Arc<Mutex<Intake>>, committed: mpsc::Sender<Receipt>) -> Self {
         Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session: None, days: HashSet::new() }
     }
 
@@ -67,13 +68,20 @@ impl Writer {
     /// The next batch: full, large, or 200 ms old. One writer collects while the others write.
     async fn collect(&self) -> Option<Vec<InHand>> {
         let mut in_hand = self.in_hand.lock().await;
-        let first = in_hand.recv().await?;
+        if let Some(reason) = in_hand.rejected_from_start(&self.run.stop).await {
+            self.run.fail(Error::RejectedFromStart {
+                messages: TOO_MANY,
+                reason: reason.code(),
+                looks_like: reason.looks_like(),
+            });
+        }
+        let first = in_hand.next().await?;
         let linger = if self.run.has_failed() { Duration::ZERO } else { LINGER };
         let deadline = tokio::time::Instant::now() + linger;
         let mut bytes = first.body.len();
         let mut batch = vec![first];
         while batch.len() < self.run.options.batch_rows && bytes < BATCH_BYTES {
-            let Ok(Some(next)) = timeout_at(deadline, in_hand.recv()).await else { break };
+            let Ok(Some(next)) = timeout_at(deadline, in_hand.next()).await else { break };
             bytes += next.body.len();
             batch.push(next);
         }
@@ -154,7 +162,7 @@ impl Writer {
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
             let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else { return Ok(Step::Learn(keyring)) };
-            remask(batch, &mut masker, self.run.options.app_version)?;
+            remask(batch, &mut masker, self.run.options.reading)?;
             answer = fenced.insert_batch(&distinct(batch)).await?;
             self.run.vault.adopt(plan);
         }
@@ -228,14 +236,16 @@ fn distinct(batch: &[InHand]) -> Vec<BatchRow<'_>> {
 }
 
 /// Reads and masks every body again, by the plan of `masker`.
-fn remask(batch: &mut [InHand], masker: &mut Masker, encoding: AppVersionEncoding) -> Result<(), Error> {
+fn remask(batch: &mut [InHand], masker: &mut Masker, reading: Reading) -> Result<(), Error> {
+    // What fields are spelt like was counted when these were read first.
+    let near = NearNames::default();
     for message in batch {
         let envelope = &message.envelope;
         let refused = matches!(&message.outcome, Outcome::Rejected(r) if r.rejection.reason == Reason::DatabaseRejected);
         message.outcome = if refused {
             refused_by_database(masker, &message.body, envelope.message_id)?
         } else {
-            outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, encoding)?
+            outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, reading, &near)?
         };
     }
     Ok(())

@@ -4,12 +4,12 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::login::{AppVersionEncoding, Body, parse};
+use crate::login::{Body, NearNames, Reading, parse};
 
 const EVENT: &str = r#"{"user_id":"u1","app_version":"2.3.0","ip":"192.0.2.7","device_id":"111-22-3333"}"#;
 
 fn read(line: &Body) -> Result<(), crate::login::Rejection> {
-    parse(line, date(2026, 1, 1), AppVersionEncoding::Ordered).map(drop)
+    parse(line, date(2026, 1, 1), Reading::default(), &NearNames::default()).map(drop)
 }
 
 fn form(content: impl AsRef<[u8]>) -> Result<(), Form> {

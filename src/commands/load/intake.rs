@@ -1,0 +1,82 @@
+//! Between receiving and writing: whether what a queue begins with are login events at all, decided before any is written.
+//!
+//! Invariant: a message that comes in goes out to a writer, once and in order; while the beginning is undecided it stays
+//! here, neither written nor deleted, and is kept alive like all that is in hand.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::InHand;
+use crate::login::{Outcome, Reason};
+
+/// So many rejections in a row for one reason, and it is perhaps the wrong queue (fixed).
+pub const TOO_MANY: usize = 200;
+/// A queue from which nothing has come for so long has no more: what came is written as ever.
+const QUIET: Duration = Duration::from_secs(2);
+/// Bodies that wait here leave no room for others. Larger ones are written, and the poison budget watches over them.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the receivers have handed on, for the writers.
+pub struct Intake {
+    receiver: mpsc::Receiver<InHand>,
+    /// What came before the beginning was decided.
+    first: VecDeque<InHand>,
+    is_decided: bool,
+}
+
+impl Intake {
+    /// Nothing has come yet. A beginning that is `trusted` is not looked at.
+    #[must_use]
+    pub fn new(receiver: mpsc::Receiver<InHand>, trusted: bool) -> Self {
+        Self { receiver, first: VecDeque::new(), is_decided: trusted }
+    }
+
+    /// The next message; nothing when the receivers have ended. Cancelling loses none.
+    pub async fn next(&mut self) -> Option<InHand> {
+        match self.first.pop_front() {
+            Some(message) => Some(message),
+            None => self.receiver.recv().await,
+        }
+    }
+
+    /// Waits until it is clear what the run begins with; says for which one reason the first [`TOO_MANY`] messages are
+    /// rejected, if they are. Once that is decided, it costs nothing.
+    pub async fn rejected_from_start(&mut self, stop: &CancellationToken) -> Option<Reason> {
+        let mut bytes = 0;
+        while !self.is_decided {
+            let Some(message) = self.next_soon(stop).await else {
+                self.is_decided = true;
+                return None;
+            };
+            bytes += message.body.len();
+            let reason = reason_of(&message);
+            self.first.push_back(message);
+            let is_like_first = reason.is_some() && reason == self.first.front().and_then(reason_of);
+            let is_enough = self.first.len() >= TOO_MANY;
+            self.is_decided = !is_like_first || is_enough || bytes >= MOST_BYTES;
+            if is_like_first && is_enough {
+                return reason;
+            }
+        }
+        None
+    }
+
+    /// The next message of a queue that still has some. The first may be long in coming.
+    async fn next_soon(&mut self, stop: &CancellationToken) -> Option<InHand> {
+        if self.first.is_empty() {
+            return self.receiver.recv().await;
+        }
+        let next = stop.run_until_cancelled(tokio::time::timeout(QUIET, self.receiver.recv()));
+        next.await.and_then(Result::ok).flatten()
+    }
+}
+
+fn reason_of(message: &InHand) -> Option<Reason> {
+    match &message.outcome {
+        Outcome::Login(_) => None,
+        Outcome::Rejected(rejected) => Some(rejected.rejection.reason),
+    }
+}
