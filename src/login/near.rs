@@ -22,8 +22,12 @@ pub(super) type NearName = (&'static str, Box<str>);
 
 /// The known name that this one almost is. None is almost itself.
 pub(super) fn near_name(name: &str) -> Option<&'static str> {
+    // Most names of others end here.
+    if KNOWN.iter().all(|known| known.len().abs_diff(name.len()) > 1) {
+        return None;
+    }
     let is_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if name.len() > LONGEST || !name.bytes().all(is_letter) || KNOWN.contains(&name) {
+    if !name.bytes().all(is_letter) || KNOWN.contains(&name) {
         return None;
     }
     let mut lower = [0; LONGEST];
@@ -31,7 +35,8 @@ pub(super) fn near_name(name: &str) -> Option<&'static str> {
     lower.copy_from_slice(name.as_bytes());
     lower.make_ascii_lowercase();
     let is_near = |known: &[u8]| lower == known || (known.len() > TOO_SHORT && is_one_letter_off(lower, known));
-    KNOWN.into_iter().find(|known| is_near(known.as_bytes()))
+    let mut plausible = KNOWN.into_iter().filter(|known| known.len().abs_diff(name.len()) <= 1);
+    plausible.find(|known| is_near(known.as_bytes()))
 }
 
 /// One letter replaced, left out, added, or in the place of its neighbour.

@@ -7,6 +7,7 @@ use crate::body_fuzz::{Chance, try_one};
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a soak says how much it did")]
 fn bodies_for_a_minute() {
     // Other bodies than last time, and which they were is told.
     let first = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs() << 24;
