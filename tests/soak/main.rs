@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod database_url;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 #[path = "../it/instrumented.rs"]

@@ -97,7 +97,9 @@ async fn of_several_hosts_the_first_that_fits_is_taken() {
         ends(&run(&world, &["quarantine", "list"], &url), exit, named);
         assert!(begun.elapsed() < Duration::from_secs(12), "{ports:?} {wanted}: {:?}", begun.elapsed());
     }
-    let keywords = format!("host=s3cret.invalid,b hostaddr=127.0.0.1,127.0.0.1 port={closed},{primary} user=postgres dbname={name} sslmode=disable load_balance_hosts=random");
+    let keywords = format!(
+        "host=s3cret.invalid,b hostaddr=127.0.0.1,127.0.0.1 port={closed},{primary} user=postgres dbname={name} sslmode=disable load_balance_hosts=random"
+    );
     ends(&run(&world, &["quarantine", "list"], &keywords), 0, "");
     ends(&run(&world, &["status"], "postgres://s3cret.invalid/d?sslmode=disable"), 4, "leads nowhere");
 }
@@ -105,6 +107,7 @@ async fn of_several_hosts_the_first_that_fits_is_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_name_that_is_given_wins() {
     let world = World::new().await;
+    world.queue.send(&[event(1)]).await;
     let url = format!("{}&application_name=the+night%20shift", world.database.url);
     let loader = Running::start(world.command(&["load"]).env("LOGINETL_DATABASE_URL", &url));
     let seen = "select from pg_stat_activity where application_name = 'the+night shift'";
@@ -158,7 +161,11 @@ async fn a_database_url_may_stand_in_a_file() {
     let both = world.command(&["quarantine", "list"]).env("LOGINETL_DATABASE_URL_FILE", &file).output().expect("it runs");
     ends(&both, 2, "are both set");
     let mut flag = world.command(&["quarantine", "list", "--database-url", &world.database.url]);
-    ends(&flag.env_remove("LOGINETL_DATABASE_URL").env("LOGINETL_DATABASE_URL_FILE", "/nowhere").output().expect("it runs"), 0, "");
+    ends(
+        &flag.env_remove("LOGINETL_DATABASE_URL").env("LOGINETL_DATABASE_URL_FILE", "/nowhere").output().expect("it runs"),
+        0,
+        "",
+    );
 }
 
 /// A server that asks `app` for a password, with our schema in it.
@@ -294,7 +301,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_verifies_it() {
     let (certificate, key) = authority.sign(&["localhost".to_owned()], "a server");
     let tls = ServerTls { certificate: &certificate, key: &key, clients: &authority.pem() };
     let rules = "hostssl all app 127.0.0.1/32 cert\n\
-                 hostssl all both 127.0.0.1/32 scram-sha-256 clientcert=verify-full\nhostssl all word 127.0.0.1/32 scram-sha-256";
+                 hostssl all pair 127.0.0.1/32 scram-sha-256 clientcert=verify-full\nhostssl all word 127.0.0.1/32 scram-sha-256";
     let server = Server::start(programs, rules, Some(tls)).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: &str| {
@@ -308,7 +315,7 @@ async fn a_client_certificate_is_shown_to_a_server_that_verifies_it() {
     };
     ends(&run(&world, &["init"], &url("postgres", "")), 0, "");
     server.execute("create role app login in role loginetl_loader").await;
-    server.execute("create role both login password 's3cret' in role loginetl_loader").await;
+    server.execute("create role pair login password 's3cret' in role loginetl_loader").await;
     server.execute("create role word login password 's3cret' in role loginetl_loader").await;
     let (app_certificate, app_key) = authority.sign(&[], "app");
     let (app_crt, app_pem) = (file("app.crt", &app_certificate), file("app.key", &app_key));
@@ -318,11 +325,11 @@ async fn a_client_certificate_is_shown_to_a_server_that_verifies_it() {
     ends(&list("app", &format!("{}&ssl_max_protocol_version=TLSv1.2", shown(&app_crt, &app_pem))), 0, "");
     ends(&list("app", &format!("{}&ssl_min_protocol_version=TLSv1.3&sslsni=0", shown(&app_crt, &app_pem))), 0, "");
     ends(&list("app", ""), 3, "28000");
-    let (both_certificate, both_key) = authority.sign(&[], "both");
+    let (both_certificate, both_key) = authority.sign(&[], "pair");
     let (both_crt, both_pem) = (file("both.crt", &both_certificate), file("both.key", &both_key));
-    ends(&list("both:s3cret", &format!("{}&channel_binding=require", shown(&both_crt, &both_pem))), 0, "");
-    ends(&list("both:s3cret", &shown(&app_crt, &app_pem)), 3, "28000");
-    ends(&list("both", &shown(&both_crt, &both_pem)), 2, "asks for one");
+    ends(&list("pair:s3cret", &format!("{}&channel_binding=require", shown(&both_crt, &both_pem))), 0, "");
+    ends(&list("pair:s3cret", &shown(&app_crt, &app_pem)), 3, "28000");
+    ends(&list("pair", &shown(&both_crt, &both_pem)), 2, "asks for one");
     ends(&list("app", &shown(&app_crt, &both_pem)), 2, "not the key of its sslcert");
     let (stranger, stranger_key) = Authority::new().sign(&[], "app");
     let strangers = shown(&file("stranger.crt", &stranger), &file("stranger.key", &stranger_key));
@@ -378,7 +385,8 @@ async fn a_self_signed_certificate_of_a_server_is_accepted_where_it_is_listed() 
         let other = folder.path().join("other.crt");
         write(&other, &make(&localhost, "localhost").cert.pem(), 0o644);
         let tls = terminator_with(&world, made).await;
-        let url = |root: &Path| format!("postgres://postgres@localhost:{}/{name}?sslrootcert={}", tls.address.port(), root.display());
+        let url =
+            |root: &Path| format!("postgres://postgres@localhost:{}/{name}?sslrootcert={}", tls.address.port(), root.display());
         ends(&run(&world, &["quarantine", "list"], &url(&root)), exit, named);
         ends(&run(&world, &["quarantine", "list"], &url(&other)), 2, "no TLS");
         let by_address = url(&root).replace("@localhost:", "@127.0.0.1:");
