@@ -243,7 +243,9 @@ fn settings_hint(error: &SettingsError) -> String {
         SettingsError::NotUtf8(_) => "set it again".to_owned(),
         SettingsError::SensitiveLogging => "unset LOG_SENSITIVE_BODIES".to_owned(),
         SettingsError::Region(_) => "set it to something like eu-central-1".to_owned(),
-        SettingsError::Blanks(name) => format!("set it again, as in: export {name}=\"$(printf %s \"${name}\" | tr -d '[:space:]')\""),
+        SettingsError::Blanks(name) => {
+            format!("set it again, as in: export {name}=\"$(printf %s \"${name}\" | tr -d '[:space:]')\"")
+        }
         SettingsError::Both(..) => "unset one of them".to_owned(),
         SettingsError::Endpoint(_) => "set it to something like http://127.0.0.1:4566, or unset it for AWS itself".to_owned(),
         SettingsError::LogFilter => "set it to a level or to targets with levels, like RUST_LOG=loginetl=debug".to_owned(),
@@ -254,7 +256,9 @@ fn settings_hint(error: &SettingsError) -> String {
 fn db_advice(error: &DbError) -> (Exit, String) {
     let (exit, hint) = match error {
         DbError::Url(problem) => (Exit::Usage, problem.remedy()),
-        DbError::Stale(_) => (Exit::Temporary, "make the password on the server and the one in the file the same, then run it again"),
+        DbError::Stale(_) => {
+            (Exit::Temporary, "make the password on the server and the one in the file the same, then run it again")
+        }
         DbError::Tls(_) => (
             Exit::Usage,
             "TLS is verified by default: give sslrootcert=FILE for a private authority; for a server without TLS on a trusted network, sslmode=disable",

@@ -61,12 +61,22 @@ Exit codes:
 Start here:
   export LOGINETL_DATABASE_URL='postgres://USER:PASSWORD@HOST:5432/DATABASE'
   export LOGINETL_QUEUE_URL='https://sqs.REGION.amazonaws.com/ACCOUNT/NAME'
-  loginetl init && loginetl load --drain";
+  loginetl init && loginetl load --drain
+
+The database URL is one of libpq (postgres://… or keyword=value …); each of its
+parameters is taken, or refused by its name. It may stand in a file instead:
+LOGINETL_DATABASE_URL_FILE. A URL without password takes it from PGPASSFILE or
+~/.pgpass. These files, sslcert, sslkey and sslrootcert are read again for each
+connection: a password or certificate may change under a running loader.
+  several hosts         postgres://u@a:5432,b:5432/d?target_session_attrs=primary
+  a private authority   …?sslrootcert=ca.pem (or the server's own certificate)
+  a client certificate  …?sslcert=me.pem&sslkey=me.key (chmod 0600)
+  @ : / % in a password %40 %3A %2F %25";
 
 /// Flags of every command.
 #[derive(Args)]
 pub struct Global {
-    /// The database; TLS is verified unless it says sslmode=require or sslmode=disable [env: LOGINETL_DATABASE_URL]
+    /// The database; TLS is verified unless it says sslmode=require or sslmode=disable [env: LOGINETL_DATABASE_URL, or LOGINETL_DATABASE_URL_FILE]
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub database_url: Option<String>,
     /// How log lines on stderr look; RUST_LOG chooses which (default: error,loginetl=info)

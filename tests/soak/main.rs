@@ -10,6 +10,7 @@
 
 #[path = "../body_fuzz.rs"]
 mod body_fuzz;
+mod database_url;
 mod forms;
 mod fuzz;
 #[path = "../instrument/mod.rs"]

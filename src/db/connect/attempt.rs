@@ -189,7 +189,8 @@ impl Plan {
                 problem.hint(hint).into()
             }
             "unsupported authentication method" | "unsupported SASL mechanism" => {
-                let problem = UrlProblem::new("leads to a server that asks for GSSAPI, SSPI or OAuth, which loginetl does not speak");
+                let problem =
+                    UrlProblem::new("leads to a server that asks for GSSAPI, SSPI or OAuth, which loginetl does not speak");
                 problem.hint("let pg_hba.conf ask this login for scram-sha-256 or cert").into()
             }
             _ => DbError::connect(error),

@@ -281,10 +281,9 @@ fn hosts(given: &mut Given) -> Result<Vec<Host>, UrlProblem> {
         let port = if text.is_empty() { Some(5432) } else { text.trim().parse().ok().filter(|port| *port != 0) };
         port.ok_or_else(|| UrlProblem::new("has a port that is no number from 1 to 65535"))
     };
-    let nth = |list: &Option<Vec<String>>, index: usize| list.as_ref().and_then(|list| list.get(index)).cloned().unwrap_or_default();
-    (0..count)
-        .map(|index| Ok(Host { at: at(nth(&names, index), &nth(&addresses, index))?, port: port_of(index)? }))
-        .collect()
+    let nth =
+        |list: &Option<Vec<String>>, index: usize| list.as_ref().and_then(|list| list.get(index)).cloned().unwrap_or_default();
+    (0..count).map(|index| Ok(Host { at: at(nth(&names, index), &nth(&addresses, index))?, port: port_of(index)? })).collect()
 }
 
 fn at(name: String, address: &str) -> Result<At, UrlProblem> {

@@ -40,7 +40,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         return Err(format!("the password file is not used, for others may read it; run: chmod 0600 {name}"));
     }
     let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(facts.len().min(LONGEST)).unwrap_or_default() + 1));
-    file.by_ref().take(LONGEST).read_to_end(&mut text).map_err(|error| format!("the password file cannot be read ({})", error.kind()))?;
+    file.by_ref()
+        .take(LONGEST)
+        .read_to_end(&mut text)
+        .map_err(|error| format!("the password file cannot be read ({})", error.kind()))?;
     Ok(Some(text))
 }
 
