@@ -82,15 +82,13 @@ fn unmask(world: &World, login: &Login, hashes: &[String], flags: &[&str]) -> Ou
     world.run_as(login, &args.concat())
 }
 
-const FORMULAS: [&str; 7] =
-    ["=HYPERLINK(\"http://x\",\"y\")", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "593-47-5928"];
+const FORMULAS: [&str; 7] = ["=HYPERLINK(\"http://x\",\"y\")", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "593-47-5928"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn csv_for_spreadsheets_holds_no_formula_and_else_the_value() {
     let (world, login, hashes) = chosen(&FORMULAS).await;
     let safe = values(&unmask(&world, &login, &hashes, &["--csv-safe"]));
-    let expected =
-        ["'=HYPERLINK(\"http://x\",\"y\")", "'+1", "'-1", "'@SUM(A1)", "'\t'=1", "'\r'=1", "593-47-5928"];
+    let expected = ["'=HYPERLINK(\"http://x\",\"y\")", "'+1", "'-1", "'@SUM(A1)", "'\t'=1", "'\r'=1", "593-47-5928"];
     assert_eq!(safe, expected);
 }
 
@@ -241,9 +239,7 @@ async fn words_of_kms_for_a_wrong_kind_are_understood() {
     for code in ["InvalidKeyUsageException", "UnsupportedOperationException"] {
         let answer: &'static str = Box::leak(format!(r#"{{"__type": "{code}", "message": "s3cret"}}"#).into_boxed_str());
         for target in ["TrentService.Sign", "TrentService.GetPublicKey"] {
-            let proxy = Proxy::start(move |called| {
-                if called == target { Action::Answer(400, answer) } else { Action::Forward }
-            });
+            let proxy = Proxy::start(move |called| if called == target { Action::Answer(400, answer) } else { Action::Forward });
             let output = World::bare().await.through(&proxy).run(&["init"]);
             names_the_audit_key(&output, code);
             assert!(text(&output).contains(code) && !text(&output).contains("s3cret"), "{}", text(&output));
