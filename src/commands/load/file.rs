@@ -351,16 +351,11 @@ impl FileRun {
     }
 
     fn mask(&self, chunk: &Chunk, masker: &mut Masker) -> Result<Vec<Line>, Error> {
-        let mut line = |(message_id, body): (Uuid, Body)| -> Result<Line, Error> {
+        let line = |(message_id, body): (Uuid, Body)| {
             let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.encoding)?;
             Ok(Line { message_id, outcome })
         };
-        // A chunk's lines are moved once: they are large, and most of a megabyte together.
-        let mut lines = Vec::with_capacity(chunk.len());
-        for event in chunk.events() {
-            lines.push(line(event)?);
-        }
-        Ok(lines)
+        chunk.events().map(line).collect()
     }
 
     fn row_day(&self) -> Date {
