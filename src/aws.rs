@@ -157,11 +157,9 @@ fn kind_of(code: &str, status: u16) -> CallKind {
         | "InvalidSecurity"
         | "KmsAccessDenied" => CallKind::Denied,
         "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "NotFoundException" => CallKind::Missing,
-        "DisabledException"
-        | "KMSInvalidStateException"
-        | "KeyUnavailableException"
-        | "KmsDisabled"
-        | "KmsInvalidState" => CallKind::KeyState,
+        "DisabledException" | "KMSInvalidStateException" | "KeyUnavailableException" | "KmsDisabled" | "KmsInvalidState" => {
+            CallKind::KeyState
+        }
         // GetPublicKey says the second of a symmetric key.
         "InvalidKeyUsageException" | "UnsupportedOperationException" => CallKind::KeyKind,
         "InvalidCiphertextException" | "IncorrectKeyException" => CallKind::Tampered,

@@ -102,6 +102,18 @@ fn known_answers_of_a_second_implementation() {
     }
 }
 
+/// Made by Python's `cryptography`: label, then nonce, in this order.
+#[test]
+fn a_body_that_a_second_implementation_sealed_opens() {
+    const SEALED: &str = "0100000007a0a1a2a3a4a5a6a7a8a9aaabacadaeaf\
+                          2ca40c0e068f5193058fee2b1843cce9fc67f928c5f39b8882f1ec23efd538";
+    let sealed = hex::decode(SEALED).expect("hexadecimal");
+    let message_id = uuid::uuid!("6f9619ff-8b86-d011-b42d-00c04fc964ff");
+    let mut sealer = Sealer::new(&data_key(Purpose::Seal), key_id(7));
+    let opened = sealer.open(message_id, &sealed).expect("it opens");
+    assert_eq!(opened.expose(), br#"{"foo": "oops"}"#);
+}
+
 /// Tink's deterministic AEAD, given the field's key and the associated data as DESIGN fixes them.
 mod tink {
     use super::{Field, data_key};

@@ -148,8 +148,7 @@ mod tests {
             let tag = siv.encrypt_inout_detached(&vector.associated, text.as_mut_slice().into());
             let tag = tag.expect("few components");
             assert_eq!([&tag[..], &text].concat(), vector.sealed);
-            let opened =
-                siv.decrypt_inout_detached(&vector.associated, text.as_mut_slice().into(), &tag);
+            let opened = siv.decrypt_inout_detached(&vector.associated, text.as_mut_slice().into(), &tag);
             assert!(opened.is_ok());
             assert_eq!(text, vector.plaintext);
         }
@@ -174,19 +173,13 @@ mod tests {
         let a2 = Vector {
             key: hex("7f7e7d7c7b7a79787776757473727170404142434445464748494a4b4c4d4e4f"),
             associated: vec![
-                hex(
-                    "00112233445566778899aabbccddeeffdeaddadadeaddadaffeeddccbbaa99887766554433221100",
-                ),
+                hex("00112233445566778899aabbccddeeffdeaddadadeaddadaffeeddccbbaa99887766554433221100"),
                 hex("102030405060708090a0"),
                 hex("09f911029d74e35bd84156c5635688c0"),
             ],
-            plaintext: hex(
-                "7468697320697320736f6d6520706c61696e7465787420746f20656e6372797074207573696e67205349562d414553",
-            ),
-            sealed: hex(
-                "7bdb6e3b432667eb06f4d14bff2fbd0fcb900f2fddbe404326601965c889bf17\
-                 dba77ceb094fa663b7a3f748ba8af829ea64ad544a272e9c485b62a3fd5c0d",
-            ),
+            plaintext: hex("7468697320697320736f6d6520706c61696e7465787420746f20656e6372797074207573696e67205349562d414553"),
+            sealed: hex("7bdb6e3b432667eb06f4d14bff2fbd0fcb900f2fddbe404326601965c889bf17\
+                 dba77ceb094fa663b7a3f748ba8af829ea64ad544a272e9c485b62a3fd5c0d"),
         };
         [a1, a2]
     }

@@ -77,20 +77,20 @@ impl Signer {
     /// # Errors
     /// When it does not sign. [`VaultError::WrongSigner`]: it signs something else.
     pub async fn try_out(&self) -> Result<TryOut, VaultError> {
-        let nothing = Digest::default().current();
-        let signed = self.kms.sign(&self.key, &nothing).await;
-        if signed.as_ref().is_err_and(|error| error.kind == CallKind::Refused) {
-            // There is more than one word for a key that cannot sign so; its public half has a plain one.
-            self.check_kind().await?;
-        }
-        let signed = signed.map_err(VaultError::NoSigner)?;
         let public = match self.kms.public_key(&self.key).await {
-            Ok(public) => public,
-            // The group that signs need not be the one that verifies.
-            Err(error) if error.kind == CallKind::Denied => return Ok(TryOut::NotVerified),
-            Err(error) => return Err(VaultError::NoSigner(error)),
+            // Its public half says it plainly; Sign has many words for it.
+            Err(error) if error.kind == CallKind::KeyKind => return Err(VaultError::NoSigner(error)),
+            public => public,
         };
-        if public.verifies(b"", &signed.signature) { Ok(TryOut::Verified) } else { Err(VaultError::WrongSigner) }
+        let signed = self.kms.sign(&self.key, &Digest::default().current()).await;
+        let signed = signed.map_err(VaultError::NoSigner)?;
+        match public {
+            Ok(public) if public.verifies(b"", &signed.signature) => Ok(TryOut::Verified),
+            Ok(_) => Err(VaultError::WrongSigner),
+            // The group that signs need not be the one that verifies.
+            Err(error) if error.kind == CallKind::Denied => Ok(TryOut::NotVerified),
+            Err(error) => Err(VaultError::NoSigner(error)),
+        }
     }
 
     /// Refuses a key that cannot sign the log, before anything is begun; as far as this role can see that.

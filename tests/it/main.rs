@@ -43,6 +43,7 @@ mod rotation;
 mod second_implementation;
 mod sight;
 mod sight_random;
+mod small_rules;
 mod structure;
 mod support;
 mod table;

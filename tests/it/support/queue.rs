@@ -35,6 +35,13 @@ impl TestQueue {
         request.send().await.expect("a redrive policy");
     }
 
+    /// What is sent from now on is handed out so many seconds later.
+    pub async fn delay(&self, seconds: u32) {
+        let request = self.client.set_queue_attributes().queue_url(&self.url);
+        let request = request.attributes(Attribute::DelaySeconds, seconds.to_string());
+        request.send().await.expect("a delay");
+    }
+
     pub async fn send(&self, bodies: &[String]) {
         for ten in bodies.chunks(10) {
             let entry = |(i, body): (usize, &String)| {
