@@ -49,7 +49,7 @@ create or replace function vault.blind_spots(who oid, commands text[]) returns s
     -- Of other logins the server says so itself, and before anything has changed.
     where pg_get_userbyid(who) = 'loginetl_owner' and not has_any_column_privilege(who, l.oid, n.name)
     union all
-    select format('publication %s, for which the server refuses updates of public.user_logins', p)
+    select format('publication %s: the server refuses updates of public.user_logins, which has no replica identity that fits', p)
     from vault.refusing_publications() p where 'update' = any(commands)
     union all
     select format('child table %s of public.user_logins', i.inhrelid::regclass)

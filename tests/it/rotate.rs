@@ -281,7 +281,7 @@ async fn a_key_is_destroyed_only_retired_empty_and_late_and_a_tombstone_stays() 
     refused(destroy(&["--yes", "--after", "0m"]), "is not retired");
     let token: String = world.database.query("select masked_ip from user_logins limit 1").await[0].get(0);
     assert_eq!(rotate(&world, &rotator, &[]).status.code(), Some(0));
-    refused(destroy(&["--yes"]), "more lately");
+    refused(destroy(&["--yes"]), "a shorter time ago");
     assert_eq!(destroy(&["--after", "0m"]).status.code(), Some(2), "nobody can be asked");
     world.database.execute(&format!("insert into user_logins (user_id, masked_ip, ip_hash) values ('copy', '{token}', '00000000-0000-8000-8000-000000000000')")).await;
     refused(destroy(&["--yes", "--after", "0m"]), "still in use");
