@@ -45,7 +45,7 @@ fn damaged(input: &Input, damage: &Damage) -> String {
     let stays = input.what_stays();
     match damage.kind {
         DamageKind::WindowTooLarge => {
-            let zstd = input.from_standard_input(&format!("zstd -dc --long=31 | {LOAD}"));
+            let zstd = input.of_standard_input(&format!("zstd -dc --long=31 | {LOAD}"));
             format!("{stays}; decompress it outside: {zstd}")
         }
         DamageKind::Truncated | DamageKind::Damaged => {
@@ -53,7 +53,7 @@ fn damaged(input: &Input, damage: &Damage) -> String {
             let test = if input.is_stream() {
                 String::new()
             } else {
-                format!(" ({})", input.from_standard_input(&format!("{program} -t")))
+                format!(" ({})", input.of_standard_input(&format!("{program} -t")))
             };
             format!("{stays}; get a whole copy{test} and load that")
         }
@@ -84,11 +84,11 @@ impl Input {
     /// The content, unpacked, through a filter and into `load`.
     fn through(&self, packing: Packing, filter: &str) -> String {
         let unpacked = packing.name().map_or_else(String::new, |name| format!("{name} -dc | "));
-        self.from_standard_input(&format!("{unpacked}{filter} | {LOAD}"))
+        self.of_standard_input(&format!("{unpacked}{filter} | {LOAD}"))
     }
 
     /// A pipeline that reads it: its first command gets it as standard input.
-    fn from_standard_input(&self, pipeline: &str) -> String {
+    fn of_standard_input(&self, pipeline: &str) -> String {
         let Some(word) = &self.word else { return format!("… | {pipeline}") };
         match pipeline.split_once(" | ") {
             Some((first, rest)) => format!("{first} < {word} | {rest}"),
