@@ -45,16 +45,12 @@ fn damaged(input: &Input, damage: &Damage) -> String {
     let stays = input.what_stays();
     match damage.kind {
         DamageKind::WindowTooLarge => {
-            let zstd = input.of_standard_input(&format!("zstd -dc --long=31 | {LOAD}"));
+            let zstd = input.fed_into(&format!("zstd -dc --long=31 | {LOAD}"));
             format!("{stays}; decompress it outside: {zstd}")
         }
         DamageKind::Truncated | DamageKind::Damaged => {
             let program = damage.packing.name().unwrap_or_default();
-            let test = if input.is_stream() {
-                String::new()
-            } else {
-                format!(" ({})", input.of_standard_input(&format!("{program} -t")))
-            };
+            let test = if input.is_stream() { String::new() } else { format!(" ({})", input.fed_into(&format!("{program} -t"))) };
             format!("{stays}; get a whole copy{test} and load that")
         }
     }
@@ -84,11 +80,11 @@ impl Input {
     /// The content, unpacked, through a filter and into `load`.
     fn through(&self, packing: Packing, filter: &str) -> String {
         let unpacked = packing.name().map_or_else(String::new, |name| format!("{name} -dc | "));
-        self.of_standard_input(&format!("{unpacked}{filter} | {LOAD}"))
+        self.fed_into(&format!("{unpacked}{filter} | {LOAD}"))
     }
 
     /// A pipeline that reads it: its first command gets it as standard input.
-    fn of_standard_input(&self, pipeline: &str) -> String {
+    fn fed_into(&self, pipeline: &str) -> String {
         let Some(word) = &self.word else { return format!("… | {pipeline}") };
         match pipeline.split_once(" | ") {
             Some((first, rest)) => format!("{first} < {word} | {rest}"),

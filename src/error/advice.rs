@@ -1,243 +1,12 @@
-//! Every failure of a command, and the one place that turns it into an exit code and a remedy.
+//! What a person can do about a failure of settings, database, queue, KMS or vault.
 
-use crate::audit::ReasonError;
+use super::Exit;
 use crate::aws::{CallError, CallKind};
-use crate::crypto::NoPublicKey;
 use crate::db::{DbError, Denial, SqlKind};
 use crate::settings::SettingsError;
-use crate::token::SealError;
 use crate::vault::VaultError;
 
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Wrong flags or settings.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The database.
-    #[error(transparent)]
-    Db(#[from] DbError),
-    /// The queue or KMS.
-    #[error(transparent)]
-    Aws(#[from] CallError),
-    /// The keys.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// A sealed body.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// A file to be loaded.
-    #[error("{path}: {problem}")]
-    File {
-        /// The file, as it was named.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A file that can be read and cannot be loaded.
-    #[error("{path}: {problem}")]
-    FileRefused {
-        /// The file, as it was named.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A file that is not the one of which loading began.
-    #[error("{path}: {problem}")]
-    FileChanged {
-        /// The file, as it was named.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// An export could not be written.
-    #[error("{path}: {problem}")]
-    Export {
-        /// The file, as it was named.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// What should verify signatures is no public key.
-    #[error("{path} {problem}")]
-    PublicKey {
-        /// The file, or where else it came from.
-        path: String,
-        /// What is wrong with it.
-        problem: NoPublicKey,
-    },
-    /// A reason or ticket that must not be written down.
-    #[error("the {what} {problem}")]
-    Reason {
-        /// Which of them.
-        what: &'static str,
-        /// What is wrong with it.
-        problem: ReasonError,
-    },
-    /// This login may not recover values.
-    #[error("this login may not recover values; the refusal is on record")]
-    NotGranted,
-    /// `--require-user` names another login.
-    #[error("this is the login {login}, not the one that --require-user names")]
-    OtherLogin {
-        /// The login of the database URL.
-        login: String,
-    },
-    /// A request that cannot be withdrawn.
-    #[error("request {request} cannot be withdrawn")]
-    NotWithdrawn {
-        /// Which request.
-        request: i64,
-    },
-    /// Nobody knows whether the outcome was recorded.
-    #[error("the outcome of request {request} may not be on record: nothing was shown")]
-    OutcomeUnknown {
-        /// Which request.
-        request: i64,
-    },
-    /// A key that may not be destroyed.
-    #[error("key {key} {problem}")]
-    NotDestroyed {
-        /// Which key.
-        key: i64,
-        /// Why not.
-        problem: &'static str,
-    },
-    /// The last look before a key goes.
-    #[error("looking at all rows once more took over {seconds} s while loaders waited: key {key} was not destroyed")]
-    LookTookTooLong {
-        /// Which key.
-        key: i64,
-        /// What --longest-look allows.
-        seconds: u32,
-    },
-    /// A signal came before the outcome was on record.
-    #[error("interrupted: nothing was shown")]
-    Interrupted,
-    /// The output could not be written.
-    #[error("cannot write the output")]
-    Output(#[source] std::io::Error),
-    /// The start-up self-test of the cipher failed.
-    #[error("the self-test of AES-SIV failed: this build or this processor computes wrongly")]
-    SelfTest,
-    /// Stopped before it was done, because something does not answer.
-    #[error("stopped before all was done: something did not answer in time")]
-    Stopped,
-    /// What a queue begins with are no login events.
-    #[error("the queue begins with {messages} messages in a row that cannot be loaded: each is {looks_like} ({reason})")]
-    RejectedFromStart {
-        /// How many were looked at.
-        messages: usize,
-        /// Their reason code.
-        reason: &'static str,
-        /// What their bodies look like.
-        looks_like: &'static str,
-    },
-    /// Stopped by a signal.
-    #[error("stopped before all was done")]
-    StoppedBySignal,
-    /// A part of this process stopped by a defect of ours.
-    #[error("a worker of this process panicked; what it had in hand is not written")]
-    Panicked,
-    /// The process could not be set up.
-    #[error("cannot start: {0}")]
-    Start(String),
-}
-
-const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart \
-     costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
-     --quarantine-from-start";
-
-/// Exit codes (fixed).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// Done, but a person should look.
-    Attention = 1,
-    /// Wrong flags or settings.
-    Usage = 2,
-    /// Refused: role, KMS policy, key state, missing reason.
-    Refused = 3,
-    /// Temporary: safe to run again.
-    Temporary = 4,
-    /// A token, key or chain that was tampered with.
-    Integrity = 5,
-}
-
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
-impl Error {
-    /// The exit code, and what the user can do.
-    #[must_use]
-    pub fn advice(&self) -> (Exit, String) {
-        match self {
-            Self::Settings(error) => (Exit::Usage, settings_hint(error)),
-            Self::Db(error) | Self::Vault(VaultError::Db(error)) => db_advice(error),
-            Self::Aws(error) => aws_advice(error),
-            Self::Vault(error) => vault_advice(error),
-            Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
-            Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
-            Self::File { .. } => (Exit::Usage, "check the name, and that you may read it".to_owned()),
-            Self::FileRefused { hint, .. } => (Exit::Usage, hint.clone()),
-            Self::FileChanged { .. } => (
-                Exit::Integrity,
-                "the rows of what was read until then stay; compare them with the file before you load it again, for its \
-                 unchanged lines would count twice"
-                    .to_owned(),
-            ),
-            Self::Export { .. } => (Exit::Usage, "give --out another name, in a folder that you may write to".to_owned()),
-            Self::PublicKey { .. } => {
-                (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())
-            }
-            Self::Reason { problem: ReasonError::Empty | ReasonError::TooLong | ReasonError::Control, .. } => {
-                (Exit::Refused, "say why in 1 to 500 printable characters; nothing was written".to_owned())
-            }
-            Self::Reason { .. } => (
-                Exit::Refused,
-                "it stays in the log for ever, so leave values out and name a case or ticket; nothing was written".to_owned(),
-            ),
-            Self::NotGranted => (Exit::Refused, "ask for membership: GRANT loginetl_unmasker TO your login".to_owned()),
-            Self::OtherLogin { .. } => (Exit::Refused, "connect as your own login; the log shows who asked".to_owned()),
-            Self::NotWithdrawn { .. } => (
-                Exit::Refused,
-                "only your own request can be, if no key was released for it and it has no outcome; an auditor sees which: loginetl audit list --kind unmask"
-                    .to_owned(),
-            ),
-            Self::OutcomeUnknown { .. } => (
-                Exit::Temporary,
-                "database or KMS did not answer in time; an auditor sees what is on record: loginetl audit verify; then run it again"
-                    .to_owned(),
-            ),
-            Self::LookTookTooLong { .. } => {
-                (Exit::Temporary, "run it again when less is going on, or let loaders wait longer: --longest-look SECS".to_owned())
-            }
-            Self::NotDestroyed { .. } => (
-                Exit::Refused,
-                "see: loginetl keys list; only a key that was retired by a rotation, and is empty, can go".to_owned(),
-            ),
-            Self::Interrupted => (
-                Exit::Temporary,
-                "run it again; a request without an outcome stays in the log, and audit verify shows it".to_owned(),
-            ),
-            Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
-            Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
-            Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
-            Self::RejectedFromStart { .. } => (Exit::Attention, REJECTED_FROM_START.to_owned()),
-            Self::StoppedBySignal => (Exit::Temporary, "run it again; it goes on where it was".to_owned()),
-            Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
-            Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
-        }
-    }
-}
-
-fn settings_hint(error: &SettingsError) -> String {
+pub(super) fn settings_hint(error: &SettingsError) -> String {
     match error {
         SettingsError::Missing { flag, variable, .. } => format!("set {variable}, or give {flag}"),
         SettingsError::NotUtf8(_) => "set it again".to_owned(),
@@ -253,7 +22,7 @@ fn settings_hint(error: &SettingsError) -> String {
     }
 }
 
-fn db_advice(error: &DbError) -> (Exit, String) {
+pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
     let (exit, hint) = match error {
         DbError::Url(problem) => (Exit::Usage, problem.remedy()),
         DbError::Stale(_) => {
@@ -344,7 +113,7 @@ fn sql_advice(error: &DbError, kind: SqlKind) -> (Exit, &'static str) {
 }
 
 /// SQLSTATE 42501 has many causes.
-fn denial_hint(denial: Denial) -> &'static str {
+pub(super) fn denial_hint(denial: Denial) -> &'static str {
     match denial {
         Denial::Policy => "a policy of row-level security refuses it: loginetl init makes the policies for loginetl's groups",
         Denial::Sequence => "the sequence is behind a default of user_logins: loginetl init grants USAGE on it",
@@ -362,7 +131,7 @@ fn denial_hint(denial: Denial) -> &'static str {
     }
 }
 
-fn aws_advice(error: &CallError) -> (Exit, String) {
+pub(super) fn aws_advice(error: &CallError) -> (Exit, String) {
     let (exit, hint) = match error.kind {
         CallKind::NoRegion => (Exit::Usage, "set AWS_REGION, or a region in the AWS profile"),
         CallKind::NoCredentials => (
@@ -405,7 +174,7 @@ fn kind_hint(operation: &str) -> &'static str {
     }
 }
 
-fn vault_advice(error: &VaultError) -> (Exit, String) {
+pub(super) fn vault_advice(error: &VaultError) -> (Exit, String) {
     let (exit, hint) = match error {
         VaultError::Db(error) => return db_advice(error),
         VaultError::Kms { source, .. } | VaultError::Unsigned { source, .. } | VaultError::NoSigner(source) => {
