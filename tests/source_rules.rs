@@ -167,11 +167,12 @@ fn nothing_unfinished_is_left_behind() {
 }
 
 /// Name and SHA-256 of each migration that may stand in somebody's database. A change of the schema is a new file.
-const FROZEN: [(&str, &str); 4] = [
+const FROZEN: [(&str, &str); 5] = [
     ("V1__foundation.sql", "af9a5bd416b50294f861da10c0fa3e572720dd3d927083633d54dddc81622284"),
     ("V2__audit.sql", "be79910db12ef501678423cfbf18d01c39eafaf09b0b7d65ab5a4a49eb6fc570"),
     ("V3__rotation.sql", "14b3cf57af436757bb5433f29af9285b2cb6b66d79a20da5f74c99ff0da88de4"),
     ("V4__unused_keys.sql", "b9c8685947f5e6b15422311978bb1005d2f768ac62ddb0c99722d44451028b4f"),
+    ("V5__primary_keys.sql", "6f4c81141417dca0433264981f92b5ae1ad72d1d39d0b1e408dbc810904cdbd0"),
 ];
 
 #[test]
