@@ -22,7 +22,10 @@ pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> R
     let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
     let keys = KmsKeys { ingest: environment.ingest_key(args.ingest_key), recovery: environment.recovery_key(args.recovery_key) };
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key));
+    let beside = target.connect().await?;
+    let turn = beside.turn_to_make_keys().await?;
     let created = create_missing_keys(&mut session, &kms, &signer, &keys).await?;
+    drop(turn);
     if names_keys && created.is_empty() {
         output::note(
             "the data keys are there already and stay under their KMS keys: --ingest-key and --recovery-key had no effect",

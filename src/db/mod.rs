@@ -45,7 +45,7 @@ pub use privileges::Login;
 pub use quarantine::{QuarantineEntry, QuarantineFilter, SealedBody};
 pub use recover::{FoundRows, Sealed};
 pub use rotate::{Finished, OldSeal, WrapHolder};
-pub use schema::Initialised;
+pub use schema::{Initialised, KeyTurn};
 pub use session::Session;
 pub use sight::{Readiness, RowChange, Work};
 pub use status::{CensusLine, KeyState, QuarantineLine};

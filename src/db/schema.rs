@@ -38,6 +38,12 @@ const LOCK: &str = "\
     set local lock_timeout = '60s'; select pg_catalog.pg_advisory_xact_lock(7813026270484821356); set local lock_timeout = '10s'; \
     set local check_function_bodies = off";
 
+/// Making the first keys takes calls of KMS, for which no transaction of `init` stays open. One init at a time does so: its
+/// turn is a transaction that does nothing else, on a connection of its own, so that a pooler may stand between.
+const TURN: &str = "\
+    set local lock_timeout = '60s'; set local idle_in_transaction_session_timeout = '300s'; \
+    select pg_catalog.pg_advisory_xact_lock(7813026270484821357)";
+
 const COLLISIONS: usize = 100;
 
 /// What `init` did to the schema.
@@ -53,7 +59,20 @@ pub struct Initialised {
     pub left: Vec<Deviation>,
 }
 
+/// The turn to make the first keys; given up when it is dropped.
+pub struct KeyTurn<'a> {
+    _transaction: Transaction<'a>,
+}
+
 impl Session {
+    /// Waits, up to a minute, until no other `init` makes keys in this database.
+    ///
+    /// # Errors
+    /// When another one goes on, or the database is gone.
+    pub async fn turn_to_make_keys(&self) -> Result<KeyTurn<'_>, DbError> {
+        Ok(KeyTurn { _transaction: self.begin(Mode::Write, TURN, "waiting for another init").await? })
+    }
+
     /// Refuses to work with a schema that is not this program's.
     ///
     /// # Errors
