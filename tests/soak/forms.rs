@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::date;
 use loginetl::login::form::{Packing, examine};
-use loginetl::login::{AppVersionEncoding, parse};
+use loginetl::login::{NearNames, Reading, parse};
 
 const EVENT: &str = r#"{"user_id":"SECRET","app_version":"2.3.0","ip":"192.0.2.7","device_id":"SECRET"}"#;
 
@@ -81,11 +81,11 @@ fn no_bytes_make_the_detection_of_a_form_panic_or_tell() {
         Some(wanted) => inputs >= wanted,
         None => inputs % 1024 == 0 && started.elapsed() > Duration::from_secs(20),
     };
-    let (day, encoding) = (date(2026, 1, 1), AppVersionEncoding::Ordered);
+    let (day, near) = (date(2026, 1, 1), NearNames::default());
     while !is_done(inputs) {
         let input = random.input();
         let _ = Packing::of(&input);
-        let form = examine(&input, inputs % 2 == 0, |line| parse(line, day, encoding).map(drop));
+        let form = examine(&input, inputs % 2 == 0, |line| parse(line, day, Reading::default(), &near).map(drop));
         if let Err(form) = form {
             refused += 1;
             let said = format!("{form} {form:?} {:?} {:?}", form.filter(), form.python_filter());
