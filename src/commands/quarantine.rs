@@ -233,7 +233,7 @@ fn masked(masker: &mut Masker, bodies: &[(&SealedBody, Body)], reading: Reading)
     // What they are spelt like was told when they came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
     for (entry, body) in bodies {
-        if let Outcome::Login(login) = outcome_of(masker, body, entry.message_id, entry.row_day, reading, &near)? {
+        if let Outcome::Login(login) = outcome_of(masker, body, || entry.message_id, entry.row_day, reading, &near)? {
             logins.push((entry.id, login));
         }
     }

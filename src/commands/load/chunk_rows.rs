@@ -20,8 +20,8 @@ pub(super) async fn refuse(
     let places: Vec<usize> = (0..lines.len()).filter(|place| login(&lines[*place]).is_some()).collect();
     let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
     for refused in fenced.insert_logins_one_by_one(&logins, entrance).await? {
-        let (message_id, body) = chunk.event(places[refused]);
-        lines[places[refused]].outcome = refused_by_database(masker, &body, message_id)?;
+        let place = places[refused];
+        lines[place].outcome = refused_by_database(masker, &chunk.body(place), chunk.message_id(place))?;
     }
     Ok(())
 }
@@ -30,6 +30,7 @@ pub(super) async fn refuse(
 pub(super) async fn insert(
     run: &FileRun,
     fenced: &Fenced<'_>,
+    chunk: &Chunk,
     lines: &[Line],
     copying: Copying,
     entrance: Entrance,
@@ -39,7 +40,7 @@ pub(super) async fn insert(
         fenced.insert_logins(&logins, entrance).await?;
     }
     fenced.compare_logins(&logins, entrance).await?;
-    let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(line)).collect();
+    let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(chunk, line)).collect();
     let loaded = logins.len() as u64;
     if rejected.is_empty() {
         return Ok((loaded, 0));

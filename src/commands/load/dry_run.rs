@@ -49,7 +49,7 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
         for message in messages {
             last_answer = Instant::now();
             let day = message.sent.row_day(Timestamp::now());
-            shown.push(outcome_of(&mut masker, &message.body, message.message_id, day, super::reading(args), &near));
+            shown.push(outcome_of(&mut masker, &message.body, || message.message_id, day, super::reading(args), &near));
             receipts.push(message.receipt);
         }
     };
@@ -88,7 +88,8 @@ pub async fn file(
         let Some((same, chunk)) = unless_stopped(stop, next).await? else { break };
         reader = same;
         let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
-        for (message_id, body) in chunk.events().take(wanted - outcomes.len()) {
+        for (place, body) in chunk.bodies().take(wanted - outcomes.len()).enumerate() {
+            let message_id = || chunk.message_id(place);
             outcomes.push(outcome_of(&mut masker, &body, message_id, day, super::reading(args), &near)?);
         }
     }

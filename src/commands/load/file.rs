@@ -11,7 +11,6 @@ use jiff::civil::Date;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::chunk_rows::{allows, insert, refuse};
 use super::chunks::{Chunk, ChunkError, ChunkReader, ReadLine};
@@ -206,7 +205,8 @@ enum Step {
 
 /// A line and what became of it.
 pub(super) struct Line {
-    message_id: Uuid,
+    /// Among the events of its chunk.
+    place: usize,
     pub(super) outcome: Outcome,
 }
 
@@ -295,7 +295,7 @@ impl ChunkWriter {
         if copying == Copying::RowByRow {
             refuse(&fenced, chunk, &mut lines, masker, entrance).await?;
         }
-        let (loaded, quarantined) = insert(&self.run, &fenced, &lines, copying, entrance).await?;
+        let (loaded, quarantined) = insert(&self.run, &fenced, chunk, &lines, copying, entrance).await?;
         fenced.commit().await?;
         self.run.tally.committed(lines.len(), loaded, quarantined);
         self.run.tally.near.add_all(&near);
@@ -323,21 +323,22 @@ impl FileRun {
     }
 
     fn mask(&self, chunk: &Chunk, masker: &mut Masker, near: &NearNames) -> Result<Vec<Line>, Error> {
-        let line = |(message_id, body): (Uuid, Body)| {
-            let outcome = outcome_of(masker, &body, message_id, self.row_day(), self.reading, near)?;
-            Ok(Line { message_id, outcome })
+        let row_day = self.row_day();
+        let line = |(place, body): (usize, Body)| {
+            let outcome = outcome_of(masker, &body, || chunk.message_id(place), row_day, self.reading, near)?;
+            Ok(Line { place, outcome })
         };
-        chunk.events().map(line).collect()
+        chunk.bodies().enumerate().map(line).collect()
     }
 
     fn row_day(&self) -> Date {
         utc_day(self.started_at)
     }
 
-    pub(super) fn rejection<'a>(&self, line: &'a Line) -> Option<(Envelope, &'a SealedRejection)> {
+    pub(super) fn rejection<'a>(&self, chunk: &Chunk, line: &'a Line) -> Option<(Envelope, &'a SealedRejection)> {
         let Outcome::Rejected(rejected) = &line.outcome else { return None };
         let envelope = Envelope {
-            message_id: line.message_id,
+            message_id: chunk.message_id(line.place),
             sent: SentAt::from_attribute(None),
             received_at: self.started_at,
             receive_count: None,

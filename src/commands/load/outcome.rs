@@ -7,21 +7,21 @@ use crate::login::{self, Body, Masker, NearNames, Outcome, Reading, Reason, Reje
 use crate::token::SealError;
 
 /// What becomes of one body. After this, nothing but the body itself holds its values. Names that are almost those of
-/// fields are counted in `near`.
+/// fields are counted in `near`. `message_id` is asked for only when it is rejected.
 ///
 /// # Errors
 /// When a rejected body cannot be sealed.
 pub fn outcome_of(
     masker: &mut Masker,
     body: &Body,
-    message_id: Uuid,
+    message_id: impl FnOnce() -> Uuid,
     row_day: Date,
     reading: Reading,
     near: &NearNames,
 ) -> Result<Outcome, SealError> {
     match login::parse(body, row_day, reading, near) {
         Ok(event) => Ok(Outcome::Login(masker.mask(event))),
-        Err(rejection) => sealed(masker, body, message_id, rejection),
+        Err(rejection) => sealed(masker, body, message_id(), rejection),
     }
 }
 

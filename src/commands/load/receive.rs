@@ -175,7 +175,7 @@ impl Fleet {
         let envelope = envelope_of(message.message_id, message.sent, message.receive_count, Timestamp::now());
         let masker = self.run.masker(masking).await?;
         let (reading, near) = (self.run.options.reading, &self.run.tally.near);
-        let outcome = outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, reading, near)?;
+        let outcome = outcome_of(masker, &message.body, || envelope.message_id, envelope.row_day, reading, near)?;
         Ok(InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share })
     }
 

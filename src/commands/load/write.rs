@@ -245,7 +245,7 @@ fn remask(batch: &mut [InHand], masker: &mut Masker, reading: Reading) -> Result
         message.outcome = if refused {
             refused_by_database(masker, &message.body, envelope.message_id)?
         } else {
-            outcome_of(masker, &message.body, envelope.message_id, envelope.row_day, reading, &near)?
+            outcome_of(masker, &message.body, || envelope.message_id, envelope.row_day, reading, &near)?
         };
     }
     Ok(())
