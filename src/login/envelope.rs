@@ -1,6 +1,7 @@
 //! Events in the envelope of a service that handed them on: SNS notifications and EventBridge events.
 //!
-//! Only bodies without any required field of an event are looked at, so that plain events pay nothing.
+//! Only bodies without any required field of an event are opened, and only those or what begins as an
+//! envelope does are looked at, so that plain events pay nothing.
 //!
 //! Invariant: what is taken out of an envelope borrows from the body, or lies in memory that is
 //! zeroed. The JSON library never unescapes it, for its buffers are not.
@@ -9,6 +10,7 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::unescape::unescaped;
@@ -65,12 +67,21 @@ impl Content<'_> {
     }
 }
 
+/// Whether a body begins as SNS and EventBridge write theirs.
+pub(super) fn is_likely(body: &str) -> bool {
+    let first = body.trim_start().strip_prefix('{').map(str::trim_start);
+    first.is_some_and(|name| name.starts_with("\"Type\"") || name.starts_with("\"version\""))
+}
+
 /// Opens the envelope that a body is, or says that it is none.
 ///
 /// # Errors
 /// When it is one that is not to be opened, or a message that never holds an event.
 pub(super) fn open(body: &str, envelopes: Envelopes) -> Result<Option<Opened<'_>>, Rejection> {
     let Ok(members) = serde_json::from_str::<Members<'_>>(body) else { return Ok(None) };
+    if members.is_event() {
+        return Ok(None);
+    }
     let refused = |reason| Err(Rejection::body(reason, body.len()));
     match members.kind() {
         Some(reason) if envelopes.opens(reason) => {}
@@ -110,6 +121,24 @@ struct Members<'a> {
     service: Option<&'a RawValue>,
     #[serde(borrow, rename = "Event")]
     event: Option<&'a RawValue>,
+    #[serde(default)]
+    user_id: Present,
+    #[serde(default)]
+    app_version: Present,
+    #[serde(default)]
+    ip: Present,
+    #[serde(default)]
+    device_id: Present,
+}
+
+/// Whether a member is there, null or not.
+#[derive(Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
 }
 
 #[derive(Deserialize)]
@@ -119,6 +148,11 @@ struct Record<'a> {
 }
 
 impl Members<'_> {
+    /// Whether it has a field that an event must have, and so is meant as one itself.
+    fn is_event(&self) -> bool {
+        [&self.user_id, &self.app_version, &self.ip, &self.device_id].iter().any(|field| field.0)
+    }
+
     fn kind(&self) -> Option<Reason> {
         if self.detail.is_some_and(is_object) {
             let is_from_s3 = is(self.source, "aws.s3");

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 use zeroize::Zeroize as _;
 
-use super::envelope::{self, MOST_LAYERS};
+use super::envelope::{self, MOST_LAYERS, Opened};
 use super::json::{self, RawEvent, Scalar};
 use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, Reason, Rejection, dates};
 use crate::token::{Plaintext, PlaintextError};
@@ -28,13 +28,22 @@ pub fn parse(body: &Body, row_day: Date, reading: Reading, near: &NearNames) -> 
 /// Parses an event, or what is in its envelope.
 fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, layers: usize) -> Result<LoginEvent, Rejection> {
     let text = json::text(body)?;
-    let mut raw = json::read(text)?;
     let envelopes = if layers > 0 { reading.envelopes } else { Envelopes::None };
+    let within = |opened: Opened<'_>| {
+        let day = opened.day.unwrap_or(row_day);
+        parse_layer(opened.content.expose(), day, reading, near, layers - 1)
+    };
+    // What begins as an envelope does is not read as an event first: that would be a scan of all of it.
+    if envelope::is_likely(text)
+        && let Some(opened) = envelope::open(text, envelopes)?
+    {
+        return within(opened);
+    }
+    let mut raw = json::read(text)?;
     if raw.is_foreign()
         && let Some(opened) = envelope::open(text, envelopes)?
     {
-        let day = opened.day.unwrap_or(row_day);
-        return parse_layer(opened.content.expose(), day, reading, near, layers - 1);
+        return within(opened);
     }
     near.count(raw.take_near_names());
     event(raw, row_day, reading.app_version)

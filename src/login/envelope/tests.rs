@@ -62,6 +62,8 @@ fn only_a_body_without_required_fields_is_looked_at() {
         for body in [sns(EVENT), eventbridge(EVENT)] {
             assert_eq!(reason(&with(&body, field, Value::Null)), reason(&format!(r#"{{"{field}": null}}"#)), "{field}");
         }
+        let behind = format!(r#"{{ "Type": "Notification", "Message": "{{}}", "{field}": null }}"#);
+        assert_eq!(reason(&behind), reason(&format!(r#"{{"{field}": null}}"#)), "{field}");
     }
     assert!(read(&with(EVENT, "Type", "Notification".into()), Envelopes::None).is_ok());
     assert!(read(&with(EVENT, "detail", json!({})), Envelopes::EventBridge).is_ok());
