@@ -3,8 +3,9 @@
 
 use super::DbError;
 use super::error::CREATING_ROLES;
+use super::expected::FUNCTIONS;
 use super::session::Transaction;
-use super::structure::{Deviation, FUNCTIONS, Remedy, deviations};
+use super::structure::{Deviation, Remedy, deviations};
 
 /// One repair may bring another to light: a table that comes back has no constraints yet.
 const ROUNDS: usize = 4;

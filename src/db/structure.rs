@@ -4,23 +4,16 @@
 //! Invariant: a deviation names its object and carries the statement that ends it, or says that only a person can.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
+use tokio_postgres::types::Type;
+
+use super::expected::{Listed, body_of};
 use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
-use super::session::{Mode, Transaction};
+use super::fields::read_fields;
+use super::session::{Mode, Parameter, Transaction};
+use super::table::own_columns;
 use super::{DbError, Session};
-
-/// The functions, triggers and views, in the order in which they are made.
-pub(super) const FUNCTIONS: [&str; 6] = [
-    include_str!("../../sql/functions/sight.sql"),
-    include_str!("../../sql/functions/ingest.sql"),
-    include_str!("../../sql/functions/audit.sql"),
-    include_str!("../../sql/functions/keys.sql"),
-    include_str!("../../sql/functions/gate.sql"),
-    include_str!("../../sql/functions/views.sql"),
-];
-
-const EXPECTED: &str = include_str!("../../sql/expected.txt");
+use crate::token::{Field, Fields};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +37,6 @@ pub enum Remedy {
     Person(&'static str),
 }
 
-/// Kind and object of each line of the list, and what stands behind it.
-static LISTED: LazyLock<(BTreeMap<&str, &str>, BTreeSet<String>)> = LazyLock::new(|| {
-    let lines = EXPECTED.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let (grants, facts): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("grant "));
-    let grants = grants.into_iter().filter_map(|line| line.strip_prefix("grant ")).map(ToOwned::to_owned);
-    (facts.into_iter().filter_map(|line| line.split_once(" = ")).collect(), grants.collect())
-});
-
 impl Session {
     /// What is not as it must be.
     ///
@@ -66,22 +51,29 @@ impl Session {
 const COMPARING: &str = "comparing the database with what must be there";
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
-    let mut found = compare_facts(&read_facts(transaction).await?);
+    let fields = read_fields(transaction).await?;
+    let listed = Listed::of(fields);
+    let mut found = compare_facts(&listed, &read_facts(transaction, fields).await?);
     found.extend(compare_bodies(transaction).await?);
     found.extend(compare_policies(transaction).await?);
     found.extend(compare_publications(transaction).await?);
-    found.extend(compare_grants(transaction).await?);
+    found.extend(compare_grants(transaction, listed.grants).await?);
     Ok(found)
 }
 
-async fn read_facts(transaction: &Transaction<'_>) -> Result<BTreeMap<String, String>, DbError> {
-    let rows = transaction.query_typed(FACTS, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
+async fn read_facts(transaction: &Transaction<'_>, fields: Fields) -> Result<BTreeMap<String, String>, DbError> {
+    let columns = own_columns(fields);
+    let all: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let nullable: Vec<&str> = columns.iter().filter(|column| column.is_nullable).map(|column| column.name).collect();
+    let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
+    let parameters: [Parameter<'_>; 3] = [(&all, Type::TEXT_ARRAY), (&nullable, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY)];
+    let rows = transaction.query_typed(FACTS, &parameters).await.map_err(|e| DbError::sql(COMPARING, &e))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn compare_facts(actual: &BTreeMap<String, String>) -> Vec<Deviation> {
+fn compare_facts(listed: &Listed, actual: &BTreeMap<String, String>) -> Vec<Deviation> {
     let mut found = Vec::new();
-    for (fact, wanted) in &LISTED.0 {
+    for (fact, wanted) in &listed.facts {
         let is = actual.get(*fact).map(String::as_str);
         // What belongs to a relation that is gone comes back with it, or not at all.
         if is != Some(*wanted) && !is_without_relation(fact, actual) {
@@ -90,7 +82,7 @@ fn compare_facts(actual: &BTreeMap<String, String>) -> Vec<Deviation> {
         }
     }
     for (fact, is) in actual {
-        if !LISTED.0.contains_key(fact.as_str())
+        if !listed.facts.contains_key(fact.as_str())
             && let Some(remedy) = remedy_of_excess(fact, is)
         {
             let what = match parts(fact) {
@@ -271,13 +263,6 @@ async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
     Ok(others.collect())
 }
 
-/// What stands between the dollars of a function of ours.
-fn body_of(name: &str) -> Option<&'static str> {
-    let head = format!("create or replace function {name}(");
-    let after = FUNCTIONS.iter().find_map(|file| file.split_once(&head))?.1;
-    after.split("$$").nth(1)
-}
-
 /// With row-level security on, each group needs a policy for what it does; analysts see what their own policies show.
 async fn compare_policies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     const WANTED: [(&str, &str, &str); 3] = [
@@ -310,11 +295,10 @@ async fn compare_policies(transaction: &Transaction<'_>) -> Result<Vec<Deviation
     Ok(found)
 }
 
-async fn compare_grants(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+async fn compare_grants(transaction: &Transaction<'_>, mut wanted: BTreeSet<String>) -> Result<Vec<Deviation>, DbError> {
     let failed = |e| DbError::sql(COMPARING, &e);
     let rows = transaction.query_typed(GRANTS, &[]).await.map_err(failed)?;
     let actual: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    let mut wanted = LISTED.1.clone();
     for row in transaction.query_typed(SHUT_OUT_OF_PUBLIC, &[]).await.map_err(failed)? {
         wanted.insert(format!("{} USAGE public", row.get::<_, &str>(0)));
     }
@@ -378,12 +362,5 @@ mod tests {
         assert_eq!(grant("loginetl_auditor USAGE audit"), "grant USAGE on schema audit to loginetl_auditor");
         assert_eq!(grant("loginetl_loader USAGE public.s"), "grant USAGE on sequence public.s to loginetl_loader");
         assert_eq!(grant_statement("PUBLIC EXECUTE vault.f", "revoke", "from"), "revoke EXECUTE on function vault.f from PUBLIC");
-    }
-
-    #[test]
-    fn the_list_can_be_read() {
-        let (facts, grants) = &*LISTED;
-        assert!(facts.len() > 100 && grants.len() > 80, "{} facts, {} grants", facts.len(), grants.len());
-        assert!(facts.contains_key("column vault.data_keys.key_id"));
     }
 }
