@@ -43,9 +43,12 @@ pub(super) async fn take_fence(transaction: &Transaction<'_>) -> Result<(), DbEr
 
 /// Masks a field from this commit on, and records it. The fence is held, and the columns are there.
 pub(super) async fn mask_field(transaction: &Transaction<'_>, field: Field) -> Result<(), DbError> {
+    let hash = field.hash_column();
+    let index = format!("create index if not exists user_logins_{hash} on public.user_logins ({hash})");
     let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
     let parameters: [Parameter<'_>; 3] = [(&field.name(), Type::TEXT), (&field.prefix(), Type::TEXT), (&details, Type::TEXT)];
     let failed = |e| DbError::schema(MASKING, &e);
+    transaction.batch_execute(&index).await.map_err(failed)?;
     transaction.batch_execute("set local role loginetl_owner").await.map_err(failed)?;
     let statement = "select vault.mask_field($1, $2, $3)";
     transaction.query_typed(statement, &parameters).await.map_err(failed)?;

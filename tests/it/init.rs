@@ -148,7 +148,10 @@ async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
              drop function vault.request_unmask, vault.open_request, vault.release_key, vault.record_outcome,
                  vault.blind_spots, vault.count_rows, vault.require_sight, vault.is_closed, vault.check_release, vault.released_wrap,
                  vault.withdraw_request, vault.remember_rows, vault.are_rows_as_remembered, vault.summarise_rows,
-                 ingest.count_written;
+                 ingest.count_written, ingest.accepts, vault.mask_field;
+             drop table vault.fields cascade;
+             drop function vault.refuse_unmasking;
+             alter table vault.rotation add constraint rotation_field_check check (field in ('ip', 'device_id'));
              delete from vault.schema_version where version > 1",
         )
         .await;
