@@ -29,10 +29,17 @@ pub struct FieldPlan {
 }
 
 impl FieldPlan {
+    /// Whether a sweep has passed the value with this order hash: the one place that decides which key a value is
+    /// under. `ingest.accepts` decides the same in SQL.
+    #[must_use]
+    pub fn is_swept(&self, order: Uuid) -> bool {
+        order <= self.watermark
+    }
+
     /// The keys of the value with this order hash.
     #[must_use]
     pub fn keys_of(&self, order: Uuid) -> KeyPair {
-        if order <= self.watermark { self.to } else { self.from }
+        if self.is_swept(order) { self.to } else { self.from }
     }
 }
 
@@ -170,7 +177,7 @@ impl FieldMasker {
     fn mask(&mut self, plaintext: &Plaintext) -> MaskedField {
         let order = self.order.hash(plaintext);
         let side = match &mut self.to {
-            Some(to) if order <= self.plan.watermark => to,
+            Some(to) if self.plan.is_swept(order) => to,
             _ => &mut self.from,
         };
         let hash = side.hasher.as_ref().map_or(order, |hasher| hasher.hash(plaintext));
