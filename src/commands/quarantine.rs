@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::load::judge;
 use crate::audit::Listed;
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target, Work};
+use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody, Session, SqlKind, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Reading, Verdict};
@@ -132,7 +132,7 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     loop {
         let bodies = session.quarantine_bodies(&filter, after, PAGE).await?;
         let Some(last) = bodies.last() else { break };
-        after = last.id;
+        after = last.body.id;
         retry_page(&mut session, &key_cache, &bodies, reading, &mut retried).await?;
     }
     if args.format == Format::Json {
@@ -151,13 +151,13 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
 async fn retry_page(
     session: &mut Session,
     key_cache: &KeyCache,
-    sealed: &[SealedBody],
+    sealed: &[RetryCandidate],
     reading: Reading,
     retried: &mut Retried,
 ) -> Result<(), Error> {
     retried.tried += sealed.len() as u64;
     let mut keyring = key_cache.keyring().await?;
-    let sealed_under = |body: &SealedBody| Sealer::key_id_of(&body.sealed).ok();
+    let sealed_under = |candidate: &RetryCandidate| Sealer::key_id_of(&candidate.body.sealed).ok();
     if sealed.iter().filter_map(sealed_under).any(|id| keyring.data_key(id).is_none()) {
         keyring = key_cache.refresh(&keyring).await?;
     }
@@ -219,23 +219,27 @@ async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Resu
 }
 
 /// The bodies that open, each under the key that it names.
-fn open_all<'a>(sealed: &'a [SealedBody], keyring: &Keyring) -> Vec<(&'a SealedBody, Body)> {
+fn open_all<'a>(sealed: &'a [RetryCandidate], keyring: &Keyring) -> Vec<(&'a RetryCandidate, Body)> {
     let mut sealers: HashMap<KeyId, Sealer> = HashMap::new();
-    let mut open = |entry: &SealedBody| {
-        let key_id = Sealer::key_id_of(&entry.sealed).ok()?;
+    let mut open = |body: &SealedBody| {
+        let key_id = Sealer::key_id_of(&body.sealed).ok()?;
         let key = keyring.data_key(key_id)?;
         let sealer = sealers.entry(key_id).or_insert_with(|| Sealer::new(key, key_id));
-        sealer.open(entry.message_id, &entry.sealed).ok().map(Body::from_secret)
+        sealer.open(body.message_id, &body.sealed).ok().map(Body::from_secret)
     };
-    sealed.iter().filter_map(|entry| open(entry).map(|body| (entry, body))).collect()
+    sealed.iter().filter_map(|candidate| open(&candidate.body).map(|body| (candidate, body))).collect()
 }
 
-fn mask_bodies(masker: &mut Masker, bodies: &[(&SealedBody, Body)], reading: Reading) -> Result<Vec<(i64, MaskedLogin)>, Error> {
+fn mask_bodies(
+    masker: &mut Masker,
+    bodies: &[(&RetryCandidate, Body)],
+    reading: Reading,
+) -> Result<Vec<(i64, MaskedLogin)>, Error> {
     // What they are spelt like was told when they came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
-    for (entry, body) in bodies {
-        if let Verdict::Login(login) = judge(masker, body, || entry.message_id, entry.row_day, reading, &near)? {
-            logins.push((entry.id, login));
+    for (RetryCandidate { body: sealed, row_day }, body) in bodies {
+        if let Verdict::Login(login) = judge(masker, body, || sealed.message_id, *row_day, reading, &near)? {
+            logins.push((sealed.id, login));
         }
     }
     Ok(logins)

@@ -37,16 +37,23 @@ pub struct QuarantineEntry {
     pub quarantined_at: Timestamp,
 }
 
-/// A sealed body, to be opened and tried again.
+/// The sealed body of a quarantined message.
+#[derive(Clone)]
 pub struct SealedBody {
     /// The number by which people name it.
     pub id: i64,
     /// The message for which it was sealed.
     pub message_id: Uuid,
+    /// What was sealed, with its seal.
+    pub sealed: Vec<u8>,
+}
+
+/// A quarantined message, to be opened and tried again.
+pub struct RetryCandidate {
+    /// Its body.
+    pub body: SealedBody,
     /// The day of its row when the body carries none.
     pub row_day: Date,
-    /// The sealed body.
-    pub sealed: Vec<u8>,
 }
 
 /// Which messages a command means. An empty filter means all.
@@ -82,7 +89,7 @@ const IDS: &str = concat!("select id from ingest.quarantine where ", matching!()
 const PURGE: &str = "delete from ingest.quarantine where id = any($1)";
 
 const SEALED: &str = concat!(
-    "select id, message_id, row_day, sealed from ingest.quarantine where ",
+    "select id, message_id, sealed, row_day from ingest.quarantine where ",
     matching!(),
     " and id > $4 order by id limit $5"
 );
@@ -168,10 +175,15 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_bodies(&self, filter: &QuarantineFilter, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
+    pub async fn quarantine_bodies(
+        &self,
+        filter: &QuarantineFilter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<RetryCandidate>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&after, Type::INT8), (&limit, Type::INT8)]].concat();
         let rows = self.read("reading the quarantine", SEALED, &parameters).await?;
-        Ok(rows.iter().map(sealed_body).collect())
+        Ok(rows.iter().map(|row| RetryCandidate { body: sealed_body(row), row_day: row.get(3) }).collect())
     }
 }
 
@@ -197,6 +209,7 @@ impl Fenced<'_> {
     }
 }
 
+/// Number, message and sealed body, in this order.
 pub(super) fn sealed_body(row: &Row) -> SealedBody {
-    SealedBody { id: row.get(0), message_id: row.get(1), row_day: row.get(2), sealed: row.get(3) }
+    SealedBody { id: row.get(0), message_id: row.get(1), sealed: row.get(2) }
 }

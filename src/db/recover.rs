@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::quarantine::{SealedBody, sealed_body};
 use super::session::Mode;
 use super::sight::{Work, require_sight};
 use super::{DbError, Session};
@@ -25,15 +26,6 @@ pub struct FoundRows {
     pub first_date: Option<Date>,
     /// The last day.
     pub last_date: Option<Date>,
-}
-
-/// The sealed body of a quarantined message.
-#[derive(Clone)]
-pub struct Sealed {
-    /// The message for which it was sealed.
-    pub message_id: Uuid,
-    /// The sealed body.
-    pub bytes: Vec<u8>,
 }
 
 const SEALED: &str = "select id, message_id, sealed from ingest.quarantine where id = any($1)";
@@ -70,9 +62,9 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, Sealed>, DbError> {
+    pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, SealedBody>, DbError> {
         let rows = self.read("reading the quarantine", SEALED, &[(&ids, Type::INT8_ARRAY)]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), Sealed { message_id: row.get(1), bytes: row.get(2) })).collect())
+        Ok(rows.iter().map(sealed_body).map(|body| (body.id, body)).collect())
     }
 
     /// Which keys there are, each with its purpose and whether it can still be unwrapped.

@@ -1,10 +1,10 @@
 //! The begin and the end of a rotation, and what is done to single keys. The functions of sql/functions/keys.sql decide.
 
 use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use super::error::TAKING_THE_FENCE;
 use super::fence::EXCLUSIVE_FENCE;
+use super::quarantine::{SealedBody, sealed_body};
 use super::session::{Mode, Parameter};
 use super::{DbError, Session};
 use crate::audit::Head;
@@ -19,16 +19,6 @@ pub struct Finished {
     pub retired: Vec<i64>,
     /// Keys that something is still under: it does not open.
     pub left_over: Vec<i64>,
-}
-
-/// A sealed body that is to be sealed anew.
-pub struct OldSeal {
-    /// The number by which people name it.
-    pub id: i64,
-    /// The message for which it is sealed.
-    pub message_id: Uuid,
-    /// The sealed body.
-    pub sealed: Vec<u8>,
 }
 
 /// One wrap and where it lies.
@@ -168,19 +158,19 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<OldSeal>, DbError> {
+    pub async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
         let statement = "\
             select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > $2 order by id limit $3";
         let parameters: [Parameter<'_>; 3] = [(&key.to_i64(), Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
         let rows = self.read("reading sealed bodies", statement, &parameters).await?;
-        Ok(rows.iter().map(|row| OldSeal { id: row.get(0), message_id: row.get(1), sealed: row.get(2) }).collect())
+        Ok(rows.iter().map(sealed_body).collect())
     }
 
     /// Puts newly sealed bodies in the place of those that were read; one that has left meanwhile stays away.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn replace_seals(&self, key: KeyId, seals: &[(OldSeal, Vec<u8>)]) -> Result<u64, DbError> {
+    pub async fn replace_seals(&self, key: KeyId, seals: &[(SealedBody, Vec<u8>)]) -> Result<u64, DbError> {
         let statement = "\
             update ingest.quarantine q set sealed = n.new, seal_key_id = $1 \
             from unnest($2::int8[], $3::bytea[], $4::bytea[]) as n (id, old, new) where q.id = n.id and q.sealed = n.old";

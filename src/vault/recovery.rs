@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Receipt, VaultError};
 use crate::crypto::SecretBytes;
-use crate::db::Sealed;
+use crate::db::SealedBody;
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
 
 /// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed when dropped.
@@ -93,11 +93,11 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When its key is missing, or it does not authenticate for its message.
-    pub fn open_body(&self, body: &Sealed) -> Result<Recovered, OpenFailure> {
-        let key_id = Sealer::key_id_of(&body.bytes).map_err(|_| OpenFailure::Forged)?;
+    pub fn open_body(&self, body: &SealedBody) -> Result<Recovered, OpenFailure> {
+        let key_id = Sealer::key_id_of(&body.sealed).map_err(|_| OpenFailure::Forged)?;
         let mut sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
         sealer
-            .open(body.message_id, &body.bytes)
+            .open(body.message_id, &body.sealed)
             .map(|bytes| Recovered { bytes, request: self.request })
             .map_err(|_| OpenFailure::Forged)
     }

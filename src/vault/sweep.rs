@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::VaultError;
 use super::keyring::unwrap_row;
 use crate::crypto::SecretBytes;
-use crate::db::{Move, OldSeal, Rotation, Session, TokenGroup};
+use crate::db::{Move, Rotation, SealedBody, Session, TokenGroup};
 use crate::kms::{Holder, Kms};
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Purpose, SealError, Sealer, Token};
 
@@ -41,7 +41,7 @@ impl SweepKeys {
     ///
     /// # Errors
     /// When `key` is missing, or there is no randomness.
-    pub fn seal_anew(&self, old: &OldSeal, key: KeyId) -> Result<Option<Vec<u8>>, VaultError> {
+    pub fn seal_anew(&self, old: &SealedBody, key: KeyId) -> Result<Option<Vec<u8>>, VaultError> {
         let body: Option<SecretBytes> = Sealer::key_id_of(&old.sealed).ok().and_then(|id| {
             let mut sealer = Sealer::new(self.get(id, Purpose::Seal)?, id);
             sealer.open(old.message_id, &old.sealed).ok()

@@ -1,7 +1,7 @@
 //! Quarantined bodies under a new seal key: opened and sealed anew, a page at a time.
 
 use super::{Rotating, Unopened};
-use crate::db::OldSeal;
+use crate::db::SealedBody;
 use crate::error::Error;
 use crate::token::Purpose;
 use crate::vault::SweepKeys;
@@ -24,7 +24,7 @@ impl Rotating {
             let page = self.session.old_seals(active, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
-            let mut sealed: Vec<(OldSeal, Vec<u8>)> = Vec::new();
+            let mut sealed: Vec<(SealedBody, Vec<u8>)> = Vec::new();
             for old in page {
                 match keys.seal_anew(&old, active)? {
                     Some(new) => sealed.push((old, new)),

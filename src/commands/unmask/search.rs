@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::answer::SelectorProblem;
 use super::selector::Selector;
-use crate::db::{FoundRows, Sealed, Session};
+use crate::db::{FoundRows, SealedBody, Session};
 use crate::error::Error;
 use crate::login::Plan;
 use crate::settings::SettingsError;
@@ -28,7 +28,7 @@ pub enum HitKind {
     /// A token; its rows are found once it is open.
     Token(Token),
     /// A quarantined message.
-    Body(Sealed),
+    Body(SealedBody),
     /// A value; its rows are found once it is hashed.
     Value(Plaintext),
     /// Nothing that could be opened.
@@ -138,7 +138,7 @@ fn check_openable(what: HitKind, known: &Keys) -> HitKind {
     let problem = match &what {
         HitKind::Rows(_, tokens) => tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask)),
         HitKind::Token(token) => usable(token.key_id(), Purpose::Mask),
-        HitKind::Body(body) => match Sealer::key_id_of(&body.bytes) {
+        HitKind::Body(body) => match Sealer::key_id_of(&body.sealed) {
             Ok(id) => usable(id, Purpose::Seal),
             Err(_) => Some(SelectorProblem::DoesNotOpen),
         },
@@ -160,7 +160,7 @@ fn keys_of(found: &[SearchHit], plan: &Plan) -> Vec<KeyId> {
                 keys.insert(token.key_id());
                 keys.extend(plan.hash_keys(token.field()));
             }
-            HitKind::Body(body) => keys.extend(Sealer::key_id_of(&body.bytes)),
+            HitKind::Body(body) => keys.extend(Sealer::key_id_of(&body.sealed)),
             HitKind::Value(value) => keys.extend(plan.hash_keys(value.field())),
             HitKind::Nothing(_) => {}
         }
