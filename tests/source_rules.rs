@@ -166,6 +166,88 @@ fn nothing_unfinished_is_left_behind() {
     }
 }
 
+/// Type names that were retired because they said nothing, or two things at once. `lib.rs` has the words in use.
+const RETIRED_TYPES: [&str; 18] = [
+    "Asked",
+    "Entry",
+    "Found",
+    "Granted",
+    "KeyPair",
+    "NotOpened",
+    "OldSeal",
+    "Opened",
+    "Outcome",
+    "Patience",
+    "Reason",
+    "ReasonError",
+    "Report",
+    "Sealed",
+    "Shown",
+    "Taken",
+    "Told",
+    "Vault",
+];
+
+/// Functions are verbs, or nouns for what they return; these participles were neither.
+const RETIRED_FUNCTIONS: [&str; 22] = [
+    "at",
+    "checked",
+    "confirmed",
+    "connected",
+    "damaged",
+    "ended",
+    "failed",
+    "fenced",
+    "found",
+    "masked",
+    "named",
+    "needed",
+    "quoted",
+    "refused",
+    "sealed",
+    "shown",
+    "told",
+    "trimmed",
+    "unpacked",
+    "wanted",
+    "written",
+    "wrong",
+];
+
+/// What a line of code declares: `struct`, `enum`, `trait`, `type` or `fn`, and its name.
+fn declaration(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.trim_start().split([' ', '<', '(', '{', ';', ':', '=']).filter(|word| !word.is_empty());
+    let kind = words.find(|word| !["pub", "super)", "crate)", "in", "crate", "db)", "const", "async"].contains(word))?;
+    ["struct", "enum", "trait", "type", "fn"].contains(&kind).then_some((kind, words.next()?))
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    let mut homes = std::collections::BTreeMap::new();
+    for (path, text) in sources("src") {
+        for line in code(&text).lines() {
+            // An associated type has its name from its trait.
+            let Some((kind, word)) = declaration(line) else { continue };
+            if kind == "fn" || (kind == "type" && line.starts_with(' ')) {
+                continue;
+            }
+            let other = homes.insert(word.to_owned(), name(&path));
+            assert!(other.is_none(), "{word} is a type in {} and in {}", name(&path), other.unwrap_or_default());
+        }
+    }
+    assert!(homes.len() > 150, "types are found");
+}
+
+#[test]
+fn retired_words_stay_retired() {
+    for (path, text) in sources("src") {
+        for (kind, word) in code(&text).lines().filter_map(declaration) {
+            let retired = if kind == "fn" { &RETIRED_FUNCTIONS[..] } else { &RETIRED_TYPES[..] };
+            assert!(!retired.contains(&word), "{} has the {kind} {word}: say what it is", name(&path));
+        }
+    }
+}
+
 /// Name and SHA-256 of each migration that may stand in somebody's database. A change of the schema is a new file.
 const FROZEN: [(&str, &str); 5] = [
     ("V1__foundation.sql", "af9a5bd416b50294f861da10c0fa3e572720dd3d927083633d54dddc81622284"),
