@@ -12,8 +12,9 @@
 //!
 //! # Glossary
 //!
-//! One word per idea and one idea per word, in code, SQL, command line and documents. Types are nouns, functions are
-//! verbs; no two types have one name. `tests/source_rules.rs` keeps that, and the list of words that were retired.
+//! One word per idea and one idea per word, in code, SQL, command line and documents. Types are nouns,
+//! functions are verbs; no two types have one name. `tests/source_rules.rs` keeps that, and the list of
+//! words that were retired.
 //!
 //! - **field**: `ip` or `device_id`, whose values are masked.
 //! - **plaintext**: the canonical bytes of a value; equal values have equal plaintexts.
@@ -26,23 +27,25 @@
 //! - **key cache**: the unwrapped keys that a loader holds, bounded in age.
 //! - **plan**: which data keys are in force for which values.
 //! - **rotation**, **sweep**, **watermark**: new data keys; the pass that rewrites tokens in hash order; how far it has come.
-//! - **token group**: rows with one hash and one token, which a sweep moves together; a **step** moves one range of them.
+//! - **token group**: rows with one hash and one token, which a sweep moves together; a **step** moves
+//!   one range of them.
 //! - **fence**: the lock between writers of rows and the steps of a sweep.
 //! - **guard**: the check that rows are under the keys that the plan asks for.
-//! - **message**, **delivery**, **body**: what the queue hands out; what the queue says of it; what is in it.
-//! - **receive**, **receipt handle**: one handing out of a message; what deletes it or gives it back afterwards.
+//! - **message**, **delivery**, **body**: what the queue hands out; what it says of it; what is in it.
+//! - **receive**, **receipt handle**: one handing out of a message; what deletes it or gives it back.
 //! - **envelope** (`--envelope`): what SNS or EventBridge put around an event; it is part of the body.
 //! - **verdict**: what becomes of a message: a row, or a **rejection** for one **reject reason**.
 //! - **near name**: the name of a field that is a known one in another case or one letter off.
 //! - **batch**, **chunk**: messages, or exactly 5,000 lines of a file, written in one transaction.
 //! - **ledger**: the ids of all messages and chunks whose effect is committed.
-//! - **quarantine**: messages that were rejected, with the code of their reject reason, and the **sealed body**.
+//! - **quarantine**: messages that were rejected, with the code of the reject reason and the **sealed
+//!   body**.
 //! - **selector**: what names a value that is to be recovered: a hash, a token, a quarantined message.
 //! - **justification**: why somebody asks for a value, in her own words (`--reason`, `--ticket`).
 //! - **gate**: the way to a recovered value: **request** (committed, signed), **release** of a key, **outcome** (committed,
 //!   signed), and the **receipt** that proves it.
-//! - **record**: one line of the audit log, with its **details**; each holds the hash of the one before it, which makes
-//!   the **chain**.
+//! - **record**: one line of the audit log, with its **details**; each holds the hash of the one before
+//!   it, which makes the **chain**.
 //! - **head**: number and hash of the chain's last record.
 
 pub mod audit;
