@@ -63,6 +63,10 @@ const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
 /// The longest device id: 159 times "x", under key 7.
 const LONGEST: &str = "dev1.7.yLWcktpyCxUaCkXhMhLuvnUgzTYWNfGy44yqtzy7vSbl-2CCo61tF4p7xW3Fpvr9Nh8WuVW48ZyS-mUx9S-0keS5NpLjlzW-I7FYUjaDhHOLp6wPeQQKbDkNDd_9AM7VsWtZA9JMWfzv_zc828pVZTCCmhg4OgqbtaT1girl5dblBaFxtsDUWzjUILOJ7__jxESNprOU2b0USI2i2jdeRRIJqSOxzNvNbt6lxIkqEIM";
 
+/// Key id, user id, token, hash, a line each, with tabs between them. Among them are the longest user
+/// ids: 128 characters of one byte, and of four.
+const USER_IDS: &str = include_str!("known_answers/user_id.tsv");
+
 fn data_key(purpose: Purpose) -> DataKey {
     let bytes: Vec<u8> = (0..64).take(purpose.key_len()).collect();
     DataKey::new(purpose, SecretBytes::new(bytes)).expect("a key of the right length")
@@ -96,6 +100,22 @@ fn known_answers_of_a_second_implementation() {
         let hasher = FieldHasher::new(&data_key(Purpose::Hash), field);
         assert_eq!(hasher.hash(&plaintext(field, value)).to_string(), hash);
     }
+}
+
+#[test]
+fn known_answers_of_a_second_implementation_for_user_ids() {
+    let hasher = FieldHasher::new(&data_key(Purpose::Hash), Field::UserId);
+    let mut blocks = Vec::new();
+    for line in USER_IDS.lines() {
+        let [id, value, token, hash] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let mut cipher = cipher(Field::UserId, id.parse().expect("a key id"));
+        let plaintext = plaintext(Field::UserId, value);
+        blocks.push(plaintext.expose().len() / 16);
+        assert_eq!(cipher.seal(&plaintext).as_str(), token);
+        assert_eq!(opened(&mut cipher, token).as_deref(), Ok(value));
+        assert_eq!(hasher.hash(&plaintext).to_string(), hash);
+    }
+    assert_eq!(blocks, [1, 1, 1, 2, 1, 8, 9, 33]);
 }
 
 /// Made by Python's `cryptography`: label, then nonce, in this order.
@@ -161,16 +181,38 @@ mod tink {
 
 #[test]
 fn tink_opens_our_tokens() {
-    for (field, value) in
-        [(Field::Ip, "192.0.2.7"), (Field::Ip, "2001:db8::7"), (Field::DeviceId, "593-00-0000"), (Field::DeviceId, "ü")]
-    {
+    for (field, value) in [
+        (Field::Ip, "192.0.2.7"),
+        (Field::Ip, "2001:db8::7"),
+        (Field::DeviceId, "593-00-0000"),
+        (Field::DeviceId, "ü"),
+        (Field::UserId, "593-00-0000"),
+        (Field::UserId, "ü"),
+    ] {
         for id in [1, 7, u32::MAX] {
             let plaintext = plaintext(field, value);
             let token = cipher(field, id).seal(&plaintext);
             assert_eq!(tink::open(field, id, token.as_str()).as_deref(), Some(plaintext.expose()), "{token}");
-            let other = if field == Field::Ip { Field::DeviceId } else { Field::Ip };
-            assert_eq!(tink::open(other, id, token.as_str()), None, "the associated data binds the field");
+            for other in Field::ALL.into_iter().filter(|other| *other != field) {
+                assert_eq!(tink::open(other, id, token.as_str()), None, "the associated data binds the field");
+            }
         }
+    }
+}
+
+#[test]
+fn tink_opens_the_user_id_of_every_body_of_the_sample() {
+    let bodies = include_str!("env/sample.jsonl").lines();
+    let values = bodies.filter_map(|body| serde_json::from_str::<serde_json::Value>(body).ok());
+    let users: Vec<String> = values.filter_map(|body| Some(body["user_id"].as_str()?.to_owned())).collect();
+    assert!(users.len() >= 100, "{} user ids", users.len());
+    let mut cipher = cipher(Field::UserId, 7);
+    for user in users {
+        let plaintext = plaintext(Field::UserId, &user);
+        let token = cipher.seal(&plaintext);
+        assert!(token.as_str().starts_with("usr1.7."), "{token}");
+        let opened = tink::open(Field::UserId, 7, token.as_str());
+        assert_eq!(opened.as_deref(), Some(plaintext.expose()), "{token}");
     }
 }
 
@@ -268,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_the_parser(text in "\\PC{0,80}|(ip1|dev1)\\.[0-9]{0,11}\\.[A-Za-z0-9_-]{0,300}") {
+    fn no_text_panics_the_parser(text in "\\PC{0,80}|(ip1|dev1|usr1)\\.[0-9]{0,11}\\.[A-Za-z0-9_-]{0,300}") {
         if let Ok(token) = Token::parse(&text) {
             prop_assert_eq!(token.as_str(), text);
         }
