@@ -53,7 +53,7 @@ async fn secrets(world: &World) -> Vec<String> {
 }
 
 /// Every table of the database as text.
-async fn tables(world: &World) -> String {
+pub async fn tables(world: &World) -> String {
     let mut all = String::new();
     let names = "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables where schemaname not in ('pg_catalog', 'information_schema')";
     for name in world.database.query(names).await {

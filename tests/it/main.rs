@@ -47,6 +47,7 @@ mod small_rules;
 mod structure;
 mod support;
 mod table;
+mod third_field;
 mod tls;
 mod unmask;
 mod unmask_faults;

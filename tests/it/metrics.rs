@@ -20,7 +20,7 @@ fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 }
 
 /// Every sample by its name with labels.
-fn samples(address: SocketAddr) -> BTreeMap<String, f64> {
+pub fn samples(address: SocketAddr) -> BTreeMap<String, f64> {
     let (status, body) = get(address, "/metrics").expect("metrics");
     assert_eq!(status, 200);
     let lines = body.lines().filter(|line| !line.starts_with('#'));
@@ -30,7 +30,7 @@ fn samples(address: SocketAddr) -> BTreeMap<String, f64> {
         .collect()
 }
 
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 

@@ -1,7 +1,8 @@
 """A second implementation: unwraps the data keys by KMS and opens every token and checks every hash.
 
-Reads one JSON object from standard input (keys and rows as the tables hold them), prints one JSON array of
-[user_id, ip, device_id]. Shares no code with loginetl: boto3 for KMS, `cryptography` for AES-SIV, HKDF and HMAC.
+Reads one JSON object from standard input (keys and rows as the tables hold them: a row is user_id, a token of
+each field that is masked, then their hashes, in the order of FIELDS), prints one JSON array of
+[user_id, ip, device_id]. Where user ids are masked, the column is null and the token is opened. Shares no code with loginetl: boto3 for KMS, `cryptography` for AES-SIV, HKDF and HMAC.
 """
 
 import base64
@@ -16,6 +17,8 @@ import boto3
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+FIELDS = [("ip", "ip1"), ("device_id", "dev1"), ("user_id", "usr1")]
 
 
 def derive(key, label, field, length):
@@ -38,6 +41,17 @@ def hash_of(key, field, plaintext):
     return str(uuid.UUID(bytes=bytes(mac)))
 
 
+def address(plaintext):
+    ip = ipaddress.IPv6Address(plaintext)
+    return str(ip.ipv4_mapped or ip)
+
+
+def unpadded(plaintext):
+    text, padding = plaintext.rstrip(b"\0")[:-1], plaintext.rstrip(b"\0")[-1:]
+    assert padding == b"\x80" and len(plaintext) == (len(text) // 16 + 1) * 16
+    return text.decode()
+
+
 def main():
     given = json.load(sys.stdin)
     kms = boto3.client("kms")
@@ -48,14 +62,15 @@ def main():
         assert keys.setdefault(key_id, answer["Plaintext"]) == answer["Plaintext"], "both wraps hold one key"
         hash_key = answer["Plaintext"] if purpose == "hash" else hash_key
     opened = []
-    for user_id, masked_ip, masked_device_id, ip_hash, device_id_hash in given["rows"]:
-        ip = open_token(keys, masked_ip, "ip", "ip1")
-        device = open_token(keys, masked_device_id, "device_id", "dev1")
-        assert hash_of(hash_key, "ip", ip) == ip_hash and hash_of(hash_key, "device_id", device) == device_id_hash
-        address = ipaddress.IPv6Address(ip)
-        text, padding = device.rstrip(b"\0")[:-1], device.rstrip(b"\0")[-1:]
-        assert padding == b"\x80"
-        opened.append([user_id, str(address.ipv4_mapped or address), text.decode()])
+    for user_id, *masked in given["rows"]:
+        count = len(masked) // 2
+        values = {}
+        for (field, prefix), token, its_hash in zip(FIELDS, masked[:count], masked[count:], strict=False):
+            plaintext = open_token(keys, token, field, prefix)
+            assert hash_of(hash_key, field, plaintext) == its_hash, token
+            values[field] = address(plaintext) if field == "ip" else unpadded(plaintext)
+        assert (user_id is None) == ("user_id" in values), "a user id is clear or masked"
+        opened.append([values.get("user_id", user_id), values["ip"], values["device_id"]])
     json.dump(opened, sys.stdout)
 
 

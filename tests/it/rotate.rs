@@ -198,7 +198,7 @@ async fn in_every_snapshot_all_rows_of_a_value_carry_one_token() {
 }
 
 /// Ends the others when one fails.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

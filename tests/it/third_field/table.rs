@@ -1,0 +1,100 @@
+//! The table: unchanged without the third field, with it complete, and refused by name where it does
+//! not fit.
+
+use super::{CLEAR, NINE_COLUMNS, UNMASKED, columns, mask, world};
+use crate::support::{World, event, json_lines, summary, text};
+
+/// An older table, with another `user_id`.
+fn older(user_id: &str, more: &str) -> String {
+    format!(
+        "create table user_logins (user_id {user_id}, device_type varchar(32), masked_ip varchar(256),
+             masked_device_id varchar(256), locale varchar(32), app_version integer,
+             create_date date{more})"
+    )
+}
+
+fn is_clean(world: &World) {
+    let output = world.run(&["check", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_it_the_table_has_its_nine_columns() {
+    let world = World::new().await;
+    world.queue.redrive_after(10).await;
+    assert_eq!(columns(&world).await, NINE_COLUMNS);
+    is_clean(&world);
+    world.load(&[event(1)]);
+    assert_eq!(world.database.count("select from user_logins where user_id = 'u-1'").await, 1);
+    let output = world.run(&["init", "--format", "json"]);
+    assert_eq!(summary(&output)["masked_fields"], serde_json::json!(["ip", "device_id"]));
+    assert_eq!(columns(&world).await, NINE_COLUMNS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_it_check_is_content_and_what_is_missing_is_named_and_mended() {
+    let world = world().await;
+    world.queue.redrive_after(10).await;
+    is_clean(&world);
+    let index = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_index i
+                 join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+                 join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+                 where i.indrelid = 'user_logins'::regclass and a.attname = 'user_id_hash'";
+    let index: String = world.database.query(index).await[0].get(0);
+    world.database.execute(&format!("drop index {index}")).await;
+    let checked = world.run(&["check", "--format", "json"]);
+    assert_ne!(checked.status.code(), Some(0), "{}", text(&checked));
+    let is_named = |text: &serde_json::Value| text.to_string().contains("user_id_hash");
+    let named = json_lines(&checked).iter().any(|f| f["result"] != "ok" && is_named(&f["text"]));
+    assert!(named, "{}", text(&checked));
+    let mended = world.run(&["init"]);
+    assert_eq!(mended.status.code(), Some(0), "{}", text(&mended));
+    assert!(text(&mended).contains("user_id_hash"), "it says so: {}", text(&mended));
+    is_clean(&world);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_id_that_may_not_be_null_is_refused_with_the_alter_to_run() {
+    let world = World::bare().await;
+    world.database.execute(&older("varchar(128) not null", "")).await;
+    let plain = world.run(&["init"]);
+    assert_eq!(plain.status.code(), Some(0), "each login has one: {}", text(&plain));
+    world.load(&[event(1)]);
+    let refused = world.run(&["init", "--mask-user-id"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    let alter = "alter column \"user_id\" drop not null";
+    assert!(text(&refused).contains(alter), "{}", text(&refused));
+    assert_eq!(columns(&world).await, NINE_COLUMNS, "nothing was begun");
+    assert_eq!(world.database.count("select from audit.log where kind = 'field.mask'").await, 0);
+    world.load(&[event(2)]);
+    assert_eq!(world.database.count(CLEAR).await, 2, "loaders go on");
+    world.database.execute(&format!("alter table user_logins {alter}")).await;
+    mask(&world);
+    world.load(&[event(3)]);
+    assert_eq!((world.database.count(CLEAR).await, world.database.count(UNMASKED).await), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_id_in_the_primary_key_is_refused_by_name() {
+    let world = World::bare().await;
+    let key = ", constraint one_a_day primary key (user_id, create_date)";
+    world.database.execute(&older("varchar(128)", key)).await;
+    let plain = world.run(&["init"]);
+    assert_eq!(plain.status.code(), Some(0), "{}", text(&plain));
+    let refused = world.run(&["init", "--mask-user-id"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    for named in ["user_id", "one_a_day"] {
+        assert!(text(&refused).contains(named), "{named}: {}", text(&refused));
+    }
+    assert_eq!(columns(&world).await, NINE_COLUMNS, "nothing was begun");
+    world
+        .database
+        .execute(
+            "alter table user_logins drop constraint one_a_day;
+             alter table user_logins alter column user_id drop not null",
+        )
+        .await;
+    mask(&world);
+    world.load(&[event(1)]);
+    assert_eq!((world.database.count(CLEAR).await, world.database.count(UNMASKED).await), (0, 0));
+}
