@@ -10,8 +10,10 @@ use refinery::Migration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::comments::write_comments;
 use super::error::CREATING_ROLES;
-use super::repair::{repair, run_functions};
+use super::functions::run_functions;
+use super::repair::repair;
 use super::session::{Mode, Parameter, Transaction};
 use super::structure::Deviation;
 use super::table::{self, COLUMNS, TableFinding};
@@ -141,6 +143,7 @@ impl Session {
         if !migrations.is_empty() {
             run_functions(&transaction).await?;
         }
+        write_comments(&transaction, !migrations.is_empty()).await?;
         let (repaired, left) = repair(&transaction, !migrations.is_empty()).await?;
         transaction.commit("committing the schema").await?;
         Ok(Initialised { migrations, table, repaired, left })

@@ -6,19 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use super::comments::compare_comments;
 use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
+use super::functions::{body_of, compare_functions};
 use super::session::{Mode, Transaction};
 use super::{DbError, Session};
-
-/// The functions, triggers and views, in the order in which they are made.
-pub(super) const FUNCTIONS: [&str; 6] = [
-    include_str!("../../sql/functions/sight.sql"),
-    include_str!("../../sql/functions/ingest.sql"),
-    include_str!("../../sql/functions/audit.sql"),
-    include_str!("../../sql/functions/keys.sql"),
-    include_str!("../../sql/functions/gate.sql"),
-    include_str!("../../sql/functions/views.sql"),
-];
 
 const EXPECTED: &str = include_str!("../../sql/expected.txt");
 
@@ -63,11 +55,14 @@ impl Session {
     }
 }
 
-const COMPARING: &str = "comparing the database with what must be there";
+pub(super) const COMPARING: &str = "comparing the database with what must be there";
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
-    let mut found = compare_facts(&read_facts(transaction).await?);
-    found.extend(compare_bodies(transaction).await?);
+    let facts = read_facts(transaction).await?;
+    let mut found = compare_facts(&facts);
+    found.extend(compare_functions(transaction).await?);
+    let is_sound = |fact: &str| LISTED.0.get(fact).is_none_or(|wanted| facts.get(fact).is_some_and(|is| is == wanted));
+    found.extend(compare_comments(transaction, is_sound).await?);
     found.extend(compare_policies(transaction).await?);
     found.extend(compare_publications(transaction).await?);
     found.extend(compare_grants(transaction).await?);
@@ -254,28 +249,6 @@ async fn compare_publications(transaction: &Transaction<'_>) -> Result<Vec<Devia
         Deviation { what, is_privilege: false, remedy }
     };
     Ok(rows.iter().map(deviation).collect())
-}
-
-/// Each function of the files, with the body that stands there.
-async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
-    let statement = "\
-        select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
-        where n.nspname in ('vault', 'ingest', 'audit')";
-    let rows = transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
-    let is_other = |name: &str, body: &str| body_of(name).is_some_and(|ours| ours != body);
-    let others = rows.iter().filter(|row| is_other(row.get(0), row.get(1))).map(|row| Deviation {
-        what: format!("function {} has another body", row.get::<_, &str>(0)),
-        is_privilege: false,
-        remedy: Remedy::Functions,
-    });
-    Ok(others.collect())
-}
-
-/// What stands between the dollars of a function of ours.
-fn body_of(name: &str) -> Option<&'static str> {
-    let head = format!("create or replace function {name}(");
-    let after = FUNCTIONS.iter().find_map(|file| file.split_once(&head))?.1;
-    after.split("$$").nth(1)
 }
 
 /// With row-level security on, each group needs a policy for what it does; analysts see what their own policies show.

@@ -51,3 +51,4 @@ mod tls;
 mod unmask;
 mod unmask_faults;
 mod unmask_input;
+mod upgrade;

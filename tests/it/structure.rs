@@ -64,6 +64,16 @@ const FUNCTIONS_AND_VIEWS: &[Breakage] = &[
     ("alter function vault.request_unmask(text, text, bigint[]) set search_path = public", &["vault.request_unmask"]),
     ("alter function audit.append(text, text) reset all", &["audit.append"]),
     ("drop view vault.census", &["vault.census"]),
+    ("comment on table vault.fence is null", &["comment vault.fence"]),
+    ("comment on view vault.plan is null", &["vault.plan"]),
+    ("comment on column audit.log.record is 'another'", &["comment audit.log.record"]),
+    ("comment on function audit.append is null", &["comment audit.append"]),
+    (
+        "comment on trigger stays on audit.head is null; comment on schema vault is null",
+        &["comment stays", "comment schema vault"],
+    ),
+    ("delete from vault.schema_version where version = 0", &["functions not as this build"]),
+    ("update vault.schema_version set checksum = 'another' where version = 0", &["functions not as this build"]),
     ("alter view vault.keys reset (security_barrier)", &["vault.keys"]),
     (
         "create or replace view vault.ingest_keys with (security_barrier) as select k.key_id, k.purpose, k.check_value, \
