@@ -14,6 +14,7 @@ mod audit;
 mod bad_input;
 mod canary;
 mod check;
+mod comments;
 mod connections;
 mod envelopes;
 mod errors;
