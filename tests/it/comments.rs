@@ -85,7 +85,7 @@ async fn a_comment_of_somebody_else_on_the_rows_stays() {
         let columns: String = said.get(1);
         assert!(columns.starts_with("The user, ") && columns.ends_with("|de, en"), "{columns}");
     }
-    assert_eq!(silent(&world).await, ["user_logins.id"], "a column of somebody else");
+    assert_eq!(silent(&world).await, ["public.user_logins.id"], "a column of somebody else");
     assert_eq!(warnings(&world), Vec::<String>::new());
 }
 
