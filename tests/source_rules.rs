@@ -54,7 +54,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("settings", &[]),
     ("error", &["settings", "vault", "aws", "db", "audit", "token", "crypto"]),
     ("output", &["error"]),
-    ("cli", &["audit", "login"]),
+    ("cli", &["audit", "login", "token"]),
     ("logging", &["cli", "output", "settings"]),
     (
         "commands",

@@ -73,11 +73,7 @@ fn key_id(id: u32) -> KeyId {
 }
 
 fn plaintext(field: Field, value: &str) -> Plaintext {
-    match field {
-        Field::Ip => Plaintext::ip(value),
-        Field::DeviceId => Plaintext::device_id(value),
-    }
-    .expect("a valid value")
+    Plaintext::of(field, value).expect("a valid value")
 }
 
 fn cipher(field: Field, id: u32) -> FieldCipher {

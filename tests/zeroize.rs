@@ -77,7 +77,7 @@ struct Alive {
 fn secrets_in_use() -> (Alive, Vec<Needle>) {
     let mut all = Vec::new();
     let key_id = KeyId::new(7).expect("not zero");
-    let plaintext = Plaintext::device_id(&device_id()).expect("a device id");
+    let plaintext = Plaintext::of(Field::DeviceId, &device_id()).expect("a device id");
     all.extend(needles("plaintext", &SecretBytes::copy_of(&plaintext.expose()[..32])));
     let keys: Vec<DataKey> = Purpose::ALL
         .map(|purpose| DataKey::new(purpose, random_secret(purpose.key_len()).expect("random bytes")).expect("its length"))

@@ -89,7 +89,7 @@ begin
     select l.* into due from audit.log l where l.seq = signed and l.db_user = session_user;
     if due.seq is null or due.xid = pg_current_xact_id() or due.kind not in
         ('unmask.request', 'unmask.outcome', 'find.request', 'find.outcome', 'key.create', 'key.rewrap', 'key.destroy',
-         'rotate.start', 'rotate.end', 'rotate.interrupted', 'unmask.withdrawal') then
+         'rotate.start', 'rotate.end', 'rotate.interrupted', 'unmask.withdrawal', 'field.mask') then
         raise exception 'no committed record of this login that is to be signed' using errcode = 'LG001';
     elsif coalesce(octet_length(sign.signature) not between 1 and 256 or octet_length(sign.key_arn) > 2048, true) then
         raise exception 'a signature has 1 to 256 bytes, the name of its key at most 2048' using errcode = 'invalid_parameter_value';
@@ -115,7 +115,7 @@ $$;
 create or replace function audit.own_unsigned() returns setof audit.log
     language sql stable security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
     select l.* from audit.log l
-    where l.db_user = session_user and (l.kind ~ '^(key|rotate)[.]' or l.kind = 'unmask.withdrawal')
+    where l.db_user = session_user and (l.kind ~ '^(field|key|rotate)[.]' or l.kind = 'unmask.withdrawal')
       and not exists (select from audit.signatures s where s.seq = l.seq)
     order by l.seq
 $$;

@@ -251,6 +251,8 @@ comment on trigger stays on audit.head is
     'The one row is never deleted.';
 comment on trigger legal_moves on vault.data_keys is
     'A key goes from state to state in one order, and is never deleted.';
+comment on trigger stays on vault.fields is
+    'A field that is masked stays masked.';
 comment on trigger only_on on vault.rotation is
     'A watermark only rises, and what is finished stays finished.';
 
@@ -276,6 +278,13 @@ comment on function ingest.drop_old_days is
 comment on function ingest.count_written is
     'How many of these rows stand in the table as they were sent, written by the same transaction.';
 
+comment on function ingest.accepts is
+    'The guard: whether rows and bodies are under the keys in force, with just the masked fields masked. For loaders.';
+
+comment on function vault.refuse_unmasking is
+    'Trigger: refuses every change of a masked field.';
+comment on function vault.mask_field is
+    'Masks a field from now on, and records it; nothing if it is masked already. For init.';
 comment on function vault.check_key_move is
     'Trigger: the legal states of a data key, and when it came to each.';
 comment on function vault.check_watermark is

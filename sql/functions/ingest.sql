@@ -46,33 +46,46 @@ end
 $$;
 
 -- How many of these rows stand in the table as they were sent, and were written by the caller's own transaction. Asked
--- where somebody's triggers run on an insert. Nobody learns of a row that another transaction has written.
-create or replace function ingest.count_written(user_ids text[], device_types text[], masked_ips text[], masked_device_ids text[],
-                                                locales text[], app_versions int4[], create_dates date[],
-                                                ip_hashes uuid[], device_id_hashes uuid[]) returns bigint
+-- where somebody's triggers run on an insert. Nobody learns of a row that another transaction has written. Tokens and
+-- hashes: first all those of the first field, then all those of the second.
+create or replace function ingest.count_written(user_ids text[], device_types text[], locales text[], app_versions int4[],
+                                                create_dates date[], fields text[], tokens text[], hashes uuid[]) returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
 declare
+    many integer := cardinality(create_dates);
     -- Rows of a savepoint carry a later number than the transaction itself; both are in progress.
     own bigint := pg_current_xact_id()::text::bigint;
+    columns text := 'user_id, device_type, locale, app_version, create_date';
+    sent text := '$1, $2, $3, $4, $5';
+    has_hashes text := 'true';
+    part text;
     there bigint;
 begin
-    select coalesce(sum(least(sent, written)), 0) into there
-    from (
-        select count(*) filter (where is_sent) as sent, count(*) filter (where not is_sent) as written
+    if exists (select from unnest(fields) as f where f not in (select field from vault.fields)) then
+        raise exception 'no such field is masked' using errcode = 'invalid_parameter_value';
+    end if;
+    for place in 1 .. cardinality(fields) loop
+        part := format('[%s:%s]', (place - 1) * many + 1, place * many);
+        columns := columns || format(', %I, %I', 'masked_' || fields[place], fields[place] || '_hash');
+        sent := sent || format(', $6%s, $7%s', part, part);
+        has_hashes := has_hashes || format(' and %I = any ($7%s)', fields[place] || '_hash', part);
+    end loop;
+    -- Of a row that is older than two thousand million transactions the age is negative too.
+    execute format($statement$
+        select coalesce(sum(least(sent, written)), 0)
         from (
-            select true, t.* from unnest(user_ids, device_types, masked_ips, masked_device_ids, locales, app_versions,
-                                         create_dates, ip_hashes, device_id_hashes) as t
-            union all
-            select false, l.user_id, l.device_type, l.masked_ip, l.masked_device_id, l.locale, l.app_version,
-                   l.create_date, l.ip_hash, l.device_id_hash
-            from public.user_logins l
-            where l.ip_hash = any(ip_hashes) and l.device_id_hash = any(device_id_hashes)
-              -- Of a row that is older than two thousand million transactions the age is negative too.
-              and case when age(l.xmin) between -1048576 and 0
-                       then pg_xact_status((own - age(l.xmin))::text::xid8) = 'in progress' else false end
-        ) as r (is_sent, user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash)
-        group by user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, device_id_hash
-    ) as rows;
+            select count(*) filter (where is_sent) as sent, count(*) filter (where not is_sent) as written
+            from (
+                select true as is_sent, t.* from unnest(%2$s) as t (%1$s)
+                union all
+                select false, %1$s from public.user_logins
+                where %3$s
+                  and case when age(xmin) between -1048576 and 0
+                           then pg_xact_status(($8 - age(xmin))::text::xid8) = 'in progress' else false end
+            ) as r (is_sent, %1$s)
+            group by %1$s
+        ) as rows $statement$, columns, sent, has_hashes)
+    into there using user_ids, device_types, locales, app_versions, create_dates, tokens, hashes, own;
     perform vault.require_sight();
     return there;
 end

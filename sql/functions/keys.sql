@@ -86,7 +86,7 @@ begin
         insert into vault.rotation (field, from_key, to_key, from_hash_key, to_hash_key)
         select field, (replaced #>> '{mask,from}')::bigint, (replaced #>> '{mask,to}')::bigint,
                coalesce((replaced #>> '{hash,from}')::bigint, hash_key), coalesce((replaced #>> '{hash,to}')::bigint, hash_key)
-        from unnest(array['ip', 'device_id']) as f (field);
+        from vault.fields;
     end if;
     select a.seq, a.hash into seq, hash from audit.append('rotate.start',
         (details::jsonb || jsonb_build_object('keys', replaced))::text) a;

@@ -81,7 +81,7 @@ create or replace function vault.blind_spots(who oid, commands text[]) returns s
     from pg_trigger t join own o on o.oid = t.tgrelid
     where 'write' = any(commands) and not t.tgisinternal and t.tgenabled <> 'D' and (o.name, t.tgname) not in (
         ('audit.log', 'append_only'), ('audit.signatures', 'append_only'), ('audit.head', 'stays'),
-        ('vault.data_keys', 'legal_moves'), ('vault.rotation', 'only_on'))
+        ('vault.data_keys', 'legal_moves'), ('vault.rotation', 'only_on'), ('vault.fields', 'stays'))
     union all
     select format('trigger %I on %s, which is switched off', t.tgname, o.name)
     from pg_trigger t join own o on o.oid = t.tgrelid 
@@ -125,13 +125,14 @@ $$;
 -- called, so that a table that was swapped by rename is the one that is counted.
 create or replace function vault.count_rows() returns table (field text, key_id text, row_count bigint)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
+declare
+    masked vault.fields%rowtype;
 begin
-    return query
-        select 'ip', case when ip_hash is not null then split_part(masked_ip, '.', 2) end, count(*)
-        from public.user_logins group by 2
-        union all
-        select 'device_id', case when device_id_hash is not null then split_part(masked_device_id, '.', 2) end, count(*)
-        from public.user_logins group by 2;
+    for masked in select f.* from vault.fields f order by f.position loop
+        return query execute format(
+            'select %L::text, case when %I is not null then split_part(%I, ''.'', 2) end, count(*) from public.user_logins group by 2',
+            masked.field, masked.field || '_hash', 'masked_' || masked.field);
+    end loop;
     -- After the rows: until the end of this transaction nobody can change what hides them.
     perform vault.require_sight();
 end
@@ -140,18 +141,18 @@ $$;
 -- Whether nothing is under a key any more. Reads the whole table where that is so.
 create or replace function vault.is_unused(wanted bigint) returns boolean
     language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
-<<tokens>>
 declare
     what text := (select purpose from vault.data_keys where key_id = wanted);
-    under_ip text := 'ip1.' || wanted || '.%';
-    under_device_id text := 'dev1.' || wanted || '.%';
     is_unused boolean;
 begin
-    is_unused := case what
+    if what = 'mask' then
         -- By LIKE, which leaves a text at the first character that differs; starts_with does not.
-        when 'mask' then not exists (
-            select from public.user_logins l
-            where l.masked_ip like tokens.under_ip or l.masked_device_id like tokens.under_device_id)
+        execute 'select not exists (select from public.user_logins where ' || (
+            select string_agg(format('%I like %L', 'masked_' || field, token_prefix || wanted || '.%'), ' or ') from vault.fields) || ')'
+        into is_unused;
+    end if;
+    is_unused := case what
+        when 'mask' then is_unused
         when 'seal' then not exists (select from ingest.quarantine where seal_key_id = wanted)
         -- Hashes do not name their key; they change with the tokens of the same rotation.
         when 'hash' then not exists (
@@ -188,15 +189,17 @@ $$;
 -- How many rows carry one of these tokens with its hash, and a sum over the columns that a step leaves alone. For the two
 -- functions above.
 create or replace function vault.summarise_rows(of_field text, hashes uuid[], tokens text[], out row_count bigint, out digest numeric)
-    language sql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
-    select count(*), sum(hashtextextended(concat_ws(chr(31), user_id, device_type is null, device_type, locale is null, locale,
-               app_version, create_date, case when of_field = 'ip' then masked_device_id else masked_ip end,
-               case when of_field = 'ip' then device_id_hash else ip_hash end), 0)::numeric)
-    from (
-        select u.* from (select distinct * from unnest(hashes, tokens)) as n (hash, token)
-        join public.user_logins u on of_field = 'ip' and u.ip_hash = n.hash and u.masked_ip = n.token
-        union all
-        select u.* from (select distinct * from unnest(hashes, tokens)) as n (hash, token)
-        join public.user_logins u on of_field = 'device_id' and u.device_id_hash = n.hash and u.masked_device_id = n.token
-    ) as rows
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
+declare
+    others text := (select string_agg(format('u.%I, u.%I', 'masked_' || field, field || '_hash'), ', ' order by position)
+                    from vault.fields where field <> of_field);
+begin
+    execute format($statement$
+        select count(*), sum(hashtextextended(concat_ws(chr(31), user_id, user_id is null, device_type is null, device_type,
+                   locale is null, locale, app_version, create_date, %s), 0)::numeric)
+        from (select distinct * from unnest($1, $2)) as n (hash, token)
+        join public.user_logins u on u.%I = n.hash and u.%I = n.token $statement$,
+        others, of_field || '_hash', 'masked_' || of_field)
+    into row_count, digest using hashes, tokens;
+end
 $$;

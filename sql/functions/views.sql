@@ -1,33 +1,37 @@
 -- What people and programs may see. Each has a barrier: a function of the caller's own is asked after the view's conditions.
 
--- Which keys are in force, in one row: no row before the first keys.
-create or replace view vault.plan with (security_barrier) as
+-- Which keys are in force, a row a masked field: no row before the first keys.
+create or replace view vault.field_plans with (security_barrier) as
     with active as (
         select min(key_id) filter (where purpose = 'mask') as mask,
                min(key_id) filter (where purpose = 'hash') as hash,
                min(key_id) filter (where purpose = 'seal') as seal
         from vault.data_keys
         where state = 'active'
-    ), field as (
-        select f.name,
-               coalesce(r.from_key, a.mask)      as from_mask,
-               coalesce(r.from_hash_key, a.hash) as from_hash,
-               coalesce(r.to_key, a.mask)        as to_mask,
-               coalesce(r.to_hash_key, a.hash)   as to_hash,
-               coalesce(r.watermark, '00000000-0000-0000-0000-000000000000') as watermark
-        from active a
-        cross join (values ('ip'), ('device_id')) as f (name)
-        left join vault.rotation r on r.field = f.name and r.finished_at is null
     )
+    select f.field, f.position,
+           coalesce(r.from_key, a.mask)      as from_mask,
+           coalesce(r.from_hash_key, a.hash) as from_hash,
+           coalesce(r.to_key, a.mask)        as to_mask,
+           coalesce(r.to_hash_key, a.hash)   as to_hash,
+           coalesce(r.watermark, '00000000-0000-0000-0000-000000000000') as watermark,
+           a.seal
+    from vault.fields f
+    cross join active a
+    left join vault.rotation r on r.field = f.field and r.finished_at is null
+    where a.mask is not null and a.hash is not null and a.seal is not null;
+
+-- The same for builds that know two fields, in one row. Where another field is masked there is none: such a build finds no
+-- keys in force, and stops.
+create or replace view vault.plan with (security_barrier) as
     select i.from_mask as ip_from_mask, i.from_hash as ip_from_hash,
            i.to_mask   as ip_to_mask,   i.to_hash   as ip_to_hash,   i.watermark as ip_watermark,
            d.from_mask as device_id_from_mask, d.from_hash as device_id_from_hash,
            d.to_mask   as device_id_to_mask,   d.to_hash   as device_id_to_hash, d.watermark as device_id_watermark,
-           a.seal
-    from active a
-    join field i on i.name = 'ip'
-    join field d on d.name = 'device_id'
-    where a.mask is not null and a.hash is not null and a.seal is not null;
+           i.seal
+    from vault.field_plans i
+    join vault.field_plans d on d.field = 'device_id'
+    where i.field = 'ip' and not exists (select from vault.fields f where f.field not in ('ip', 'device_id'));
 
 -- What a loader may unwrap: the keys in force, and retired sealing keys for quarantine retry.
 create or replace view vault.ingest_keys with (security_barrier) as

@@ -21,7 +21,7 @@ pub struct Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self { name: "load.run", is_signed: false },
         Self { name: "unmask.request", is_signed: true },
         Self { name: "unmask.denied", is_signed: false },
@@ -36,6 +36,7 @@ impl Kind {
         Self { name: "rotate.start", is_signed: true },
         Self { name: "rotate.end", is_signed: true },
         Self { name: "rotate.interrupted", is_signed: true },
+        Self { name: "field.mask", is_signed: true },
         Self { name: "quarantine.retry", is_signed: false },
         Self { name: "quarantine.purge", is_signed: false },
     ];

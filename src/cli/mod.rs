@@ -4,12 +4,14 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod audit;
+mod fields;
 mod load;
 mod quarantine;
 mod rotate;
 mod unmask;
 
 pub use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
+pub use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
 pub use load::{AppVersion, Envelope, LoadArgs};
 pub use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 pub use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
@@ -140,8 +142,17 @@ or another, and says so. The KMS keys must exist: keys/create-keys.sh makes them
 
 Examples:
   loginetl init
-  loginetl init --ingest-key alias/prod-ingest --recovery-key alias/prod-recovery")]
+  loginetl init --ingest-key alias/prod-ingest --recovery-key alias/prod-recovery
+  loginetl init --mask-user-id
+
+With --mask-user-id, new rows have a token and a hash of the user id, and user_id
+is null. There is no way back. Rows that are there keep their user ids until
+backfill --user-id-column user_id masks them. Loaders of a build that knows no
+masked user ids stop, and lose nothing.")]
 pub struct InitArgs {
+    /// Fields that are to be masked too.
+    #[command(flatten)]
+    pub mask: MaskFlags,
     /// KMS key that wraps for the loader [env: LOGINETL_INGEST_KEY] [default: alias/loginetl-ingest]
     #[arg(long, value_name = "KEY")]
     pub ingest_key: Option<String>,

@@ -1,5 +1,6 @@
 //! The flags of `rotate-keys`, `keys` and `backfill`.
 
+use super::ColumnFlags;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Format;
@@ -134,14 +135,12 @@ versions are still on disk: VACUUM FULL removes them; backups keep theirs.
 
 Examples:
   loginetl backfill --ip-column ip --device-id-column device_id
-  loginetl backfill --ip-column masked_ip        plain values in the column of tokens")]
+  loginetl backfill --ip-column masked_ip        plain values in the column of tokens
+  loginetl backfill --user-id-column user_id     after init --mask-user-id")]
 pub struct BackfillArgs {
-    /// The column that holds plain addresses
-    #[arg(long, value_name = "COLUMN")]
-    pub ip_column: Option<String>,
-    /// The column that holds plain device ids
-    #[arg(long, value_name = "COLUMN")]
-    pub device_id_column: Option<String>,
+    /// Where plain values stand.
+    #[command(flatten)]
+    pub columns: ColumnFlags,
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::{FindFlags, HashFlags};
+
 /// `unmask`.
 #[derive(Args)]
 #[command(after_help = "\
@@ -11,9 +13,10 @@ Who asks, why, for what and what came of it is committed to the audit log and
 signed before anything is shown. Values go to stdout and nowhere else; the new
 head of the log goes to stderr. The reason stays for ever: name no value in it.
 
-A line of --from is a token, `ip-hash H`, `device-id-hash H`, or a bare hash,
-which is looked up in both columns. Other users of the machine can see flags:
-`--find-ip -` and `--find-device-id -` read the value from standard input.
+A line of --from is a token, `ip-hash H`, `device-id-hash H`, `user-id-hash H`,
+or a bare hash, which is looked up in all masked columns. Other users of the
+machine can see flags: `--find-ip -` and its like read the value from standard
+input.
 
 Whoever can log in chooses a device id, and a spreadsheet computes a cell that
 begins with = + - or @. With --csv-safe it does not: an apostrophe stands before
@@ -31,35 +34,30 @@ Examples:
   loginetl unmask --quarantine 17 --reason 'what does the new app send?'
   loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt
   loginetl unmask --withdraw 4711")]
-#[command(group = clap::ArgGroup::new("selectors").required(true).multiple(true)
-    .args(["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_ip", "find_device_id", "withdraw"]))]
+#[command(group = clap::ArgGroup::new("selectors").required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("listed").multiple(true))]
+#[command(group = clap::ArgGroup::new("value"))]
 pub struct UnmaskArgs {
-    /// Recover the addresses with these hashes
-    #[arg(long, value_name = "HASH", num_args = 1..)]
-    pub ip_hash: Vec<String>,
-    /// Recover the device ids with these hashes
-    #[arg(long, value_name = "HASH", num_args = 1..)]
-    pub device_id_hash: Vec<String>,
+    /// Hashes of each field.
+    #[command(flatten)]
+    pub hashes: HashFlags,
     /// Open these tokens
-    #[arg(long, value_name = "TOKEN", num_args = 1..)]
+    #[arg(long, value_name = "TOKEN", num_args = 1.., groups = ["selectors", "listed"])]
     pub token: Vec<String>,
     /// Show the bodies of these messages of the quarantine
-    #[arg(long, value_name = "ID", num_args = 1..)]
+    #[arg(long, value_name = "ID", num_args = 1.., groups = ["selectors", "listed"])]
     pub quarantine: Vec<i64>,
     /// Read selectors from a file, one a line; - reads standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", groups = ["selectors", "listed"])]
     pub from: Option<PathBuf>,
-    /// Which rows have this address? - reads it from standard input
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_device_id"])]
-    pub find_ip: Option<String>,
-    /// Which rows have this device id? - reads it from standard input
-    #[arg(long, value_name = "ID", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from"])]
-    pub find_device_id: Option<String>,
+    /// A value whose rows are wanted.
+    #[command(flatten)]
+    pub find: FindFlags,
     /// Why; 1 to 500 characters, kept for ever
     #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
     pub reason: Option<String>,
     /// Close a request of your own that failed: no key was released for it
-    #[arg(long, value_name = "SEQ", conflicts_with_all = ["ip_hash", "device_id_hash", "token", "quarantine", "from", "find_ip", "find_device_id", "reason", "ticket"])]
+    #[arg(long, value_name = "SEQ", group = "selectors", conflicts_with_all = ["listed", "value", "reason", "ticket"])]
     pub withdraw: Option<i64>,
     /// The ticket or case that it belongs to
     #[arg(long, value_name = "TEXT")]

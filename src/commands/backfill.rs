@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::cli::{BackfillArgs, Format, Global};
 use crate::db::{DbError, MaskedRow, PlainColumns, PlainRow, RowChange, Session, Work};
@@ -13,7 +14,7 @@ use crate::kms::Kms;
 use crate::login::Masker;
 use crate::output::{self, Progress};
 use crate::settings::{Environment, SettingsError};
-use crate::token::Plaintext;
+use crate::token::{Field, Form, Plaintext};
 use crate::vault::Vault;
 use crate::{aws, commands};
 
@@ -34,15 +35,22 @@ struct Report {
 /// # Errors
 /// When a column is missing, this login may not, or database or KMS cannot be used. What was masked until then stays so.
 pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
-    if args.ip_column.is_none() && args.device_id_column.is_none() {
-        return Err(SettingsError::Flags("name --ip-column, --device-id-column or both".to_owned()).into());
+    let columns = args.columns.0;
+    if columns.is_empty() {
+        let flags: Vec<String> = Field::ALL.map(|field| format!("--{}", field.flags().column)).into();
+        return Err(SettingsError::Flags(format!("name one or more of {}", flags.join(", "))).into());
     }
     let target = commands::database(global, environment, "backfill")?;
     let stop = commands::stop_on_signal("stopping after this chunk; run it again to go on")?;
     let mut session = target.connect().await?;
     commands::ready(&session, Work::Backfill).await?;
     let vault = Vault::open(target, Kms::new(&aws::configuration().await?)).await?;
-    let columns = PlainColumns { ip: args.ip_column, device_id: args.device_id_column };
+    let masked_fields = session.fields().await?;
+    if let Some(field) = columns.fields().find(|field| !masked_fields.contains(*field)) {
+        let mask = field.flags().mask.unwrap_or_default();
+        let problem = format!("{} are not masked in this installation; loginetl init --{mask} masks them", field.nouns());
+        return Err(SettingsError::Flags(problem).into());
+    }
     if let Some(missing) = session.missing_column(&columns).await? {
         return Err(SettingsError::Flags(format!("name columns of user_logins; it has none named {missing}")).into());
     }
@@ -70,7 +78,7 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
     let recorded = record(&session, &columns, &masked, &report).await;
     // Why it ended says more than that it could not be recorded.
     masked.and(recorded)?;
-    report.rows_without_hash = session.rows_without_hash().await?;
+    report.rows_without_hash = session.rows_without_hash(masked_fields).await?;
     print(&report, args.format)?;
     Ok(if report.rows_not_masked > 0 || report.rows_without_hash > 0 { Exit::Attention } else { Exit::Done })
 }
@@ -82,8 +90,11 @@ async fn record(session: &Session, columns: &PlainColumns, masked: &Result<(), E
         Err(Error::StoppedBySignal) => "stopped",
         Err(_) => "failed",
     };
+    // Those that always are masked have their place, named or not, as the log has had it from the first.
+    let named = |field: Field| columns.get(field).map(|column| Some(column.clone()));
+    let always = |field: Field| named(field).or_else(|| (!field.is_optional()).then_some(None));
     let record = serde_json::json!({
-        "from": { "columns": [columns.ip, columns.device_id] },
+        "from": { "columns": Field::ALL.into_iter().filter_map(always).collect::<Vec<_>>() },
         "end": end,
         "rows_masked": report.rows_masked,
         "rows_not_masked": report.rows_not_masked,
@@ -124,17 +135,18 @@ async fn mask_chunk(
     }
 }
 
-/// Nothing, if one of its values is no address or device id: then the row stays as it is.
+/// Nothing, if one of its values cannot be masked: then the row stays as it is.
 fn mask<'a>(row: &'a PlainRow, masker: &mut Masker) -> Option<MaskedRow<'a>> {
-    // A column of type inet shows its netmask.
-    let address = |text: &str| Plaintext::ip(text.trim_end_matches("/32").trim_end_matches("/128"));
-    let ip = row.ip.as_ref().map(|text| address(text)).transpose().ok()?;
-    let device_id = row.device_id.as_ref().map(|text| Plaintext::device_id(text)).transpose().ok()?;
-    Some(MaskedRow {
-        place: &row.place,
-        ip: ip.map(|value| masker.mask_value(&value)),
-        device_id: device_id.map(|value| masker.mask_value(&value)),
-    })
+    let mask = |(field, text): (Field, &Zeroizing<String>)| {
+        // A column of type inet shows its netmask.
+        let text = match field.form() {
+            Form::Address => text.trim_end_matches("/32").trim_end_matches("/128"),
+            Form::Text { .. } => text,
+        };
+        Some((field, masker.mask_value(&Plaintext::of(field, text).ok()?)?))
+    };
+    let masked: Option<Vec<_>> = row.values.iter().map(mask).collect();
+    Some(MaskedRow { place: &row.place, masked: masked?.into_iter().collect() })
 }
 
 fn print(report: &Report, format: Format) -> Result<(), Error> {
@@ -143,10 +155,7 @@ fn print(report: &Report, format: Format) -> Result<(), Error> {
     }
     output::line(&format!("masked {} rows", report.rows_masked))?;
     if report.rows_not_masked > 0 {
-        output::line(&format!(
-            "{} rows hold something that is no address or device id, and stay as they are",
-            report.rows_not_masked
-        ))?;
+        output::line(&format!("{} rows hold something that cannot be masked, and stay as they are", report.rows_not_masked))?;
     }
     if report.rows_without_hash > 0 {
         output::line(&format!("{} rows have no hash", report.rows_without_hash))?;

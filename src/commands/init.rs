@@ -7,6 +7,7 @@ use crate::db::{Deviation, Initialised, Remedy};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
+use crate::token::Field;
 use crate::vault::{Created, KmsKeys, Signer, create_missing_keys};
 use crate::{aws, output};
 
@@ -18,10 +19,16 @@ pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> R
     let target = super::database(global, environment, "init")?;
     let kms = Kms::new(&aws::configuration().await?);
     let mut session = target.connect().await?;
-    let done = session.initialise().await?;
+    let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key));
+    if !args.mask.0.is_empty() {
+        // For good: nothing is begun that could not be signed.
+        signer.try_out().await?;
+    }
+    let done = session.initialise(args.mask.0).await?;
+    // A record of this login about a masked field tells nothing that could be forged to its use.
+    signer.catch_up(&session, "field.mask", |_| true).await?;
     let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
     let keys = KmsKeys { ingest: environment.ingest_key(args.ingest_key), recovery: environment.recovery_key(args.recovery_key) };
-    let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key));
     let beside = target.connect().await?;
     let turn = beside.turn_to_make_keys().await?;
     let created = create_missing_keys(&mut session, &kms, &signer, &keys).await?;
@@ -44,6 +51,7 @@ struct Report<'a> {
     repaired: &'a [String],
     left: Vec<&'a str>,
     keys_created: Vec<KeyReport>,
+    masked_fields: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -53,7 +61,7 @@ struct KeyReport {
 }
 
 fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(), Error> {
-    let Initialised { migrations, table, repaired, left } = done;
+    let Initialised { migrations, table, repaired, left, fields, newly_masked } = done;
     if format == Format::Json {
         let keys = created.iter().map(|c| KeyReport { purpose: c.purpose.name(), key_id: c.key_id.to_string() });
         return output::json(&Report {
@@ -64,6 +72,7 @@ fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(),
             repaired,
             left: left.iter().map(|deviation| deviation.what.as_str()).collect(),
             keys_created: keys.collect(),
+            masked_fields: fields.fields().map(Field::name).collect(),
         });
     }
     for migration in migrations {
@@ -77,13 +86,20 @@ fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(),
     if table.has_unmasked_rows {
         output::line("table    user_logins holds rows without hashes: they stay as they are, and match nothing by hash")?;
     }
+    for field in newly_masked {
+        let (name, column) = (field.name(), field.flags().column);
+        output::line(&format!(
+            "masked   {name} is masked from now on; loginetl backfill --{column} {name} masks the rows that are there"
+        ))?;
+    }
     for what in repaired {
         output::line(&format!("repaired {}", output::printable(what)))?;
     }
     for key in created {
         output::line(&format!("keys     {} key {} is active, wrapped for ingest and recovery", key.purpose.name(), key.key_id))?;
     }
-    if migrations.is_empty() && created.is_empty() && repaired.is_empty() && table.existed && table.missing.is_empty() {
+    let is_unchanged = migrations.is_empty() && created.is_empty() && repaired.is_empty() && newly_masked.is_empty();
+    if is_unchanged && table.existed && table.missing.is_empty() {
         output::line("nothing to do: schema and keys are up to date")?;
     }
     for Deviation { what, remedy, .. } in left {

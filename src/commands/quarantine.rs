@@ -126,7 +126,8 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     let vault = Vault::open(target.clone(), kms).await?;
     let filter = filter(&args.selection);
     let mut retried = Retried { tried: 0, loaded: 0, still_rejected: 0, not_opened: 0 };
-    let reading = Reading { app_version: args.app_version.into(), envelopes: args.envelope.into() };
+    let (app_version, envelopes) = (args.app_version.into(), args.envelope.into());
+    let reading = Reading { app_version, envelopes, ..Reading::default() };
     let mut after = 0;
     loop {
         let bodies = session.quarantine_bodies(&filter, after, PAGE).await?;

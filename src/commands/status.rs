@@ -7,6 +7,7 @@ use crate::db::{CensusLine, KeyState, QuarantineLine, Rotation, Session, Work};
 use crate::error::{Error, Exit};
 use crate::queue::{Depth, Queue};
 use crate::settings::Environment;
+use crate::token::{Field, PerField};
 use crate::{aws, output};
 
 /// Shows the state of an installation.
@@ -37,7 +38,7 @@ async fn depth(url: Option<String>) -> Result<Option<Depth>, Error> {
 #[derive(Serialize)]
 struct Status {
     keys: Vec<KeyLine>,
-    rows_without_hash: Rows,
+    rows_without_hash: PerField<i64>,
     rotations: Vec<RotationLine>,
     /// Who holds the fence now: a loader for a batch, a rotation for a step.
     fence_holders: Vec<String>,
@@ -54,7 +55,7 @@ struct KeyLine {
     purpose: String,
     state: String,
     created_at: String,
-    rows: Rows,
+    rows: PerField<i64>,
 }
 
 /// A sweep that is under way. Hashes are spread evenly, so the watermark tells how much is done.
@@ -64,12 +65,6 @@ struct RotationLine {
     from_key: i64,
     to_key: i64,
     percent_done: f64,
-}
-
-#[derive(Default, Serialize)]
-struct Rows {
-    ip: i64,
-    device_id: i64,
 }
 
 #[derive(Serialize)]
@@ -90,7 +85,8 @@ impl Status {
     async fn read(session: &Session, queue: Option<Depth>) -> Result<Self, Error> {
         let (keys, census) = (session.key_states().await?, session.census().await?);
         let (head, last_signed) = session.audit_state().await?;
-        let rows = |key: Option<&str>| Rows { ip: rows(&census, "ip", key), device_id: rows(&census, "device_id", key) };
+        let fields = session.fields().await?;
+        let rows = |key: Option<&str>| fields.map(|field, ()| rows(&census, field, key));
         let line = |key: KeyState| KeyLine {
             rows: rows(Some(&key.key_id.to_string())),
             key_id: key.key_id,
@@ -130,25 +126,18 @@ impl Status {
         let key = |key: &KeyLine| {
             let rows = |n: i64| if key.purpose == "mask" { n.to_string() } else { String::new() };
             let created = key.created_at.get(..10).unwrap_or_default().to_owned();
-            vec![
-                key.key_id.to_string(),
-                key.purpose.clone(),
-                key.state.clone(),
-                created,
-                rows(key.rows.ip),
-                rows(key.rows.device_id),
-            ]
+            let mut cells = vec![key.key_id.to_string(), key.purpose.clone(), key.state.clone(), created];
+            cells.extend(key.rows.iter().map(|(_, count)| rows(*count)));
+            cells
         };
-        output::table(
-            &["key", "purpose", "state", "created", "rows: ip", "rows: device_id"],
-            self.keys.iter().map(key).collect(),
-        )?;
         let unhashed = &self.rows_without_hash;
-        if unhashed.ip + unhashed.device_id > 0 {
-            output::line(&format!(
-                "without hash    ip {}, device_id {}: rows from before loginetl",
-                unhashed.ip, unhashed.device_id
-            ))?;
+        let mut header = ["key", "purpose", "state", "created"].map(str::to_owned).to_vec();
+        header.extend(unhashed.fields().map(|field| format!("rows: {field}")));
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        output::table(&header, self.keys.iter().map(key).collect())?;
+        if unhashed.iter().any(|(_, count)| *count > 0) {
+            let counts: Vec<String> = unhashed.iter().map(|(field, count)| format!("{field} {count}")).collect();
+            output::line(&format!("without hash    {}: rows from before loginetl", counts.join(", ")))?;
         }
         for sweep in &self.rotations {
             let RotationLine { field, from_key, to_key, percent_done } = sweep;
@@ -177,6 +166,6 @@ impl Status {
     }
 }
 
-fn rows(census: &[CensusLine], field: &str, key: Option<&str>) -> i64 {
-    census.iter().filter(|line| line.field == field && line.key_id.as_deref() == key).map(|line| line.rows).sum()
+fn rows(census: &[CensusLine], field: Field, key: Option<&str>) -> i64 {
+    census.iter().filter(|line| line.field == field.name() && line.key_id.as_deref() == key).map(|line| line.rows).sum()
 }

@@ -29,7 +29,7 @@ const CURSOR: &str = concat!("declare records no scroll cursor for ", entries!()
 /// Whether a record that was committed a moment ago has no signature yet.
 const WAITS_FOR_SIGNATURE: &str = "\
     select exists (select from audit.log l, audit.head h where l.seq > h.seq - 1000 and l.seq <= h.seq \
-                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind ~ '^(unmask|find)[.]outcome$|^unmask[.]withdrawal$|^key[.]|^rotate[.]' \
+                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind ~ '^(unmask|find)[.]outcome$|^unmask[.]withdrawal$|^field[.]|^key[.]|^rotate[.]' \
                    and not exists (select from audit.signatures s where s.seq = l.seq))";
 const RECORDING: &str = "appending to the audit log";
 const READING: &str = "reading the audit log";

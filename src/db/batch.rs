@@ -8,38 +8,28 @@ use jiff::civil::Date;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::rows::{RowColumns, has_insert_triggers, row_columns};
+use super::rows::{RowColumns, fields_of, has_insert_triggers, row_arrays, row_names};
 use super::session::Parameter;
 use super::sight::{Work, require_sight};
 use super::{DbError, Fenced};
-use crate::login::{Envelope, MaskedLogin, Outcome, SealedRejection};
+use crate::login::{Envelope, MaskedField, MaskedLogin, Outcome, SealedRejection};
+use crate::token::{Field, Fields};
 
-/// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot deadlock.
-/// The guard compares the key of each row with the one that the plan asks for at its place in the sweep.
-const INSERT: &str = concat!(
-    "with logins as (
-    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int4[],
-                         $9::date[], $10::uuid[], $11::uuid[], $12::int8[], $13::int8[], $14::uuid[], $15::uuid[],
-                         $16::int8[], $17::int8[])
-        as t (sent_day, message_id, user_id, device_type, masked_ip, masked_device_id, locale, app_version,
-              create_date, ip_hash, device_id_hash, ip_key, device_id_key, ip_order, device_id_order,
-              ip_order_key, device_id_order_key)
+/// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot
+/// deadlock. The guard (`ingest.accepts`) judges all rows before one of them is inserted.
+fn insert_sql(fields: Fields) -> String {
+    let (names, arrays) = (row_names(fields), row_arrays(fields, 20));
+    format!(
+        "with logins as (
+    select * from unnest($18::date[], $19::uuid[], {arrays}) as t (sent_day, message_id, {names})
 ), rejections as (
-    select * from unnest($18::date[], $19::uuid[], $20::text[], $21::timestamptz[], $22::timestamptz[], $23::int4[],
-                         $24::date[], $25::text[], $26::text[], $27::int8[], $28::int8[], $29::bytea[])
+    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int4[],
+                         $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], $12::bytea[])
         as t (sent_day, message_id, source, sent_at, received_at, receive_count,
               row_day, reason, field, length, seal_key_id, sealed)
 ), accepted as (
-    select not exists (
-        select from logins l where
-               l.ip_key <> case when l.ip_order <= p.ip_watermark then p.ip_to_mask else p.ip_from_mask end
-            or l.device_id_key <> case when l.device_id_order <= p.device_id_watermark
-                                       then p.device_id_to_mask else p.device_id_from_mask end
-            -- While a rotation runs, only an order by its own hash key tells on which side of the watermark a value is.
-            or (p.ip_from_mask <> p.ip_to_mask and l.ip_order_key <> p.ip_from_hash)
-            or (p.device_id_from_mask <> p.device_id_to_mask and l.device_id_order_key <> p.device_id_from_hash)
-    ) and not exists (select from rejections r where r.seal_key_id <> p.seal) as yes
-    from vault.plan p
+    select ingest.accepts($13, $14, $15, $16, $17, exists (select from logins where user_id is not null),
+                          array(select distinct seal_key_id from rejections)) as yes
 ), fresh as (
     insert into ingest.ledger (sent_day, message_id)
     select sent_day, message_id
@@ -49,13 +39,8 @@ const INSERT: &str = concat!(
     on conflict (sent_day, message_id) do nothing
     returning sent_day, message_id
 ), loaded as (
-    insert into public.user_logins (",
-    row_columns!(),
-    ")
-    select ",
-    row_columns!(),
-    "
-    from logins join fresh using (sent_day, message_id)
+    insert into public.user_logins ({names})
+    select {names} from logins join fresh using (sent_day, message_id)
     returning 1
 ), quarantined as (
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count,
@@ -64,18 +49,18 @@ const INSERT: &str = concat!(
     from rejections join fresh using (sent_day, message_id)
     returning 1
 )
-select coalesce((select yes from accepted), false),
+select (select yes from accepted),
        (select pg_catalog.count(*) from fresh join logins using (sent_day, message_id)),
        (select pg_catalog.count(*) from loaded),
        (select pg_catalog.count(*) from fresh join rejections using (sent_day, message_id)),
        (select pg_catalog.count(*) from quarantined),
-       ",
-    has_insert_triggers!(),
-    ",
+       {},
        exists (select from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgrelid = any(array(
                    select inhrelid from pg_inherits where inhparent = 'ingest.ledger'::regclass::oid
-                   union all values ('ingest.ledger'::regclass::oid), ('ingest.quarantine'::regclass::oid))))"
-);
+                   union all values ('ingest.ledger'::regclass::oid), ('ingest.quarantine'::regclass::oid))))",
+        has_insert_triggers!()
+    )
+}
 
 /// One message of a batch. The ids of a batch are distinct.
 #[derive(Clone, Copy)]
@@ -106,15 +91,22 @@ impl Fenced<'_> {
     /// # Errors
     /// [`super::SqlKind::MissingDay`]: make the days and send again. [`super::SqlKind::Data`]: one of the rows is to blame.
     pub async fn insert_batch(&self, batch: &[BatchRow<'_>]) -> Result<BatchAnswer, DbError> {
-        let (mut logins, mut rejections) = (LoginColumns::default(), RejectionColumns::default());
+        let masked = batch.iter().filter_map(|row| match row.outcome {
+            Outcome::Login(login) => Some(login),
+            Outcome::Rejected(_) => None,
+        });
+        let mut logins = LoginColumns::new(fields_of(masked));
+        let mut rejections = RejectionColumns::default();
         for row in batch {
             match row.outcome {
-                Outcome::Login(login) => logins.push(row.envelope, login),
+                Outcome::Login(login) if logins.push(row.envelope, login) => {}
+                // Rows masked by two plans: one of them is not in force.
+                Outcome::Login(_) => return Ok(BatchAnswer::Refused),
                 Outcome::Rejected(rejected) => rejections.push(row.envelope, rejected),
             }
         }
-        let parameters = [logins.parameters(), rejections.parameters()].concat();
-        let answer = self.transaction.query_typed_one(INSERT, &parameters).await;
+        let parameters = [rejections.parameters(), logins.parameters()].concat();
+        let answer = self.transaction.query_typed_one(&insert_sql(logins.rows.fields()), &parameters).await;
         let answer = answer.map_err(|e| DbError::sql("inserting a batch", &e))?;
         if !answer.get::<_, bool>(0) {
             return Ok(BatchAnswer::Refused);
@@ -134,44 +126,73 @@ impl Fenced<'_> {
     }
 }
 
-/// The columns of logins, as arrays.
-#[derive(Default)]
+/// The columns of logins, as arrays, and what the guard must know of them.
 struct LoginColumns<'a> {
     sent_day: Vec<Date>,
     message_id: Vec<Uuid>,
     rows: RowColumns<'a>,
-    ip_key: Vec<i64>,
-    device_id_key: Vec<i64>,
-    ip_order: Vec<Uuid>,
-    device_id_order: Vec<Uuid>,
-    ip_order_key: Vec<i64>,
-    device_id_order_key: Vec<i64>,
+    groups: Groups,
 }
 
 impl<'a> LoginColumns<'a> {
-    fn push(&mut self, envelope: &Envelope, login: &'a MaskedLogin) {
+    fn new(fields: Fields) -> Self {
+        let (sent_day, message_id, groups) = Default::default();
+        Self { sent_day, message_id, rows: RowColumns::new(fields), groups }
+    }
+
+    /// Adds a row; false if it is masked in other fields.
+    fn push(&mut self, envelope: &Envelope, login: &'a MaskedLogin) -> bool {
+        if !self.rows.push(login) {
+            return false;
+        }
         self.sent_day.push(envelope.sent.ledger_day());
         self.message_id.push(envelope.message_id);
-        self.rows.push(login);
-        self.ip_key.push(login.ip.key_id().to_i64());
-        self.device_id_key.push(login.device_id.key_id().to_i64());
-        self.ip_order.push(login.ip.order);
-        self.device_id_order.push(login.device_id.order);
-        self.ip_order_key.push(login.ip.order_key.to_i64());
-        self.device_id_order_key.push(login.device_id.order_key.to_i64());
+        login.masked.iter().for_each(|(field, masked)| self.groups.add(field, masked));
+        true
     }
 
     fn parameters(&self) -> Vec<Parameter<'_>> {
         let ids: [Parameter<'_>; 2] = [(&self.sent_day, Type::DATE_ARRAY), (&self.message_id, Type::UUID_ARRAY)];
-        let keys: [Parameter<'_>; 6] = [
-            (&self.ip_key, Type::INT8_ARRAY),
-            (&self.device_id_key, Type::INT8_ARRAY),
-            (&self.ip_order, Type::UUID_ARRAY),
-            (&self.device_id_order, Type::UUID_ARRAY),
-            (&self.ip_order_key, Type::INT8_ARRAY),
-            (&self.device_id_order_key, Type::INT8_ARRAY),
-        ];
-        ids.into_iter().chain(self.rows.parameters()).chain(keys).collect()
+        self.groups.parameters().into_iter().chain(ids).chain(self.rows.parameters()).collect()
+    }
+}
+
+/// All rows of one field with one key and one key of their order. The guard asks on which side of the
+/// watermark they are, and the first and the last in that order answer for all.
+#[derive(Default)]
+struct Groups {
+    field: Vec<&'static str>,
+    key: Vec<i64>,
+    order_key: Vec<i64>,
+    lowest: Vec<Uuid>,
+    highest: Vec<Uuid>,
+}
+
+impl Groups {
+    fn add(&mut self, field: Field, masked: &MaskedField) {
+        let (key, order_key) = (masked.key_id().to_i64(), masked.order_key.to_i64());
+        let is_same = |at: &usize| (self.field[*at], self.key[*at], self.order_key[*at]) == (field.name(), key, order_key);
+        // There are a few: two keys a field while a rotation runs.
+        if let Some(known) = (0..self.field.len()).find(is_same) {
+            self.lowest[known] = self.lowest[known].min(masked.order);
+            self.highest[known] = self.highest[known].max(masked.order);
+            return;
+        }
+        self.field.push(field.name());
+        self.key.push(key);
+        self.order_key.push(order_key);
+        self.lowest.push(masked.order);
+        self.highest.push(masked.order);
+    }
+
+    fn parameters(&self) -> [Parameter<'_>; 5] {
+        [
+            (&self.field, Type::TEXT_ARRAY),
+            (&self.key, Type::INT8_ARRAY),
+            (&self.order_key, Type::INT8_ARRAY),
+            (&self.lowest, Type::UUID_ARRAY),
+            (&self.highest, Type::UUID_ARRAY),
+        ]
     }
 }
 

@@ -10,11 +10,12 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::batch::RejectionColumns;
-use super::rows::{RowColumns, has_insert_triggers, row_columns};
+use super::rows::{RowColumns, fields_of, has_insert_triggers, row_arrays, row_columns, row_names};
 use super::session::Parameter;
 use super::sight::{Work, require_sight};
 use super::{DbError, Fenced, SqlKind};
 use crate::login::{Envelope, FIXED_DAY, MaskedLogin, SealedRejection};
+use crate::token::PerField;
 
 const CLAIM: &str = concat!(
     "with claimed as ( \
@@ -27,18 +28,6 @@ const CLAIM: &str = concat!(
 );
 
 const CLAIMED: &str = "select exists (select from ingest.ledger where sent_day = $1 and message_id in ($2, $3))";
-
-const COPY: &str = concat!("copy public.user_logins (", row_columns!(), ") from stdin (format binary)");
-
-const INSERT: &str = concat!(
-    "insert into public.user_logins (",
-    row_columns!(),
-    ") select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int4[], \
-                            $7::date[], $8::uuid[], $9::uuid[])"
-);
-
-const COPY_TYPES: [Type; 9] =
-    [Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::VARCHAR, Type::INT4, Type::DATE, Type::UUID, Type::UUID];
 
 /// Sealed bodies in one statement, roughly; the protocol takes less than a GiB.
 const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
@@ -90,8 +79,10 @@ impl Fenced<'_> {
     /// [`super::SqlKind::Data`]: one of the rows is to blame. [`DbError::Swallowed`]: fewer came to stand there.
     pub async fn insert_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
         let inserted = if entrance.is_bound {
-            let columns = RowColumns::of(logins.iter().copied());
-            let inserted = self.transaction.execute_typed(INSERT, &columns.parameters()).await;
+            let columns = RowColumns::of(logins.iter().copied())?;
+            let (names, arrays) = (row_names(columns.fields()), row_arrays(columns.fields(), 1));
+            let insert = format!("insert into public.user_logins ({names}) select * from unnest({arrays})");
+            let inserted = self.transaction.execute_typed(&insert, &columns.parameters()).await;
             inserted.map_err(|e| DbError::sql("inserting rows", &e))?
         } else {
             self.copy_logins(logins).await?
@@ -107,26 +98,33 @@ impl Fenced<'_> {
         if !entrance.has_triggers || logins.is_empty() {
             return Ok(());
         }
-        self.compare(&RowColumns::of(logins.iter().copied()), logins.len() as u64).await
+        self.compare(&RowColumns::of(logins.iter().copied())?, logins.len() as u64).await
     }
 
     async fn copy_logins(&self, logins: &[&MaskedLogin]) -> Result<u64, DbError> {
         let failed = |e| DbError::sql("copying rows", &e);
-        let sink = self.transaction.copy_in(COPY).await.map_err(failed)?;
-        let mut writer = std::pin::pin!(BinaryCopyInWriter::new(sink, &COPY_TYPES));
+        let fields = fields_of(logins.iter().copied());
+        let copy = format!("copy public.user_logins ({}) from stdin (format binary)", row_names(fields));
+        let types: Vec<Type> = row_columns(fields).into_iter().map(|(_, of_type)| of_type).collect();
+        let sink = self.transaction.copy_in(&copy).await.map_err(failed)?;
+        let mut writer = std::pin::pin!(BinaryCopyInWriter::new(sink, &types));
         for login in logins {
-            let (ip, device_id) = (login.ip.token.as_str(), login.device_id.token.as_str());
-            let row: [&(dyn ToSql + Sync); 9] = [
+            if login.masked.which() != fields {
+                return Err(DbError::Invalid("mixture of rows"));
+            }
+            // As `row_columns` has them.
+            let mut row: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(types.len());
+            row.extend::<[&(dyn ToSql + Sync); 5]>([
                 &login.user_id,
                 &login.device_type,
-                &ip,
-                &device_id,
                 &login.locale,
                 &login.app_version,
                 &login.create_date,
-                &login.ip.hash,
-                &login.device_id.hash,
-            ];
+            ]);
+            let tokens: PerField<&str> = login.masked.iter().map(|(of, one)| (of, one.token.as_str())).collect();
+            for ((_, token), (_, masked)) in tokens.iter().zip(login.masked.iter()) {
+                row.extend::<[&(dyn ToSql + Sync); 2]>([token, &masked.hash]);
+            }
             writer.as_mut().write(&row).await.map_err(failed)?;
         }
         writer.finish().await.map_err(failed)

@@ -6,13 +6,12 @@
 use jiff::civil::Date;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use super::keys::{INGEST_KEYS, KeyRow, key_row};
 use super::session::{Mode, Transaction};
 use super::{DbError, Session};
 use crate::login::{FieldPlan, KeyPair, Plan};
-use crate::token::KeyId;
+use crate::token::{Field, KeyId};
 
 const LIMITS_AND_FENCE: &str = "\
     set local statement_timeout = '10s'; \
@@ -23,11 +22,8 @@ const LIMITS_AND_FENCE: &str = "\
 /// The fence for a rotation, which gives way: loaders that stand behind it wait no longer than this.
 pub(super) const EXCLUSIVE_FENCE: &str = "set local lock_timeout = '250ms'; lock table vault.fence in exclusive mode";
 
-/// One row of eleven columns; see [`plan_of`].
-pub(super) const PLAN: &str = "\
-    select ip_from_mask, ip_from_hash, ip_to_mask, ip_to_hash, ip_watermark, \
-           device_id_from_mask, device_id_from_hash, device_id_to_mask, device_id_to_hash, device_id_watermark, seal \
-    from vault.plan";
+/// A row a masked field; see [`plan_of`].
+pub(super) const PLAN: &str = "select field, from_mask, from_hash, to_mask, to_hash, watermark, seal from vault.field_plans";
 
 /// A transaction that holds the fence: the only place where rows are written.
 pub struct Fenced<'a> {
@@ -52,11 +48,11 @@ impl Session {
         const ACTION: &str = "reading the keys in force";
         let failed = |e| DbError::sql(ACTION, &e);
         let transaction = self.begin(Mode::Snapshot, "", ACTION).await?;
-        let plan = transaction.query_typed_opt(PLAN, &[]).await.map_err(failed)?;
+        let plan = transaction.query_typed(PLAN, &[]).await.map_err(failed)?;
         let wraps = transaction.query_typed(INGEST_KEYS, &[]).await.map_err(failed)?;
         transaction.commit(ACTION).await?;
         let wraps: Result<_, _> = wraps.iter().map(key_row).collect();
-        Ok((plan.as_ref().map(plan_of).transpose()?, wraps?))
+        Ok((plan_of(&plan)?, wraps?))
     }
 
     /// Makes the ledger's partition of a day, in a transaction of its own.
@@ -75,8 +71,8 @@ impl Fenced<'_> {
     /// When the database is gone, or there are no keys.
     pub async fn plan(&self) -> Result<Plan, DbError> {
         let failed = |e| DbError::sql("reading the keys in force", &e);
-        let row = self.transaction.query_typed_opt(PLAN, &[]).await.map_err(failed)?;
-        plan_of(&row.ok_or(DbError::Invalid("set of keys: none is active"))?)
+        let rows = self.transaction.query_typed(PLAN, &[]).await.map_err(failed)?;
+        plan_of(&rows)?.ok_or(DbError::Invalid("set of keys: none is active"))
     }
 
     /// Commits. An error leaves the outcome unknown: send the same rows again, the ledger sorts it out.
@@ -88,11 +84,15 @@ impl Fenced<'_> {
     }
 }
 
-pub(super) fn plan_of(row: &Row) -> Result<Plan, DbError> {
-    let key = |column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
-    let pair = |column| Ok::<_, DbError>(KeyPair { mask: key(column)?, hash: key(column + 1)? });
-    let field = |column| {
-        Ok::<_, DbError>(FieldPlan { from: pair(column)?, to: pair(column + 2)?, watermark: row.get::<_, Uuid>(column + 4) })
+/// The plan in these rows; none before the first keys.
+pub(super) fn plan_of(rows: &[Row]) -> Result<Option<Plan>, DbError> {
+    let key = |row: &Row, column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
+    let pair = |row: &Row, column| Ok::<_, DbError>(KeyPair { mask: key(row, column)?, hash: key(row, column + 1)? });
+    let field_plan = |row: &Row| {
+        let field = Field::from_name(row.get(0)).ok_or(DbError::Invalid("field"))?;
+        Ok::<_, DbError>((field, FieldPlan { from: pair(row, 1)?, to: pair(row, 3)?, watermark: row.get(5) }))
     };
-    Ok(Plan { ip: field(0)?, device_id: field(5)?, seal: key(10)? })
+    let Some(first) = rows.first() else { return Ok(None) };
+    let fields: Result<_, DbError> = rows.iter().map(field_plan).collect();
+    Ok(Some(Plan { fields: fields?, seal: key(first, 6)? }))
 }

@@ -9,18 +9,9 @@ use tokio_postgres::types::Type;
 
 use super::DbError;
 use super::error::CREATING_ROLES;
+use super::expected::{FUNCTIONS, body_of};
 use super::session::{Parameter, Transaction};
 use super::structure::{COMPARING, Deviation, Remedy};
-
-/// The functions, triggers and views, in the order in which they are made.
-const FUNCTIONS: [&str; 6] = [
-    include_str!("../../sql/functions/sight.sql"),
-    include_str!("../../sql/functions/ingest.sql"),
-    include_str!("../../sql/functions/audit.sql"),
-    include_str!("../../sql/functions/keys.sql"),
-    include_str!("../../sql/functions/gate.sql"),
-    include_str!("../../sql/functions/views.sql"),
-];
 
 const ENTER: &str = "\
     insert into vault.schema_version (version, name, applied_on, checksum) values (0, 'functions', $1, $2) \
@@ -74,11 +65,4 @@ async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
         remedy: Remedy::Functions,
     });
     Ok(others.collect())
-}
-
-/// What stands between the dollars of a function of ours.
-pub(super) fn body_of(name: &str) -> Option<&'static str> {
-    let head = format!("create or replace function {name}(");
-    let after = FUNCTIONS.iter().find_map(|file| file.split_once(&head))?.1;
-    after.split("$$").nth(1)
 }

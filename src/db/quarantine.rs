@@ -7,10 +7,11 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::audit::append;
-use super::rows::{RowColumns, has_insert_triggers, row_columns};
+use super::rows::{RowColumns, has_insert_triggers, row_arrays, row_names};
 use super::session::{Mode, Parameter};
 use super::{DbError, Fenced, Session};
 use crate::login::MaskedLogin;
+use crate::token::Fields;
 
 /// What `quarantine list` shows of a message: everything but its content.
 pub struct QuarantineEntry {
@@ -86,27 +87,22 @@ const SEALED: &str = concat!(
     " and id > $4 order by id limit $5"
 );
 
-const MOVE: &str = concat!(
-    "with logins as (
-    select * from unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int4[],
-                         $8::date[], $9::uuid[], $10::uuid[])
-        as t (id, ",
-    row_columns!(),
-    ")
-), taken as (
-    delete from ingest.quarantine q using logins l where q.id = l.id returning q.id
-), moved as (
-    insert into public.user_logins (",
-    row_columns!(),
-    ")
-    select ",
-    row_columns!(),
-    " from logins join taken using (id)
-    returning 1
-)
-select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), ",
-    has_insert_triggers!()
-);
+/// Out of the quarantine and into the rows, with these fields masked.
+fn move_sql(fields: Fields) -> String {
+    let (names, arrays) = (row_names(fields), row_arrays(fields, 2));
+    format!(
+        "with logins as (
+            select * from unnest($1::int8[], {arrays}) as t (id, {names})
+        ), taken as (
+            delete from ingest.quarantine q using logins l where q.id = l.id returning q.id
+        ), moved as (
+            insert into public.user_logins ({names}) select {names} from logins join taken using (id)
+            returning 1
+        )
+        select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), {}",
+        has_insert_triggers!()
+    )
+}
 
 impl QuarantineFilter {
     fn parameters(&self) -> [Parameter<'_>; 3] {
@@ -186,10 +182,10 @@ impl Fenced<'_> {
     /// [`super::SqlKind::Data`]: one of the rows is to blame.
     pub async fn move_from_quarantine(&self, logins: &[(i64, MaskedLogin)]) -> Result<u64, DbError> {
         let ids: Vec<i64> = logins.iter().map(|(id, _)| *id).collect();
-        let rows = RowColumns::of(logins.iter().map(|(_, login)| login));
+        let rows = RowColumns::of(logins.iter().map(|(_, login)| login))?;
         let ids: Parameter<'_> = (&ids, Type::INT8_ARRAY);
         let parameters: Vec<Parameter<'_>> = std::iter::once(ids).chain(rows.parameters()).collect();
-        let answer = self.transaction.query_typed_one(MOVE, &parameters).await;
+        let answer = self.transaction.query_typed_one(&move_sql(rows.fields()), &parameters).await;
         let answer = answer.map_err(|e| DbError::sql("moving messages out of the quarantine", &e))?;
         let count = |column: usize| answer.get::<_, i64>(column).unsigned_abs();
         let moved = count(1);

@@ -36,14 +36,6 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
 }
 
-const IPS: &str = "\
-    select ip_hash, min(masked_ip), max(masked_ip), count(*), min(create_date), max(create_date) \
-    from public.user_logins where ip_hash = any($1) group by ip_hash";
-
-const DEVICE_IDS: &str = "\
-    select device_id_hash, min(masked_device_id), max(masked_device_id), count(*), min(create_date), max(create_date) \
-    from public.user_logins where device_id_hash = any($1) group by device_id_hash";
-
 const SEALED: &str = "select id, message_id, sealed from ingest.quarantine where id = any($1)";
 
 impl Session {
@@ -52,13 +44,14 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn rows_of(&self, field: Field, hashes: &[Uuid]) -> Result<HashMap<Uuid, FoundRows>, DbError> {
-        let statement = match field {
-            Field::Ip => IPS,
-            Field::DeviceId => DEVICE_IDS,
-        };
         const ACTION: &str = "looking for rows";
+        let (token, hash) = (field.token_column(), field.hash_column());
+        let statement = format!(
+            "select {hash}, min({token}), max({token}), count(*), min(create_date), max(create_date) \
+             from public.user_logins where {hash} = any($1) group by {hash}"
+        );
         let transaction = self.begin(Mode::Read, "", ACTION).await?;
-        let rows = transaction.query_typed(statement, &[(&hashes, Type::UUID_ARRAY)]).await;
+        let rows = transaction.query_typed(&statement, &[(&hashes, Type::UUID_ARRAY)]).await;
         let rows = rows.map_err(|e| DbError::sql(ACTION, &e))?;
         // After the rows, which this transaction holds: "not found" is said of what cannot be hidden.
         require_sight(&transaction, Work::Count).await?;
@@ -102,7 +95,6 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn plan(&self) -> Result<Option<Plan>, DbError> {
-        let row = self.read_opt("reading the keys in force", super::fence::PLAN, &[]).await?;
-        row.as_ref().map(super::fence::plan_of).transpose()
+        super::fence::plan_of(&self.read("reading the keys in force", super::fence::PLAN, &[]).await?)
     }
 }

@@ -8,7 +8,7 @@ use super::fence::EXCLUSIVE_FENCE;
 use super::session::{Mode, Parameter};
 use super::{DbError, Session};
 use crate::audit::Head;
-use crate::token::{KeyId, Purpose};
+use crate::token::{Field, Fields, KeyId, Purpose};
 
 /// What the end of a rotation came to.
 #[derive(Clone, Debug)]
@@ -127,13 +127,20 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn size_of_rotation(&self) -> Result<(i64, i64), DbError> {
-        let statement = "\
-            select (select count(*) from public.user_logins where ip_hash is not null or device_id_hash is not null), \
-                   greatest((select count(*) from public.user_logins where ip_hash is not null group by ip_hash order by 1 desc limit 1), \
-                            (select count(*) from public.user_logins where device_id_hash is not null group by device_id_hash \
-                             order by 1 desc limit 1))";
-        let row = self.read_one("counting rows", statement, &[]).await?;
+    pub async fn size_of_rotation(&self, fields: Fields) -> Result<(i64, i64), DbError> {
+        let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
+        let longest = |hash: &&str| {
+            format!(
+                "(select count(*) from public.user_logins where {hash} is not null \
+                  group by {hash} order by 1 desc limit 1)"
+            )
+        };
+        let statement = format!(
+            "select (select count(*) from public.user_logins where num_nonnulls({}) > 0), greatest({})",
+            hashes.join(", "),
+            hashes.iter().map(longest).collect::<Vec<_>>().join(", ")
+        );
+        let row = self.read_one("counting rows", &statement, &[]).await?;
         Ok((row.get(0), row.get::<_, Option<i64>>(1).unwrap_or(0)))
     }
 

@@ -12,20 +12,23 @@ use tokio_postgres::types::Type;
 
 use super::comments::write_comments;
 use super::error::CREATING_ROLES;
+use super::fields::{mask_field, read_fields, take_fence};
 use super::functions::run_functions;
 use super::repair::repair;
 use super::session::{Mode, Parameter, Transaction};
 use super::structure::Deviation;
-use super::table::{self, COLUMNS, TableFinding};
+use super::table::{self, TableFinding, own_columns};
 use super::{DbError, Session};
+use crate::token::{Field, Fields};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("V1__foundation", include_str!("../../sql/V1__foundation.sql")),
     ("V2__audit", include_str!("../../sql/V2__audit.sql")),
     ("V3__rotation", include_str!("../../sql/V3__rotation.sql")),
     ("V4__unused_keys", include_str!("../../sql/V4__unused_keys.sql")),
     ("V5__primary_keys", include_str!("../../sql/V5__primary_keys.sql")),
+    ("V6__fields", include_str!("../../sql/V6__fields.sql")),
 ];
 const VERSION: i32 = MIGRATIONS.len() as i32;
 
@@ -59,6 +62,10 @@ pub struct Initialised {
     pub repaired: Vec<String>,
     /// What only a person can put right.
     pub left: Vec<Deviation>,
+    /// Which fields are masked now.
+    pub fields: Fields,
+    /// Which of them were not before.
+    pub newly_masked: Vec<Field>,
 }
 
 /// The turn to make the first keys; given up when it is dropped.
@@ -85,14 +92,15 @@ impl Session {
         if found == VERSION { Ok(()) } else { Err(DbError::SchemaVersion { found, needed: VERSION }) }
     }
 
-    /// Creates what is missing, upgrades what is older, and repairs what is not as it must be.
+    /// Creates what is missing, upgrades what is older, and repairs what is not as it must be. The fields of `mask`
+    /// are masked from now on too.
     ///
     /// # Errors
     /// When the schema is newer than this program, `user_logins` does not fit, or the role may not. Then nothing is changed.
-    pub async fn initialise(&self) -> Result<Initialised, DbError> {
+    pub async fn initialise(&self, mask: Fields) -> Result<Initialised, DbError> {
         let mut tries_left = COLLISIONS;
         loop {
-            match self.try_initialise().await {
+            match self.try_initialise(mask).await {
                 // Roles belong to the cluster: another database's init may be making the same ones this instant.
                 Err(Failure::Collision(_)) if tries_left > 0 => {
                     tries_left -= 1;
@@ -104,7 +112,7 @@ impl Session {
         }
     }
 
-    async fn try_initialise(&self) -> Result<Initialised, Failure> {
+    async fn try_initialise(&self, mask: Fields) -> Result<Initialised, Failure> {
         let about = "\
             select pg_is_in_recovery(), current_setting('session_replication_role'), \
                    exists (select from pg_roles where rolname = 'loginetl_owner' and pg_has_role(current_user, oid, 'member') \
@@ -126,7 +134,13 @@ impl Session {
         if found > VERSION {
             return Err(DbError::SchemaVersion { found, needed: VERSION }.into());
         }
-        let table = table::inspect(&transaction).await?;
+        let masked = read_fields(&transaction).await?;
+        let new: Vec<Field> = mask.fields().filter(|field| !masked.contains(*field)).collect();
+        if !new.is_empty() {
+            take_fence(&transaction).await?;
+        }
+        let fields = new.iter().copied().fold(masked, Fields::with);
+        let table = table::inspect(&transaction, fields).await?;
         if let Err(error) = transaction.batch_execute(BOOTSTRAP).await {
             let is_collision = is_collision_of_roles(&error);
             let error = DbError::schema(CREATING_ROLES, &error);
@@ -138,15 +152,19 @@ impl Session {
             let run = "grant usage on schema public to loginetl_owner";
             return Err(DbError::Table(format!("loginetl_owner may not use the schema public; run: {run}")).into());
         }
-        make_table(&transaction, &table).await?;
+        make_table(&transaction, &table, fields).await?;
         let migrations = migrate(&transaction).await?;
         if !migrations.is_empty() {
             run_functions(&transaction).await?;
         }
+        for field in &new {
+            mask_field(&transaction, *field).await?;
+        }
         write_comments(&transaction, !migrations.is_empty()).await?;
-        let (repaired, left) = repair(&transaction, !migrations.is_empty()).await?;
+        let is_upgrade = !migrations.is_empty() || !new.is_empty();
+        let (repaired, left) = repair(&transaction, is_upgrade).await?;
         transaction.commit("committing the schema").await?;
-        Ok(Initialised { migrations, table, repaired, left })
+        Ok(Initialised { migrations, table, repaired, left, fields, newly_masked: new })
     }
 }
 
@@ -176,9 +194,10 @@ async fn applied_version(transaction: &Transaction<'_>) -> Result<i32, DbError> 
 }
 
 /// The table, or the columns that it lacks. A first `init` would do so too; later ones find it gone or made anew.
-async fn make_table(transaction: &Transaction<'_>, table: &TableFinding) -> Result<(), DbError> {
-    let columns = COLUMNS.iter().filter(|(name, _)| !table.existed || table.missing.contains(name));
-    let columns: Vec<String> = columns.map(|(name, of_type)| format!("{name} {of_type}")).collect();
+async fn make_table(transaction: &Transaction<'_>, table: &TableFinding, fields: Fields) -> Result<(), DbError> {
+    let columns = own_columns(fields);
+    let columns = columns.iter().filter(|column| !table.existed || table.missing.contains(&column.name));
+    let columns: Vec<String> = columns.map(|column| format!("{} {}", column.name, column.of_type)).collect();
     let statement = match (table.existed, columns.is_empty()) {
         (false, _) => format!("create table public.user_logins ({})", columns.join(", ")),
         (true, false) => format!("alter table public.user_logins add column {}", columns.join(", add column ")),

@@ -4,15 +4,18 @@
 //! Invariant: a deviation names its object and carries the statement that ends it, or says that only a person can.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+
+use tokio_postgres::types::Type;
 
 use super::comments::compare_comments;
+use super::expected::{Listed, body_of};
 use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
-use super::functions::{body_of, compare_functions};
-use super::session::{Mode, Transaction};
+use super::fields::read_fields;
+use super::functions::compare_functions;
+use super::session::{Mode, Parameter, Transaction};
+use super::table::own_columns;
 use super::{DbError, Session};
-
-const EXPECTED: &str = include_str!("../../sql/expected.txt");
+use crate::token::{Field, Fields};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,14 +39,6 @@ pub enum Remedy {
     Person(&'static str),
 }
 
-/// Kind and object of each line of the list, and what stands behind it.
-static LISTED: LazyLock<(BTreeMap<&str, &str>, BTreeSet<String>)> = LazyLock::new(|| {
-    let lines = EXPECTED.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let (grants, facts): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("grant "));
-    let grants = grants.into_iter().filter_map(|line| line.strip_prefix("grant ")).map(ToOwned::to_owned);
-    (facts.into_iter().filter_map(|line| line.split_once(" = ")).collect(), grants.collect())
-});
-
 impl Session {
     /// What is not as it must be.
     ///
@@ -58,25 +53,32 @@ impl Session {
 pub(super) const COMPARING: &str = "comparing the database with what must be there";
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
-    let facts = read_facts(transaction).await?;
-    let mut found = compare_facts(&facts);
+    let fields = read_fields(transaction).await?;
+    let listed = Listed::of(fields);
+    let facts = read_facts(transaction, fields).await?;
+    let mut found = compare_facts(&listed, &facts);
     found.extend(compare_functions(transaction).await?);
-    let is_sound = |fact: &str| LISTED.0.get(fact).is_none_or(|wanted| facts.get(fact).is_some_and(|is| is == wanted));
+    let is_sound = |fact: &str| listed.facts.get(fact).is_none_or(|wanted| facts.get(fact).is_some_and(|is| is == wanted));
     found.extend(compare_comments(transaction, is_sound).await?);
     found.extend(compare_policies(transaction).await?);
     found.extend(compare_publications(transaction).await?);
-    found.extend(compare_grants(transaction).await?);
+    found.extend(compare_grants(transaction, listed.grants).await?);
     Ok(found)
 }
 
-async fn read_facts(transaction: &Transaction<'_>) -> Result<BTreeMap<String, String>, DbError> {
-    let rows = transaction.query_typed(FACTS, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
+async fn read_facts(transaction: &Transaction<'_>, fields: Fields) -> Result<BTreeMap<String, String>, DbError> {
+    let columns = own_columns(fields);
+    let all: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let nullable: Vec<&str> = columns.iter().filter(|column| column.is_nullable).map(|column| column.name).collect();
+    let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
+    let parameters: [Parameter<'_>; 3] = [(&all, Type::TEXT_ARRAY), (&nullable, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY)];
+    let rows = transaction.query_typed(FACTS, &parameters).await.map_err(|e| DbError::sql(COMPARING, &e))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn compare_facts(actual: &BTreeMap<String, String>) -> Vec<Deviation> {
+fn compare_facts(listed: &Listed, actual: &BTreeMap<String, String>) -> Vec<Deviation> {
     let mut found = Vec::new();
-    for (fact, wanted) in &LISTED.0 {
+    for (fact, wanted) in &listed.facts {
         let is = actual.get(*fact).map(String::as_str);
         // What belongs to a relation that is gone comes back with it, or not at all.
         if is != Some(*wanted) && !is_without_relation(fact, actual) {
@@ -85,7 +87,7 @@ fn compare_facts(actual: &BTreeMap<String, String>) -> Vec<Deviation> {
         }
     }
     for (fact, is) in actual {
-        if !LISTED.0.contains_key(fact.as_str())
+        if !listed.facts.contains_key(fact.as_str())
             && let Some(remedy) = remedy_of_excess(fact, is)
         {
             let what = match parts(fact) {
@@ -283,11 +285,10 @@ async fn compare_policies(transaction: &Transaction<'_>) -> Result<Vec<Deviation
     Ok(found)
 }
 
-async fn compare_grants(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+async fn compare_grants(transaction: &Transaction<'_>, mut wanted: BTreeSet<String>) -> Result<Vec<Deviation>, DbError> {
     let failed = |e| DbError::sql(COMPARING, &e);
     let rows = transaction.query_typed(GRANTS, &[]).await.map_err(failed)?;
     let actual: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    let mut wanted = LISTED.1.clone();
     for row in transaction.query_typed(SHUT_OUT_OF_PUBLIC, &[]).await.map_err(failed)? {
         wanted.insert(format!("{} USAGE public", row.get::<_, &str>(0)));
     }
@@ -351,12 +352,5 @@ mod tests {
         assert_eq!(grant("loginetl_auditor USAGE audit"), "grant USAGE on schema audit to loginetl_auditor");
         assert_eq!(grant("loginetl_loader USAGE public.s"), "grant USAGE on sequence public.s to loginetl_loader");
         assert_eq!(grant_statement("PUBLIC EXECUTE vault.f", "revoke", "from"), "revoke EXECUTE on function vault.f from PUBLIC");
-    }
-
-    #[test]
-    fn the_list_can_be_read() {
-        let (facts, grants) = &*LISTED;
-        assert!(facts.len() > 100 && grants.len() > 80, "{} facts, {} grants", facts.len(), grants.len());
-        assert!(facts.contains_key("column vault.data_keys.key_id"));
     }
 }

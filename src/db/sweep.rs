@@ -83,10 +83,7 @@ const READING: &str = "reading the next values";
 impl Rotation {
     /// Its columns of tokens and of hashes.
     pub(super) const fn columns(&self) -> (&'static str, &'static str) {
-        match self.field {
-            Field::Ip => ("masked_ip", "ip_hash"),
-            Field::DeviceId => ("masked_device_id", "device_id_hash"),
-        }
+        (self.field.token_column(), self.field.hash_column())
     }
 
     /// At most `$3` rows whose tokens are not like `$2`: the next after `$1`, or any of those up to `$4`.
@@ -122,9 +119,12 @@ impl Session {
     pub async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
         let statement = "\
             select field, from_key, to_key, from_hash_key, to_hash_key, watermark from vault.rotation \
-            where finished_at is null order by field desc";
+            where finished_at is null";
         let rows = self.read("reading the rotation", statement, &[]).await?;
-        rows.iter().map(rotation).collect()
+        let rotations: Result<Vec<_>, _> = rows.iter().map(rotation).collect();
+        let mut rotations = rotations?;
+        rotations.sort_unstable_by_key(|rotation| rotation.field);
+        Ok(rotations)
     }
 
     /// Whether a rotation is under way, or has ended since `begun` by the server's clock: whoever called for one then has
@@ -200,7 +200,7 @@ impl Session {
 
 fn rotation(row: &Row) -> Result<Rotation, DbError> {
     let key = |column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
-    let field = Field::ALL.into_iter().find(|field| field.name() == row.get::<_, &str>(0)).ok_or(DbError::Invalid("rotation"))?;
+    let field = Field::from_name(row.get(0)).ok_or(DbError::Invalid("rotation"))?;
     Ok(Rotation {
         field,
         from_key: key(1)?,

@@ -4,22 +4,37 @@
 
 use super::session::Transaction;
 use super::{DbError, alter};
+use crate::token::{Field, Fields};
 
-/// Name and type of each column, as `format_type` prints it (fixed).
-pub(super) const COLUMNS: [(&str, &str); 9] = [
-    ("user_id", "character varying(128)"),
-    ("device_type", "character varying(32)"),
-    ("masked_ip", "character varying(256)"),
-    ("masked_device_id", "character varying(256)"),
-    ("locale", "character varying(32)"),
-    ("app_version", "integer"),
-    ("create_date", "date"),
-    ("ip_hash", "uuid"),
-    ("device_id_hash", "uuid"),
-];
+/// A column that loginetl writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnColumn {
+    pub(super) name: &'static str,
+    /// As `format_type` prints it.
+    pub(super) of_type: String,
+    /// Whether loginetl may leave it null.
+    pub(super) is_nullable: bool,
+}
 
-/// Columns that loginetl may leave null.
-const NULLABLE: [&str; 2] = ["device_type", "locale"];
+/// The columns where these fields are masked, in the order of a new table (fixed): those of a field that is
+/// optional come last.
+pub(super) fn own_columns(fields: Fields) -> Vec<OwnColumn> {
+    let column = |name, of_type: &str, is_nullable| OwnColumn { name, of_type: of_type.to_owned(), is_nullable };
+    let token = |field: Field| column(field.token_column(), &format!("character varying({})", field.token_width()), false);
+    let hash = |field: Field| column(field.hash_column(), "uuid", false);
+    let (chosen, always): (Vec<Field>, Vec<Field>) = fields.fields().partition(|field| field.is_optional());
+    let mut columns = vec![
+        column("user_id", "character varying(128)", fields.contains(Field::UserId)),
+        column("device_type", "character varying(32)", true),
+    ];
+    columns.extend(always.iter().copied().map(token));
+    columns.push(column("locale", "character varying(32)", true));
+    columns.push(column("app_version", "integer", false));
+    columns.push(column("create_date", "date", false));
+    columns.extend(always.iter().copied().map(hash));
+    columns.extend(chosen.into_iter().flat_map(|field| [token(field), hash(field)]));
+    columns
+}
 
 const ABOUT: &str = "\
     select to_regnamespace('public') is not null, c.oid is not null, c.relkind::text, c.relispartition, c.relpersistence = 'u', \
@@ -75,8 +90,8 @@ pub(super) struct Column {
     pub(super) has_dependents: bool,
 }
 
-/// Compares an existing table with ours.
-pub(super) async fn inspect(transaction: &Transaction<'_>) -> Result<TableFinding, DbError> {
+/// Compares an existing table with ours, where these fields are masked.
+pub(super) async fn inspect(transaction: &Transaction<'_>, fields: Fields) -> Result<TableFinding, DbError> {
     let failed = |e| DbError::schema(INSPECTING, &e);
     let about = transaction.query_typed_one(ABOUT, &[]).await.map_err(failed)?;
     if !about.get::<_, bool>(0) {
@@ -91,20 +106,21 @@ pub(super) async fn inspect(transaction: &Transaction<'_>) -> Result<TableFindin
     refuse(kind_problems(&about))?;
     let rows = transaction.query_typed(EXISTING, &[]).await.map_err(failed)?;
     let columns: Vec<Column> = rows.iter().map(column).collect();
+    let ours = own_columns(fields);
     let mut problems = Vec::new();
     for column in &columns {
-        problems.extend(problem(transaction, column, &columns).await?);
+        problems.extend(problem(transaction, column, &columns, &ours).await?);
     }
     refuse(problems)?;
-    let missing: Vec<_> =
-        COLUMNS.iter().map(|(name, _)| *name).filter(|name| !columns.iter().any(|column| column.name == *name)).collect();
-    let hashes_missing = missing.iter().any(|name| name.ends_with("_hash"));
-    let unmasked = if hashes_missing {
-        "select exists (select from public.user_logins)"
+    let names = ours.iter().map(|column| column.name);
+    let missing: Vec<_> = names.filter(|name| !columns.iter().any(|column| column.name == *name)).collect();
+    let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
+    let unmasked = if hashes.iter().any(|hash| missing.contains(hash)) {
+        "select exists (select from public.user_logins)".to_owned()
     } else {
-        "select exists (select from public.user_logins where ip_hash is null or device_id_hash is null)"
+        format!("select exists (select from public.user_logins where num_nulls({}) > 0)", hashes.join(", "))
     };
-    let has_unmasked_rows = transaction.query_typed_one(unmasked, &[]).await.map_err(failed)?.get(0);
+    let has_unmasked_rows = transaction.query_typed_one(&unmasked, &[]).await.map_err(failed)?.get(0);
     Ok(TableFinding { existed: true, has_unmasked_rows, missing })
 }
 
@@ -164,9 +180,14 @@ fn column(row: &tokio_postgres::Row) -> Column {
 }
 
 /// What is wrong with a column, and the statement that ends it.
-async fn problem(transaction: &Transaction<'_>, column: &Column, all: &[Column]) -> Result<Option<String>, DbError> {
+async fn problem(
+    transaction: &Transaction<'_>,
+    column: &Column,
+    all: &[Column],
+    ours: &[OwnColumn],
+) -> Result<Option<String>, DbError> {
     let name = &column.name;
-    let Some((_, wanted)) = COLUMNS.iter().find(|(ours, _)| ours == name) else {
+    let Some(OwnColumn { of_type: wanted, is_nullable, .. }) = ours.iter().find(|own| own.name == name) else {
         let gets_no_value = column.not_null && !column.has_default && column.identity.is_empty() && column.generated.is_empty();
         if !gets_no_value {
             return Ok(None);
@@ -188,7 +209,10 @@ async fn problem(transaction: &Transaction<'_>, column: &Column, all: &[Column])
             let run = alter::change_type(transaction, column, wanted, all).await?;
             Some((format!("is {}, not {wanted}", column.of_type), run))
         }
-        () if column.not_null && NULLABLE.contains(&name.as_str()) => {
+        () if column.not_null && *is_nullable && name == Field::UserId.name() => {
+            Some(("is not null, and stays null where user ids are masked".to_owned(), alter::drop_not_null(column)))
+        }
+        () if column.not_null && *is_nullable => {
             Some(("is not null, but events may lack it".to_owned(), alter::drop_not_null(column)))
         }
         () if column.has_loose_collation => {

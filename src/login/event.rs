@@ -3,14 +3,15 @@
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::token::{KeyId, Plaintext, Token};
+use crate::token::{KeyId, PerField, Plaintext, Token};
 
 /// A valid event with its values. Cannot be printed; masking consumes it.
 pub struct LoginEvent {
-    pub(super) user_id: String,
+    /// The values of the masked fields.
+    pub(super) values: PerField<Plaintext>,
+    /// Where it is not masked.
+    pub(super) user_id: Option<String>,
     pub(super) device_type: Option<String>,
-    pub(super) ip: Plaintext,
-    pub(super) device_id: Plaintext,
     pub(super) locale: Option<String>,
     pub(super) app_version: i32,
     pub(super) create_date: Date,
@@ -40,14 +41,12 @@ impl MaskedField {
 /// A row of `user_logins`: no value of a masked field is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaskedLogin {
-    /// As sent, at most 128 characters.
-    pub user_id: String,
+    /// The masked fields.
+    pub masked: PerField<MaskedField>,
+    /// As sent, at most 128 characters; nothing where it is masked.
+    pub user_id: Option<String>,
     /// As sent, at most 32 characters.
     pub device_type: Option<String>,
-    /// The masked address.
-    pub ip: MaskedField,
-    /// The masked device id.
-    pub device_id: MaskedField,
     /// As sent, at most 32 characters.
     pub locale: Option<String>,
     /// Encoded by [`super::AppVersionEncoding`].

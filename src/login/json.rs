@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::near::{NearName, near_name};
 use super::{Reason, Rejection, shape};
+use crate::token::Field;
 
 /// In one event; a body of nothing but names is no reason to keep them all.
 const MOST_NEAR_NAMES: usize = 8;
@@ -65,6 +66,15 @@ pub(super) fn read(text: &str) -> Result<RawEvent<'_>, Rejection> {
 }
 
 impl<'a> RawEvent<'a> {
+    /// The value of a field that can be masked.
+    pub fn take(&mut self, field: Field) -> Scalar<'a> {
+        std::mem::take(match field {
+            Field::Ip => &mut self.ip,
+            Field::DeviceId => &mut self.device_id,
+            Field::UserId => &mut self.user_id,
+        })
+    }
+
     /// Whether it has none of the fields that an event must have.
     pub fn is_foreign(&self) -> bool {
         [&self.user_id, &self.app_version, &self.ip, &self.device_id].iter().all(|field| matches!(field, Scalar::Absent))

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::{Body, LoginEvent, MaskedField, MaskedLogin};
-use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, SealError, Sealer};
+use crate::token::{DataKey, Field, FieldCipher, FieldHasher, Fields, KeyId, PerField, Plaintext, SealError, Sealer};
 
 /// The data keys that mask and hash one value. They change together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,20 +29,25 @@ pub struct FieldPlan {
 }
 
 impl FieldPlan {
+    /// Whether a sweep has passed the value with this order hash: the one place that decides which key a value is
+    /// under. `ingest.accepts` decides the same in SQL.
+    #[must_use]
+    pub fn is_swept(&self, order: Uuid) -> bool {
+        order <= self.watermark
+    }
+
     /// The keys of the value with this order hash.
     #[must_use]
     pub fn keys_of(&self, order: Uuid) -> KeyPair {
-        if order <= self.watermark { self.to } else { self.from }
+        if self.is_swept(order) { self.to } else { self.from }
     }
 }
 
 /// Which keys are in force: what a loader must know before it masks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Of addresses.
-    pub ip: FieldPlan,
-    /// Of device ids.
-    pub device_id: FieldPlan,
+    /// Of each field that is masked.
+    pub fields: PerField<FieldPlan>,
     /// Seals rejected bodies.
     pub seal: KeyId,
 }
@@ -51,31 +56,27 @@ impl Plan {
     /// The keys under which values of this field are hashed: two while a rotation changes them.
     #[must_use]
     pub fn hash_keys(&self, field: Field) -> Vec<KeyId> {
-        let plan = match field {
-            Field::Ip => self.ip,
-            Field::DeviceId => self.device_id,
-        };
-        let mut keys = vec![plan.to.hash, plan.from.hash];
+        let mut keys: Vec<KeyId> = self.fields.get(field).into_iter().flat_map(|plan| [plan.to.hash, plan.from.hash]).collect();
         keys.dedup();
         keys
     }
 
     /// Every key it names.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
-        [self.ip, self.device_id]
-            .into_iter()
-            .flat_map(|field| [field.from.mask, field.from.hash, field.to.mask, field.to.hash])
-            .chain([self.seal])
+        let of = |(_, plan): (Field, &FieldPlan)| [plan.from.mask, plan.from.hash, plan.to.mask, plan.to.hash];
+        self.fields.iter().flat_map(of).chain([self.seal])
     }
 
-    /// Whether a masked login is under the keys that this plan asks for.
+    /// Whether a login is masked in the fields of this plan and no others, under the keys that it asks for.
     #[must_use]
     pub fn allows(&self, login: &MaskedLogin) -> bool {
-        let allows = |plan: &FieldPlan, masked: &MaskedField| {
-            let is_ordered = plan.from == plan.to || masked.order_key == plan.from.hash;
-            is_ordered && plan.keys_of(masked.order).mask == masked.key_id()
+        let allows = |(field, masked): (Field, &MaskedField)| {
+            self.fields.get(field).is_some_and(|plan| {
+                let is_ordered = plan.from == plan.to || masked.order_key == plan.from.hash;
+                is_ordered && plan.keys_of(masked.order).mask == masked.key_id()
+            })
         };
-        allows(&self.ip, &login.ip) && allows(&self.device_id, &login.device_id)
+        self.fields.which() == login.masked.which() && login.masked.iter().all(allows)
     }
 }
 
@@ -88,8 +89,7 @@ pub trait KeySource {
 /// Masks events and seals bodies under one plan. Each worker has its own, keyed once.
 pub struct Masker {
     plan: Plan,
-    ip: FieldMasker,
-    device_id: FieldMasker,
+    fields: PerField<FieldMasker>,
     sealer: Sealer,
 }
 
@@ -101,8 +101,7 @@ impl Masker {
     pub fn new(plan: Plan, keys: &impl KeySource) -> Result<Self, KeyId> {
         Ok(Self {
             plan,
-            ip: FieldMasker::new(Field::Ip, plan.ip, keys)?,
-            device_id: FieldMasker::new(Field::DeviceId, plan.device_id, keys)?,
+            fields: plan.fields.try_map(|field, plan| FieldMasker::new(field, plan, keys))?,
             sealer: Sealer::new(keys.data_key(plan.seal).ok_or(plan.seal)?, plan.seal),
         })
     }
@@ -113,11 +112,17 @@ impl Masker {
         &self.plan
     }
 
-    /// Masks an event; its values end here.
+    /// Which fields it masks.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        self.plan.fields.which()
+    }
+
+    /// Masks an event that was read for the fields of this masker; its values end here.
     pub fn mask(&mut self, event: LoginEvent) -> MaskedLogin {
+        debug_assert!(event.values.which() == self.fields());
         MaskedLogin {
-            ip: self.ip.mask(&event.ip),
-            device_id: self.device_id.mask(&event.device_id),
+            masked: event.values.filter_map(|_, value| self.mask_value(&value)),
             user_id: event.user_id,
             device_type: event.device_type,
             locale: event.locale,
@@ -126,12 +131,9 @@ impl Masker {
         }
     }
 
-    /// Masks a single value.
-    pub fn mask_value(&mut self, value: &Plaintext) -> MaskedField {
-        match value.field() {
-            Field::Ip => self.ip.mask(value),
-            Field::DeviceId => self.device_id.mask(value),
-        }
+    /// Masks a single value; nothing where its field is not masked.
+    pub fn mask_value(&mut self, value: &Plaintext) -> Option<MaskedField> {
+        self.fields.get_mut(value.field()).map(|masker| masker.mask(value))
     }
 
     /// Seals the body of a message for quarantine.
@@ -175,7 +177,7 @@ impl FieldMasker {
     fn mask(&mut self, plaintext: &Plaintext) -> MaskedField {
         let order = self.order.hash(plaintext);
         let side = match &mut self.to {
-            Some(to) if order <= self.plan.watermark => to,
+            Some(to) if self.plan.is_swept(order) => to,
             _ => &mut self.from,
         };
         let hash = side.hasher.as_ref().map_or(order, |hasher| hasher.hash(plaintext));
@@ -203,22 +205,24 @@ mod tests {
         let field =
             |order_key| MaskedField { token: token.clone(), hash: Uuid::nil(), order: Uuid::max(), order_key: key(order_key) };
         let login = |order_key| MaskedLogin {
-            user_id: String::new(),
+            masked: Fields::always().map(|_, ()| field(order_key)),
+            user_id: Some(String::new()),
             device_type: None,
-            ip: field(order_key),
-            device_id: field(order_key),
             locale: None,
             app_version: 0,
             create_date: jiff::civil::Date::MIN,
         };
         let plan = |from, to, watermark| {
             let field = FieldPlan { from, to, watermark };
-            Plan { ip: field, device_id: field, seal: key(3) }
+            Plan { fields: Fields::always().map(|_, ()| field), seal: key(3) }
         };
         let running = plan(pair(7, 5), pair(9, 5), Uuid::from_u128(u128::MAX / 2));
         assert!(running.allows(&login(5)), "above the watermark, still under the old key");
         assert!(!running.allows(&login(2)), "the same by another order");
         let quiet = plan(pair(7, 5), pair(7, 5), Uuid::nil());
         assert!(quiet.allows(&login(2)), "without a rotation there is no order");
+        let all = Fields::always().with(Field::UserId);
+        let more = Plan { fields: all.filter_map(|_, ()| quiet.fields.get(Field::Ip).copied()), ..quiet };
+        assert!(!more.allows(&login(2)), "a field is clear that the plan masks");
     }
 }

@@ -47,6 +47,7 @@ pub struct Envelope {
 
 /// What became of a message: a row, or a sealed body and the reason.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are logins: a box for each would cost more")]
 pub enum Outcome {
     /// A row of `user_logins`.
     Login(MaskedLogin),

@@ -10,14 +10,14 @@ use zeroize::Zeroize as _;
 use super::envelope::{self, MOST_LAYERS, Opened};
 use super::json::{self, RawEvent, Scalar};
 use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, Reason, Rejection, dates};
-use crate::token::{Plaintext, PlaintextError};
+use crate::token::{Field, Plaintext, PlaintextError};
 
 const USER_ID_WIDTH: usize = 128;
 const DEVICE_TYPE_WIDTH: usize = 32;
 const LOCALE_WIDTH: usize = 32;
 
-/// Parses and validates one body. `row_day` is the day of the row when neither the event nor its envelope has one.
-/// Names that are almost those of fields are counted in `near`.
+/// Parses and validates one body. `row_day` is the day of the row when neither the event nor its
+/// envelope has one. Names that are almost those of fields are counted in `near`.
 ///
 /// # Errors
 /// What is wrong, in which field; never the value.
@@ -46,16 +46,19 @@ fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, l
         return within(opened);
     }
     near.count(raw.take_near_names());
-    event(raw, row_day, reading.app_version)
+    event(raw, row_day, reading)
 }
 
-fn event(raw: RawEvent<'_>, row_day: Date, encoding: AppVersionEncoding) -> Result<LoginEvent, Rejection> {
+fn event(mut raw: RawEvent<'_>, row_day: Date, reading: Reading) -> Result<LoginEvent, Rejection> {
     let create_date = day(&raw);
+    let user_id = match reading.masked.contains(Field::UserId) {
+        true => None,
+        false => Some(storable("user_id", required("user_id", raw.take(Field::UserId))?, USER_ID_WIDTH)?),
+    };
     Ok(LoginEvent {
-        user_id: storable("user_id", required("user_id", raw.user_id)?, USER_ID_WIDTH)?,
-        app_version: version(required("app_version", raw.app_version)?, encoding)?,
-        ip: value("ip", required("ip", raw.ip)?, Plaintext::ip)?,
-        device_id: value("device_id", required("device_id", raw.device_id)?, Plaintext::device_id)?,
+        user_id,
+        app_version: version(required("app_version", std::mem::take(&mut raw.app_version))?, reading.app_version)?,
+        values: reading.masked.try_map(|field, ()| value(field, required(field.name(), raw.take(field))?))?,
         device_type: optional("device_type", raw.device_type, DEVICE_TYPE_WIDTH)?,
         locale: optional("locale", raw.locale, LOCALE_WIDTH)?,
         create_date: create_date?.unwrap_or(row_day),
@@ -95,21 +98,17 @@ fn storable(field: &'static str, text: Cow<'_, str>, width: usize) -> Result<Str
     Ok(text.into_owned())
 }
 
-fn value(
-    field: &'static str,
-    text: Cow<'_, str>,
-    canonical: impl FnOnce(&str) -> Result<Plaintext, PlaintextError>,
-) -> Result<Plaintext, Rejection> {
+fn value(field: Field, text: Cow<'_, str>) -> Result<Plaintext, Rejection> {
     if text.contains('\0') {
-        return Err(Rejection::text(Reason::NulCharacter, field, &text));
+        return Err(Rejection::text(Reason::NulCharacter, field.name(), &text));
     }
-    let plaintext = canonical(&text).map_err(|error| {
+    let plaintext = Plaintext::of(field, &text).map_err(|error| {
         let reason = match error {
             PlaintextError::Empty => Reason::Empty,
-            PlaintextError::TooLong => Reason::TooLong,
+            PlaintextError::TooLong(_) => Reason::TooLong,
             PlaintextError::NotAnAddress | PlaintextError::NotCanonical => Reason::InvalidIp,
         };
-        Rejection::text(reason, field, &text)
+        Rejection::text(reason, field.name(), &text)
     });
     if let Cow::Owned(mut unescaped) = text {
         unescaped.zeroize();

@@ -1,4 +1,4 @@
-//! The token: `ip1.7.` or `dev1.7.`, then base64url of `SIV ‖ C`. Deterministic per key, one spelling only.
+//! The token: `ip1.7.`, `dev1.7.` or `usr1.7.`, then base64url of `SIV ‖ C`. Deterministic per key, one spelling only.
 //!
 //! `0x01 ‖ key id ‖ SIV ‖ C` is a Google Tink AES-SIV ciphertext with TINK prefix, so that any Tink library
 //! opens a token, given the field's key and the associated data.
@@ -6,11 +6,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::plaintext::{BLOCK, blocks};
 use super::{DataKey, Field, KeyId, Plaintext};
 use crate::crypto::{SIV_LEN, Siv, length_prefixed};
 
-const BLOCK: usize = 16;
-const MAX_BLOCKS: usize = 10;
+const MAX_BLOCKS: usize = 33;
 /// `SIV ‖ C`, and what the decoder wants beyond it.
 type Room = [u8; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
 const EMPTY: Room = [0; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
@@ -18,8 +18,8 @@ const EMPTY: Room = [0; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
 /// Why a text is no token, or does not open. Says nothing about the value in it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
-    /// Neither `ip1.` nor `dev1.` in front.
-    #[error("starts with neither ip1. nor dev1.")]
+    /// No prefix of a field in front.
+    #[error("starts with neither ip1. nor dev1. nor usr1.")]
     Prefix,
     /// No key id between the dots, or not its one spelling.
     #[error("has no valid key id")]
@@ -54,12 +54,8 @@ impl Token {
         let key_id = key_id.parse()?;
         let mut room: Room = EMPTY;
         let body = decode(encoded, &mut room)?;
-        let blocks = match field {
-            Field::Ip => 1..=1,
-            Field::DeviceId => 1..=MAX_BLOCKS,
-        };
         let ciphertext_len = body.len().checked_sub(SIV_LEN).ok_or(TokenError::Encoding)?;
-        if !ciphertext_len.is_multiple_of(BLOCK) || !blocks.contains(&(ciphertext_len / BLOCK)) {
+        if !ciphertext_len.is_multiple_of(BLOCK) || !blocks(field).contains(&(ciphertext_len / BLOCK)) {
             return Err(TokenError::Encoding);
         }
         Ok(Self { field, key_id, text: text.to_owned() })

@@ -12,9 +12,9 @@ mod sealed;
 
 pub use cipher::{FieldCipher, Token, TokenError};
 pub use data_key::{DataKey, Purpose, WrongLength};
-pub use field::Field;
+pub use field::{Field, Fields, Flags, Form, PerField};
 pub use hash::FieldHasher;
-pub use plaintext::{MAX_DEVICE_ID_LEN, Plaintext, PlaintextError};
+pub use plaintext::{Plaintext, PlaintextError};
 pub use sealed::{SealError, Sealer};
 
 /// Checks this build on this processor: a published vector of the cipher, and a known token (HKDF, AES-256-SIV, base64url).
@@ -27,7 +27,7 @@ pub fn self_test() -> Result<(), TokenError> {
     let secret = crate::crypto::SecretBytes::new((0..64).collect());
     let key = DataKey::new(Purpose::Mask, secret).map_err(|_| TokenError::Forged)?;
     let mut cipher = FieldCipher::new(&key, Field::Ip, KeyId(7));
-    let plaintext = Plaintext::ip("::").map_err(|_| TokenError::Forged)?;
+    let plaintext = Plaintext::of(Field::Ip, "::").map_err(|_| TokenError::Forged)?;
     let opened = cipher.open(&Token::parse(KNOWN)?)?;
     let agree = cipher.seal(&plaintext).as_str() == KNOWN && opened.expose() == plaintext.expose();
     if agree { Ok(()) } else { Err(TokenError::Forged) }

@@ -1,16 +1,16 @@
 //! The canonical bytes of a value, `P`: what is encrypted and what is hashed.
 //!
 //! Equal values have equal bytes in any spelling; the lengths leak nothing about an address and at most
-//! sixteen-byte steps about a device id.
+//! sixteen-byte steps about a text.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
-use super::Field;
+use super::{Field, Form};
 use crate::crypto::SecretBytes;
 
-/// The longest device id, in bytes of UTF-8: one more would not leave room for the padding.
-pub const MAX_DEVICE_ID_LEN: usize = 159;
-const BLOCK: usize = 16;
+/// Values are padded to a multiple of so many bytes.
+pub(super) const BLOCK: usize = 16;
 const PAD: u8 = 0x80;
 
 /// The canonical bytes of one value. Cannot be printed; [`Plaintext::into_text`] is the way out.
@@ -25,9 +25,9 @@ pub enum PlaintextError {
     /// Nothing to mask.
     #[error("is empty")]
     Empty,
-    /// A device id of more than [`MAX_DEVICE_ID_LEN`] bytes.
-    #[error("is longer than 159 bytes")]
-    TooLong,
+    /// A text over the limits of its field.
+    #[error("is longer than {0}")]
+    TooLong(&'static str),
     /// Neither an IPv4 nor an IPv6 literal.
     #[error("is no IPv4 or IPv6 address")]
     NotAnAddress,
@@ -36,37 +36,37 @@ pub enum PlaintextError {
     NotCanonical,
 }
 
-impl Plaintext {
-    /// The 16 bytes of an address literal: IPv6, or IPv4 mapped into it (`::ffff:0:0/96`).
-    ///
-    /// # Errors
-    /// When `text` is no literal of either family (zones, ports and prefixes are not part of one).
-    pub fn ip(text: &str) -> Result<Self, PlaintextError> {
-        let address: IpAddr =
-            text.parse().map_err(|_| if text.is_empty() { PlaintextError::Empty } else { PlaintextError::NotAnAddress })?;
-        let octets = match address {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-        Ok(Self { field: Field::Ip, bytes: SecretBytes::copy_of(&octets) })
+/// How many blocks a value of the field has.
+pub(super) fn blocks(field: Field) -> RangeInclusive<usize> {
+    match field.form() {
+        Form::Address => 1..=1,
+        Form::Text { max_bytes, .. } => 1..=max_bytes / BLOCK + 1,
     }
+}
 
-    /// A device id, byte for byte, padded with `0x80 0x00…` to a multiple of 16.
+impl Plaintext {
+    /// The canonical bytes of a value as people write it.
+    ///
+    /// An address becomes the 16 bytes of IPv6, IPv4 mapped into it (`::ffff:0:0/96`). A text stays byte for byte,
+    /// padded with `0x80 0x00…` to a multiple of 16.
     ///
     /// # Errors
-    /// When it is empty or longer than 159 bytes.
-    pub fn device_id(text: &str) -> Result<Self, PlaintextError> {
-        match text.len() {
-            0 => Err(PlaintextError::Empty),
-            1..=MAX_DEVICE_ID_LEN => {
-                let mut bytes = SecretBytes::zeroed((text.len() / BLOCK + 1) * BLOCK);
-                let buffer = bytes.expose_mut();
-                buffer[..text.len()].copy_from_slice(text.as_bytes());
-                buffer[text.len()] = PAD;
-                Ok(Self { field: Field::DeviceId, bytes })
-            }
-            _ => Err(PlaintextError::TooLong),
+    /// When it is empty, over the limits of its field, or no address (zones, ports and prefixes are no part of one).
+    pub fn of(field: Field, text: &str) -> Result<Self, PlaintextError> {
+        if text.is_empty() {
+            return Err(PlaintextError::Empty);
         }
+        let bytes = match field.form() {
+            Form::Address => address(text)?,
+            Form::Text { max_bytes, max_chars, limit } => {
+                let is_too_long = text.len() > max_bytes || (text.len() > max_chars && text.chars().count() > max_chars);
+                if is_too_long {
+                    return Err(PlaintextError::TooLong(limit));
+                }
+                padded(text)
+            }
+        };
+        Ok(Self { field, bytes })
     }
 
     /// Takes over opened bytes, if masking could have produced them.
@@ -75,9 +75,9 @@ impl Plaintext {
     /// When length, padding or UTF-8 are wrong: the token was made by something else.
     pub fn from_opened(field: Field, bytes: SecretBytes) -> Result<Self, PlaintextError> {
         let plaintext = Self { field, bytes };
-        let canonical = match field {
-            Field::Ip => plaintext.bytes.len() == BLOCK,
-            Field::DeviceId => plaintext.unpadded().is_some_and(|text| {
+        let canonical = match field.form() {
+            Form::Address => plaintext.bytes.len() == BLOCK,
+            Form::Text { .. } => plaintext.unpadded().is_some_and(|text| {
                 !text.is_empty() && text.len() / BLOCK + 1 == plaintext.bytes.len() / BLOCK && std::str::from_utf8(text).is_ok()
             }),
         };
@@ -96,12 +96,12 @@ impl Plaintext {
         self.bytes.expose()
     }
 
-    /// The value as people write it, still secret: the shortest form of an address, the device id as it was sent.
+    /// The value as people write it, still secret: the shortest form of an address, a text as it was sent.
     #[must_use]
     pub fn into_text(self) -> SecretBytes {
-        match self.field {
-            Field::DeviceId => SecretBytes::copy_of(self.unpadded().unwrap_or_default()),
-            Field::Ip => {
+        match self.field.form() {
+            Form::Text { .. } => SecretBytes::copy_of(self.unpadded().unwrap_or_default()),
+            Form::Address => {
                 let octets: [u8; BLOCK] = std::array::from_fn(|i| self.bytes.expose()[i]);
                 SecretBytes::new(Ipv6Addr::from(octets).to_canonical().to_string().into_bytes())
             }
@@ -115,13 +115,29 @@ impl Plaintext {
     }
 }
 
+fn address(text: &str) -> Result<SecretBytes, PlaintextError> {
+    let octets = match text.parse().map_err(|_| PlaintextError::NotAnAddress)? {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    };
+    Ok(SecretBytes::copy_of(&octets))
+}
+
+fn padded(text: &str) -> SecretBytes {
+    let mut bytes = SecretBytes::zeroed((text.len() / BLOCK + 1) * BLOCK);
+    let buffer = bytes.expose_mut();
+    buffer[..text.len()].copy_from_slice(text.as_bytes());
+    buffer[text.len()] = PAD;
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn ip_bytes(text: &str) -> Option<Vec<u8>> {
-        Plaintext::ip(text).ok().map(|p| p.expose().to_vec())
+        Plaintext::of(Field::Ip, text).ok().map(|p| p.expose().to_vec())
     }
 
     #[test]
@@ -157,23 +173,30 @@ mod tests {
             ":::",
             "x",
         ] {
-            assert!(Plaintext::ip(text).is_err(), "{text:?}");
+            assert!(Plaintext::of(Field::Ip, text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn device_ids_reach_from_1_to_159_bytes() {
-        assert_eq!(Plaintext::device_id("").err(), Some(PlaintextError::Empty));
-        assert_eq!(Plaintext::device_id(&"x".repeat(160)).err(), Some(PlaintextError::TooLong));
+        assert_eq!(Plaintext::of(Field::DeviceId, "").err(), Some(PlaintextError::Empty));
+        assert_eq!(Plaintext::of(Field::DeviceId, &"x".repeat(160)).err(), Some(PlaintextError::TooLong("159 bytes")));
         let lengths: Vec<_> =
-            [1, 15, 16, 31, 32, 159].map(|n| Plaintext::device_id(&"x".repeat(n)).map(|p| p.expose().len())).into();
+            [1, 15, 16, 31, 32, 159].map(|n| Plaintext::of(Field::DeviceId, &"x".repeat(n)).map(|p| p.expose().len())).into();
         assert_eq!(lengths, [16, 16, 32, 32, 48, 160].map(Ok));
+    }
+
+    #[test]
+    fn user_ids_reach_to_128_characters_and_512_bytes() {
+        let blocks = |text: &str| Plaintext::of(Field::UserId, text).map(|p| p.expose().len() / BLOCK).ok();
+        assert_eq!(["x".repeat(128), "é".repeat(128), "😀".repeat(128)].map(|text| blocks(&text)), [9, 17, 33].map(Some));
+        assert_eq!(["x".repeat(129), "😀".repeat(129), String::new()].map(|text| blocks(&text)), [None; 3]);
     }
 
     proptest! {
         #[test]
         fn every_device_id_comes_back(text in "\\PC{1,39}|[\\x00-\\x7f]{1,159}") {
-            let plaintext = Plaintext::device_id(&text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let plaintext = Plaintext::of(Field::DeviceId, &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
             let again = Plaintext::from_opened(Field::DeviceId, SecretBytes::copy_of(plaintext.expose()));
             prop_assert!(again.is_ok());
             let shown = plaintext.into_text();
@@ -183,7 +206,7 @@ mod tests {
         #[test]
         fn every_address_comes_back(octets: [u8; 16]) {
             let text = Ipv6Addr::from(octets).to_string();
-            let plaintext = Plaintext::ip(&text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let plaintext = Plaintext::of(Field::Ip, &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
             prop_assert_eq!(plaintext.expose(), octets);
             let shown = String::from_utf8(plaintext.into_text().expose().to_vec()).unwrap_or_default();
             prop_assert_eq!(ip_bytes(&shown), Some(octets.to_vec()));
@@ -193,7 +216,7 @@ mod tests {
         fn bytes_that_masking_cannot_make_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(plaintext) = Plaintext::from_opened(Field::DeviceId, SecretBytes::copy_of(&bytes)) {
                 let text = String::from_utf8(plaintext.into_text().expose().to_vec()).unwrap_or_default();
-                prop_assert_eq!(Plaintext::device_id(&text).map(|p| p.expose().to_vec()).ok(), Some(bytes));
+                prop_assert_eq!(Plaintext::of(Field::DeviceId, &text).map(|p| p.expose().to_vec()).ok(), Some(bytes));
             }
         }
     }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use loginetl::crypto::{SecretBytes, derive_key};
 use loginetl::login::{FieldPlan, KeyPair, KeySource, MaskedField, Masker, Plan};
-use loginetl::token::{DataKey, KeyId, Plaintext, Purpose};
+use loginetl::token::{DataKey, Field, Fields, KeyId, Plaintext, Purpose};
 
 const VALUES: u32 = 200_000;
 const ROUNDS: usize = 9;
@@ -61,11 +61,11 @@ fn main() {
 
 /// What the loader does with one address: text in, text of the token and hash out.
 fn mask(masker: &mut Masker, text: &str) -> MaskedField {
-    masker.mask_value(&mask_input(text))
+    masker.mask_value(&mask_input(text)).expect("addresses are masked")
 }
 
 fn mask_input(text: &str) -> Plaintext {
-    Plaintext::ip(text).expect("an address")
+    Plaintext::of(Field::Ip, text).expect("an address")
 }
 
 /// The AES-SIV of it alone, by the library's cipher, keyed once.
@@ -246,5 +246,5 @@ fn key_id(number: u32) -> KeyId {
 fn plan() -> Plan {
     let keys = KeyPair { mask: key_id(MASK_KEY), hash: key_id(HASH_KEY) };
     let field = FieldPlan { from: keys, to: keys, watermark: Uuid::nil() };
-    Plan { ip: field, device_id: field, seal: key_id(SEAL_KEY) }
+    Plan { fields: Fields::always().map(|_, ()| field), seal: key_id(SEAL_KEY) }
 }

@@ -53,7 +53,7 @@ async fn every_command_is_right_where_transactions_have_a_short_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_right_where_sessions_may_not_wait() {
     let settings =
-        &[("lock_timeout", "'1ms'"), ("idle_session_timeout", "'50ms'"), ("idle_in_transaction_session_timeout", "'50ms'")];
+        &[("lock_timeout", "'1ms'"), ("idle_session_timeout", "'250ms'"), ("idle_in_transaction_session_timeout", "'250ms'")];
     everything_is_right(Setup { settings, has_slow_kms: true, ..Setup::default() }).await;
 }
 

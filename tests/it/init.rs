@@ -135,11 +135,13 @@ async fn an_owner_who_is_no_superuser_can_initialise() {
 async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
     let world = World::new().await;
     world.load(&[event(1)]);
+    let first = include_str!("../../sql/V1__foundation.sql");
+    let plan = first.split_once("create view vault.plan").and_then(|(_, rest)| rest.split_once(';')).expect("a view").0;
     // Back to the first version, with its keys and rows.
     world
         .database
         .execute(
-            "drop schema audit cascade; create schema audit authorization loginetl_owner;
+            &"drop schema audit cascade; create schema audit authorization loginetl_owner;
              alter table vault.rotation drop constraint rotation_pkey;
              drop view vault.keys, vault.census, ingest.quarantine_summary, vault.wrap_holders, vault.fence_holders, ingest.bodies_by_key;
              drop function vault.check_key_move, vault.check_watermark cascade;
@@ -148,8 +150,13 @@ async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
              drop function vault.request_unmask, vault.open_request, vault.release_key, vault.record_outcome,
                  vault.blind_spots, vault.count_rows, vault.require_sight, vault.is_closed, vault.check_release, vault.released_wrap,
                  vault.withdraw_request, vault.remember_rows, vault.are_rows_as_remembered, vault.summarise_rows,
-                 ingest.count_written;
-             delete from vault.schema_version where version > 1",
+                 ingest.count_written, ingest.accepts, vault.mask_field;
+             drop table vault.fields cascade;
+             drop function vault.refuse_unmasking;
+             alter table vault.rotation add constraint rotation_field_check check (field in ('ip', 'device_id'));
+             set role loginetl_owner; create view vault.plan PLAN; reset role;
+             delete from vault.schema_version where version > 1"
+                .replace("PLAN", plan),
         )
         .await;
     let old = world.run(&["load", "--drain"]);

@@ -53,3 +53,4 @@ mod unmask;
 mod unmask_faults;
 mod unmask_input;
 mod upgrade;
+mod upgrade_mask;

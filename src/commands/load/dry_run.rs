@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkReader;
@@ -15,9 +16,10 @@ use super::refusal::file_error;
 use super::tally::log_near_names;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::login::{Masker, NearNames, Outcome, utc_day};
+use crate::login::{MaskedLogin, Masker, NearNames, Outcome, utc_day};
 use crate::output;
 use crate::queue::{BATCH, Queue};
+use crate::token::{Field, Fields};
 use crate::vault::{Vault, VaultError};
 
 /// How many messages are shown unless `--max-messages` says otherwise.
@@ -56,7 +58,7 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
     let back = give_back(queue, &receipts, |_| {});
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, back).await;
     result?;
-    show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, args.format)?;
+    show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, masker.fields(), args.format)?;
     log_near_names(&near);
     match back {
         Ok(Ok(())) => Ok(Exit::Done),
@@ -94,7 +96,7 @@ pub async fn file(
         }
     }
     log_near_names(&near);
-    show(&outcomes, args.format)
+    show(&outcomes, masker.fields(), args.format)
 }
 
 fn wanted(args: &LoadArgs) -> usize {
@@ -106,71 +108,69 @@ async fn masker(vault: &Vault) -> Result<Masker, Error> {
     Masker::new(keyring.plan(), keyring.as_ref()).map_err(|id| VaultError::Unreadable(id).into())
 }
 
-/// A row as JSON shows it, by the names of the table.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Shown<'a> {
-    Row {
-        user_id: &'a str,
-        device_type: Option<&'a str>,
-        masked_ip: &'a str,
-        masked_device_id: &'a str,
-        locale: Option<&'a str>,
-        app_version: i32,
-        create_date: String,
-        ip_hash: String,
-        device_id_hash: String,
-    },
-    Rejected {
-        rejected: &'static str,
-        field: Option<&'static str>,
-        length: Option<usize>,
-    },
+/// A cell of a row, by the name of its column.
+type Cell = (&'static str, Value);
+
+/// The cells of a row, in the order in which people read them: tokens before hashes.
+fn cells(login: &MaskedLogin) -> Vec<Cell> {
+    let MaskedLogin { masked, user_id, device_type, locale, app_version, create_date } = login;
+    let tokens = masked.iter().map(|(field, one)| (field.token_column(), json!(one.token.as_str())));
+    let hashes = masked.iter().map(|(field, one)| (field.hash_column(), json!(one.hash.to_string())));
+    let mut cells = vec![("user_id", json!(user_id)), ("device_type", json!(device_type))];
+    cells.extend(tokens);
+    cells.extend([
+        ("locale", json!(locale)),
+        ("app_version", json!(app_version)),
+        ("create_date", json!(create_date.to_string())),
+    ]);
+    cells.extend(hashes);
+    cells
 }
 
-fn show(outcomes: &[Outcome], format: Format) -> Result<Exit, Error> {
+/// An outcome as JSON shows it.
+struct Shown<'a>(&'a Outcome);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rejection = match self.0 {
+            Outcome::Login(login) => return serializer.collect_map(cells(login)),
+            Outcome::Rejected(rejected) => &rejected.rejection,
+        };
+        serializer.collect_map([
+            ("rejected", json!(rejection.reason.code())),
+            ("field", json!(rejection.field)),
+            ("length", json!(rejection.length)),
+        ])
+    }
+}
+
+fn show(outcomes: &[Outcome], fields: Fields, format: Format) -> Result<Exit, Error> {
     if format == Format::Json {
-        outcomes.iter().map(shown).try_for_each(|row| output::json(&row))?;
+        outcomes.iter().try_for_each(|outcome| output::json(&Shown(outcome)))?;
         return Ok(Exit::Done);
     }
-    let cells = |outcome: &Outcome| match outcome {
-        Outcome::Login(login) => vec![
-            login.user_id.clone(),
-            login.device_type.clone().unwrap_or_default(),
-            login.ip.token.to_string(),
-            login.device_id.token.to_string(),
-            login.locale.clone().unwrap_or_default(),
-            login.app_version.to_string(),
-            login.create_date.to_string(),
-        ],
+    let mut header = vec!["user_id", "device_type"];
+    header.extend(fields.fields().map(Field::token_column));
+    header.extend(["locale", "app_version", "create_date"]);
+    let row = |outcome: &Outcome| match outcome {
+        Outcome::Login(login) => {
+            let cells = cells(login).into_iter().filter(|(name, _)| header.contains(name));
+            cells.map(|(_, value)| text(&value)).collect()
+        }
         Outcome::Rejected(rejected) => {
             let field = rejected.rejection.field.map_or_else(String::new, |field| format!(" {field}"));
             vec![format!("(quarantine: {}{field})", rejected.rejection.reason.code())]
         }
     };
-    let header = ["user_id", "device_type", "masked_ip", "masked_device_id", "locale", "app_version", "create_date"];
-    output::table(&header, outcomes.iter().map(cells).collect())?;
+    output::table(&header, outcomes.iter().map(row).collect())?;
     output::line("dry run: nothing was written")?;
     Ok(Exit::Done)
 }
 
-fn shown(outcome: &Outcome) -> Shown<'_> {
-    match outcome {
-        Outcome::Login(login) => Shown::Row {
-            user_id: &login.user_id,
-            device_type: login.device_type.as_deref(),
-            masked_ip: login.ip.token.as_str(),
-            masked_device_id: login.device_id.token.as_str(),
-            locale: login.locale.as_deref(),
-            app_version: login.app_version,
-            create_date: login.create_date.to_string(),
-            ip_hash: login.ip.hash.to_string(),
-            device_id_hash: login.device_id.hash.to_string(),
-        },
-        Outcome::Rejected(rejected) => Shown::Rejected {
-            rejected: rejected.rejection.reason.code(),
-            field: rejected.rejection.field,
-            length: rejected.rejection.length,
-        },
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

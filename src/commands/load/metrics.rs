@@ -116,11 +116,11 @@ impl Metrics {
                 self.depth.get_or_create(&[("state", state.to_owned())]).set(whole(count));
             }
         }
-        let Plan { ip, device_id, seal } = now.plan;
-        let fields =
-            [ip.from, ip.to, device_id.from, device_id.to].into_iter().flat_map(|of| [("mask", of.mask), ("hash", of.hash)]);
+        let Plan { fields, seal } = now.plan;
+        let keys = fields.iter().flat_map(|(_, plan)| [plan.from, plan.to]);
+        let keys = keys.flat_map(|of| [("mask", of.mask), ("hash", of.hash)]);
         self.keys.clear();
-        for (purpose, id) in fields.chain([("seal", seal)]) {
+        for (purpose, id) in keys.chain([("seal", seal)]) {
             let id = KeyId::to_i64(id).to_string();
             self.keys.get_or_create(&[("purpose", purpose.to_owned()), ("key_id", id)]).set(1);
         }

@@ -267,7 +267,8 @@ fn options(args: &LoadArgs) -> Options {
 }
 
 fn reading(args: &LoadArgs) -> Reading {
-    Reading { app_version: args.app_version.into(), envelopes: args.envelope.into() }
+    let (app_version, envelopes) = (args.app_version.into(), args.envelope.into());
+    Reading { app_version, envelopes, ..Reading::default() }
 }
 
 /// Flags that exclude each other in a way that clap cannot say.

@@ -19,6 +19,7 @@ pub fn outcome_of(
     reading: Reading,
     near: &NearNames,
 ) -> Result<Outcome, SealError> {
+    let reading = Reading { masked: masker.fields(), ..reading };
     match login::parse(body, row_day, reading, near) {
         Ok(event) => Ok(Outcome::Login(masker.mask(event))),
         Err(rejection) => sealed(masker, body, message_id(), rejection),

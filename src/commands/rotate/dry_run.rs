@@ -7,9 +7,9 @@ use crate::db::Session;
 use crate::error::{Error, Exit};
 use crate::output;
 
-/// WAL that a moved row costs, in bytes, both fields together: two new versions of the row, roughly 200 bytes each, and
-/// on a large table most of a page image after each checkpoint. A rough figure.
-const WAL_BYTES_A_ROW: i64 = 2 * 600;
+/// WAL that a row costs for each of its fields, in bytes: a new version of the row, roughly 200 bytes, and on a
+/// large table most of a page image after each checkpoint. A rough figure.
+const WAL_BYTES_A_VALUE: i64 = 600;
 
 #[derive(Serialize)]
 struct Plan {
@@ -21,8 +21,10 @@ struct Plan {
 
 pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error> {
     let unfinished = super::unfinished(session).await?;
-    let (rows, longest_value) = session.size_of_rotation().await?;
-    let plan = Plan { unfinished, rows, longest_value, wal_bytes: rows * WAL_BYTES_A_ROW };
+    let fields = session.fields().await?;
+    let (rows, longest_value) = session.size_of_rotation(fields).await?;
+    let values = fields.fields().count() as i64;
+    let plan = Plan { unfinished, rows, longest_value, wal_bytes: rows * values * WAL_BYTES_A_VALUE };
     if format == Format::Json {
         output::json(&plan)?;
         return Ok(Exit::Done);

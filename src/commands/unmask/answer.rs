@@ -99,7 +99,7 @@ pub async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) ->
     let plan = search.plan;
     let answer = |found: Found| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
     let mut answers: Vec<Answer> = search.found.into_iter().map(answer).collect();
-    for field in Field::ALL {
+    for field in plan.fields.fields() {
         let hashes: Vec<Uuid> = uncounted(&mut answers, field).flat_map(|value| value.uncounted.clone()).collect();
         if hashes.is_empty() {
             continue;

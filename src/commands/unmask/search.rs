@@ -9,6 +9,7 @@ use super::selector::Selector;
 use crate::db::{FoundRows, Sealed, Session};
 use crate::error::Error;
 use crate::login::Plan;
+use crate::settings::SettingsError;
 use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
 use crate::vault::VaultError;
 
@@ -53,9 +54,12 @@ impl Search {
     /// When the database is gone, or does not let this login.
     pub async fn of(session: &Session, selectors: Vec<Selector>) -> Result<Self, Error> {
         let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
+        if let Some(field) = selectors.iter().filter_map(Selector::field).find(|field| !plan.fields.contains(*field)) {
+            return Err(not_masked(field));
+        }
         let known = session.known_keys().await?;
         let mut rows = HashMap::new();
-        for field in Field::ALL {
+        for field in plan.fields.fields() {
             let hashes: Vec<Uuid> = selectors.iter().filter_map(|s| hash_in(s, field)).collect();
             if !hashes.is_empty() {
                 rows.insert(field, session.rows_of(field, &hashes).await?);
@@ -79,6 +83,17 @@ impl Search {
         let keys = keys_of(&found, &plan);
         Ok(Self { found, keys, plan })
     }
+}
+
+/// A clear value needs no recovery.
+pub fn not_masked(field: Field) -> Error {
+    let mask = field.flags().mask.unwrap_or_default();
+    let column = field.name();
+    SettingsError::Flags(format!(
+        "{} are not masked in this installation (loginetl init --{mask} masks them): look them up in the column {column}",
+        field.nouns()
+    ))
+    .into()
 }
 
 fn hash_in(selector: &Selector, field: Field) -> Option<Uuid> {

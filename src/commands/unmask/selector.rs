@@ -19,7 +19,7 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// One thing that is asked for.
 pub enum Selector {
-    /// The value with this hash; in both columns, where no field is named.
+    /// The value with this hash; in every masked column, where no field is named.
     Hash(Option<Field>, Uuid),
     /// The value in this token.
     Token(Token),
@@ -31,23 +31,28 @@ pub enum Selector {
     Unreadable(usize),
 }
 
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Selector {
+    /// The one field that it is about, if it names one.
+    pub fn field(&self) -> Option<Field> {
         match self {
-            Self::Hash(None, hash) => write!(f, "{hash}"),
-            Self::Hash(Some(field), hash) => write!(f, "{}-hash {hash}", flag_name(*field)),
-            Self::Token(token) => write!(f, "{token}"),
-            Self::Quarantine(id) => write!(f, "quarantine {id}"),
-            Self::Find(value) => write!(f, "find-{}", flag_name(value.field())),
-            Self::Unreadable(line) => write!(f, "line {line}"),
+            Self::Hash(field, _) => *field,
+            Self::Token(token) => Some(token.field()),
+            Self::Find(value) => Some(value.field()),
+            Self::Quarantine(_) | Self::Unreadable(_) => None,
         }
     }
 }
 
-fn flag_name(field: Field) -> &'static str {
-    match field {
-        Field::Ip => "ip",
-        Field::DeviceId => "device-id",
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash(None, hash) => write!(f, "{hash}"),
+            Self::Hash(Some(field), hash) => write!(f, "{} {hash}", field.flags().hash),
+            Self::Token(token) => write!(f, "{token}"),
+            Self::Quarantine(id) => write!(f, "quarantine {id}"),
+            Self::Find(value) => f.write_str(value.field().flags().find),
+            Self::Unreadable(line) => write!(f, "line {line}"),
+        }
     }
 }
 
@@ -65,13 +70,10 @@ impl Asked {
     /// # Errors
     /// When a flag holds none, there are too many, or the file cannot be read.
     pub async fn of(args: &UnmaskArgs) -> Result<Self, Error> {
-        if let Some((flag, field, value)) = find(args) {
+        if let Some((field, value)) = &args.find.0 {
             let value = if value == "-" { first_line().await? } else { Zeroizing::new(value.clone()) };
-            let plaintext = match field {
-                Field::Ip => Plaintext::ip(&value),
-                Field::DeviceId => Plaintext::device_id(&value),
-            };
-            let plaintext = plaintext.map_err(|problem| wrong(flag, &problem.to_string()))?;
+            let plaintext = Plaintext::of(*field, &value);
+            let plaintext = plaintext.map_err(|problem| wrong(field.flags().find, &problem.to_string()))?;
             return Ok(Self { selectors: vec![Selector::Find(plaintext)], value: Some(value) });
         }
         let mut selectors = of_flags(args)?;
@@ -90,23 +92,17 @@ impl Asked {
     }
 }
 
-fn find(args: &UnmaskArgs) -> Option<(&'static str, Field, &String)> {
-    let ip = args.find_ip.as_ref().map(|value| ("--find-ip", Field::Ip, value));
-    ip.or(args.find_device_id.as_ref().map(|value| ("--find-device-id", Field::DeviceId, value)))
-}
-
 fn of_flags(args: &UnmaskArgs) -> Result<Vec<Selector>, Error> {
     let mut selectors = Vec::new();
-    for (flag, field, hashes) in
-        [("--ip-hash", Field::Ip, &args.ip_hash), ("--device-id-hash", Field::DeviceId, &args.device_id_hash)]
-    {
+    for (field, hashes) in args.hashes.0.iter() {
         for text in hashes {
-            let hash = hash(text).ok_or_else(|| wrong(flag, "is no hash: 32 hex digits, with or without hyphens"))?;
+            let problem = "is no hash: 32 hex digits, with or without hyphens";
+            let hash = hash(text).ok_or_else(|| wrong(field.flags().hash, problem))?;
             selectors.push(Selector::Hash(Some(field), hash));
         }
     }
     for text in &args.token {
-        selectors.push(Selector::Token(Token::parse(text.trim()).map_err(|problem| wrong("--token", &problem.to_string()))?));
+        selectors.push(Selector::Token(Token::parse(text.trim()).map_err(|problem| wrong("token", &problem.to_string()))?));
     }
     selectors.extend(args.quarantine.iter().map(|id| Selector::Quarantine(*id)));
     Ok(selectors)
@@ -116,8 +112,10 @@ fn of_flags(args: &UnmaskArgs) -> Result<Vec<Selector>, Error> {
 fn of_line(line: &str) -> Option<Selector> {
     let mut words = line.split_ascii_whitespace();
     match (words.next(), words.next(), words.next()) {
-        (Some("ip-hash"), Some(text), None) => Some(Selector::Hash(Some(Field::Ip), hash(text)?)),
-        (Some("device-id-hash"), Some(text), None) => Some(Selector::Hash(Some(Field::DeviceId), hash(text)?)),
+        (Some(word), Some(text), None) => {
+            let field = Field::ALL.into_iter().find(|field| field.flags().hash == word)?;
+            Some(Selector::Hash(Some(field), hash(text)?))
+        }
         (Some(text), None, None) => {
             hash(text).map(|hash| Selector::Hash(None, hash)).or_else(|| Token::parse(text).ok().map(Selector::Token))
         }
@@ -132,7 +130,7 @@ fn hash(text: &str) -> Option<Uuid> {
 }
 
 fn wrong(flag: &str, problem: &str) -> Error {
-    SettingsError::Flags(format!("a value of {flag} {problem}")).into()
+    SettingsError::Flags(format!("a value of --{flag} {problem}")).into()
 }
 
 /// The whole file. Its name is not repeated: it may be a value that was meant for another flag.

@@ -47,7 +47,7 @@ impl Trial {
         if setup.has_slow_kms {
             world = world.through(&Proxy::start(|target| {
                 if target.starts_with("TrentService.") {
-                    std::thread::sleep(Duration::from_millis(100));
+                    std::thread::sleep(Duration::from_millis(400));
                 }
                 Action::Forward
             }));

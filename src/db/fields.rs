@@ -1,0 +1,56 @@
+//! Which fields this installation masks, and how one more comes to be masked.
+
+use tokio_postgres::types::Type;
+
+use super::session::{Mode, Parameter, Transaction};
+use super::{DbError, Session};
+use crate::token::{Field, Fields};
+
+const READING: &str = "reading which fields are masked";
+const MASKING: &str = "masking one more field";
+
+/// Whoever loads is done with what he has in hand, and others wait: then no clear value follows.
+const FENCE: &str = "\
+    do $$ begin \
+        if to_regclass('vault.fence') is not null then lock table vault.fence in exclusive mode; end if; \
+    end $$";
+
+impl Session {
+    /// The masked fields.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub async fn fields(&self) -> Result<Fields, DbError> {
+        read_fields(&self.begin(Mode::Read, "", READING).await?).await
+    }
+}
+
+/// The masked fields; those that always are, where the schema is older or not there.
+pub(super) async fn read_fields(transaction: &Transaction<'_>) -> Result<Fields, DbError> {
+    let failed = |e| DbError::sql(READING, &e);
+    let is_there = transaction.query_typed_one("select to_regclass('vault.fields') is not null", &[]).await;
+    if !is_there.map_err(failed)?.get::<_, bool>(0) {
+        return Ok(Fields::always());
+    }
+    let rows = transaction.query_typed("select field from vault.fields", &[]).await.map_err(failed)?;
+    rows.iter().map(|row| Field::from_name(row.get(0)).ok_or(DbError::Invalid("field"))).collect()
+}
+
+/// Takes the fence before the table is touched, in the order of loaders.
+pub(super) async fn take_fence(transaction: &Transaction<'_>) -> Result<(), DbError> {
+    transaction.batch_execute(FENCE).await.map_err(|e| DbError::schema(MASKING, &e))
+}
+
+/// Masks a field from this commit on, and records it. The fence is held, and the columns are there.
+pub(super) async fn mask_field(transaction: &Transaction<'_>, field: Field) -> Result<(), DbError> {
+    let hash = field.hash_column();
+    let index = format!("create index if not exists user_logins_{hash} on public.user_logins ({hash})");
+    let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
+    let parameters: [Parameter<'_>; 3] = [(&field.name(), Type::TEXT), (&field.prefix(), Type::TEXT), (&details, Type::TEXT)];
+    let failed = |e| DbError::schema(MASKING, &e);
+    transaction.batch_execute(&index).await.map_err(failed)?;
+    transaction.batch_execute("set local role loginetl_owner").await.map_err(failed)?;
+    let statement = "select vault.mask_field($1, $2, $3)";
+    transaction.query_typed(statement, &parameters).await.map_err(failed)?;
+    transaction.batch_execute("reset role").await.map_err(failed)
+}
