@@ -129,7 +129,11 @@ fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
                  select setval('{object}', greatest(max(key_id), 1), max(key_id) is not null) from vault.data_keys"
             )),
             // What was made in the place of a view goes first, and then is missing.
-            ("view, security_barrier", Some(is)) if is.starts_with("view") => Remedy::Statement(format!("drop view {object}")),
+            // One that stands on it goes with it, and comes again too.
+            ("view, security_barrier", Some(is)) if is.starts_with("view") => {
+                let above = if object == "vault.field_plans" { "vault.plan, " } else { "" };
+                Remedy::Statement(format!("drop view if exists {above}{object}"))
+            }
             ("view, security_barrier", None) => Remedy::Functions,
             ("partition", None) => {
                 Remedy::Statement(format!("create table {object} partition of ingest.ledger for values in ('1970-01-01')"))

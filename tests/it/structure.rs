@@ -84,6 +84,8 @@ const FUNCTIONS_AND_VIEWS: &[Breakage] = &[
 const COMMENTS_AND_CHECKSUM: &[Breakage] = &[
     ("comment on table vault.fence is null", &["comment vault.fence"]),
     ("comment on view vault.plan is null", &["vault.plan"]),
+    ("comment on view vault.field_plans is null; comment on view vault.plan is null", &["vault.field_plans"]),
+    ("comment on view vault.field_plans is null", &["vault.field_plans changed"]),
     ("comment on column audit.log.record is 'another'", &["comment audit.log.record"]),
     ("comment on function audit.append is null", &["comment audit.append"]),
     (
