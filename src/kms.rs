@@ -104,7 +104,7 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, refuses, or answers for another key.
-    pub async fn unwrap(&self, kms_key_arn: &str, wrapped: &[u8], context: WrapContext) -> Result<SecretBytes, CallError> {
+    pub async fn unwrap_key(&self, kms_key_arn: &str, wrapped: &[u8], context: WrapContext) -> Result<SecretBytes, CallError> {
         const OPERATION: &str = "KMS Decrypt";
         let request = self.0.decrypt().key_id(kms_key_arn).set_encryption_context(Some(context.to_map()));
         let answer = request.ciphertext_blob(Blob::new(wrapped)).send().await.map_err(|e| CallError::of(OPERATION, &e))?;

@@ -25,7 +25,7 @@ static PROGRESS: LazyLock<ProgressBar> = LazyLock::new(ProgressBar::hidden);
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
 pub fn line(text: &str) -> Result<(), Error> {
-    PROGRESS.suspend(|| written(writeln!(io::stdout().lock(), "{text}")))
+    PROGRESS.suspend(|| check_write(writeln!(io::stdout().lock(), "{text}")))
 }
 
 /// Prints one JSON object on a line of its own.
@@ -80,7 +80,7 @@ pub fn csv<const N: usize>(
         }
         writer.flush()
     });
-    self::written(written)
+    self::check_write(written)
 }
 
 /// The cell with an apostrophe before each sign that a spreadsheet takes for the beginning of a formula, or skips before
@@ -180,7 +180,7 @@ pub fn ask(question: &str) -> Result<Option<String>, Error> {
 }
 
 /// A closed pipe means that the reader has seen enough.
-fn written(result: io::Result<()>) -> Result<(), Error> {
+fn check_write(result: io::Result<()>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
         _ => Ok(()),

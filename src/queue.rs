@@ -32,14 +32,14 @@ pub struct QueueMessage {
     /// How often it has been handed out.
     pub receive_count: Option<i32>,
     /// What deletes it.
-    pub receipt: Receipt,
+    pub handle: ReceiptHandle,
     /// What is in it.
     pub body: Body,
 }
 
 /// The right to delete or give back a message, until its visibility timeout ends.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Receipt(String);
+pub struct ReceiptHandle(String);
 
 /// How many messages the queue has, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,39 +95,39 @@ impl Queue {
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(queue_message).collect())
     }
 
-    /// Deletes up to 10 messages; returns how many the queue says are gone, and the receipts it refused.
+    /// Deletes up to 10 messages; returns how many the queue says are gone, and the handles it refused.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
-    pub async fn delete(&self, receipts: &[Receipt]) -> Result<(usize, Vec<Receipt>), CallError> {
+    pub async fn delete(&self, handles: &[ReceiptHandle]) -> Result<(usize, Vec<ReceiptHandle>), CallError> {
         const OPERATION: &str = "SQS DeleteMessageBatch";
-        let entry = |(i, receipt): (usize, &Receipt)| {
-            DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&receipt.0).build()
+        let entry = |(i, handle): (usize, &ReceiptHandle)| {
+            DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0).build()
         };
-        let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries: Result<Vec<_>, _> = handles.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
         let answer = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|e| CallError::of(OPERATION, &e))?;
-        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| receipts.get(i).cloned());
+        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| handles.get(i).cloned());
         Ok((answer.successful.len(), failed.collect()))
     }
 
-    /// Sets the time until up to 10 messages become visible again; zero gives them back now. Returns the receipts that
+    /// Sets the time until up to 10 messages become visible again; zero gives them back now. Returns the handles that
     /// the queue refused: those messages are visible already, or become so at their time.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
-    pub async fn change_visibility(&self, receipts: &[Receipt], timeout: Duration) -> Result<Vec<Receipt>, CallError> {
+    pub async fn change_visibility(&self, handles: &[ReceiptHandle], timeout: Duration) -> Result<Vec<ReceiptHandle>, CallError> {
         const OPERATION: &str = "SQS ChangeMessageVisibilityBatch";
-        let entry = |(i, receipt): (usize, &Receipt)| {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&receipt.0);
+        let entry = |(i, handle): (usize, &ReceiptHandle)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0);
             entry.visibility_timeout(seconds(timeout)).build()
         };
-        let entries: Result<Vec<_>, _> = receipts.iter().enumerate().map(entry).collect();
+        let entries: Result<Vec<_>, _> = handles.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
         let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
-        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| receipts.get(i).cloned());
+        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| handles.get(i).cloned());
         Ok(failed.collect())
     }
 
@@ -147,7 +147,7 @@ impl Queue {
         Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]), delayed: count(&names[2]) })
     }
 
-    /// After how many receipts a message goes to the dead-letter queue; nothing without one.
+    /// After how many receives a message goes to the dead-letter queue; nothing without one.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.
@@ -175,14 +175,14 @@ impl Queue {
 }
 
 fn queue_message(mut message: Message) -> Option<QueueMessage> {
-    let receipt = Receipt(message.receipt_handle.take()?);
+    let handle = ReceiptHandle(message.receipt_handle.take()?);
     let attribute = |name| message.attributes().and_then(|all| all.get(&name)).map(String::as_str);
     let sent = SentAt::from_attribute(attribute(Attribute::SentTimestamp));
     let receive_count = attribute(Attribute::ApproximateReceiveCount).and_then(|text| text.parse().ok());
-    // Without an id, the body's place in the ledger is that of its receipt: a redelivery would be loaded again, but nothing is lost.
-    let message_id = message_id(message.message_id.as_deref().unwrap_or(&receipt.0));
+    // Without an id, the body's place in the ledger is that of its handle: a redelivery would be loaded again, but nothing is lost.
+    let message_id = message_id(message.message_id.as_deref().unwrap_or(&handle.0));
     let body = Body::new(message.body.take().unwrap_or_default().into_bytes());
-    Some(QueueMessage { message_id, sent, receive_count, receipt, body })
+    Some(QueueMessage { message_id, sent, receive_count, handle, body })
 }
 
 fn seconds(duration: Duration) -> i32 {

@@ -111,7 +111,7 @@ impl Environment {
     /// # Errors
     /// When neither is set.
     pub fn database_url(&self, flag: Option<String>) -> Result<DatabaseUrl, SettingsError> {
-        trimmed(flag).map(DatabaseUrl::Text).or_else(|| self.database_url.clone()).ok_or(SettingsError::Missing {
+        trim(flag).map(DatabaseUrl::Text).or_else(|| self.database_url.clone()).ok_or(SettingsError::Missing {
             what: "the database URL",
             flag: "--database-url",
             variable: "LOGINETL_DATABASE_URL",
@@ -123,7 +123,7 @@ impl Environment {
     /// # Errors
     /// When neither is set.
     pub fn queue_url(&self, flag: Option<String>) -> Result<String, SettingsError> {
-        trimmed(flag).or_else(|| self.queue_url.clone()).ok_or(SettingsError::Missing {
+        trim(flag).or_else(|| self.queue_url.clone()).ok_or(SettingsError::Missing {
             what: "the queue URL",
             flag: "--queue-url",
             variable: "LOGINETL_QUEUE_URL",
@@ -133,19 +133,19 @@ impl Environment {
     /// The KMS key that wraps for the loader.
     #[must_use]
     pub fn ingest_key(&self, flag: Option<String>) -> String {
-        trimmed(flag).or_else(|| self.ingest_key.clone()).unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
+        trim(flag).or_else(|| self.ingest_key.clone()).unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
     }
 
     /// The KMS key that wraps for unmaskers.
     #[must_use]
     pub fn recovery_key(&self, flag: Option<String>) -> String {
-        trimmed(flag).or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
+        trim(flag).or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
     }
 
     /// The KMS key that signs the audit log.
     #[must_use]
     pub fn audit_key(&self, flag: Option<String>) -> String {
-        trimmed(flag).or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
+        trim(flag).or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
     }
 }
 
@@ -191,14 +191,14 @@ fn check_aws() -> Result<(), SettingsError> {
 }
 
 /// Without blanks and line ends around it, as files and consoles leave them; `None` if nothing is left.
-fn trimmed(value: Option<String>) -> Option<String> {
+fn trim(value: Option<String>) -> Option<String> {
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// A variable that is set and not blank.
 fn variable(name: &'static str) -> Result<Option<String>, SettingsError> {
     match env::var(name) {
-        Ok(value) => Ok(trimmed(Some(value))),
+        Ok(value) => Ok(trim(Some(value))),
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(SettingsError::NotUtf8(name)),
     }

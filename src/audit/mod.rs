@@ -3,13 +3,13 @@
 //! A record's hash covers its parts and the hash before it; a signature covers the hash. So whoever has the public
 //! key and the records can tell whether one was changed, added, moved or taken away.
 
-mod entry;
+mod justification;
 mod listed;
-mod reason;
+mod record;
 mod requests;
 mod verify;
 
-pub use entry::{Entry, Head, Kind};
+pub use justification::{Justification, JustificationError};
 pub use listed::Listed;
-pub use reason::{Reason, ReasonError};
-pub use verify::{Problem, Report, Stored, Trouble, Verifier};
+pub use record::{Head, Kind, Record};
+pub use verify::{Problem, Stored, Trouble, Verifier, VerifyReport};

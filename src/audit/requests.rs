@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Entry, Problem, Trouble};
+use super::{Problem, Record, Trouble};
 use crate::crypto::Digest;
 
 /// A request without an outcome is a finding once it is older than this: then no key is released for it any more.
@@ -26,48 +26,48 @@ struct Request {
 
 /// What releases and outcomes say of their request.
 #[derive(Deserialize)]
-struct Answer {
+struct RequestPart {
     request: i64,
     request_signature: Option<String>,
 }
 
 impl Requests {
     /// Takes in one record; tells what is wrong with it, or with the request that it belongs to.
-    pub(super) fn follow(&mut self, entry: &Entry) -> Option<Problem> {
-        match entry.kind.as_str() {
+    pub(super) fn follow(&mut self, record: &Record) -> Option<Problem> {
+        match record.kind.as_str() {
             "unmask.request" | "find.request" => {
-                self.0.insert(entry.seq, Request::of(entry));
+                self.0.insert(record.seq, Request::of(record));
                 None
             }
-            "unmask.release" => self.release(entry),
-            "unmask.outcome" | "find.outcome" => self.conclude(entry),
-            "unmask.withdrawal" => self.withdraw(entry),
+            "unmask.release" => self.release(record),
+            "unmask.outcome" | "find.outcome" => self.conclude(record),
+            "unmask.withdrawal" => self.withdraw(record),
             _ => None,
         }
     }
 
-    fn release(&mut self, entry: &Entry) -> Option<Problem> {
-        let (request, answer) = match self.request_of(entry) {
+    fn release(&mut self, record: &Record) -> Option<Problem> {
+        let (request, answer) = match self.request_of(record) {
             Ok(found) => found,
             Err(problem) => return Some(problem),
         };
         let is_first = !request.is_released;
         request.is_released = true;
-        (request.signature_digest.is_none() && is_first).then(|| request.stripped(answer.request))
+        (request.signature_digest.is_none() && is_first).then(|| request.problem_unsigned(answer.request))
     }
 
-    fn conclude(&mut self, entry: &Entry) -> Option<Problem> {
-        let (request, answer) = match self.request_of(entry) {
+    fn conclude(&mut self, record: &Record) -> Option<Problem> {
+        let (request, answer) = match self.request_of(record) {
             Ok(found) => found,
             Err(problem) => return Some(problem),
         };
         let problem = match &request.signature_digest {
-            None => (!request.is_released).then(|| request.stripped(answer.request)),
+            None => (!request.is_released).then(|| request.problem_unsigned(answer.request)),
             Some(digest) if answer.request_signature.as_ref() != Some(digest) => Some(Problem {
                 seq: answer.request,
                 kind: request.kind.clone(),
                 db_user: request.db_user.clone(),
-                trouble: Trouble::AnotherSignature { outcome: entry.seq },
+                trouble: Trouble::AnotherSignature { outcome: record.seq },
             }),
             Some(_) => None,
         };
@@ -76,31 +76,35 @@ impl Requests {
     }
 
     /// A request may be withdrawn, signed or not, as long as no key was released for it.
-    fn withdraw(&mut self, entry: &Entry) -> Option<Problem> {
-        let (request, answer) = match self.request_of(entry) {
+    fn withdraw(&mut self, record: &Record) -> Option<Problem> {
+        let (request, answer) = match self.request_of(record) {
             Ok(found) => found,
             Err(problem) => return Some(problem),
         };
         let problem = request.is_released.then(|| Problem {
-            seq: entry.seq,
-            kind: entry.kind.clone(),
-            db_user: entry.db_user.clone(),
+            seq: record.seq,
+            kind: record.kind.clone(),
+            db_user: record.db_user.clone(),
             trouble: Trouble::WithdrawnAfterRelease { request: answer.request },
         });
         self.0.remove(&answer.request);
         problem
     }
 
-    fn request_of(&mut self, entry: &Entry) -> Result<(&mut Request, Answer), Problem> {
-        let orphaned =
-            || Problem { seq: entry.seq, kind: entry.kind.clone(), db_user: entry.db_user.clone(), trouble: Trouble::NoRequest };
-        let answer: Answer = serde_json::from_str(&entry.record).map_err(|_| orphaned())?;
-        let request = self.0.get_mut(&answer.request).filter(|request| request.db_user == entry.db_user);
+    fn request_of(&mut self, record: &Record) -> Result<(&mut Request, RequestPart), Problem> {
+        let orphaned = || Problem {
+            seq: record.seq,
+            kind: record.kind.clone(),
+            db_user: record.db_user.clone(),
+            trouble: Trouble::NoRequest,
+        };
+        let answer: RequestPart = serde_json::from_str(&record.details).map_err(|_| orphaned())?;
+        let request = self.0.get_mut(&answer.request).filter(|request| request.db_user == record.db_user);
         request.map(|request| (request, answer)).ok_or_else(orphaned)
     }
 
     /// The requests that had their time and have no outcome.
-    pub(super) fn left_open(&self, now: Timestamp) -> impl Iterator<Item = Problem> + '_ {
+    pub(super) fn find_overdue(&self, now: Timestamp) -> impl Iterator<Item = Problem> + '_ {
         let is_old = move |at: &str| at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at) > OPEN_FOR);
         let old = self.0.iter().filter(move |(_, request)| is_old(&request.at));
         old.map(|(seq, request)| Problem {
@@ -112,28 +116,28 @@ impl Requests {
     }
 
     /// How many have no outcome, old or not.
-    pub(super) fn open(&self) -> usize {
+    pub(super) fn count_open(&self) -> usize {
         self.0.len()
     }
 }
 
 impl Request {
-    fn of(entry: &Entry) -> Self {
+    fn of(record: &Record) -> Self {
         let digest = |signature: &Vec<u8>| {
             let mut digest = Digest::default();
             digest.update(signature);
             hex::encode(digest.current())
         };
         Self {
-            kind: entry.kind.clone(),
-            db_user: entry.db_user.clone(),
-            at: entry.at.clone(),
-            signature_digest: entry.signature.as_ref().map(digest),
+            kind: record.kind.clone(),
+            db_user: record.db_user.clone(),
+            at: record.at.clone(),
+            signature_digest: record.signature.as_ref().map(digest),
             is_released: false,
         }
     }
 
-    fn stripped(&self, seq: i64) -> Problem {
+    fn problem_unsigned(&self, seq: i64) -> Problem {
         Problem { seq, kind: self.kind.clone(), db_user: self.db_user.clone(), trouble: Trouble::NoSignature }
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use jiff::Timestamp;
 
 use super::requests::Requests;
-use super::{Entry, Head, Kind};
+use super::{Head, Kind, Record};
 use crate::crypto::VerifyingKey;
 
 /// Problems that are kept; more are counted.
@@ -129,7 +129,7 @@ pub struct Stored {
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct VerifyReport {
     /// Records read.
     pub records: u64,
     /// Of these, how many carry a valid signature.
@@ -146,7 +146,7 @@ pub struct Report {
     pub problem_count: u64,
 }
 
-impl Report {
+impl VerifyReport {
     /// Whether something was changed, added, moved or taken away.
     #[must_use]
     pub fn is_tampered(&self) -> bool {
@@ -161,7 +161,7 @@ pub struct Verifier<'a> {
     requests: Requests,
     last_signed: i64,
     recorded_keys: BTreeSet<i64>,
-    report: Report,
+    report: VerifyReport,
 }
 
 /// What can be told of a record by itself.
@@ -174,99 +174,99 @@ impl<'a> Verifier<'a> {
     /// Trusts these keys, whatever key a signature names; `expected` is a head that somebody kept.
     #[must_use]
     pub fn new(keys: &'a [VerifyingKey], expected: Option<Head>) -> Self {
-        let (requests, recorded_keys, report) = (Requests::default(), BTreeSet::new(), Report::default());
+        let (requests, recorded_keys, report) = (Requests::default(), BTreeSet::new(), VerifyReport::default());
         Self { keys, expected, requests, last_signed: 0, recorded_keys, report }
     }
 
     /// Takes in the next records, checking hashes and signatures on all cores.
-    pub fn take(&mut self, entries: &[Entry]) {
+    pub fn follow(&mut self, records: &[Record]) {
         let workers = thread::available_parallelism().map_or(1, usize::from);
-        let share = entries.len().div_ceil(workers).max(1);
+        let share = records.len().div_ceil(workers).max(1);
         let keys = self.keys;
         let checked: Vec<Checked> = thread::scope(|scope| {
-            let parts: Vec<_> = entries.chunks(share).map(|part| scope.spawn(move || check_all(part, keys))).collect();
+            let parts: Vec<_> = records.chunks(share).map(|part| scope.spawn(move || check_all(part, keys))).collect();
             parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
-        for (entry, checked) in entries.iter().zip(checked) {
-            self.chain(entry, &checked);
+        for (record, checked) in records.iter().zip(checked) {
+            self.check_link(record, &checked);
         }
     }
 
     /// Notes a line of an export that is no record.
-    pub fn unreadable(&mut self, line: u64) {
-        self.at(self.report.head.seq.saturating_add(1), Trouble::Unreadable { line });
+    pub fn note_unreadable(&mut self, line: u64) {
+        self.note_at(self.report.head.seq.saturating_add(1), Trouble::Unreadable { line });
     }
 
-    fn chain(&mut self, entry: &Entry, checked: &Checked) {
-        let before = std::mem::replace(&mut self.report.head, entry.head());
+    fn check_link(&mut self, record: &Record, checked: &Checked) {
+        let before = std::mem::replace(&mut self.report.head, record.head());
         self.report.records += 1;
-        if entry.seq != before.seq.saturating_add(1) {
-            self.found(entry, Trouble::Order { after: before.seq });
-        } else if entry.prev_hash != before.hash {
-            self.found(entry, Trouble::Chain);
+        if record.seq != before.seq.saturating_add(1) {
+            self.note(record, Trouble::Order { after: before.seq });
+        } else if record.prev_hash != before.hash {
+            self.note(record, Trouble::Chain);
         }
         if !checked.is_unchanged {
-            self.found(entry, Trouble::Edited);
+            self.note(record, Trouble::Edited);
         }
         self.report.after_last_signature += 1;
-        let is_request = entry.kind.ends_with(".request");
+        let is_request = record.kind.ends_with(".request");
         match checked.is_signed {
             Some(true) => {
                 self.report.signed += 1;
                 self.report.after_last_signature = 0;
-                self.last_signed = entry.seq;
-                self.recorded_keys.extend(created_key(entry));
+                self.last_signed = record.seq;
+                self.recorded_keys.extend(created_key(record));
             }
-            Some(false) => self.found(entry, Trouble::BadSignature { since: self.last_signed }),
+            Some(false) => self.note(record, Trouble::BadSignature { since: self.last_signed }),
             // A request whose signature failed got no key; whether it did, its release or outcome tells.
-            None if Kind::of(&entry.kind).is_some_and(|kind| kind.is_signed) && !is_request => {
-                self.found(entry, Trouble::NoSignature);
+            None if Kind::of(&record.kind).is_some_and(|kind| kind.is_signed) && !is_request => {
+                self.note(record, Trouble::NoSignature);
             }
             None => {}
         }
-        if let Some(problem) = self.requests.follow(entry) {
+        if let Some(problem) = self.requests.follow(record) {
             self.keep(problem);
         }
-        if self.expected.as_ref().is_some_and(|head| head.seq == entry.seq && head.hash != entry.hash) {
-            self.found(entry, Trouble::Rewritten);
+        if self.expected.as_ref().is_some_and(|head| head.seq == record.seq && head.hash != record.hash) {
+            self.note(record, Trouble::Rewritten);
         }
     }
 
     /// Ends the log. An export has nothing stored beside it.
     #[must_use]
-    pub fn finish(mut self, now: Timestamp, stored: Option<Stored>) -> Report {
+    pub fn finish(mut self, now: Timestamp, stored: Option<Stored>) -> VerifyReport {
         let last = self.report.head.clone();
         if self.report.signed == 0 && !self.report.is_tampered() {
-            self.at(last.seq, Trouble::NothingSigned);
+            self.note_at(last.seq, Trouble::NothingSigned);
         }
         if let Some(Stored { head, orphan, keys }) = stored {
             if let Some(seq) = orphan {
-                self.at(seq, Trouble::MissingRecord);
+                self.note_at(seq, Trouble::MissingRecord);
             }
             if head != last {
-                self.at(last.seq, Trouble::OtherHead { head });
+                self.note_at(last.seq, Trouble::OtherHead { head });
             }
             for key_id in keys.into_iter().filter(|key| !self.recorded_keys.contains(key)).collect::<Vec<_>>() {
-                self.at(last.seq, Trouble::UnrecordedKey { key_id });
+                self.note_at(last.seq, Trouble::UnrecordedKey { key_id });
             }
         }
         if self.expected.as_ref().is_some_and(|expected| expected.seq > last.seq) {
-            self.at(last.seq, Trouble::CutTail);
+            self.note_at(last.seq, Trouble::CutTail);
         }
-        self.report.open_requests = self.requests.open();
-        let open: Vec<_> = self.requests.left_open(now).collect();
+        self.report.open_requests = self.requests.count_open();
+        let open: Vec<_> = self.requests.find_overdue(now).collect();
         open.into_iter().for_each(|problem| self.keep(problem));
         self.report.problems.sort_by_key(|problem| problem.seq);
         self.report
     }
 
     /// Notes trouble that is with no record, or with one that is not there.
-    fn at(&mut self, seq: i64, trouble: Trouble) {
+    fn note_at(&mut self, seq: i64, trouble: Trouble) {
         self.keep(Problem { seq, kind: String::new(), db_user: String::new(), trouble });
     }
 
-    fn found(&mut self, entry: &Entry, trouble: Trouble) {
-        self.keep(Problem { seq: entry.seq, kind: entry.kind.clone(), db_user: entry.db_user.clone(), trouble });
+    fn note(&mut self, record: &Record, trouble: Trouble) {
+        self.keep(Problem { seq: record.seq, kind: record.kind.clone(), db_user: record.db_user.clone(), trouble });
     }
 
     fn keep(&mut self, problem: Problem) {
@@ -280,16 +280,16 @@ impl<'a> Verifier<'a> {
 }
 
 /// The key whose creation a record tells of.
-fn created_key(entry: &Entry) -> Option<i64> {
-    let record: serde_json::Value = (entry.kind == "key.create").then(|| serde_json::from_str(&entry.record).ok())??;
+fn created_key(record: &Record) -> Option<i64> {
+    let record: serde_json::Value = (record.kind == "key.create").then(|| serde_json::from_str(&record.details).ok())??;
     record.get("key_id")?.as_i64()
 }
 
-fn check_all(entries: &[Entry], keys: &[VerifyingKey]) -> Vec<Checked> {
-    let check = |entry: &Entry| {
-        let signed = entry.signed_bytes();
-        let is_signed = entry.signature.as_ref().map(|signature| keys.iter().any(|key| key.verifies(&signed, signature)));
-        Checked { is_unchanged: entry.computed_hash() == entry.hash.as_slice(), is_signed }
+fn check_all(records: &[Record], keys: &[VerifyingKey]) -> Vec<Checked> {
+    let check = |record: &Record| {
+        let signed = record.signed_bytes();
+        let is_signed = record.signature.as_ref().map(|signature| keys.iter().any(|key| key.verifies(&signed, signature)));
+        Checked { is_unchanged: record.computed_hash() == record.hash.as_slice(), is_signed }
     };
-    entries.iter().map(check).collect()
+    records.iter().map(check).collect()
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{AppVersion, Envelope, Format};
-use crate::login::Reason;
+use crate::login::RejectReason;
 
 /// `quarantine …`.
 #[derive(Subcommand)]
@@ -86,7 +86,7 @@ pub struct PurgeArgs {
 }
 
 fn reason(text: &str) -> Result<&'static str, String> {
-    let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    let codes: Vec<_> = RejectReason::ALL.iter().map(|reason| reason.code()).collect();
     codes.iter().find(|code| **code == text).copied().ok_or_else(|| format!("one of: {}", codes.join(", ")))
 }
 

@@ -14,8 +14,8 @@ use crate::kms::Kms;
 use crate::login::Masker;
 use crate::output::{self, Progress};
 use crate::settings::{Environment, SettingsError};
-use crate::token::{Field, Form, Plaintext};
-use crate::vault::Vault;
+use crate::token::{CanonicalForm, Field, Plaintext};
+use crate::vault::KeyCache;
 use crate::{aws, commands};
 
 /// Rows in one transaction; each reads the plan anew.
@@ -24,7 +24,7 @@ const CHUNK: i64 = 1_000;
 const LONGEST_RECORD: Duration = Duration::from_secs(20);
 
 #[derive(Default, Serialize)]
-struct Report {
+struct BackfillReport {
     rows_masked: u64,
     rows_not_masked: u64,
     rows_without_hash: i64,
@@ -44,7 +44,7 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
     let stop = commands::stop_on_signal("stopping after this chunk; run it again to go on")?;
     let mut session = target.connect().await?;
     commands::ready(&session, Work::Backfill).await?;
-    let vault = Vault::open(target, Kms::new(&aws::configuration().await?)).await?;
+    let key_cache = KeyCache::open(target, Kms::new(&aws::configuration().await?)).await?;
     let masked_fields = session.fields().await?;
     if let Some(field) = columns.fields().find(|field| !masked_fields.contains(*field)) {
         let mask = field.flags().mask.unwrap_or_default();
@@ -55,10 +55,10 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
         return Err(SettingsError::Flags(format!("name columns of user_logins; it has none named {missing}")).into());
     }
     let progress = output::stderr_is_terminal().then(Progress::start);
-    let mut report = Report::default();
+    let mut report = BackfillReport::default();
     let masked = async {
         let mut after = "(0,0)".to_owned();
-        while let Some(last) = mask_chunk(&mut session, &vault, &columns, &after, &mut report).await? {
+        while let Some(last) = mask_chunk(&mut session, &key_cache, &columns, &after, &mut report).await? {
             after = last;
             if let Some(progress) = &progress {
                 progress.show(format!("{} rows masked", report.rows_masked));
@@ -84,7 +84,12 @@ pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) 
 }
 
 /// The run in the audit log, as of a load.
-async fn record(session: &Session, columns: &PlainColumns, masked: &Result<(), Error>, report: &Report) -> Result<(), Error> {
+async fn record(
+    session: &Session,
+    columns: &PlainColumns,
+    masked: &Result<(), Error>,
+    report: &BackfillReport,
+) -> Result<(), Error> {
     let end = match masked {
         Ok(()) => "done",
         Err(Error::StoppedBySignal) => "stopped",
@@ -110,18 +115,18 @@ async fn record(session: &Session, columns: &PlainColumns, masked: &Result<(), E
 /// One chunk in one transaction; the place of its last row, or nothing at the end of the table.
 async fn mask_chunk(
     session: &mut Session,
-    vault: &Vault,
+    key_cache: &KeyCache,
     columns: &PlainColumns,
     after: &str,
-    report: &mut Report,
+    report: &mut BackfillReport,
 ) -> Result<Option<String>, Error> {
     loop {
-        let keyring = vault.keyring().await?;
-        let fenced = session.fenced().await?;
+        let keyring = key_cache.keyring().await?;
+        let fenced = session.take_fence().await?;
         let Ok(mut masker) = Masker::new(fenced.plan().await?, keyring.as_ref()) else {
             // No transaction is open while KMS unwraps the new key.
             drop(fenced);
-            vault.refresh(&keyring).await?;
+            key_cache.refresh(&keyring).await?;
             continue;
         };
         let rows = fenced.plain_rows(columns, after, CHUNK).await?;
@@ -140,8 +145,8 @@ fn mask<'a>(row: &'a PlainRow, masker: &mut Masker) -> Option<MaskedRow<'a>> {
     let mask = |(field, text): (Field, &Zeroizing<String>)| {
         // A column of type inet shows its netmask.
         let text = match field.form() {
-            Form::Address => text.trim_end_matches("/32").trim_end_matches("/128"),
-            Form::Text { .. } => text,
+            CanonicalForm::Address => text.trim_end_matches("/32").trim_end_matches("/128"),
+            CanonicalForm::Text { .. } => text,
         };
         Some((field, masker.mask_value(&Plaintext::of(field, text).ok()?)?))
     };
@@ -149,7 +154,7 @@ fn mask<'a>(row: &'a PlainRow, masker: &mut Masker) -> Option<MaskedRow<'a>> {
     Some(MaskedRow { place: &row.place, masked: masked?.into_iter().collect() })
 }
 
-fn print(report: &Report, format: Format) -> Result<(), Error> {
+fn print(report: &BackfillReport, format: Format) -> Result<(), Error> {
     if format == Format::Json {
         return output::json(report);
     }

@@ -43,7 +43,7 @@ pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> R
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct InitReport<'a> {
     migrations: &'a [String],
     table_existed: bool,
     columns_added: &'a [&'static str],
@@ -64,7 +64,7 @@ fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(),
     let Initialised { migrations, table, repaired, left, fields, newly_masked } = done;
     if format == Format::Json {
         let keys = created.iter().map(|c| KeyReport { purpose: c.purpose.name(), key_id: c.key_id.to_string() });
-        return output::json(&Report {
+        return output::json(&InitReport {
             migrations,
             table_existed: table.existed,
             columns_added: &table.missing,

@@ -37,7 +37,7 @@ async fn connect(target: &Target, work: Work) -> Result<Session, Error> {
 }
 
 #[derive(Serialize)]
-struct Shown {
+struct KeyView {
     key_id: i64,
     purpose: String,
     state: String,
@@ -54,11 +54,11 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
     let (census, wraps) = (session.census().await?, session.wrap_holders().await?);
     let bodies = session.bodies_by_key().await?;
     let mut shown = Vec::new();
-    for key in session.key_states().await? {
+    for key in session.key_lines().await? {
         let id = key.key_id.to_string();
         let rows = || census.iter().filter(|line| line.key_id.as_ref() == Some(&id)).map(|line| line.rows).sum();
         let wrap = |holder: &str| wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
-        shown.push(Shown {
+        shown.push(KeyView {
             in_use: match key.purpose.as_str() {
                 "mask" => Some(rows()),
                 "seal" => Some(bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum()),
@@ -78,7 +78,7 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
         return Ok(Exit::Done);
     }
     let short = |arn: &Option<String>| arn.as_ref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("destroyed").to_owned();
-    let cells = |key: &Shown| {
+    let cells = |key: &KeyView| {
         let in_use = key.in_use.map_or_else(String::new, |rows| rows.to_string());
         let age = format!("{} d", key.age_days);
         vec![
@@ -127,7 +127,7 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
     let signer = Signer::new(Kms::new(&aws::configuration().await?), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
     signer.catch_up(&session, "key.destroy", |_| true).await?;
-    if !args.yes && !confirmed(args.id)? {
+    if !args.yes && !confirm(args.id)? {
         output::note("nothing was destroyed");
         return Ok(Exit::Done);
     }
@@ -145,9 +145,9 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
 /// A look at all rows while everybody works, then a last one under the fence, so that nothing is added between it and
 /// the end of the key. Loaders go first, and wait for it no longer than the database lets it take.
 async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) -> Result<Head, Error> {
-    let is_retired = session.key_states().await?.iter().any(|key| key.key_id == args.id && key.state == "retired");
+    let is_retired = session.key_lines().await?.iter().any(|key| key.key_id == args.id && key.state == "retired");
     if is_retired && !session.is_unused(args.id).await? {
-        return Err(in_use(args.id));
+        return Err(refuse_in_use(args.id));
     }
     let mut pause = Duration::from_millis(20);
     loop {
@@ -156,26 +156,26 @@ async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) 
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
-            other => return other.map_err(|error| refused(error, args)),
+            other => return other.map_err(|error| explain_refusal(error, args)),
         }
     }
 }
 
-fn in_use(key: i64) -> Error {
+fn refuse_in_use(key: i64) -> Error {
     Error::NotDestroyed { key, problem: "is still in use: rows, hashes or quarantined bodies are under it" }
 }
 
-fn refused(error: DbError, args: &DestroyArgs) -> Error {
+fn explain_refusal(error: DbError, args: &DestroyArgs) -> Error {
     match error.code() {
         Some("57014") => Error::LookTookTooLong { key: args.id, seconds: args.longest_look },
         Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
         Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired a shorter time ago than --after asks for" },
-        Some("LG006") => in_use(args.id),
+        Some("LG006") => refuse_in_use(args.id),
         _ => error.into(),
     }
 }
 
-fn confirmed(id: i64) -> Result<bool, Error> {
+fn confirm(id: i64) -> Result<bool, Error> {
     let question = format!("type the number of the key to destroy it for good; copies under it become unreadable [{id}]: ");
     let unasked =
         || SettingsError::Flags("nothing was destroyed: nobody can be asked here; --yes destroys without asking".to_owned());

@@ -7,16 +7,16 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::load::outcome_of;
+use super::load::judge;
 use crate::audit::Listed;
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, SealedBody, Session, SqlKind, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Outcome, Reading};
+use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Reading, Verdict};
 use crate::settings::{Environment, SettingsError};
 use crate::token::{KeyId, Sealer};
-use crate::vault::{Keyring, Vault};
+use crate::vault::{KeyCache, Keyring};
 use crate::{aws, output};
 
 /// Messages that are opened and moved in one transaction.
@@ -44,7 +44,7 @@ async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
         output::note(&format!("{} of {total} shown; --limit N shows more", entries.len()));
     }
     if args.format == Format::Json {
-        entries.iter().map(shown).try_for_each(|entry| output::json(&entry))?;
+        entries.iter().map(view).try_for_each(|entry| output::json(&entry))?;
         return Ok(Exit::Done);
     }
     if total == 0 {
@@ -57,7 +57,7 @@ async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct MessageView<'a> {
     id: i64,
     reason: &'a str,
     field: Option<&'a str>,
@@ -71,8 +71,8 @@ struct Shown<'a> {
     age_seconds: i64,
 }
 
-fn shown(entry: &QuarantineEntry) -> Shown<'_> {
-    Shown {
+fn view(entry: &QuarantineEntry) -> MessageView<'_> {
+    MessageView {
         id: entry.id,
         reason: &entry.reason,
         field: entry.field.as_deref(),
@@ -123,7 +123,7 @@ struct Retried {
 async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     let mut session = connect(&target, Work::Load).await?;
     let kms = Kms::new(&aws::configuration().await?);
-    let vault = Vault::open(target.clone(), kms).await?;
+    let key_cache = KeyCache::open(target.clone(), kms).await?;
     let filter = filter(&args.selection);
     let mut retried = Retried { tried: 0, loaded: 0, still_rejected: 0, not_opened: 0 };
     let (app_version, envelopes) = (args.app_version.into(), args.envelope.into());
@@ -133,7 +133,7 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
         let bodies = session.quarantine_bodies(&filter, after, PAGE).await?;
         let Some(last) = bodies.last() else { break };
         after = last.id;
-        retry_page(&mut session, &vault, &bodies, reading, &mut retried).await?;
+        retry_page(&mut session, &key_cache, &bodies, reading, &mut retried).await?;
     }
     if args.format == Format::Json {
         output::json(&retried)?;
@@ -150,29 +150,29 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
 /// Opens a page of bodies and moves what parses now.
 async fn retry_page(
     session: &mut Session,
-    vault: &Vault,
+    key_cache: &KeyCache,
     sealed: &[SealedBody],
     reading: Reading,
     retried: &mut Retried,
 ) -> Result<(), Error> {
     retried.tried += sealed.len() as u64;
-    let mut keyring = vault.keyring().await?;
+    let mut keyring = key_cache.keyring().await?;
     let sealed_under = |body: &SealedBody| Sealer::key_id_of(&body.sealed).ok();
     if sealed.iter().filter_map(sealed_under).any(|id| keyring.data_key(id).is_none()) {
-        keyring = vault.refresh(&keyring).await?;
+        keyring = key_cache.refresh(&keyring).await?;
     }
     let bodies = open_all(sealed, keyring.as_ref());
     retried.not_opened += (sealed.len() - bodies.len()) as u64;
     loop {
-        let keyring = vault.known();
-        let fenced = session.fenced().await?;
+        let keyring = key_cache.current();
+        let fenced = session.take_fence().await?;
         let plan = fenced.plan().await?;
         let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
             drop(fenced);
-            vault.refresh(&keyring).await?;
+            key_cache.refresh(&keyring).await?;
             continue;
         };
-        let logins = masked(&mut masker, &bodies, reading)?;
+        let logins = mask_bodies(&mut masker, &bodies, reading)?;
         match move_recorded(fenced, &logins).await {
             Ok(moved) => retried.loaded += moved,
             // The database still refuses one of them: each on its own, so that the others move.
@@ -204,7 +204,7 @@ fn record(ids: Vec<String>, count: u64) -> String {
 async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Result<u64, Error> {
     let mut moved = 0;
     for login in logins {
-        let fenced = session.fenced().await?;
+        let fenced = session.take_fence().await?;
         // A rotation may have moved on since these were masked; such a row waits for the next retry.
         if !fenced.plan().await?.allows(&login.1) {
             continue;
@@ -230,11 +230,11 @@ fn open_all<'a>(sealed: &'a [SealedBody], keyring: &Keyring) -> Vec<(&'a SealedB
     sealed.iter().filter_map(|entry| open(entry).map(|body| (entry, body))).collect()
 }
 
-fn masked(masker: &mut Masker, bodies: &[(&SealedBody, Body)], reading: Reading) -> Result<Vec<(i64, MaskedLogin)>, Error> {
+fn mask_bodies(masker: &mut Masker, bodies: &[(&SealedBody, Body)], reading: Reading) -> Result<Vec<(i64, MaskedLogin)>, Error> {
     // What they are spelt like was told when they came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
     for (entry, body) in bodies {
-        if let Outcome::Login(login) = outcome_of(masker, body, || entry.message_id, entry.row_day, reading, &near)? {
+        if let Verdict::Login(login) = judge(masker, body, || entry.message_id, entry.row_day, reading, &near)? {
             logins.push((entry.id, login));
         }
     }
@@ -258,7 +258,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::note("no such message in the quarantine");
         return Ok(Exit::Attention);
     }
-    if !args.yes && !confirmed(ids.len())? {
+    if !args.yes && !confirm(ids.len())? {
         output::note("nothing was deleted");
         return Ok(Exit::Done);
     }
@@ -273,7 +273,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn confirmed(count: usize) -> Result<bool, Error> {
+fn confirm(count: usize) -> Result<bool, Error> {
     let unasked =
         || SettingsError::Flags(format!("nothing was deleted: {count} messages wait for --yes, as nobody can be asked here"));
     let answer = output::confirm(&format!("delete {count} messages for good? Their content is lost."))?;

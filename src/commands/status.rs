@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::{Format, Global, StatusArgs};
-use crate::db::{CensusLine, KeyState, QuarantineLine, Rotation, Session, Work};
+use crate::db::{CensusLine, KeyLine, QuarantineLine, Rotation, Session, Work};
 use crate::error::{Error, Exit};
 use crate::queue::{Depth, Queue};
 use crate::settings::Environment;
@@ -37,7 +37,7 @@ async fn depth(url: Option<String>) -> Result<Option<Depth>, Error> {
 
 #[derive(Serialize)]
 struct Status {
-    keys: Vec<KeyLine>,
+    keys: Vec<KeyReportLine>,
     rows_without_hash: PerField<i64>,
     rotations: Vec<RotationLine>,
     /// Who holds the fence now: a loader for a batch, a rotation for a step.
@@ -50,7 +50,7 @@ struct Status {
 }
 
 #[derive(Serialize)]
-struct KeyLine {
+struct KeyReportLine {
     key_id: i64,
     purpose: String,
     state: String,
@@ -83,11 +83,11 @@ struct AuditLine {
 
 impl Status {
     async fn read(session: &Session, queue: Option<Depth>) -> Result<Self, Error> {
-        let (keys, census) = (session.key_states().await?, session.census().await?);
+        let (keys, census) = (session.key_lines().await?, session.census().await?);
         let (head, last_signed) = session.audit_state().await?;
         let fields = session.fields().await?;
         let rows = |key: Option<&str>| fields.map(|field, ()| rows(&census, field, key));
-        let line = |key: KeyState| KeyLine {
+        let line = |key: KeyLine| KeyReportLine {
             rows: rows(Some(&key.key_id.to_string())),
             key_id: key.key_id,
             purpose: key.purpose,
@@ -123,7 +123,7 @@ impl Status {
     }
 
     fn print(&self) -> Result<(), Error> {
-        let key = |key: &KeyLine| {
+        let key = |key: &KeyReportLine| {
             let rows = |n: i64| if key.purpose == "mask" { n.to_string() } else { String::new() };
             let created = key.created_at.get(..10).unwrap_or_default().to_owned();
             let mut cells = vec![key.key_id.to_string(), key.purpose.clone(), key.state.clone(), created];

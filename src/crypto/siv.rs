@@ -93,7 +93,7 @@ mod tests {
     }
 
     /// `SIV ‖ C`.
-    fn sealed<const N: usize>(siv: &mut Siv, associated: [&[u8]; N], text: &[u8]) -> Vec<u8> {
+    fn seal_text<const N: usize>(siv: &mut Siv, associated: [&[u8]; N], text: &[u8]) -> Vec<u8> {
         let mut text = text.to_vec();
         [&siv.seal(associated, &mut text)[..], &text].concat()
     }
@@ -128,7 +128,7 @@ mod tests {
                         assert!(opened.is_err(), "vector {}", test.tc_id);
                     }
                     _ => {
-                        assert_eq!(sealed(&mut siv, associated, &test.pt), expected, "{}", test.tc_id);
+                        assert_eq!(seal_text(&mut siv, associated, &test.pt), expected, "{}", test.tc_id);
                         assert!(opened.is_ok_and(|p| p.expose() == &test.pt[..]), "{}", test.tc_id);
                     }
                 }
@@ -195,8 +195,8 @@ mod tests {
         ) {
             let mut used = siv(&key);
             for text in &texts {
-                let expected = sealed(&mut siv(&key), [&label, &nonce], text);
-                proptest::prop_assert_eq!(&sealed(&mut used, [&label, &nonce], text), &expected);
+                let expected = seal_text(&mut siv(&key), [&label, &nonce], text);
+                proptest::prop_assert_eq!(&seal_text(&mut used, [&label, &nonce], text), &expected);
                 let opened = used.open([&label, &nonce], &expected);
                 proptest::prop_assert!(opened.is_ok_and(|opened| opened.expose() == text));
                 proptest::prop_assert!(used.open([&nonce, &label], &expected).is_err() || label == nonce);
@@ -212,7 +212,7 @@ mod tests {
             bit in 0..8_u8,
         ) {
             let mut siv = siv(&key);
-            let mut bytes = sealed(&mut siv, [b"label"], &text);
+            let mut bytes = seal_text(&mut siv, [b"label"], &text);
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
             proptest::prop_assert_eq!(siv.open([b"label"], &bytes).err(), Some(OpenError));

@@ -15,24 +15,24 @@ fn table() -> &'static str {
     "alter table public.user_logins"
 }
 
-fn quoted(name: &str) -> String {
+fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Values that were computed stay as they are.
 pub(super) fn drop_expression(column: &Column) -> String {
-    format!("{} alter column {} drop expression", table(), quoted(&column.name))
+    format!("{} alter column {} drop expression", table(), quote(&column.name))
 }
 
 pub(super) fn drop_identity(column: &Column) -> String {
-    format!("{} alter column {} drop identity", table(), quoted(&column.name))
+    format!("{} alter column {} drop identity", table(), quote(&column.name))
 }
 
 /// A primary key keeps its columns from being null, so it goes first, and with it what refers to it.
 pub(super) fn drop_not_null(column: &Column) -> String {
-    let name = quoted(&column.name);
+    let name = quote(&column.name);
     match &column.primary_key {
-        Some(key) => format!("{} drop constraint {} cascade, alter column {name} drop not null", table(), quoted(key)),
+        Some(key) => format!("{} drop constraint {} cascade, alter column {name} drop not null", table(), quote(key)),
         None => format!("{} alter column {name} drop not null", table()),
     }
 }
@@ -43,19 +43,19 @@ pub(super) fn rename(column: &Column, all: &[Column]) -> String {
     let candidates =
         std::iter::once(format!("{}_before", column.name)).chain((2..).map(|n| format!("{}_before{n}", column.name)));
     let free = candidates.filter(is_free).find(|_| true).unwrap_or_default();
-    format!("{} rename column {} to {}", table(), quoted(&column.name), quoted(&free))
+    format!("{} rename column {} to {}", table(), quote(&column.name), quote(&free))
 }
 
 pub(super) fn collate(column: &Column, wanted: &str, all: &[Column]) -> String {
     if column.has_dependents {
         return rename(column, all);
     }
-    format!("{} alter column {} type {wanted} collate pg_catalog.\"default\"", table(), quoted(&column.name))
+    format!("{} alter column {} type {wanted} collate pg_catalog.\"default\"", table(), quote(&column.name))
 }
 
 /// A column of somebody else's that must not be null, and that loginetl leaves out.
 pub(super) async fn give_a_value(transaction: &Transaction<'_>, column: &Column) -> Result<String, DbError> {
-    let name = quoted(&column.name);
+    let name = quote(&column.name);
     if column.primary_key.is_none() {
         return Ok(drop_not_null(column));
     }
@@ -82,7 +82,7 @@ pub(super) async fn change_type(
     wanted: &str,
     all: &[Column],
 ) -> Result<String, DbError> {
-    let name = quoted(&column.name);
+    let name = quote(&column.name);
     let stepped_aside = rename(column, all);
     if column.has_dependents {
         return Ok(stepped_aside);

@@ -8,13 +8,13 @@ use tokio_postgres::{Client, Row};
 
 use super::session::{Mode, Parameter, Transaction};
 use super::{DbError, Fenced, Session};
-use crate::audit::{Entry, Head, Stored};
+use crate::audit::{Head, Record, Stored};
 
 /// Records that are read at once.
 const PAGE: usize = 500;
 
-/// What [`entry_of`] reads. A time that no record can have had stays visible as such: its hash will not fit.
-macro_rules! entries {
+/// What [`record_of`] reads. A time that no record can have had stays visible as such: its hash will not fit.
+macro_rules! records {
     () => {
         "select l.seq, case when isfinite(l.at) and l.at between '0001-01-01' and '9999-12-31' \
              then to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') else 'invalid' end, \
@@ -24,7 +24,7 @@ macro_rules! entries {
     };
 }
 
-const CURSOR: &str = concat!("declare records no scroll cursor for ", entries!(), "order by l.seq");
+const CURSOR: &str = concat!("declare records no scroll cursor for ", records!(), "order by l.seq");
 
 /// Whether a record that was committed a moment ago has no signature yet.
 const WAITS_FOR_SIGNATURE: &str = "\
@@ -37,7 +37,7 @@ const POLLS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
 const LIST: &str = concat!(
-    entries!(),
+    records!(),
     "where ($1::text is null or l.db_user = $1) and ($2::timestamptz is null or l.at >= $2) \
          and ($3::timestamptz is null or l.at < $3) and ($4::text is null or l.kind = $4 or starts_with(l.kind, $4 || '.')) \
          and ($5::text is null or strpos(l.record, '\"ticket\": ' || to_jsonb($5)::text) > 0) \
@@ -105,16 +105,16 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn unsigned(&self, kind: &'static str) -> Result<Vec<Entry>, DbError> {
+    pub async fn unsigned_records(&self, kind: &'static str) -> Result<Vec<Record>, DbError> {
         let rows = self.read("looking for unsigned records", UNSIGNED, &[(&kind, Type::TEXT)]).await;
-        rows?.iter().map(entry_of).collect()
+        rows?.iter().map(record_of).collect()
     }
 
     /// The newest `limit` records of the filter, oldest first.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn audit_list(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<Entry>, DbError> {
+    pub async fn audit_list(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<Record>, DbError> {
         let parameters: [Parameter<'_>; 7] = [
             (&filter.db_user, Type::TEXT),
             (&filter.since, Type::TIMESTAMPTZ),
@@ -125,7 +125,7 @@ impl Session {
             (&limit, Type::INT8),
         ];
         let rows = self.read("listing the audit log", LIST, &parameters).await?;
-        rows.iter().rev().map(entry_of).collect()
+        rows.iter().rev().map(record_of).collect()
     }
 
     /// Begins to read the whole log, as of an instant at which no record waits for its signature: a run that has just
@@ -165,16 +165,16 @@ impl AuditReader<'_> {
     ///
     /// # Errors
     /// When the database is gone, or holds something that is no record.
-    pub async fn next(&self) -> Result<Vec<Entry>, DbError> {
+    pub async fn next(&self) -> Result<Vec<Record>, DbError> {
         let rows = self.0.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
-        rows.map_err(|e| DbError::sql("reading the audit log", &e))?.iter().map(entry_of).collect()
+        rows.map_err(|e| DbError::sql("reading the audit log", &e))?.iter().map(record_of).collect()
     }
 
     /// What the database says beside the log.
     ///
     /// # Errors
     /// When the database is gone, or has no head.
-    pub async fn stored(&self) -> Result<Stored, DbError> {
+    pub async fn read_stored(&self) -> Result<Stored, DbError> {
         let failed = |e| DbError::sql("reading the head of the audit log", &e);
         let head = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
         let head = head.ok_or(DbError::Invalid("audit log: its head is missing"))?;
@@ -195,9 +195,9 @@ pub(super) async fn append(client: &Client, kind: &'static str, record: &str) ->
 }
 
 /// One record; whoever rewrote the table may have left something else there.
-fn entry_of(row: &Row) -> Result<Entry, DbError> {
+fn record_of(row: &Row) -> Result<Record, DbError> {
     let read = || {
-        Ok(Entry {
+        Ok(Record {
             seq: row.try_get(0)?,
             at: row.try_get(1)?,
             xid: row.try_get(2)?,
@@ -205,7 +205,7 @@ fn entry_of(row: &Row) -> Result<Entry, DbError> {
             client: row.try_get(4)?,
             application_name: row.try_get(5)?,
             kind: row.try_get(6)?,
-            record: row.try_get(7)?,
+            details: row.try_get(7)?,
             prev_hash: row.try_get(8)?,
             hash: row.try_get(9)?,
             key_arn: row.try_get(10)?,

@@ -41,7 +41,7 @@ pub struct MaskedRow<'a> {
 fn select_sql(columns: &PlainColumns) -> String {
     let mut values = Vec::new();
     for (field, column) in columns.iter() {
-        values.push(format!("case when {} is null then {}::text end as {field}", field.hash_column(), quoted(column)));
+        values.push(format!("case when {} is null then {}::text end as {field}", field.hash_column(), quote(column)));
     }
     let names: Vec<&str> = columns.fields().map(Field::name).collect();
     let is_there: Vec<String> = names.iter().map(|name| format!("{name} is not null")).collect();
@@ -64,7 +64,7 @@ fn update_sql(columns: &PlainColumns) -> String {
         sets.push(format!("{hash} = coalesce(n.{hash}, u.{hash})"));
         // A plain value in the column of tokens is overwritten; elsewhere it is cleared.
         if !is_token_column(column) {
-            sets.push(format!("{0} = case when n.{hash} is null then u.{0} end", quoted(column)));
+            sets.push(format!("{0} = case when n.{hash} is null then u.{0} end", quote(column)));
         }
         names.push(format!("{token}, {hash}"));
         arrays.push(format!("${}::text[], ${}::uuid[]", arrays.len() * 2 + 2, arrays.len() * 2 + 3));
@@ -88,7 +88,7 @@ fn is_token_column(column: &str) -> bool {
     Field::ALL.into_iter().any(|field| field.token_column() == column)
 }
 
-fn quoted(column: &str) -> String {
+fn quote(column: &str) -> String {
     format!("\"{}\"", column.replace('"', "\"\""))
 }
 
@@ -174,7 +174,7 @@ impl Fenced<'_> {
             let statement = format!(
                 "select exists (select from public.user_logins where {} = any($1) and {} is not null)",
                 column.field.hash_column(),
-                quoted(column.plain)
+                quote(column.plain)
             );
             let found = self.transaction.query_typed_one(&statement, &[(&hashes, Type::UUID_ARRAY)]).await;
             if found.map_err(|e| DbError::sql(MASKING, &e))?.get(0) {

@@ -12,7 +12,7 @@ use super::rows::{RowColumns, fields_of, has_insert_triggers, row_arrays, row_na
 use super::session::Parameter;
 use super::sight::{Work, require_sight};
 use super::{DbError, Fenced};
-use crate::login::{Envelope, MaskedField, MaskedLogin, Outcome, SealedRejection};
+use crate::login::{Delivery, MaskedField, MaskedLogin, SealedRejection, Verdict};
 use crate::token::{Field, Fields};
 
 /// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot
@@ -66,9 +66,9 @@ select (select yes from accepted),
 #[derive(Clone, Copy)]
 pub struct BatchRow<'a> {
     /// Its id and times.
-    pub envelope: &'a Envelope,
+    pub delivery: &'a Delivery,
     /// What became of it.
-    pub outcome: &'a Outcome,
+    pub verdict: &'a Verdict,
 }
 
 /// What a guarded insert did.
@@ -91,18 +91,18 @@ impl Fenced<'_> {
     /// # Errors
     /// [`super::SqlKind::MissingDay`]: make the days and send again. [`super::SqlKind::Data`]: one of the rows is to blame.
     pub async fn insert_batch(&self, batch: &[BatchRow<'_>]) -> Result<BatchAnswer, DbError> {
-        let masked = batch.iter().filter_map(|row| match row.outcome {
-            Outcome::Login(login) => Some(login),
-            Outcome::Rejected(_) => None,
+        let masked = batch.iter().filter_map(|row| match row.verdict {
+            Verdict::Login(login) => Some(login),
+            Verdict::Rejected(_) => None,
         });
         let mut logins = LoginColumns::new(fields_of(masked));
         let mut rejections = RejectionColumns::default();
         for row in batch {
-            match row.outcome {
-                Outcome::Login(login) if logins.push(row.envelope, login) => {}
+            match row.verdict {
+                Verdict::Login(login) if logins.push(row.delivery, login) => {}
                 // Rows masked by two plans: one of them is not in force.
-                Outcome::Login(_) => return Ok(BatchAnswer::Refused),
-                Outcome::Rejected(rejected) => rejections.push(row.envelope, rejected),
+                Verdict::Login(_) => return Ok(BatchAnswer::Refused),
+                Verdict::Rejected(rejected) => rejections.push(row.delivery, rejected),
             }
         }
         let parameters = [rejections.parameters(), logins.parameters()].concat();
@@ -141,12 +141,12 @@ impl<'a> LoginColumns<'a> {
     }
 
     /// Adds a row; false if it is masked in other fields.
-    fn push(&mut self, envelope: &Envelope, login: &'a MaskedLogin) -> bool {
+    fn push(&mut self, delivery: &Delivery, login: &'a MaskedLogin) -> bool {
         if !self.rows.push(login) {
             return false;
         }
-        self.sent_day.push(envelope.sent.ledger_day());
-        self.message_id.push(envelope.message_id);
+        self.sent_day.push(delivery.sent.ledger_day());
+        self.message_id.push(delivery.message_id);
         login.masked.iter().for_each(|(field, masked)| self.groups.add(field, masked));
         true
     }
@@ -218,14 +218,14 @@ impl<'a> RejectionColumns<'a> {
         self.sealed.len()
     }
 
-    pub(super) fn push(&mut self, envelope: &Envelope, rejected: &'a SealedRejection) {
-        self.sent_day.push(envelope.sent.ledger_day());
-        self.message_id.push(envelope.message_id);
-        self.source.push(envelope.source.name());
-        self.sent_at.push(envelope.sent.timestamp());
-        self.received_at.push(envelope.received_at);
-        self.receive_count.push(envelope.receive_count);
-        self.row_day.push(envelope.row_day);
+    pub(super) fn push(&mut self, delivery: &Delivery, rejected: &'a SealedRejection) {
+        self.sent_day.push(delivery.sent.ledger_day());
+        self.message_id.push(delivery.message_id);
+        self.source.push(delivery.source.name());
+        self.sent_at.push(delivery.sent.timestamp());
+        self.received_at.push(delivery.received_at);
+        self.receive_count.push(delivery.receive_count);
+        self.row_day.push(delivery.row_day);
         self.reason.push(rejected.rejection.reason.code());
         self.field.push(rejected.rejection.field);
         self.length.push(rejected.rejection.length.and_then(|n| i64::try_from(n).ok()));

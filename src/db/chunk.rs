@@ -14,7 +14,7 @@ use super::rows::{RowColumns, fields_of, has_insert_triggers, row_arrays, row_co
 use super::session::Parameter;
 use super::sight::{Work, require_sight};
 use super::{DbError, Fenced, SqlKind};
-use crate::login::{Envelope, FIXED_DAY, MaskedLogin, SealedRejection};
+use crate::login::{Delivery, FIXED_DAY, MaskedLogin, SealedRejection};
 use crate::token::PerField;
 
 const CLAIM: &str = concat!(
@@ -162,11 +162,11 @@ impl Fenced<'_> {
     /// When the database is gone or refuses.
     pub async fn quarantine<'b>(
         &self,
-        rejections: impl Iterator<Item = (&'b Envelope, &'b SealedRejection)>,
+        rejections: impl Iterator<Item = (&'b Delivery, &'b SealedRejection)>,
     ) -> Result<u64, DbError> {
         let (mut columns, mut bytes, mut quarantined) = (RejectionColumns::default(), 0, 0);
-        for (envelope, rejected) in rejections {
-            columns.push(envelope, rejected);
+        for (delivery, rejected) in rejections {
+            columns.push(delivery, rejected);
             bytes += rejected.sealed.len();
             if bytes > STATEMENT_BYTES {
                 quarantined += self.insert_rejections(&columns).await?;

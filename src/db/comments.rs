@@ -85,7 +85,7 @@ pub(super) async fn compare_comments(
     is_sound: impl Fn(&str) -> bool,
 ) -> Result<Vec<Deviation>, DbError> {
     let said = read(transaction).await?;
-    let others: Vec<&Comment> = wrong(&said).into_iter().filter(|comment| is_sound(&fact_of(&comment.object))).collect();
+    let others: Vec<&Comment> = find_wrong(&said).into_iter().filter(|comment| is_sound(&fact_of(&comment.object))).collect();
     let statements = others.iter().map(|comment| comment.statement.clone());
     if others.len() > TOLD_ONE_BY_ONE {
         let what = format!("comments on {} objects are missing or others", others.len());
@@ -100,7 +100,7 @@ pub(super) async fn write_comments(transaction: &Transaction<'_>, all: bool) -> 
     let said = read(transaction).await?;
     let on_rows =
         COMMENTS.iter().filter(|comment| is_on_rows(comment) && said.get(&comment.object).is_some_and(String::is_empty));
-    let on_ours = if all { wrong(&said) } else { Vec::new() };
+    let on_ours = if all { find_wrong(&said) } else { Vec::new() };
     let statements: Vec<&str> = on_rows.chain(on_ours).map(|comment| comment.statement.as_str()).collect();
     if statements.is_empty() {
         return Ok(());
@@ -118,7 +118,7 @@ fn is_on_rows(comment: &Comment) -> bool {
 }
 
 /// Comments of ours whose objects are there and say something else.
-fn wrong(said: &BTreeMap<String, String>) -> Vec<&'static Comment> {
+fn find_wrong(said: &BTreeMap<String, String>) -> Vec<&'static Comment> {
     let is_wrong = |comment: &&Comment| !is_on_rows(comment) && said.get(&comment.object).is_some_and(|is| *is != comment.text);
     COMMENTS.iter().filter(is_wrong).collect()
 }

@@ -18,13 +18,13 @@ pub(super) const FUNCTIONS: [&str; 7] = [
 const EXPECTED: &str = include_str!("../../sql/expected.txt");
 
 /// The list for an installation.
-pub(super) struct Listed {
+pub(super) struct ExpectedStructure {
     /// Kind and object of each line, and what is so.
     pub(super) facts: BTreeMap<&'static str, &'static str>,
     pub(super) grants: BTreeSet<String>,
 }
 
-impl Listed {
+impl ExpectedStructure {
     /// A line that begins with `user_id? ` holds where that field is masked.
     pub(super) fn of(fields: Fields) -> Self {
         let lines = EXPECTED.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -54,10 +54,10 @@ mod tests {
 
     #[test]
     fn the_list_can_be_read() {
-        let Listed { facts, grants } = Listed::of(Fields::always());
+        let ExpectedStructure { facts, grants } = ExpectedStructure::of(Fields::always());
         assert!(facts.len() > 100 && grants.len() > 80, "{} facts, {} grants", facts.len(), grants.len());
         assert!(facts.contains_key("column vault.data_keys.key_id"));
-        let more = Listed::of(Fields::always().with(Field::UserId));
+        let more = ExpectedStructure::of(Fields::always().with(Field::UserId));
         assert!(more.facts.len() >= facts.len() + 3 && more.grants.len() > grants.len());
         assert!(more.facts.contains_key("column public.user_logins.masked_user_id"));
     }

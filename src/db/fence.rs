@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::keys::{INGEST_KEYS, KeyRow, key_row};
 use super::session::{Mode, Transaction};
 use super::{DbError, Session};
-use crate::login::{FieldPlan, KeyPair, Plan};
+use crate::login::{FieldPlan, Plan, ValueKeys};
 use crate::token::{Field, KeyId};
 
 const LIMITS_AND_FENCE: &str = "\
@@ -35,7 +35,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn fenced(&mut self) -> Result<Fenced<'_>, DbError> {
+    pub async fn take_fence(&mut self) -> Result<Fenced<'_>, DbError> {
         Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, "taking the fence").await? })
     }
 
@@ -87,7 +87,7 @@ impl Fenced<'_> {
 /// The plan in these rows; none before the first keys.
 pub(super) fn plan_of(rows: &[Row]) -> Result<Option<Plan>, DbError> {
     let key = |row: &Row, column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
-    let pair = |row: &Row, column| Ok::<_, DbError>(KeyPair { mask: key(row, column)?, hash: key(row, column + 1)? });
+    let pair = |row: &Row, column| Ok::<_, DbError>(ValueKeys { mask: key(row, column)?, hash: key(row, column + 1)? });
     let field_plan = |row: &Row| {
         let field = Field::from_name(row.get(0)).ok_or(DbError::Invalid("field"))?;
         Ok::<_, DbError>((field, FieldPlan { from: pair(row, 1)?, to: pair(row, 3)?, watermark: row.get(5) }))

@@ -9,7 +9,7 @@ use crate::audit::Head;
 
 /// A data key without its wraps.
 #[derive(Clone, Debug)]
-pub struct KeyState {
+pub struct KeyLine {
     /// Its number.
     pub key_id: i64,
     /// What it is for.
@@ -47,8 +47,8 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn key_states(&self) -> Result<Vec<KeyState>, DbError> {
-        let key = |row: &Row| KeyState { key_id: row.get(0), purpose: row.get(1), state: row.get(2), created_at: row.get(3) };
+    pub async fn key_lines(&self) -> Result<Vec<KeyLine>, DbError> {
+        let key = |row: &Row| KeyLine { key_id: row.get(0), purpose: row.get(1), state: row.get(2), created_at: row.get(3) };
         let statement = "select key_id, purpose, state, created_at from vault.keys order by key_id";
         self.lines("listing the keys", statement, key).await
     }

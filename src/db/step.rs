@@ -12,7 +12,7 @@ use super::error::TAKING_THE_FENCE;
 use super::place::{Place, Snapshot};
 use super::session::{Mode, Parameter, Transaction};
 use super::sight::{RowChange, Work, require_sight, row_triggers};
-use super::sweep::{Move, Rotation, Value, value};
+use super::sweep::{Move, Rotation, TokenGroup, token_group};
 use super::{DbError, Session};
 
 /// The transactions of a process's last steps: of as many as may have begun since a range was read. A crash of the server
@@ -214,7 +214,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn swallowed(&self, what: String) -> Result<DbError, DbError> {
+    pub async fn explain_swallowed(&self, what: String) -> Result<DbError, DbError> {
         let mut suspects = row_triggers(&self.transaction, RowChange::Update).await?;
         suspects.insert(0, what);
         Ok(DbError::Swallowed { action: MOVING, suspects })
@@ -224,12 +224,12 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn left(&self) -> Result<Vec<Value>, DbError> {
+    pub async fn read_left(&self) -> Result<Vec<TokenGroup>, DbError> {
         let pattern = self.rotation.pattern();
         let parameters: [Parameter<'_>; 3] =
             [(&self.rotation.watermark, Type::UUID), (&pattern, Type::TEXT), (&self.next, Type::UUID)];
         let left = self.transaction.query_typed(&self.rotation.left_sql(), &parameters).await;
-        Ok(left.map_err(|e| DbError::sql("looking for values that were added", &e))?.iter().map(value).collect())
+        Ok(left.map_err(|e| DbError::sql("looking for values that were added", &e))?.iter().map(token_group).collect())
     }
 
     /// Advances the watermark to the end of the range and commits; false when another process has moved it.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::Type;
 
 use super::comments::compare_comments;
-use super::expected::{Listed, body_of};
+use super::expected::{ExpectedStructure, body_of};
 use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
 use super::fields::read_fields;
 use super::functions::compare_functions;
@@ -54,7 +54,7 @@ pub(super) const COMPARING: &str = "comparing the database with what must be the
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let fields = read_fields(transaction).await?;
-    let listed = Listed::of(fields);
+    let listed = ExpectedStructure::of(fields);
     let facts = read_facts(transaction, fields).await?;
     let mut found = compare_facts(&listed, &facts);
     found.extend(compare_functions(transaction).await?);
@@ -76,7 +76,7 @@ async fn read_facts(transaction: &Transaction<'_>, fields: Fields) -> Result<BTr
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn compare_facts(listed: &Listed, actual: &BTreeMap<String, String>) -> Vec<Deviation> {
+fn compare_facts(listed: &ExpectedStructure, actual: &BTreeMap<String, String>) -> Vec<Deviation> {
     let mut found = Vec::new();
     for (fact, wanted) in &listed.facts {
         let is = actual.get(*fact).map(String::as_str);

@@ -36,7 +36,7 @@ pub struct Rotation {
 
 /// Rows with one hash and one token, which are not under the new key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
+pub struct TokenGroup {
     /// Their hash.
     pub hash: Uuid,
     /// Their token, as it stands there.
@@ -160,7 +160,7 @@ impl Session {
         rotation: &Rotation,
         until: Option<Uuid>,
         rows: i64,
-        mut each: impl FnMut(Value),
+        mut each: impl FnMut(TokenGroup),
     ) -> Result<Snapshot, DbError> {
         let failed = |e: tokio_postgres::Error| DbError::sql(READING, &e);
         let transaction = self.begin(Mode::Read, "", READING).await?;
@@ -177,7 +177,7 @@ impl Session {
         parameters.extend(until.iter().map(|until| (until as &(dyn ToSql + Sync), Type::UUID)));
         let mut found = pin!(transaction.query_typed_raw(&rotation.next_sql(until), parameters).await.map_err(failed)?);
         while let Some(row) = found.try_next().await.map_err(failed)? {
-            each(value(&row));
+            each(token_group(&row));
         }
         // After the rows: this transaction holds the table, so what hid some of them would be there still.
         require_sight(&transaction, Work::Rotate).await?;
@@ -211,6 +211,6 @@ fn rotation(row: &Row) -> Result<Rotation, DbError> {
     })
 }
 
-pub(super) fn value(row: &Row) -> Value {
-    Value { hash: row.get(0), token: row.get(1), rows: row.get(2), place: row.get(3) }
+pub(super) fn token_group(row: &Row) -> TokenGroup {
+    TokenGroup { hash: row.get(0), token: row.get(1), rows: row.get(2), place: row.get(3) }
 }

@@ -2,7 +2,7 @@
 
 mod advice;
 
-use crate::audit::ReasonError;
+use crate::audit::JustificationError;
 use crate::aws::CallError;
 use crate::crypto::NoPublicKey;
 use crate::db::DbError;
@@ -73,11 +73,11 @@ pub enum Error {
     },
     /// A reason or ticket that must not be written down.
     #[error("the {what} {problem}")]
-    Reason {
+    Justification {
         /// Which of them.
         what: &'static str,
         /// What is wrong with it.
-        problem: ReasonError,
+        problem: JustificationError,
     },
     /// This login may not recover values.
     #[error("this login may not recover values; the refusal is on record")]
@@ -199,10 +199,10 @@ impl Error {
             Self::PublicKey { .. } => {
                 (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())
             }
-            Self::Reason { problem: ReasonError::Empty | ReasonError::TooLong | ReasonError::Control, .. } => {
+            Self::Justification { problem: JustificationError::Empty | JustificationError::TooLong | JustificationError::Control, .. } => {
                 (Exit::Refused, "say why in 1 to 500 printable characters; nothing was written".to_owned())
             }
-            Self::Reason { .. } => (
+            Self::Justification { .. } => (
                 Exit::Refused,
                 "it stays in the log for ever, so leave values out and name a case or ticket; nothing was written".to_owned(),
             ),

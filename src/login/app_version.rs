@@ -1,6 +1,6 @@
 //! `app_version` as an integer: two or three groups of ASCII digits, by one of three encodings in use.
 
-use super::Reason;
+use super::RejectReason;
 
 /// How a version becomes the integer column `app_version`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,22 +19,22 @@ impl AppVersionEncoding {
     ///
     /// # Errors
     /// The reason why it is no version, or does not fit.
-    pub(super) fn encode(self, text: &str) -> Result<i32, Reason> {
+    pub(super) fn encode(self, text: &str) -> Result<i32, RejectReason> {
         let groups: Vec<&str> = text.split('.').collect();
         let well_formed = |g: &&str| !g.is_empty() && g.bytes().all(|b| b.is_ascii_digit());
         if !(2..=3).contains(&groups.len()) || !groups.iter().all(well_formed) {
-            return Err(Reason::InvalidAppVersion);
+            return Err(RejectReason::InvalidAppVersion);
         }
         match self {
-            Self::Ordered => ordered(&groups),
+            Self::Ordered => encode_in_order(&groups),
             Self::Major => groups[0].parse().ok(),
             Self::Digits => groups.concat().parse().ok(),
         }
-        .ok_or(Reason::AppVersionOutOfRange)
+        .ok_or(RejectReason::AppVersionOutOfRange)
     }
 }
 
-fn ordered(groups: &[&str]) -> Option<i32> {
+fn encode_in_order(groups: &[&str]) -> Option<i32> {
     let small = |group: Option<&&str>| group.map_or(Some(0), |g| g.parse().ok().filter(|n| *n <= 999));
     let major: i32 = groups[0].parse().ok()?;
     let minor: i32 = small(groups.get(1))?;
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn what_is_no_version_is_rejected() {
         for text in ["", "1", "a.b", "1.2.3.4", "1.", ".1", "1..2", "1.2 ", "+1.2", "-1.2", "1.2-rc1", "١.٢"] {
-            assert_eq!(AppVersionEncoding::Ordered.encode(text), Err(Reason::InvalidAppVersion), "{text:?}");
+            assert_eq!(AppVersionEncoding::Ordered.encode(text), Err(RejectReason::InvalidAppVersion), "{text:?}");
         }
         for text in ["1.1000", "1.0.1000", "2148.0", "2147.483.648", "99999999999.0"] {
-            assert_eq!(AppVersionEncoding::Ordered.encode(text), Err(Reason::AppVersionOutOfRange), "{text:?}");
+            assert_eq!(AppVersionEncoding::Ordered.encode(text), Err(RejectReason::AppVersionOutOfRange), "{text:?}");
         }
-        assert_eq!(AppVersionEncoding::Digits.encode("2147483.648"), Err(Reason::AppVersionOutOfRange));
+        assert_eq!(AppVersionEncoding::Digits.encode("2147483.648"), Err(RejectReason::AppVersionOutOfRange));
     }
 
     proptest! {

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::unescape::unescaped;
-use super::{Body, Reason, Rejection, dates};
+use super::unescape::unescape;
+use super::{Body, RejectReason, Rejection, dates};
 
 /// Envelopes within envelopes that are opened: an event bus may send to a topic.
 pub(super) const MOST_LAYERS: usize = 3;
@@ -34,17 +34,17 @@ pub enum Envelopes {
 }
 
 impl Envelopes {
-    fn opens(self, reason: Reason) -> bool {
+    fn opens(self, reason: RejectReason) -> bool {
         match reason {
-            Reason::SnsNotification => matches!(self, Self::Auto | Self::Sns),
-            Reason::EventBridgeEvent => matches!(self, Self::Auto | Self::EventBridge),
+            RejectReason::SnsNotification => matches!(self, Self::Auto | Self::Sns),
+            RejectReason::EventBridgeEvent => matches!(self, Self::Auto | Self::EventBridge),
             _ => false,
         }
     }
 }
 
 /// What an envelope held.
-pub(super) struct Opened<'a> {
+pub(super) struct OpenedEnvelope<'a> {
     pub content: Content<'a>,
     /// The day that the service says the event was published: the same in every delivery.
     pub day: Option<Date>,
@@ -77,7 +77,7 @@ pub(super) fn is_likely(body: &str) -> bool {
 ///
 /// # Errors
 /// When it is one that is not to be opened, or a message that never holds an event.
-pub(super) fn open(body: &str, envelopes: Envelopes) -> Result<Option<Opened<'_>>, Rejection> {
+pub(super) fn open(body: &str, envelopes: Envelopes) -> Result<Option<OpenedEnvelope<'_>>, Rejection> {
     let Ok(members) = serde_json::from_str::<Members<'_>>(body) else { return Ok(None) };
     if members.is_event() {
         return Ok(None);
@@ -91,13 +91,13 @@ pub(super) fn open(body: &str, envelopes: Envelopes) -> Result<Option<Opened<'_>
     // EventBridge first: the names in `detail` are the producer's, those beside it are not.
     let (content, time) = match members.detail.filter(|detail| is_object(detail)) {
         Some(detail) => (Content::Borrowed(detail.get()), members.time),
-        None => match members.message.map(RawValue::get).map(unescaped) {
+        None => match members.message.map(RawValue::get).map(unescape) {
             Some(Some(content)) => (content, members.timestamp),
-            _ => return refused(Reason::NotJson),
+            _ => return refused(RejectReason::NotJson),
         },
     };
     let day = time.and_then(plain_text).and_then(|time| dates::published_day(&time));
-    Ok(Some(Opened { content, day }))
+    Ok(Some(OpenedEnvelope { content, day }))
 }
 
 /// The members by which envelopes and other messages of AWS are known.
@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for Present {
 }
 
 #[derive(Deserialize)]
-struct Record<'a> {
+struct S3Record<'a> {
     #[serde(borrow, rename = "eventSource")]
     source: Option<&'a RawValue>,
 }
@@ -153,25 +153,25 @@ impl Members<'_> {
         [&self.user_id, &self.app_version, &self.ip, &self.device_id].iter().any(|field| field.0)
     }
 
-    fn kind(&self) -> Option<Reason> {
+    fn kind(&self) -> Option<RejectReason> {
         if self.detail.is_some_and(is_object) {
             let is_from_s3 = is(self.source, "aws.s3");
-            return Some(if is_from_s3 { Reason::S3Notification } else { Reason::EventBridgeEvent });
+            return Some(if is_from_s3 { RejectReason::S3Notification } else { RejectReason::EventBridgeEvent });
         }
         if is(self.kind, "Notification") && self.message.is_some_and(is_text) {
-            return Some(Reason::SnsNotification);
+            return Some(RejectReason::SnsNotification);
         }
         if is(self.kind, "SubscriptionConfirmation") || is(self.kind, "UnsubscribeConfirmation") {
-            return Some(Reason::SnsConfirmation);
+            return Some(RejectReason::SnsConfirmation);
         }
         if is(self.event, "s3:TestEvent") && self.service.is_some_and(is_text) {
-            return Some(Reason::S3TestEvent);
+            return Some(RejectReason::S3TestEvent);
         }
-        self.is_of_s3().then_some(Reason::S3Notification)
+        self.is_of_s3().then_some(RejectReason::S3Notification)
     }
 
     fn is_of_s3(&self) -> bool {
-        let records = self.records.and_then(|raw| serde_json::from_str::<Vec<Record<'_>>>(raw.get()).ok());
+        let records = self.records.and_then(|raw| serde_json::from_str::<Vec<S3Record<'_>>>(raw.get()).ok());
         records.is_some_and(|records| records.first().is_some_and(|first| is(first.source, "aws:s3")))
     }
 }

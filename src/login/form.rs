@@ -9,7 +9,7 @@ use std::fmt;
 
 pub use examine::{HEAD_LINES, examine};
 
-use super::Reason;
+use super::RejectReason;
 
 /// The byte order mark of UTF-8. It is no part of the content: two files that differ in it alone
 /// are the same file.
@@ -100,7 +100,7 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Complaint {
     /// The reason.
-    pub reason: Reason,
+    pub reason: RejectReason,
     /// The field's JSON name.
     pub field: Option<&'static str>,
 }

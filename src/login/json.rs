@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::near::{NearName, near_name};
-use super::{Reason, Rejection, shape};
+use super::{RejectReason, Rejection, shape};
 use crate::token::Field;
 
 /// In one event; a body of nothing but names is no reason to keep them all.
@@ -60,7 +60,7 @@ pub(super) fn read(text: &str) -> Result<RawEvent<'_>, Rejection> {
         Rejection::body(reason, text.len())
     })?;
     match raw.duplicate {
-        Some(field) => Err(Rejection::field(Reason::DuplicateField, field)),
+        Some(field) => Err(Rejection::field(RejectReason::DuplicateField, field)),
         None => Ok(raw),
     }
 }

@@ -10,7 +10,7 @@ use crate::token::{DataKey, Field, FieldCipher, FieldHasher, Fields, KeyId, PerF
 
 /// The data keys that mask and hash one value. They change together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyPair {
+pub struct ValueKeys {
     /// Makes the token.
     pub mask: KeyId,
     /// Makes the hash.
@@ -21,9 +21,9 @@ pub struct KeyPair {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldPlan {
     /// Of values whose order hash lies above the watermark.
-    pub from: KeyPair,
+    pub from: ValueKeys,
     /// Of all others. Equal to `from` while no rotation runs.
-    pub to: KeyPair,
+    pub to: ValueKeys,
     /// How far a running sweep has come, in the order of the hashes under `from`.
     pub watermark: Uuid,
 }
@@ -38,7 +38,7 @@ impl FieldPlan {
 
     /// The keys of the value with this order hash.
     #[must_use]
-    pub fn keys_of(&self, order: Uuid) -> KeyPair {
+    pub fn keys_of(&self, order: Uuid) -> ValueKeys {
         if self.is_swept(order) { self.to } else { self.from }
     }
 }
@@ -161,7 +161,7 @@ struct Side {
 impl FieldMasker {
     fn new(field: Field, plan: FieldPlan, keys: &impl KeySource) -> Result<Self, KeyId> {
         let key = |id: KeyId| keys.data_key(id).ok_or(id);
-        let side = |pair: KeyPair| {
+        let side = |pair: ValueKeys| {
             let cipher = FieldCipher::new(key(pair.mask)?, field, pair.mask);
             let hasher = if pair.hash == plan.from.hash { None } else { Some(FieldHasher::new(key(pair.hash)?, field)) };
             Ok(Side { cipher, hasher })
@@ -194,8 +194,8 @@ mod tests {
         KeyId::new(id).unwrap_or_else(|| panic!("a key id"))
     }
 
-    fn pair(mask: u32, hash: u32) -> KeyPair {
-        KeyPair { mask: key(mask), hash: key(hash) }
+    fn pair(mask: u32, hash: u32) -> ValueKeys {
+        ValueKeys { mask: key(mask), hash: key(hash) }
     }
 
     /// Masked late in a rotation that changed hashes, allowed by a plan of the next: only if its order is of that one.

@@ -28,9 +28,9 @@ impl Source {
     }
 }
 
-/// What is known of a message without reading its body.
+/// What the queue or file says of a message, beside its body.
 #[derive(Clone, Debug)]
-pub struct Envelope {
+pub struct Delivery {
     /// The same at every redelivery: the key of the ledger.
     pub message_id: Uuid,
     /// When it was sent.
@@ -48,7 +48,7 @@ pub struct Envelope {
 /// What became of a message: a row, or a sealed body and the reason.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are logins: a box for each would cost more")]
-pub enum Outcome {
+pub enum Verdict {
     /// A row of `user_logins`.
     Login(MaskedLogin),
     /// A row of `ingest.quarantine`.

@@ -88,7 +88,7 @@ impl NearNames {
     /// All spellings so far.
     #[must_use]
     pub fn counts(&self) -> Vec<NearNameCount> {
-        self.lock().iter().map(|(name, count)| shown(name, *count)).collect()
+        self.lock().iter().map(|(name, count)| describe(name, *count)).collect()
     }
 
     /// The spellings that have come since this was asked last.
@@ -101,7 +101,7 @@ impl NearNames {
         let mut new = Vec::new();
         for (name, count) in counts.iter_mut().filter(|(_, count)| !count.is_told) {
             count.is_told = true;
-            new.push(shown(name, *count));
+            new.push(describe(name, *count));
         }
         new
     }
@@ -121,7 +121,7 @@ impl NearNames {
     }
 }
 
-fn shown((almost, name): &NearName, count: Count) -> NearNameCount {
+fn describe((almost, name): &NearName, count: Count) -> NearNameCount {
     NearNameCount { name: name.clone(), almost, count: count.events }
 }
 

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 use zeroize::Zeroize as _;
 
-use super::envelope::{self, MOST_LAYERS, Opened};
+use super::envelope::{self, MOST_LAYERS, OpenedEnvelope};
 use super::json::{self, RawEvent, Scalar};
-use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, Reason, Rejection, dates};
+use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, RejectReason, Rejection, dates};
 use crate::token::{Field, Plaintext, PlaintextError};
 
 const USER_ID_WIDTH: usize = 128;
@@ -29,7 +29,7 @@ pub fn parse(body: &Body, row_day: Date, reading: Reading, near: &NearNames) -> 
 fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, layers: usize) -> Result<LoginEvent, Rejection> {
     let text = json::text(body)?;
     let envelopes = if layers > 0 { reading.envelopes } else { Envelopes::None };
-    let within = |opened: Opened<'_>| {
+    let within = |opened: OpenedEnvelope<'_>| {
         let day = opened.day.unwrap_or(row_day);
         parse_layer(opened.content.expose(), day, reading, near, layers - 1)
     };
@@ -67,11 +67,11 @@ fn event(mut raw: RawEvent<'_>, row_day: Date, reading: Reading) -> Result<Login
 
 fn required<'a>(field: &'static str, scalar: Scalar<'a>) -> Result<Cow<'a, str>, Rejection> {
     match scalar {
-        Scalar::Text(text) if text.is_empty() => Err(Rejection::text(Reason::Empty, field, "")),
+        Scalar::Text(text) if text.is_empty() => Err(Rejection::text(RejectReason::Empty, field, "")),
         Scalar::Text(text) => Ok(text),
-        Scalar::Absent => Err(Rejection::field(Reason::MissingField, field)),
-        Scalar::Null => Err(Rejection::field(Reason::NullField, field)),
-        Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(Reason::WrongType, field)),
+        Scalar::Absent => Err(Rejection::field(RejectReason::MissingField, field)),
+        Scalar::Null => Err(Rejection::field(RejectReason::NullField, field)),
+        Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(RejectReason::WrongType, field)),
     }
 }
 
@@ -79,7 +79,7 @@ fn optional(field: &'static str, scalar: Scalar<'_>, width: usize) -> Result<Opt
     match scalar {
         Scalar::Absent | Scalar::Null => Ok(None),
         Scalar::Text(text) => storable(field, text, width).map(Some),
-        Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(Reason::WrongType, field)),
+        Scalar::Integer(_) | Scalar::Other => Err(Rejection::field(RejectReason::WrongType, field)),
     }
 }
 
@@ -90,23 +90,23 @@ fn version(text: Cow<'_, str>, encoding: AppVersionEncoding) -> Result<i32, Reje
 /// Postgres counts characters and cannot store U+0000.
 fn storable(field: &'static str, text: Cow<'_, str>, width: usize) -> Result<String, Rejection> {
     if text.len() > width && text.chars().count() > width {
-        return Err(Rejection::text(Reason::TooLong, field, &text));
+        return Err(Rejection::text(RejectReason::TooLong, field, &text));
     }
     if text.contains('\0') {
-        return Err(Rejection::text(Reason::NulCharacter, field, &text));
+        return Err(Rejection::text(RejectReason::NulCharacter, field, &text));
     }
     Ok(text.into_owned())
 }
 
 fn value(field: Field, text: Cow<'_, str>) -> Result<Plaintext, Rejection> {
     if text.contains('\0') {
-        return Err(Rejection::text(Reason::NulCharacter, field.name(), &text));
+        return Err(Rejection::text(RejectReason::NulCharacter, field.name(), &text));
     }
     let plaintext = Plaintext::of(field, &text).map_err(|error| {
         let reason = match error {
-            PlaintextError::Empty => Reason::Empty,
-            PlaintextError::TooLong(_) => Reason::TooLong,
-            PlaintextError::NotAnAddress | PlaintextError::NotCanonical => Reason::InvalidIp,
+            PlaintextError::Empty => RejectReason::Empty,
+            PlaintextError::TooLong(_) => RejectReason::TooLong,
+            PlaintextError::NotAnAddress | PlaintextError::NotCanonical => RejectReason::InvalidIp,
         };
         Rejection::text(reason, field.name(), &text)
     });
@@ -118,17 +118,17 @@ fn value(field: Field, text: Cow<'_, str>) -> Result<Plaintext, Rejection> {
 
 /// `create_date` before `timestamp`; null counts as absent; present but invalid is a rejection.
 fn day(raw: &RawEvent<'_>) -> Result<Option<Date>, Rejection> {
-    let invalid = |field| Rejection::field(Reason::InvalidDate, field);
+    let invalid = |field| Rejection::field(RejectReason::InvalidDate, field);
     match &raw.create_date {
         Scalar::Absent | Scalar::Null => {}
         Scalar::Text(text) => return dates::calendar_day(text).map(Some).ok_or(invalid("create_date")),
-        Scalar::Integer(_) | Scalar::Other => return Err(Rejection::field(Reason::WrongType, "create_date")),
+        Scalar::Integer(_) | Scalar::Other => return Err(Rejection::field(RejectReason::WrongType, "create_date")),
     }
     match &raw.timestamp {
         Scalar::Absent | Scalar::Null => Ok(None),
         Scalar::Text(text) => dates::timestamp_day(text).map(Some).ok_or(invalid("timestamp")),
         Scalar::Integer(epoch) => dates::epoch_day(*epoch).map(Some).ok_or(invalid("timestamp")),
-        Scalar::Other => Err(Rejection::field(Reason::WrongType, "timestamp")),
+        Scalar::Other => Err(Rejection::field(RejectReason::WrongType, "timestamp")),
     }
 }
 

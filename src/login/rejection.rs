@@ -2,7 +2,7 @@
 
 /// The reasons, as `ingest.quarantine` stores them and `quarantine list` shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
+pub enum RejectReason {
     /// The bytes are not UTF-8.
     NotUtf8,
     /// The body is not JSON.
@@ -53,7 +53,7 @@ pub enum Reason {
     DatabaseRejected,
 }
 
-impl Reason {
+impl RejectReason {
     /// All reasons.
     pub const ALL: [Self; 24] = [
         Self::NotUtf8,
@@ -114,7 +114,7 @@ impl Reason {
     }
 }
 
-impl Reason {
+impl RejectReason {
     /// What bodies with this reason look like.
     #[must_use]
     pub const fn looks_like(self) -> &'static str {
@@ -151,7 +151,7 @@ impl Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The reason code.
-    pub reason: Reason,
+    pub reason: RejectReason,
     /// The field's JSON name, where one is to blame.
     pub field: Option<&'static str>,
     /// The length of the offending field or body.
@@ -161,19 +161,19 @@ pub struct Rejection {
 impl Rejection {
     /// A body that is wrong as a whole.
     #[must_use]
-    pub fn body(reason: Reason, length: usize) -> Self {
+    pub fn body(reason: RejectReason, length: usize) -> Self {
         Self { reason, field: None, length: Some(length) }
     }
 
     /// A field that is wrong, whatever its length.
     #[must_use]
-    pub fn field(reason: Reason, field: &'static str) -> Self {
+    pub fn field(reason: RejectReason, field: &'static str) -> Self {
         Self { reason, field: Some(field), length: None }
     }
 
     /// A field whose text is wrong.
     #[must_use]
-    pub fn text(reason: Reason, field: &'static str, text: &str) -> Self {
+    pub fn text(reason: RejectReason, field: &'static str, text: &str) -> Self {
         Self { reason, field: Some(field), length: Some(text.chars().count()) }
     }
 }

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::Reason;
+use super::RejectReason;
 
 /// The first bytes of gzip, and of zstd.
 const COMPRESSED: [&[u8]; 2] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd]];
@@ -20,28 +20,32 @@ const POINTERS: [&str; 2] =
     ["software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"];
 
 /// What bytes are that are no UTF-8.
-pub(super) fn of_bytes(body: &[u8]) -> Reason {
-    if is_compressed(body) { Reason::Compressed } else { Reason::NotUtf8 }
+pub(super) fn of_bytes(body: &[u8]) -> RejectReason {
+    if is_compressed(body) { RejectReason::Compressed } else { RejectReason::NotUtf8 }
 }
 
 /// What a text is that is no JSON.
-pub(super) fn of_text(text: &str) -> Reason {
+pub(super) fn of_text(text: &str) -> RejectReason {
     let trimmed = text.trim_ascii();
     match trimmed.as_bytes().first() {
-        Some(b'{') if has_several_objects(trimmed) => Reason::SeveralObjects,
-        _ if text.starts_with(DAMAGED_GZIP) || is_encoded(trimmed) => Reason::Compressed,
-        _ => Reason::NotJson,
+        Some(b'{') if has_several_objects(trimmed) => RejectReason::SeveralObjects,
+        _ if text.starts_with(DAMAGED_GZIP) || is_encoded(trimmed) => RejectReason::Compressed,
+        _ => RejectReason::NotJson,
     }
 }
 
 /// What a JSON value is that is no object.
-pub(super) fn of_value(text: &str) -> Reason {
-    let Some(rest) = text.trim_ascii_start().strip_prefix('[') else { return Reason::NotAnObject };
+pub(super) fn of_value(text: &str) -> RejectReason {
+    let Some(rest) = text.trim_ascii_start().strip_prefix('[') else { return RejectReason::NotAnObject };
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
-        return Reason::NotJson;
+        return RejectReason::NotJson;
     }
     let first = rest.trim_ascii_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
-    if first.is_some_and(|first| POINTERS.contains(&first)) { Reason::ExtendedClientPointer } else { Reason::WrappedInArray }
+    if first.is_some_and(|first| POINTERS.contains(&first)) {
+        RejectReason::ExtendedClientPointer
+    } else {
+        RejectReason::WrappedInArray
+    }
 }
 
 fn is_compressed(body: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use super::envelope::Content;
 use crate::crypto::SecretBytes;
 
 /// The text of a JSON string with its quotes; nothing if an escape in it stands for no character.
-pub(super) fn unescaped(quoted: &str) -> Option<Content<'_>> {
+pub(super) fn unescape(quoted: &str) -> Option<Content<'_>> {
     let text = quoted.strip_prefix('"')?.strip_suffix('"')?;
     let Some(first) = text.find('\\') else { return Some(Content::Borrowed(text)) };
     // No escape is shorter than what it stands for: the buffer never grows, and so is never copied.
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn plain(quoted: &str) -> Option<String> {
-        unescaped(quoted).map(|content| String::from_utf8_lossy(content.expose()).into_owned())
+        unescape(quoted).map(|content| String::from_utf8_lossy(content.expose()).into_owned())
     }
 
     #[test]

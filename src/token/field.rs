@@ -18,7 +18,7 @@ pub enum Field {
 
 /// The canonical form of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum CanonicalForm {
     /// The 16 bytes of an IPv6 address.
     Address,
     /// The bytes of a text, padded to whole blocks.
@@ -57,7 +57,7 @@ struct Facts {
     flags: Flags,
     noun: &'static str,
     nouns: &'static str,
-    form: Form,
+    form: CanonicalForm,
 }
 
 const IP: Facts = Facts {
@@ -69,7 +69,7 @@ const IP: Facts = Facts {
     flags: Flags { hash: "ip-hash", find: "find-ip", column: "ip-column", mask: None, value: "ADDRESS" },
     noun: "address",
     nouns: "addresses",
-    form: Form::Address,
+    form: CanonicalForm::Address,
 };
 
 const DEVICE_ID: Facts = Facts {
@@ -82,7 +82,7 @@ const DEVICE_ID: Facts = Facts {
     noun: "device id",
     nouns: "device ids",
     // One more would not fit into 256 characters of a token.
-    form: Form::Text { max_bytes: 159, max_chars: 159, limit: "159 bytes" },
+    form: CanonicalForm::Text { max_bytes: 159, max_chars: 159, limit: "159 bytes" },
 };
 
 const USER_ID: Facts = Facts {
@@ -101,7 +101,7 @@ const USER_ID: Facts = Facts {
     noun: "user id",
     nouns: "user ids",
     // As wide as the column of clear user ids.
-    form: Form::Text { max_bytes: 512, max_chars: 128, limit: "128 characters" },
+    form: CanonicalForm::Text { max_bytes: 512, max_chars: 128, limit: "128 characters" },
 };
 
 impl Field {
@@ -175,7 +175,7 @@ impl Field {
 
     /// The canonical form of its values (fixed).
     #[must_use]
-    pub const fn form(self) -> Form {
+    pub const fn form(self) -> CanonicalForm {
         self.facts().form
     }
 
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn the_longest_token_fits_into_its_column() {
         for field in Field::ALL {
-            let text = if let Form::Text { max_bytes, .. } = field.form() { max_bytes / 16 * 16 + 16 } else { 16 };
+            let text = if let CanonicalForm::Text { max_bytes, .. } = field.form() { max_bytes / 16 * 16 + 16 } else { 16 };
             let longest = field.prefix().len() + 11 + ((16 + text) * 4).div_ceil(3);
             assert!(longest <= field.token_width().into(), "{field}: {longest}");
         }

@@ -12,7 +12,7 @@ mod sealed;
 
 pub use cipher::{FieldCipher, Token, TokenError};
 pub use data_key::{DataKey, Purpose, WrongLength};
-pub use field::{Field, Fields, Flags, Form, PerField};
+pub use field::{CanonicalForm, Field, Fields, Flags, PerField};
 pub use hash::FieldHasher;
 pub use plaintext::{Plaintext, PlaintextError};
 pub use sealed::{SealError, Sealer};

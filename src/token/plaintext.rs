@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use super::{Field, Form};
+use super::{CanonicalForm, Field};
 use crate::crypto::SecretBytes;
 
 /// Values are padded to a multiple of so many bytes.
@@ -39,8 +39,8 @@ pub enum PlaintextError {
 /// How many blocks a value of the field has.
 pub(super) fn blocks(field: Field) -> RangeInclusive<usize> {
     match field.form() {
-        Form::Address => 1..=1,
-        Form::Text { max_bytes, .. } => 1..=max_bytes / BLOCK + 1,
+        CanonicalForm::Address => 1..=1,
+        CanonicalForm::Text { max_bytes, .. } => 1..=max_bytes / BLOCK + 1,
     }
 }
 
@@ -57,8 +57,8 @@ impl Plaintext {
             return Err(PlaintextError::Empty);
         }
         let bytes = match field.form() {
-            Form::Address => address(text)?,
-            Form::Text { max_bytes, max_chars, limit } => {
+            CanonicalForm::Address => address(text)?,
+            CanonicalForm::Text { max_bytes, max_chars, limit } => {
                 let is_too_long = text.len() > max_bytes || (text.len() > max_chars && text.chars().count() > max_chars);
                 if is_too_long {
                     return Err(PlaintextError::TooLong(limit));
@@ -76,8 +76,8 @@ impl Plaintext {
     pub fn from_opened(field: Field, bytes: SecretBytes) -> Result<Self, PlaintextError> {
         let plaintext = Self { field, bytes };
         let canonical = match field.form() {
-            Form::Address => plaintext.bytes.len() == BLOCK,
-            Form::Text { .. } => plaintext.unpadded().is_some_and(|text| {
+            CanonicalForm::Address => plaintext.bytes.len() == BLOCK,
+            CanonicalForm::Text { .. } => plaintext.strip_padding().is_some_and(|text| {
                 !text.is_empty() && text.len() / BLOCK + 1 == plaintext.bytes.len() / BLOCK && std::str::from_utf8(text).is_ok()
             }),
         };
@@ -100,15 +100,15 @@ impl Plaintext {
     #[must_use]
     pub fn into_text(self) -> SecretBytes {
         match self.field.form() {
-            Form::Text { .. } => SecretBytes::copy_of(self.unpadded().unwrap_or_default()),
-            Form::Address => {
+            CanonicalForm::Text { .. } => SecretBytes::copy_of(self.strip_padding().unwrap_or_default()),
+            CanonicalForm::Address => {
                 let octets: [u8; BLOCK] = std::array::from_fn(|i| self.bytes.expose()[i]);
                 SecretBytes::new(Ipv6Addr::from(octets).to_canonical().to_string().into_bytes())
             }
         }
     }
 
-    fn unpadded(&self) -> Option<&[u8]> {
+    fn strip_padding(&self) -> Option<&[u8]> {
         let bytes = self.bytes.expose();
         let end = bytes.iter().rposition(|&b| b != 0)?;
         (bytes.len().is_multiple_of(BLOCK) && bytes[end] == PAD).then(|| &bytes[..end])

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::keyring::unwrap;
+use super::keyring::unwrap_row;
 use super::{Signer, TryOut, VaultError};
 use crate::crypto::random_secret;
 use crate::db::{KeyFacts, NewWrap, Session};
@@ -79,7 +79,7 @@ pub async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpose, key
         },
     };
     for holder in Holder::ALL {
-        unwrap(kms, &session.wrap_of(key_id, holder.name()).await?, holder).await?;
+        unwrap_row(kms, &session.wrap_of(key_id, holder.name()).await?, holder).await?;
     }
     Ok(key_id)
 }

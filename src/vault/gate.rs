@@ -1,11 +1,11 @@
 //! The gate, walked through in one order only: ask (commit, sign) → release the keys → conclude (commit, sign).
 //!
 //! Invariant: a [`Receipt`] exists only once the outcome is committed and signed, and what was recovered can be read
-//! only with one. Each step is the only way to the next:
+//! only with the one of the same request. Each step is the only way to the next:
 //!
 //! ```text
-//! Gate ─ask→ Asked ─sign→ Granted ─release→ RecoveryKeys ─open→ Recovered
-//!                           └─conclude→ Receipt ──────────────────┴─disclose→ bytes, if both are of one request
+//! Gate ─ask→ UnsignedRequest ─sign→ SignedRequest ─release→ RecoveryKeys ─open→ Recovered
+//!                                        └─conclude→ Receipt ──────────────────────┴─disclose→ bytes
 //! ```
 //!
 //! A receipt cannot be made up:
@@ -51,7 +51,7 @@
 
 use futures_util::future::try_join_all;
 
-use super::keyring::unwrap;
+use super::keyring::unwrap_row;
 use super::{RecoveryKeys, Signer, VaultError};
 use crate::audit::Head;
 use crate::db::Session;
@@ -71,20 +71,20 @@ pub struct Gate {
 /// The answer to a request. Either way it is in the log.
 pub enum Decision {
     /// The way to the keys is open, once it is signed.
-    Granted(Box<Asked>),
+    Granted(Box<UnsignedRequest>),
     /// This login may not; the record of the denial.
     Denied(Head),
 }
 
 /// A request that is committed.
-pub struct Asked {
+pub struct UnsignedRequest {
     gate: Gate,
     request: Head,
     keys: Vec<KeyId>,
 }
 
 /// A request that is committed and signed.
-pub struct Granted {
+pub struct SignedRequest {
     gate: Gate,
     request: Head,
     keys: Vec<KeyId>,
@@ -106,11 +106,11 @@ impl Gate {
         if !requested.is_granted {
             return Ok(Decision::Denied(requested.head));
         }
-        Ok(Decision::Granted(Box::new(Asked { gate: self, request: requested.head, keys })))
+        Ok(Decision::Granted(Box::new(UnsignedRequest { gate: self, request: requested.head, keys })))
     }
 }
 
-impl Asked {
+impl UnsignedRequest {
     /// The request's number.
     #[must_use]
     pub fn request(&self) -> i64 {
@@ -121,14 +121,14 @@ impl Asked {
     ///
     /// # Errors
     /// When KMS does not sign it: then no key is released.
-    pub async fn sign(self) -> Result<Granted, VaultError> {
+    pub async fn sign(self) -> Result<SignedRequest, VaultError> {
         let Self { gate, request, keys } = self;
         gate.signer.sign(&gate.session, &request).await?;
-        Ok(Granted { gate, request, keys })
+        Ok(SignedRequest { gate, request, keys })
     }
 }
 
-impl Granted {
+impl SignedRequest {
     /// The request's number.
     #[must_use]
     pub fn request(&self) -> i64 {
@@ -154,7 +154,7 @@ impl Granted {
         for key in &self.keys {
             rows.push(self.gate.session.released_wrap(self.request.seq, *key).await?);
         }
-        let keys = try_join_all(rows.iter().map(|row| unwrap(&self.gate.kms, row, Holder::Recovery))).await?;
+        let keys = try_join_all(rows.iter().map(|row| unwrap_row(&self.gate.kms, row, Holder::Recovery))).await?;
         Ok(RecoveryKeys::new(self.request.seq, rows.iter().map(|row| row.key_id).zip(keys)))
     }
 

@@ -45,7 +45,7 @@ impl KeySource for Keyring {
 }
 
 /// Gives the loader its keys.
-pub struct Vault {
+pub struct KeyCache {
     target: Target,
     kms: Kms,
     current: RwLock<Arc<Keyring>>,
@@ -53,13 +53,13 @@ pub struct Vault {
     failed_at: Mutex<Option<Instant>>,
 }
 
-impl Vault {
+impl KeyCache {
     /// Unwraps the keys in force.
     ///
     /// # Errors
     /// When there are none, the database or KMS fails, or an unwrapped key is not the one that was wrapped.
     pub async fn open(target: Target, kms: Kms) -> Result<Self, VaultError> {
-        let keyring = unwrap_keys(&target, &kms).await?;
+        let keyring = unwrap_keyring(&target, &kms).await?;
         Ok(Self {
             target,
             kms,
@@ -74,7 +74,7 @@ impl Vault {
     /// # Errors
     /// When they are over an hour old and cannot be unwrapped again.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, VaultError> {
-        let known = self.known();
+        let known = self.current();
         let age = known.unwrapped_at.elapsed();
         if age < REFRESH_AFTER || (age < MAX_AGE && self.is_being_refreshed()) {
             return Ok(known);
@@ -98,21 +98,21 @@ impl Vault {
     /// Learns keys that `known` lacks. Callers that come together share one round of calls.
     ///
     /// # Errors
-    /// As [`Vault::open`].
+    /// As [`KeyCache::open`].
     pub async fn refresh(&self, known: &Arc<Keyring>) -> Result<Arc<Keyring>, VaultError> {
         let _one_at_a_time = self.refreshing.lock().await;
-        let current = self.known();
+        let current = self.current();
         if !Arc::ptr_eq(&current, known) {
             return Ok(current);
         }
-        let keyring = Arc::new(unwrap_keys(&self.target, &self.kms).await?);
+        let keyring = Arc::new(unwrap_keyring(&self.target, &self.kms).await?);
         self.replace(Arc::clone(&keyring));
         Ok(keyring)
     }
 
     /// Takes over a plan that was read under the fence, all of whose keys are known.
     pub fn adopt(&self, plan: Plan) {
-        let known = self.known();
+        let known = self.current();
         if known.plan != plan && plan.key_ids().all(|id| known.keys.contains_key(&id)) {
             let (keys, unwrapped_at) = (known.keys.clone(), known.unwrapped_at);
             self.replace(Arc::new(Keyring { plan, keys, unwrapped_at }));
@@ -121,7 +121,7 @@ impl Vault {
 
     /// What this process knows now, without asking anybody.
     #[must_use]
-    pub fn known(&self) -> Arc<Keyring> {
+    pub fn current(&self) -> Arc<Keyring> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -131,7 +131,7 @@ impl Vault {
 }
 
 /// Reads plan and wraps, and has KMS unwrap them, all at once.
-async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> {
+async fn unwrap_keyring(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> {
     let read = async {
         let mut session = target.connect().await?;
         session.check_schema_version().await?;
@@ -141,7 +141,7 @@ async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> 
     let (plan, rows) = tokio::time::timeout(READ_TIMEOUT, read).await.map_err(mute).flatten()?;
     let plan = plan.ok_or(VaultError::NoKeys)?;
     let unwrapped_at = Instant::now();
-    let keys = try_join_all(rows.iter().map(|row| unwrap(kms, row, Holder::Ingest))).await?;
+    let keys = try_join_all(rows.iter().map(|row| unwrap_row(kms, row, Holder::Ingest))).await?;
     let keys: HashMap<_, _> = rows.iter().map(|row| row.key_id).zip(keys.into_iter().map(Arc::new)).collect();
     match plan.key_ids().find(|id| !keys.contains_key(id)) {
         Some(missing) => Err(VaultError::Unreadable(missing)),
@@ -154,13 +154,13 @@ async fn unwrap_keys(target: &Target, kms: &Kms) -> Result<Keyring, VaultError> 
 /// # Errors
 /// When KMS fails or the key is another.
 pub async fn check_wrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<(), VaultError> {
-    unwrap(kms, row, holder).await.map(drop)
+    unwrap_row(kms, row, holder).await.map(drop)
 }
 
 /// Unwraps one key and compares it with its check value.
-pub(super) async fn unwrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<DataKey, VaultError> {
+pub(super) async fn unwrap_row(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<DataKey, VaultError> {
     let context = WrapContext { purpose: row.purpose, key_id: row.key_id, holder };
-    let secret = kms.unwrap(&row.kms_key_arn, &row.wrapped, context).await;
+    let secret = kms.unwrap_key(&row.kms_key_arn, &row.wrapped, context).await;
     let secret = secret.map_err(|source| VaultError::Kms { key_id: row.key_id, source })?;
     let key = DataKey::new(row.purpose, secret).map_err(|_| VaultError::CheckValue(row.key_id))?;
     if key.check_value() == row.check_value.as_slice() { Ok(key) } else { Err(VaultError::CheckValue(row.key_id)) }

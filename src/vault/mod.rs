@@ -10,9 +10,9 @@ mod signing;
 mod sweep;
 
 pub use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
-pub use gate::{Asked, Decision, Gate, Granted, Receipt};
-pub use keyring::{Keyring, Vault, check_wrap};
-pub use recovery::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
+pub use gate::{Decision, Gate, Receipt, SignedRequest, UnsignedRequest};
+pub use keyring::{KeyCache, Keyring, check_wrap};
+pub use recovery::{OpenFailure, OpenedValue, Recovered, RecoveryKeys};
 pub use rewrap::{Rewrapped, rewrap};
 pub use signing::{Signer, TryOut};
 pub use sweep::{Converted, Converter, SweepKeys};

@@ -38,7 +38,7 @@ pub struct OpenedValue {
 
 /// Why something does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotOpened {
+pub enum OpenFailure {
     /// Its key was not released.
     NoKey,
     /// It does not authenticate: it was changed, or belongs elsewhere.
@@ -62,13 +62,13 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When a key is missing, or the token does not authenticate.
-    pub fn open(&mut self, token: &Token, hash_keys: &[KeyId]) -> Result<OpenedValue, NotOpened> {
+    pub fn open(&mut self, token: &Token, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
         let (field, key_id) = (token.field(), token.key_id());
         let cipher = match self.ciphers.entry((field, key_id)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(FieldCipher::new(key_of(&self.keys, key_id, Purpose::Mask)?, field, key_id)),
         };
-        let plaintext = cipher.open(token).map_err(|_| NotOpened::Forged)?;
+        let plaintext = cipher.open(token).map_err(|_| OpenFailure::Forged)?;
         self.identify(plaintext, hash_keys)
     }
 
@@ -76,7 +76,7 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When a key is missing.
-    pub fn identify(&mut self, plaintext: Plaintext, hash_keys: &[KeyId]) -> Result<OpenedValue, NotOpened> {
+    pub fn identify(&mut self, plaintext: Plaintext, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
         let field = plaintext.field();
         let mut hashes = Vec::new();
         for key_id in hash_keys {
@@ -93,16 +93,16 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When its key is missing, or it does not authenticate for its message.
-    pub fn open_body(&self, body: &Sealed) -> Result<Recovered, NotOpened> {
-        let key_id = Sealer::key_id_of(&body.bytes).map_err(|_| NotOpened::Forged)?;
+    pub fn open_body(&self, body: &Sealed) -> Result<Recovered, OpenFailure> {
+        let key_id = Sealer::key_id_of(&body.bytes).map_err(|_| OpenFailure::Forged)?;
         let mut sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
         sealer
             .open(body.message_id, &body.bytes)
             .map(|bytes| Recovered { bytes, request: self.request })
-            .map_err(|_| NotOpened::Forged)
+            .map_err(|_| OpenFailure::Forged)
     }
 }
 
-fn key_of(keys: &HashMap<KeyId, DataKey>, key_id: KeyId, purpose: Purpose) -> Result<&DataKey, NotOpened> {
-    keys.get(&key_id).filter(|key| key.purpose() == purpose).ok_or(NotOpened::NoKey)
+fn key_of(keys: &HashMap<KeyId, DataKey>, key_id: KeyId, purpose: Purpose) -> Result<&DataKey, OpenFailure> {
+    keys.get(&key_id).filter(|key| key.purpose() == purpose).ok_or(OpenFailure::NoKey)
 }

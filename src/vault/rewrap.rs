@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::keyring::unwrap;
+use super::keyring::unwrap_row;
 use super::{Signer, VaultError};
 use crate::db::{KeyRow, Session};
 use crate::kms::{Holder, Kms, WrapContext};
@@ -44,7 +44,7 @@ pub async fn rewrap(
         }
         let (key_id, purpose, check_value) = (row.key_id, row.purpose, row.check_value.clone());
         let candidate = KeyRow { key_id, purpose, check_value, kms_key_arn: new.kms_key_arn, wrapped: new.bytes };
-        unwrap(kms, &candidate, holder).await?;
+        unwrap_row(kms, &candidate, holder).await?;
         let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
         let wrap = (candidate.kms_key_arn.as_str(), candidate.wrapped.as_slice());
         let head = session.replace_wrap(row.key_id, holder.name(), &row.wrapped, wrap, &details).await?;

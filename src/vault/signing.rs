@@ -114,11 +114,11 @@ impl Signer {
         kind: &'static str,
         is_ours: impl Fn(&str) -> bool,
     ) -> Result<(), VaultError> {
-        for entry in session.unsigned(kind).await? {
-            if !is_ours(&entry.record) || entry.computed_hash() != entry.hash.as_slice() {
+        for record in session.unsigned_records(kind).await? {
+            if !is_ours(&record.details) || record.computed_hash() != record.hash.as_slice() {
                 return Err(DbError::Invalid("unsigned audit record: it is not what this program wrote").into());
             }
-            self.sign(session, &entry.head()).await?;
+            self.sign(session, &record.head()).await?;
         }
         Ok(())
     }

@@ -9,9 +9,9 @@ use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::VaultError;
-use super::keyring::unwrap;
+use super::keyring::unwrap_row;
 use crate::crypto::SecretBytes;
-use crate::db::{Move, OldSeal, Rotation, Session, Value};
+use crate::db::{Move, OldSeal, Rotation, Session, TokenGroup};
 use crate::kms::{Holder, Kms};
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Purpose, SealError, Sealer, Token};
 
@@ -23,9 +23,9 @@ impl SweepKeys {
     ///
     /// # Errors
     /// When the database or KMS fails, or a key is not the one that was wrapped.
-    pub async fn unwrap(session: &Session, kms: &Kms) -> Result<Self, VaultError> {
+    pub async fn unwrap_all(session: &Session, kms: &Kms) -> Result<Self, VaultError> {
         let rows = session.readable_wraps(Holder::Ingest.name(), true).await?;
-        let keys = try_join_all(rows.iter().map(|row| unwrap(kms, row, Holder::Ingest))).await?;
+        let keys = try_join_all(rows.iter().map(|row| unwrap_row(kms, row, Holder::Ingest))).await?;
         Ok(Self(rows.iter().map(|row| row.key_id).zip(keys).collect()))
     }
 
@@ -33,7 +33,7 @@ impl SweepKeys {
         self.0.get(&id).filter(|key| key.purpose() == purpose)
     }
 
-    fn needed(&self, id: KeyId, purpose: Purpose) -> Result<&DataKey, VaultError> {
+    fn require(&self, id: KeyId, purpose: Purpose) -> Result<&DataKey, VaultError> {
         self.get(id, purpose).ok_or(VaultError::Unreadable(id))
     }
 
@@ -47,7 +47,7 @@ impl SweepKeys {
             sealer.open(old.message_id, &old.sealed).ok()
         });
         let Some(body) = body else { return Ok(None) };
-        let mut sealer = Sealer::new(self.needed(key, Purpose::Seal)?, key);
+        let mut sealer = Sealer::new(self.require(key, Purpose::Seal)?, key);
         match sealer.seal(old.message_id, body.expose()) {
             Ok(sealed) => Ok(Some(sealed)),
             Err(SealError::NoRandomness(_)) => Err(VaultError::NoRandomness),
@@ -60,7 +60,7 @@ impl SweepKeys {
 #[derive(Default)]
 pub struct Converted {
     moves: Vec<Move>,
-    stuck: Vec<Value>,
+    stuck: Vec<TokenGroup>,
     /// A move of each hash, so that a value is opened once for all its rows.
     known: HashMap<Uuid, usize>,
 }
@@ -68,7 +68,7 @@ pub struct Converted {
 impl Converted {
     /// The rows that open, and the values that do not and stay as they are, each once with all its rows.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<Move>, Vec<Value>) {
+    pub fn into_parts(self) -> (Vec<Move>, Vec<TokenGroup>) {
         let Self { moves, mut stuck, .. } = self;
         stuck.sort_unstable_by(|a, b| (a.hash, &a.token).cmp(&(b.hash, &b.token)));
         stuck.dedup_by(|other, first| {
@@ -97,7 +97,7 @@ impl<'a> Converter<'a> {
     /// When one of its keys is missing.
     pub fn new(keys: &'a SweepKeys, rotation: &Rotation) -> Result<Self, VaultError> {
         let field = rotation.field;
-        let hasher = |id| Ok::<_, VaultError>(FieldHasher::new(keys.needed(id, Purpose::Hash)?, field));
+        let hasher = |id| Ok::<_, VaultError>(FieldHasher::new(keys.require(id, Purpose::Hash)?, field));
         let changes = rotation.to_hash_key != rotation.from_hash_key;
         Ok(Self {
             keys,
@@ -105,17 +105,17 @@ impl<'a> Converter<'a> {
             ciphers: HashMap::new(),
             old_hash: hasher(rotation.from_hash_key)?,
             new_hash: if changes { Some(hasher(rotation.to_hash_key)?) } else { None },
-            to: FieldCipher::new(keys.needed(rotation.to_key, Purpose::Mask)?, field, rotation.to_key),
+            to: FieldCipher::new(keys.require(rotation.to_key, Purpose::Mask)?, field, rotation.to_key),
         })
     }
 
     /// Adds what becomes of a value.
-    pub fn convert(&mut self, value: Value, to: &mut Converted) {
+    pub fn convert(&mut self, value: TokenGroup, to: &mut Converted) {
         let known = to.known.get(&value.hash).map(|at| &to.moves[*at]);
         let known = known.filter(|known| Some(&known.token) == value.token.as_ref());
         match known.map(|known| (known.new_hash, known.new_token.clone())).or_else(|| self.convert_one(&value)) {
             Some((new_hash, new_token)) => {
-                let Value { hash, token, place, .. } = value;
+                let TokenGroup { hash, token, place, .. } = value;
                 to.known.insert(hash, to.moves.len());
                 to.moves.push(Move { hash, token: token.unwrap_or_default(), new_token, new_hash, place });
             }
@@ -123,7 +123,7 @@ impl<'a> Converter<'a> {
         }
     }
 
-    fn convert_one(&mut self, value: &Value) -> Option<(Uuid, String)> {
+    fn convert_one(&mut self, value: &TokenGroup) -> Option<(Uuid, String)> {
         let token = Token::parse(value.token.as_deref()?).ok().filter(|token| token.field() == self.field)?;
         let cipher = match self.ciphers.entry(token.key_id()) {
             Entry::Occupied(known) => known.into_mut(),

@@ -20,7 +20,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use loginetl::crypto::{SecretBytes, derive_key};
-use loginetl::login::{FieldPlan, KeyPair, KeySource, MaskedField, Masker, Plan};
+use loginetl::login::{FieldPlan, KeySource, MaskedField, Masker, Plan, ValueKeys};
 use loginetl::token::{DataKey, Field, Fields, KeyId, Plaintext, Purpose};
 
 const VALUES: u32 = 200_000;
@@ -244,7 +244,7 @@ fn key_id(number: u32) -> KeyId {
 
 /// No rotation runs.
 fn plan() -> Plan {
-    let keys = KeyPair { mask: key_id(MASK_KEY), hash: key_id(HASH_KEY) };
+    let keys = ValueKeys { mask: key_id(MASK_KEY), hash: key_id(HASH_KEY) };
     let field = FieldPlan { from: keys, to: keys, watermark: Uuid::nil() };
     Plan { fields: Fields::always().map(|_, ()| field), seal: key_id(SEAL_KEY) }
 }

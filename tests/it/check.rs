@@ -68,7 +68,7 @@ async fn what_does_not_work_is_a_line_with_a_remedy() {
     assert!(find(&json_lines(&output), "redrive", "warning").contains("no dead-letter queue"));
     world.queue.redrive_after(1).await;
     let output = world.run_as(&login, &["check", "--format", "json"]);
-    assert!(find(&json_lines(&output), "redrive", "warning").contains("after 1 receipts"));
+    assert!(find(&json_lines(&output), "redrive", "warning").contains("after 1 receives"));
     let unmasker = world.database.login("loginetl_unmasker").await;
     let denied = Proxy::start(|target| match target {
         "TrentService.Sign" => Action::Answer(400, r#"{"__type": "AccessDeniedException"}"#),

@@ -19,12 +19,12 @@ pub struct Instrumented {
 }
 
 impl Instrumented {
-    /// An empty queue that sends nothing to the dead letters before the fiftieth receipt.
+    /// An empty queue that sends nothing to the dead letters before the fiftieth receive.
     pub async fn new() -> Self {
         Self::with("logins", 50).await
     }
 
-    /// An empty queue of this name, and after how many receipts a message is dead.
+    /// An empty queue of this name, and after how many receives a message is dead.
     pub async fn with(name: &str, receives: u32) -> Self {
         let sqs = Instrument::start(Options::default()).expect("a free port");
         let queue =

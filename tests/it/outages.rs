@@ -8,7 +8,7 @@ use crate::support::{PgProxy, Running, eventually, text};
 
 const EVENTS: u32 = 8_000;
 
-/// A loader in the middle of its work, with a queue where the third receipt is the last.
+/// A loader in the middle of its work, with a queue where the third receive is the last.
 async fn at_work() -> (Instrumented, Running) {
     let it = Instrumented::with("logins", 3).await;
     let loader = start(&it, None).await;

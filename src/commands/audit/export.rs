@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::connect;
-use crate::audit::Entry;
+use crate::audit::Record;
 use crate::cli::ExportArgs;
 use crate::db::{AuditReader, Target};
 use crate::error::{Error, Exit};
@@ -36,19 +36,19 @@ async fn to_file(reader: &AuditReader<'_>, path: &Path) -> Result<u64, Error> {
         };
         Error::Export { path: path.display().to_string(), problem }
     };
-    let unfinished = Unfinished::beside(path).map_err(failed)?;
+    let unfinished = Unfinished::create_beside(path).map_err(failed)?;
     let mut out = BufWriter::new(unfinished.file.try_clone().map_err(failed)?);
     let mut written = 0;
     while let page @ [_, ..] = reader.next().await?.as_slice() {
-        page.iter().try_for_each(|entry| write_line(&mut out, entry)).map_err(failed)?;
+        page.iter().try_for_each(|record| write_line(&mut out, record)).map_err(failed)?;
         written += page.len() as u64;
     }
     out.flush().and_then(|()| unfinished.finish(path)).map_err(failed)?;
     Ok(written)
 }
 
-fn write_line(out: &mut impl Write, entry: &Entry) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *out, entry)?;
+fn write_line(out: &mut impl Write, record: &Record) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
     out.write_all(b"\n")
 }
 
@@ -59,7 +59,7 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    fn beside(path: &Path) -> std::io::Result<Self> {
+    fn create_beside(path: &Path) -> std::io::Result<Self> {
         if path.exists() {
             return Err(std::io::ErrorKind::AlreadyExists.into());
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::connect;
-use crate::audit::Entry;
+use crate::audit::Record;
 use crate::cli::{Format, RecordsArgs};
 use crate::db::{AuditFilter, Target};
 use crate::error::{Error, Exit};
@@ -13,19 +13,19 @@ use crate::settings::SettingsError;
 pub(super) async fn run(args: RecordsArgs, target: &Target) -> Result<Exit, Error> {
     let limit = i64::from(args.limit);
     let (format, filter) = (args.format, filter(args)?);
-    let entries = connect(target).await?.audit_list(&filter, limit).await?;
-    if entries.is_empty() {
+    let records = connect(target).await?.audit_list(&filter, limit).await?;
+    if records.is_empty() {
         output::note("no such record");
         return Ok(Exit::Attention);
     }
-    if entries.len() as i64 == limit {
+    if records.len() as i64 == limit {
         output::note(&format!("the newest {limit} records; --limit N shows more"));
     }
     if format == Format::Json {
-        entries.iter().try_for_each(output::json)?;
+        records.iter().try_for_each(output::json)?;
     } else {
         let header = ["seq", "at (UTC)", "login", "from", "kind", "signed", "record"];
-        output::table(&header, entries.iter().map(cells).collect())?;
+        output::table(&header, records.iter().map(cells).collect())?;
     }
     Ok(Exit::Done)
 }
@@ -47,15 +47,15 @@ fn filter(args: RecordsArgs) -> Result<AuditFilter, Error> {
     })
 }
 
-fn cells(entry: &Entry) -> Vec<String> {
+fn cells(record: &Record) -> Vec<String> {
     vec![
-        entry.seq.to_string(),
-        entry.at.get(..19).unwrap_or(&entry.at).replace('T', " "),
-        entry.db_user.clone(),
-        entry.client.clone().unwrap_or_default().trim_end_matches("/32").to_owned(),
-        entry.kind.clone(),
-        if entry.signature.is_some() { "yes" } else { "" }.to_owned(),
-        told(&entry.record),
+        record.seq.to_string(),
+        record.at.get(..19).unwrap_or(&record.at).replace('T', " "),
+        record.db_user.clone(),
+        record.client.clone().unwrap_or_default().trim_end_matches("/32").to_owned(),
+        record.kind.clone(),
+        if record.signature.is_some() { "yes" } else { "" }.to_owned(),
+        summarise(&record.details),
     ]
 }
 
@@ -65,20 +65,20 @@ const LEFT_OUT: [&str; 6] = ["check_value", "declared", "max_values", "request_s
 const WIDTH: usize = 90;
 
 /// The record in short, reason and ticket first; as it stands, if it is no object any more.
-fn told(record: &str) -> String {
+fn summarise(record: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(record) else { return cut(record.to_owned()) };
     let is_empty = |value: &Value| value.is_null() || value.as_i64() == Some(0) || value.as_array().is_some_and(Vec::is_empty);
     let is_told = |(name, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&name.as_str());
     let (first, rest): (Vec<_>, Vec<_>) =
         fields.iter().filter(is_told).partition(|(name, _)| ["reason", "ticket"].contains(&name.as_str()));
-    let pairs = first.into_iter().chain(rest).map(|(name, value)| format!("{name}: {}", in_short(value)));
+    let pairs = first.into_iter().chain(rest).map(|(name, value)| format!("{name}: {}", shorten(value)));
     cut(pairs.collect::<Vec<_>>().join("; "))
 }
 
-fn in_short(value: &Value) -> String {
+fn shorten(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(in_short).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(shorten).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::connect;
-use crate::audit::{Entry, Report, Verifier};
+use crate::audit::{Record, Verifier, VerifyReport};
 use crate::cli::{Format, Global, VerifyArgs};
 use crate::crypto::VerifyingKey;
 use crate::db::Target;
@@ -50,17 +50,17 @@ fn read_keys(path: &Path) -> Result<Vec<VerifyingKey>, Error> {
     VerifyingKey::all_of_pem(&pem).map_err(|problem| Error::PublicKey { path: named(), problem })
 }
 
-async fn online(mut verifier: Verifier<'_>, target: &Target) -> Result<Report, Error> {
+async fn online(mut verifier: Verifier<'_>, target: &Target) -> Result<VerifyReport, Error> {
     let session = connect(target).await?;
     let reader = session.audit_reader().await?;
     while let page @ [_, ..] = reader.next().await?.as_slice() {
-        verifier.take(page);
+        verifier.follow(page);
     }
-    let stored = reader.stored().await?;
+    let stored = reader.read_stored().await?;
     Ok(verifier.finish(Timestamp::now(), Some(stored)))
 }
 
-fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<Report, Error> {
+fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<VerifyReport, Error> {
     let failed = |problem: String| Error::File { path: path.display().to_string(), problem };
     let source: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())
@@ -72,16 +72,16 @@ fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<Report, Error> {
         let line = next_line(&mut source).map_err(|e| failed(e.kind().to_string()))?;
         number += 1;
         bytes += line.len();
-        let entry = serde_json::from_slice::<Entry>(&line);
-        if entry.is_err() || bytes > PAGE_BYTES {
-            verifier.take(&page);
+        let record = serde_json::from_slice::<Record>(&line);
+        if record.is_err() || bytes > PAGE_BYTES {
+            verifier.follow(&page);
             page.clear();
             bytes = 0;
         }
-        match entry {
+        match record {
             _ if line.is_empty() => return Ok(verifier.finish(Timestamp::now(), None)),
-            Ok(entry) => page.push(entry),
-            Err(_) => verifier.unreadable(number),
+            Ok(record) => page.push(record),
+            Err(_) => verifier.note_unreadable(number),
         }
     }
 }
@@ -97,7 +97,7 @@ fn next_line(source: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct VerifyView<'a> {
     result: &'static str,
     records: u64,
     signed: u64,
@@ -105,18 +105,18 @@ struct Shown<'a> {
     after_last_signature: u64,
     open_requests: usize,
     problem_count: u64,
-    problems: Vec<ShownProblem<'a>>,
+    problems: Vec<ProblemView<'a>>,
 }
 
 #[derive(Serialize)]
-struct ShownProblem<'a> {
+struct ProblemView<'a> {
     seq: i64,
     kind: &'a str,
     db_user: &'a str,
     problem: String,
 }
 
-fn print(report: &Report, format: Format) -> Result<(), Error> {
+fn print(report: &VerifyReport, format: Format) -> Result<(), Error> {
     let result = match report.problem_count {
         0 => "intact",
         _ if report.is_tampered() => "tampered",
@@ -125,8 +125,8 @@ fn print(report: &Report, format: Format) -> Result<(), Error> {
     if format == Format::Json {
         let problems = report.problems.iter();
         let problems =
-            problems.map(|p| ShownProblem { seq: p.seq, kind: &p.kind, db_user: &p.db_user, problem: p.trouble.to_string() });
-        return output::json(&Shown {
+            problems.map(|p| ProblemView { seq: p.seq, kind: &p.kind, db_user: &p.db_user, problem: p.trouble.to_string() });
+        return output::json(&VerifyView {
             result,
             records: report.records,
             signed: report.signed,

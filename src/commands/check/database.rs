@@ -16,7 +16,7 @@ pub(super) async fn check(target: &Target, findings: &mut Findings) -> Option<(S
     let login = findings.take("database", session.login().await)?;
     findings.ok("database", format!("reached as {}", login.name));
     roles(&login, findings);
-    not_inherited(&session, findings).await;
+    check_inheritance(&session, findings).await;
     settings(&session, findings).await;
     findings.take("schema", session.check_schema_version().await)?;
     findings.ok("schema", "of this program's version");
@@ -56,7 +56,7 @@ fn roles(login: &Login, findings: &mut Findings) {
     }
 }
 
-async fn not_inherited(session: &Session, findings: &mut Findings) {
+async fn check_inheritance(session: &Session, findings: &mut Findings) {
     let Some(groups) = findings.take("login", session.groups_not_inherited().await) else { return };
     if !groups.is_empty() {
         findings.warn(
@@ -178,7 +178,7 @@ async fn sizes(session: &Session, findings: &mut Findings) {
 async fn audit(session: &Session, findings: &mut Findings) {
     let (head, last_signed) = match session.audit_state().await {
         Ok(state) => state,
-        Err(error) => return findings.failed("audit log", &error.into()),
+        Err(error) => return findings.fail("audit log", &error.into()),
     };
     let after = head.seq - last_signed.unwrap_or(0);
     match last_signed {

@@ -68,7 +68,7 @@ impl Findings {
     }
 
     /// It does not work, and the error says what to do.
-    fn failed(&mut self, check: &'static str, error: &Error) {
+    fn fail(&mut self, check: &'static str, error: &Error) {
         let (exit, remedy) = error.advice();
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
@@ -81,7 +81,7 @@ impl Findings {
 
     /// Notes a failure and goes on without the value.
     fn take<T>(&mut self, check: &'static str, result: Result<T, impl Into<Error>>) -> Option<T> {
-        result.map_err(|error| self.failed(check, &error.into())).ok()
+        result.map_err(|error| self.fail(check, &error.into())).ok()
     }
 
     fn print(&self, format: Format) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::queue::Queue;
 use crate::settings::Environment;
 use crate::vault::{Signer, check_wrap};
 
-/// A dead-letter queue that takes messages after fewer receipts takes good ones in an outage.
+/// A dead-letter queue that takes messages after fewer receives takes good ones in an outage.
 const FEWEST_RECEIPTS: u64 = 3;
 
 /// Looks at the queue, where one is named, and at the KMS keys that this login's work needs.
@@ -80,10 +80,10 @@ async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings:
         ),
         Some(Some(count)) if count < FEWEST_RECEIPTS => findings.warn(
             "redrive",
-            format!("messages go to the dead-letter queue after {count} receipts: an outage will send good ones there"),
+            format!("messages go to the dead-letter queue after {count} receives: an outage will send good ones there"),
             "set maxReceiveCount to 5 or more",
         ),
-        Some(Some(count)) => findings.ok("redrive", format!("to the dead-letter queue after {count} receipts")),
+        Some(Some(count)) => findings.ok("redrive", format!("to the dead-letter queue after {count} receives")),
     }
 }
 
@@ -99,5 +99,5 @@ async fn wraps(session: &Session, kms: &Kms, holder: Holder, as_owner: bool, fin
     if failures.is_empty() {
         findings.ok(check, format!("{} data keys unwrap to their check values", rows.len()));
     }
-    failures.into_iter().for_each(|error| findings.failed(check, &error.into()));
+    failures.into_iter().for_each(|error| findings.fail(check, &error.into()));
 }

@@ -4,10 +4,10 @@
 
 use super::chunks::Chunk;
 use super::file::{Copying, FileRun, Line};
-use super::outcome::refused_by_database;
+use super::verdict::reject_for_database;
 use crate::db::{DbError, Entrance, Fenced};
 use crate::error::Error;
-use crate::login::{Envelope, MaskedLogin, Masker, Outcome, Plan, SealedRejection};
+use crate::login::{Delivery, MaskedLogin, Masker, Plan, SealedRejection, Verdict};
 
 /// Inserts what the database takes, and seals what it refuses.
 pub(super) async fn refuse(
@@ -21,7 +21,7 @@ pub(super) async fn refuse(
     let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
     for refused in fenced.insert_logins_one_by_one(&logins, entrance).await? {
         let place = places[refused];
-        lines[place].outcome = refused_by_database(masker, &chunk.body(place), chunk.message_id(place))?;
+        lines[place].verdict = reject_for_database(masker, &chunk.body(place), chunk.message_id(place))?;
     }
     Ok(())
 }
@@ -40,23 +40,23 @@ pub(super) async fn insert(
         fenced.insert_logins(&logins, entrance).await?;
     }
     fenced.compare_logins(&logins, entrance).await?;
-    let rejected: Vec<(Envelope, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(chunk, line)).collect();
+    let rejected: Vec<(Delivery, &SealedRejection)> = lines.iter().filter_map(|line| run.rejection(chunk, line)).collect();
     let loaded = logins.len() as u64;
     if rejected.is_empty() {
         return Ok((loaded, 0));
     }
-    let quarantined = fenced.quarantine(rejected.iter().map(|(envelope, sealed)| (envelope, *sealed))).await?;
+    let quarantined = fenced.quarantine(rejected.iter().map(|(delivery, sealed)| (delivery, *sealed))).await?;
     Ok((loaded, quarantined))
 }
 
 fn login(line: &Line) -> Option<&MaskedLogin> {
-    if let Outcome::Login(login) = &line.outcome { Some(login) } else { None }
+    if let Verdict::Login(login) = &line.verdict { Some(login) } else { None }
 }
 
-/// Whether an outcome is under the keys that the plan asks for.
-pub(super) fn allows(plan: &Plan, outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Login(login) => plan.allows(login),
-        Outcome::Rejected(rejected) => rejected.key_id == plan.seal,
+/// Whether a verdict is under the keys that the plan asks for.
+pub(super) fn allows(plan: &Plan, verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Login(login) => plan.allows(login),
+        Verdict::Rejected(rejected) => rejected.key_id == plan.seal,
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::source::{Content, Damage};
+use super::source::{Damage, FileContent};
 use crate::crypto::{Digest, SecretBytes};
 use crate::login::form::{BOM, Form, HEAD_LINES, Packing, examine};
 use crate::login::{Body, Rejection, chunk_id, line_id};
@@ -141,7 +141,7 @@ impl Running {
 
 /// Reads chunks in order.
 pub struct ChunkReader {
-    source: Source,
+    source: ChunkSource,
     read: ReadLine,
     /// Of the whole file; a stream has none.
     known: Option<Digests>,
@@ -150,10 +150,10 @@ pub struct ChunkReader {
     line: u64,
 }
 
-enum Source {
+enum ChunkSource {
     /// Nothing has been read of it.
     Untouched(Box<dyn Read + Send>),
-    Open(Content),
+    Open(FileContent),
     /// Its beginning could not be read, or was refused.
     Refused,
 }
@@ -177,13 +177,13 @@ impl ChunkReader {
         // Lines that are appended from now on belong to another file.
         let length = file.stream_position()?;
         file.seek(SeekFrom::Start(0))?;
-        let content = Content::of(Box::new(file.take(length)))?;
-        let (source, running) = (Source::Open(content), Running::default());
+        let content = FileContent::of(Box::new(file.take(length)))?;
+        let (source, running) = (ChunkSource::Open(content), Running::default());
         Ok(Self { source, known: Some(known), running, line: 0, ..reader })
     }
 
     fn new(source: Box<dyn Read + Send>, read: ReadLine) -> Self {
-        let source = Source::Untouched(source);
+        let source = ChunkSource::Untouched(source);
         Self { source, read, known: None, running: Running::default(), number: 0, line: 0 }
     }
 
@@ -195,20 +195,20 @@ impl ChunkReader {
         self.open_content().map(drop)
     }
 
-    fn open_content(&mut self) -> Result<&mut Content, ChunkError> {
-        if let Source::Untouched(stream) = &mut self.source {
+    fn open_content(&mut self) -> Result<&mut FileContent, ChunkError> {
+        if let ChunkSource::Untouched(stream) = &mut self.source {
             let stream = std::mem::replace(stream, Box::new(io::empty()));
-            self.source = Source::Refused;
-            let mut content = Content::of(stream)?;
+            self.source = ChunkSource::Refused;
+            let mut content = FileContent::of(stream)?;
             let has_enough = |head: &[u8]| head.iter().filter(|byte| **byte == b'\n').count() > HEAD_LINES;
             let is_whole = content.bytes.fill_until(has_enough)?;
             let packing = content.packing;
-            examine(content.bytes.unread(), is_whole, &self.read).map_err(|form| ChunkError::Refused { form, packing })?;
-            self.source = Source::Open(content);
+            examine(content.bytes.unread_bytes(), is_whole, &self.read).map_err(|form| ChunkError::Refused { form, packing })?;
+            self.source = ChunkSource::Open(content);
         }
         match &mut self.source {
-            Source::Open(content) => Ok(content),
-            Source::Untouched(_) | Source::Refused => Err(ChunkError::Io(io::ErrorKind::Other)),
+            ChunkSource::Open(content) => Ok(content),
+            ChunkSource::Untouched(_) | ChunkSource::Refused => Err(ChunkError::Io(io::ErrorKind::Other)),
         }
     }
 

@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use super::chunks::ChunkReader;
 use super::file::unless_stopped;
 use super::give_back::give_back;
-use super::outcome::outcome_of;
 use super::refusal::file_error;
 use super::tally::log_near_names;
+use super::verdict::judge;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::login::{MaskedLogin, Masker, NearNames, Outcome, utc_day};
+use crate::login::{MaskedLogin, Masker, NearNames, Verdict, utc_day};
 use crate::output;
 use crate::queue::{BATCH, Queue};
 use crate::token::{Field, Fields};
-use crate::vault::{Vault, VaultError};
+use crate::vault::{KeyCache, VaultError};
 
 /// How many messages are shown unless `--max-messages` says otherwise.
 const DEFAULT_MESSAGES: u64 = 10;
@@ -35,10 +35,10 @@ const LOOK: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the queue fails, or there are no keys.
-pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &CancellationToken) -> Result<Exit, Error> {
-    let mut masker = masker(vault).await?;
-    let wanted = wanted(args);
-    let (mut shown, mut receipts, near) = (Vec::new(), Vec::new(), NearNames::default());
+pub async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &CancellationToken) -> Result<Exit, Error> {
+    let mut masker = masker(key_cache).await?;
+    let wanted = count_wanted(args);
+    let (mut shown, mut handles, near) = (Vec::new(), Vec::new(), NearNames::default());
     let mut last_answer = Instant::now();
     let result = loop {
         if shown.len() >= wanted || stop.is_cancelled() || last_answer.elapsed() > LOOK {
@@ -51,11 +51,11 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, vault: &Vault, stop: &Cancell
         for message in messages {
             last_answer = Instant::now();
             let day = message.sent.row_day(Timestamp::now());
-            shown.push(outcome_of(&mut masker, &message.body, || message.message_id, day, super::reading(args), &near));
-            receipts.push(message.receipt);
+            shown.push(judge(&mut masker, &message.body, || message.message_id, day, super::reading(args), &near));
+            handles.push(message.handle);
         }
     };
-    let back = give_back(queue, &receipts, |_| {});
+    let back = give_back(queue, &handles, |_| {});
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, back).await;
     result?;
     show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, masker.fields(), args.format)?;
@@ -75,14 +75,14 @@ pub async fn file(
     path: &Path,
     mut reader: ChunkReader,
     args: &LoadArgs,
-    vault: &Vault,
+    key_cache: &KeyCache,
     stop: &CancellationToken,
 ) -> Result<Exit, Error> {
-    let mut masker = masker(vault).await?;
-    let wanted = wanted(args);
+    let mut masker = masker(key_cache).await?;
+    let wanted = count_wanted(args);
     let day = utc_day(Timestamp::now());
-    let (mut outcomes, near) = (Vec::new(), NearNames::default());
-    while outcomes.len() < wanted {
+    let (mut verdicts, near) = (Vec::new(), NearNames::default());
+    while verdicts.len() < wanted {
         let next = move || {
             let chunk = reader.next_chunk();
             (reader, chunk)
@@ -90,21 +90,21 @@ pub async fn file(
         let Some((same, chunk)) = unless_stopped(stop, next).await? else { break };
         reader = same;
         let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
-        for (place, body) in chunk.bodies().take(wanted - outcomes.len()).enumerate() {
+        for (place, body) in chunk.bodies().take(wanted - verdicts.len()).enumerate() {
             let message_id = || chunk.message_id(place);
-            outcomes.push(outcome_of(&mut masker, &body, message_id, day, super::reading(args), &near)?);
+            verdicts.push(judge(&mut masker, &body, message_id, day, super::reading(args), &near)?);
         }
     }
     log_near_names(&near);
-    show(&outcomes, masker.fields(), args.format)
+    show(&verdicts, masker.fields(), args.format)
 }
 
-fn wanted(args: &LoadArgs) -> usize {
+fn count_wanted(args: &LoadArgs) -> usize {
     args.max_messages.unwrap_or(DEFAULT_MESSAGES).min(MOST_MESSAGES) as usize
 }
 
-async fn masker(vault: &Vault) -> Result<Masker, Error> {
-    let keyring = vault.keyring().await?;
+async fn masker(key_cache: &KeyCache) -> Result<Masker, Error> {
+    let keyring = key_cache.keyring().await?;
     Masker::new(keyring.plan(), keyring.as_ref()).map_err(|id| VaultError::Unreadable(id).into())
 }
 
@@ -128,13 +128,13 @@ fn cells(login: &MaskedLogin) -> Vec<Cell> {
 }
 
 /// An outcome as JSON shows it.
-struct Shown<'a>(&'a Outcome);
+struct VerdictView<'a>(&'a Verdict);
 
-impl Serialize for Shown<'_> {
+impl Serialize for VerdictView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let rejection = match self.0 {
-            Outcome::Login(login) => return serializer.collect_map(cells(login)),
-            Outcome::Rejected(rejected) => &rejected.rejection,
+            Verdict::Login(login) => return serializer.collect_map(cells(login)),
+            Verdict::Rejected(rejected) => &rejected.rejection,
         };
         serializer.collect_map([
             ("rejected", json!(rejection.reason.code())),
@@ -144,25 +144,25 @@ impl Serialize for Shown<'_> {
     }
 }
 
-fn show(outcomes: &[Outcome], fields: Fields, format: Format) -> Result<Exit, Error> {
+fn show(verdicts: &[Verdict], fields: Fields, format: Format) -> Result<Exit, Error> {
     if format == Format::Json {
-        outcomes.iter().try_for_each(|outcome| output::json(&Shown(outcome)))?;
+        verdicts.iter().try_for_each(|verdict| output::json(&VerdictView(verdict)))?;
         return Ok(Exit::Done);
     }
     let mut header = vec!["user_id", "device_type"];
     header.extend(fields.fields().map(Field::token_column));
     header.extend(["locale", "app_version", "create_date"]);
-    let row = |outcome: &Outcome| match outcome {
-        Outcome::Login(login) => {
+    let row = |verdict: &Verdict| match verdict {
+        Verdict::Login(login) => {
             let cells = cells(login).into_iter().filter(|(name, _)| header.contains(name));
             cells.map(|(_, value)| text(&value)).collect()
         }
-        Outcome::Rejected(rejected) => {
+        Verdict::Rejected(rejected) => {
             let field = rejected.rejection.field.map_or_else(String::new, |field| format!(" {field}"));
             vec![format!("(quarantine: {}{field})", rejected.rejection.reason.code())]
         }
     };
-    output::table(&header, outcomes.iter().map(row).collect())?;
+    output::table(&header, verdicts.iter().map(row).collect())?;
     output::line("dry run: nothing was written")?;
     Ok(Exit::Done)
 }

@@ -14,21 +14,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::chunk_rows::{allows, insert, refuse};
 use super::chunks::{Chunk, ChunkError, ChunkReader, ReadLine};
-use super::outcome::outcome_of;
-use super::patience::Patience;
+use super::patience::Backoff;
 use super::record::{End, Origin, record_run};
 use super::refusal::file_error;
 use super::tally::{Tally, log_near_names};
-use super::write::connected;
+use super::verdict::judge;
+use super::write::ensure_session;
 use super::{LoadArgs, flags};
 use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{
-    self, Body, Envelope, FIXED_DAY, Masker, NearNames, Outcome, Reading, SealedRejection, SentAt, Source, utc_day,
+    self, Body, Delivery, FIXED_DAY, Masker, NearNames, Reading, SealedRejection, SentAt, Source, Verdict, utc_day,
 };
 use crate::output::Progress;
-use crate::vault::{Keyring, Vault, VaultError};
+use crate::vault::{KeyCache, Keyring, VaultError};
 use crate::{aws, output};
 
 const CONNECTIONS: usize = 3;
@@ -43,7 +43,7 @@ const TIME_TO_STOP: Duration = Duration::from_secs(15);
 
 /// One run over a file.
 pub(super) struct FileRun {
-    vault: Vault,
+    key_cache: KeyCache,
     target: Target,
     tally: Tally,
     stop: CancellationToken,
@@ -70,18 +70,18 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     let kms = Kms::new(&aws::configuration().await?);
     let opened = stop.run_until_cancelled(async {
         super::is_ready(&target, &args).await?;
-        Ok::<_, Error>(Vault::open(target.clone(), kms).await?)
+        Ok::<_, Error>(KeyCache::open(target.clone(), kms).await?)
     });
     let opened = opened.await;
-    let Some(vault) = opened.transpose()? else { return Ok(Exit::Temporary) };
+    let Some(key_cache) = opened.transpose()? else { return Ok(Exit::Temporary) };
     // A stream is not waited for before it is known that it can be loaded.
     let begun = unless_stopped(&stop, move || reader.begin().map(|()| reader)).await?;
-    let Some(begun) = begun else { return stopped_before_the_first_line(&args) };
+    let Some(begun) = begun else { return report_early_stop(&args) };
     let reader = begun.map_err(|e| file_error(path, &e))?;
     if args.dry_run {
-        return super::dry_run::file(path, reader, &args, &vault, &stop).await;
+        return super::dry_run::file(path, reader, &args, &key_cache, &stop).await;
     }
-    let run = Arc::new(FileRun::new(&args, vault, target, stop));
+    let run = Arc::new(FileRun::new(&args, key_cache, target, stop));
     let origin = reader.content().map_or(Origin::Stream("standard input"), |digest| Origin::FileSha256(hex::encode(digest)));
     let (sender, chunks) = mpsc::channel(CONNECTIONS);
     let reading = tokio::task::spawn_blocking(move || read_chunks(reader, &sender));
@@ -114,7 +114,7 @@ pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: Cancellatio
     })
 }
 
-fn stopped_before_the_first_line(args: &LoadArgs) -> Result<Exit, Error> {
+fn report_early_stop(args: &LoadArgs) -> Result<Exit, Error> {
     if !args.dry_run {
         Tally::default().summary().report_of_file(args.format)?;
     }
@@ -198,7 +198,7 @@ pub(super) enum Copying {
 }
 
 /// What a try came to.
-enum Step {
+enum ChunkAttempt {
     Committed,
     Again,
 }
@@ -207,7 +207,7 @@ enum Step {
 pub(super) struct Line {
     /// Among the events of its chunk.
     place: usize,
-    pub(super) outcome: Outcome,
+    pub(super) verdict: Verdict,
 }
 
 impl ChunkWriter {
@@ -218,7 +218,7 @@ impl ChunkWriter {
         loop {
             match stop.run_until_cancelled(next()).await {
                 Some(Some(chunk)) => {
-                    self.run.tally.received(chunk.len());
+                    self.run.tally.count_received(chunk.len());
                     self.write(&chunk).await?;
                 }
                 Some(None) => return Ok(true),
@@ -236,7 +236,7 @@ impl ChunkWriter {
 
     /// Writes one chunk, whatever it takes: again after faults, row by row where the database refuses one.
     async fn write(&mut self, chunk: &Chunk) -> Result<(), Error> {
-        let mut patience = Patience::default();
+        let mut patience = Backoff::default();
         let mut copying = Copying::Whole;
         let deadline = self.run.deadline.clone();
         loop {
@@ -248,8 +248,8 @@ impl ChunkWriter {
                 () = deadline.cancelled() => return Err(Error::Stopped),
             };
             match tried {
-                Ok(Step::Committed) => return Ok(()),
-                Ok(Step::Again) => {}
+                Ok(ChunkAttempt::Committed) => return Ok(()),
+                Ok(ChunkAttempt::Again) => {}
                 Err(Error::Db(error)) if error.sql_kind() == Some(SqlKind::Data) && copying == Copying::Whole => {
                     tracing::warn!(%error, "the database refuses rows; they go to the quarantine");
                     copying = Copying::RowByRow;
@@ -263,33 +263,33 @@ impl ChunkWriter {
     }
 
     /// Masks the chunk by the plan as far as it is known, and writes it in one transaction.
-    async fn try_write(&mut self, chunk: &Chunk, copying: Copying) -> Result<Step, Error> {
-        let keyring = self.run.vault.keyring().await?;
+    async fn try_write(&mut self, chunk: &Chunk, copying: Copying) -> Result<ChunkAttempt, Error> {
+        let keyring = self.run.key_cache.keyring().await?;
         if self.masking.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &keyring)) {
             let masker = Masker::new(keyring.plan(), keyring.as_ref()).map_err(VaultError::Unreadable)?;
             self.masking = Some((Arc::clone(&keyring), masker));
         }
-        let Some((_, masker)) = &mut self.masking else { return Ok(Step::Again) };
+        let Some((_, masker)) = &mut self.masking else { return Ok(ChunkAttempt::Again) };
         let near = NearNames::default();
         let mut lines = self.run.mask(chunk, masker, &near)?;
-        let session = connected(&mut self.session, &self.run.target).await?;
-        let fenced = session.fenced().await?;
+        let session = ensure_session(&mut self.session, &self.run.target).await?;
+        let fenced = session.take_fence().await?;
         let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
-            self.run.tally.committed(lines.len(), 0, 0);
-            return Ok(Step::Committed);
+            self.run.tally.count_committed(lines.len(), 0, 0);
+            return Ok(ChunkAttempt::Committed);
         };
         let plan = fenced.plan().await?;
         if plan != keyring.plan() {
             let Ok(mut current) = Masker::new(plan, keyring.as_ref()) else {
                 // No transaction is open while KMS unwraps the key; the chunk is tried again with it.
                 drop(fenced);
-                self.run.vault.refresh(&keyring).await?;
-                return Ok(Step::Again);
+                self.run.key_cache.refresh(&keyring).await?;
+                return Ok(ChunkAttempt::Again);
             };
-            if !lines.iter().all(|line| allows(&plan, &line.outcome)) {
+            if !lines.iter().all(|line| allows(&plan, &line.verdict)) {
                 lines = self.run.mask(chunk, &mut current, &NearNames::default())?;
             }
-            self.run.vault.adopt(plan);
+            self.run.key_cache.adopt(plan);
             *masker = current;
         }
         if copying == Copying::RowByRow {
@@ -297,17 +297,17 @@ impl ChunkWriter {
         }
         let (loaded, quarantined) = insert(&self.run, &fenced, chunk, &lines, copying, entrance).await?;
         fenced.commit().await?;
-        self.run.tally.committed(lines.len(), loaded, quarantined);
+        self.run.tally.count_committed(lines.len(), loaded, quarantined);
         self.run.tally.near.add_all(&near);
         log_near_names(&self.run.tally.near);
-        Ok(Step::Committed)
+        Ok(ChunkAttempt::Committed)
     }
 }
 
 impl FileRun {
-    fn new(args: &LoadArgs, vault: Vault, target: Target, stop: CancellationToken) -> Self {
+    fn new(args: &LoadArgs, key_cache: KeyCache, target: Target, stop: CancellationToken) -> Self {
         Self {
-            vault,
+            key_cache,
             target,
             tally: Tally::default(),
             deadline: deadline_after(stop.clone()),
@@ -319,14 +319,14 @@ impl FileRun {
     }
 
     fn is_poisoned(&self) -> bool {
-        self.tally.quarantined() > self.poison_budget
+        self.tally.quarantined_count() > self.poison_budget
     }
 
     fn mask(&self, chunk: &Chunk, masker: &mut Masker, near: &NearNames) -> Result<Vec<Line>, Error> {
         let row_day = self.row_day();
         let line = |(place, body): (usize, Body)| {
-            let outcome = outcome_of(masker, &body, || chunk.message_id(place), row_day, self.reading, near)?;
-            Ok(Line { place, outcome })
+            let verdict = judge(masker, &body, || chunk.message_id(place), row_day, self.reading, near)?;
+            Ok(Line { place, verdict })
         };
         chunk.bodies().enumerate().map(line).collect()
     }
@@ -335,9 +335,9 @@ impl FileRun {
         utc_day(self.started_at)
     }
 
-    pub(super) fn rejection<'a>(&self, chunk: &Chunk, line: &'a Line) -> Option<(Envelope, &'a SealedRejection)> {
-        let Outcome::Rejected(rejected) = &line.outcome else { return None };
-        let envelope = Envelope {
+    pub(super) fn rejection<'a>(&self, chunk: &Chunk, line: &'a Line) -> Option<(Delivery, &'a SealedRejection)> {
+        let Verdict::Rejected(rejected) = &line.verdict else { return None };
+        let delivery = Delivery {
             message_id: chunk.message_id(line.place),
             sent: SentAt::from_attribute(None),
             received_at: self.started_at,
@@ -345,6 +345,6 @@ impl FileRun {
             row_day: self.row_day(),
             source: Source::File,
         };
-        Some((envelope, rejected))
+        Some((delivery, rejected))
     }
 }

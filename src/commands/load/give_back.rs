@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::held::CALLS_AT_ONCE;
 use crate::aws::CallError;
-use crate::queue::{BATCH, Queue, Receipt};
+use crate::queue::{BATCH, Queue, ReceiptHandle};
 
 /// How often giving back is tried, and how long after each try: two and a half seconds in all.
 const TRIES: u32 = 8;
@@ -19,16 +19,16 @@ const PAUSE: Duration = Duration::from_millis(350);
 /// # Errors
 /// When the last try failed for some of them. Those that the queue itself refused are no failure: they are visible
 /// already, or become so at their time.
-pub async fn give_back(queue: &Queue, receipts: &[Receipt], taken: impl Fn(usize)) -> Result<(), CallError> {
+pub async fn give_back(queue: &Queue, handles: &[ReceiptHandle], taken: impl Fn(usize)) -> Result<(), CallError> {
     let mut result = Ok(());
-    for many in receipts.chunks(BATCH * CALLS_AT_ONCE) {
+    for many in handles.chunks(BATCH * CALLS_AT_ONCE) {
         let tens = many.chunks(BATCH).map(|ten| give_back_ten(queue, ten.to_vec(), &taken));
         result = join_all(tens).await.into_iter().fold(result, Result::and);
     }
     result
 }
 
-async fn give_back_ten(queue: &Queue, mut ten: Vec<Receipt>, taken: &impl Fn(usize)) -> Result<(), CallError> {
+async fn give_back_ten(queue: &Queue, mut ten: Vec<ReceiptHandle>, taken: &impl Fn(usize)) -> Result<(), CallError> {
     let mut last = Ok(());
     for tries_left in (0..TRIES).rev() {
         last = match queue.change_visibility(&ten, Duration::ZERO).await {

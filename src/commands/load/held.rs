@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{BATCH, Queue, Receipt};
+use crate::queue::{BATCH, Queue, ReceiptHandle};
 
 /// Calls to the queue at once, where there are many to make.
 pub const CALLS_AT_ONCE: usize = 16;
@@ -31,7 +31,7 @@ struct State {
     /// The largest body since `since`, and in the time before.
     largest_kib: (usize, usize),
     since: Instant,
-    deadlines: HashMap<Receipt, Instant>,
+    deadlines: HashMap<ReceiptHandle, Instant>,
 }
 
 /// The right to hold bodies of a certain size. Given up by dropping it.
@@ -53,21 +53,27 @@ impl Held {
     }
 
     /// Takes a message in hand, and its share out of what was reserved for it.
-    pub fn take(&self, receipt: &Receipt, body_len: usize, until: Instant, reserved: &mut Reservation) -> Option<Reservation> {
+    pub fn take(
+        &self,
+        handle: &ReceiptHandle,
+        body_len: usize,
+        until: Instant,
+        reserved: &mut Reservation,
+    ) -> Option<Reservation> {
         let kib = body_len / 1024 + 1;
         let mut state = self.lock();
         state.largest_kib.0 = state.largest_kib.0.max(kib);
-        state.deadlines.insert(receipt.clone(), until);
+        state.deadlines.insert(handle.clone(), until);
         drop(state);
         let available = reserved.0.num_permits();
         reserved.0.split(kib.min(available)).map(Reservation)
     }
 
     /// Lets messages go: they were deleted or given back.
-    pub fn let_go<'a>(&self, receipts: impl IntoIterator<Item = &'a Receipt>) {
+    pub fn let_go<'a>(&self, handles: impl IntoIterator<Item = &'a ReceiptHandle>) {
         let mut state = self.lock();
-        for receipt in receipts {
-            state.deadlines.remove(receipt);
+        for handle in handles {
+            state.deadlines.remove(handle);
         }
     }
 
@@ -83,31 +89,31 @@ impl Held {
         }
     }
 
-    async fn prolong(&self, queue: &Queue, mut receipts: Vec<Receipt>) {
+    async fn prolong(&self, queue: &Queue, mut handles: Vec<ReceiptHandle>) {
         // Some may have been deleted or given back since they were found due: those must not be hidden again.
-        receipts.retain(|receipt| self.lock().deadlines.contains_key(receipt));
-        if receipts.is_empty() {
+        handles.retain(|handle| self.lock().deadlines.contains_key(handle));
+        if handles.is_empty() {
             return;
         }
         let until = Instant::now() + queue.visibility_timeout();
-        match queue.change_visibility(&receipts, queue.visibility_timeout()).await {
-            Ok(refused) => receipts.retain(|receipt| !refused.contains(receipt)),
+        match queue.change_visibility(&handles, queue.visibility_timeout()).await {
+            Ok(refused) => handles.retain(|handle| !refused.contains(handle)),
             Err(error) => {
-                tracing::warn!(%error, messages = receipts.len(), "messages in hand could not be prolonged");
+                tracing::warn!(%error, messages = handles.len(), "messages in hand could not be prolonged");
                 return;
             }
         }
         let mut state = self.lock();
-        for receipt in &receipts {
-            if let Some(deadline) = state.deadlines.get_mut(receipt) {
+        for handle in &handles {
+            if let Some(deadline) = state.deadlines.get_mut(handle) {
                 *deadline = until;
             }
         }
     }
 
-    fn due_before(&self, deadline: Instant) -> Vec<Receipt> {
+    fn due_before(&self, deadline: Instant) -> Vec<ReceiptHandle> {
         let state = self.lock();
-        state.deadlines.iter().filter(|(_, until)| **until < deadline).map(|(receipt, _)| receipt.clone()).collect()
+        state.deadlines.iter().filter(|(_, until)| **until < deadline).map(|(handle, _)| handle.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::InHand;
-use crate::login::{Outcome, Reason};
+use crate::login::{RejectReason, Verdict};
 
 /// So many rejections in a row for one reason, and it is perhaps the wrong queue (fixed).
 pub const TOO_MANY: usize = 200;
@@ -44,7 +44,7 @@ impl Intake {
 
     /// Waits until it is clear what the run begins with; says for which one reason the first [`TOO_MANY`] messages are
     /// rejected, if they are. Once that is decided, it costs nothing.
-    pub async fn rejected_from_start(&mut self, stop: &CancellationToken) -> Option<Reason> {
+    pub async fn wait_for_common_rejection(&mut self, stop: &CancellationToken) -> Option<RejectReason> {
         let mut bytes = 0;
         while !self.is_decided {
             let Some(message) = self.next_soon(stop).await else {
@@ -74,9 +74,9 @@ impl Intake {
     }
 }
 
-fn reason_of(message: &InHand) -> Option<Reason> {
-    match &message.outcome {
-        Outcome::Login(_) => None,
-        Outcome::Rejected(rejected) => Some(rejected.rejection.reason),
+fn reason_of(message: &InHand) -> Option<RejectReason> {
+    match &message.verdict {
+        Verdict::Login(_) => None,
+        Verdict::Rejected(rejected) => Some(rejected.rejection.reason),
     }
 }

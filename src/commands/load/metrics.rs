@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::InHand;
 use super::tally::Tally;
-use crate::login::{Outcome, Plan};
+use crate::login::{Plan, Verdict};
 use crate::queue::Depth;
 use crate::token::KeyId;
 
@@ -70,10 +70,10 @@ impl Metrics {
             keys: Family::default(),
             registry,
         };
-        new.registered()
+        new.register_all()
     }
 
-    fn registered(mut self) -> Self {
+    fn register_all(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register(
             "messages_rejected",
@@ -91,14 +91,14 @@ impl Metrics {
     }
 
     /// A batch was committed, `now`, after so long in the database.
-    pub fn committed(&self, batch: &[InHand], written_in: Duration, now: Timestamp) {
+    pub fn observe_batch(&self, batch: &[InHand], written_in: Duration, now: Timestamp) {
         self.batch.observe(batch.len() as f64);
         self.write.observe(written_in.as_secs_f64());
         for message in batch {
-            if let Some(sent) = message.envelope.sent.timestamp() {
+            if let Some(sent) = message.delivery.sent.timestamp() {
                 self.lag.observe(lag_of(sent, now));
             }
-            if let Outcome::Rejected(rejected) = &message.outcome {
+            if let Verdict::Rejected(rejected) = &message.verdict {
                 self.rejected.get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())]).inc();
             }
         }

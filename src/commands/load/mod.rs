@@ -17,7 +17,6 @@ mod held;
 mod intake;
 mod listen;
 mod metrics;
-mod outcome;
 mod patience;
 mod receive;
 mod record;
@@ -25,6 +24,7 @@ mod refusal;
 mod run;
 mod source;
 mod tally;
+mod verdict;
 mod write;
 
 use std::collections::VecDeque;
@@ -36,7 +36,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use outcome::outcome_of;
+pub use verdict::judge;
 
 use self::delete::delete_committed;
 use self::held::Reservation;
@@ -51,11 +51,11 @@ use crate::cli::{Format, Global, LoadArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::login::{Body, Envelope, Outcome, Reading};
+use crate::login::{Body, Delivery, Reading, Verdict};
 use crate::output::{self, Progress};
-use crate::queue::{Depth, Queue, Receipt};
+use crate::queue::{Depth, Queue, ReceiptHandle};
 use crate::settings::{Environment, SettingsError};
-use crate::vault::Vault;
+use crate::vault::KeyCache;
 use crate::{aws, commands};
 
 const WRITERS: usize = 2;
@@ -64,10 +64,10 @@ const RATE_WINDOW: usize = 20;
 
 /// A message between receiving and committing. The body stays, so that a refused batch can be read again.
 pub struct InHand {
-    envelope: Envelope,
-    outcome: Outcome,
+    delivery: Delivery,
+    verdict: Verdict,
     body: Body,
-    receipt: Receipt,
+    handle: ReceiptHandle,
     /// Its share of the memory budget, given up with it.
     _share: Option<Reservation>,
 }
@@ -95,17 +95,17 @@ pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> R
     let opened = stop.run_until_cancelled(async {
         queue.depth().await?;
         is_ready(&target, &args).await?;
-        Ok::<_, Error>(Vault::open(target.clone(), Kms::new(&config)).await?)
+        Ok::<_, Error>(KeyCache::open(target.clone(), Kms::new(&config)).await?)
     });
-    let Some(vault) = opened.await.transpose()? else {
+    let Some(key_cache) = opened.await.transpose()? else {
         let summary = Tally::default().summary();
-        report(&Report { summary, in_flight: None, delayed: None, poison_budget_exceeded: false }, args.format)?;
+        report(&LoadReport { summary, in_flight: None, delayed: None, poison_budget_exceeded: false }, args.format)?;
         return Ok(Exit::Done);
     };
     if args.dry_run {
-        return dry_run::queue(&args, &queue, &vault, &stop).await;
+        return dry_run::queue(&args, &queue, &key_cache, &stop).await;
     }
-    let run = Arc::new(Run::new(options(&args), queue, vault, target, stop));
+    let run = Arc::new(Run::new(options(&args), queue, key_cache, target, stop));
     if let Some(listener) = &listener {
         listener.watch(&run);
     }
@@ -151,15 +151,15 @@ async fn receive_write_delete(run: &Arc<Run>) {
     // The workers alone hold the ends of the channels: a stage whose next one is gone notices.
     drop((in_hand, to_delete, committed));
 
-    ended(receivers).await;
+    wait_until_ended(receivers).await;
     run.give_back_unwanted().await;
-    ended(writers).await;
-    ended(deleters).await;
+    wait_until_ended(writers).await;
+    wait_until_ended(deleters).await;
     done.cancel();
-    ended(beside).await;
+    wait_until_ended(beside).await;
 }
 
-async fn ended(stage: TaskTracker) {
+async fn wait_until_ended(stage: TaskTracker) {
     stage.close();
     stage.wait().await;
 }
@@ -201,7 +201,7 @@ fn progress_text(summary: &Summary, rate: f64, backlog: Option<Depth>) -> String
 
 /// What a run reports at its end.
 #[derive(Serialize)]
-struct Report {
+struct LoadReport {
     #[serde(flatten)]
     summary: Summary,
     /// Messages that others hold, or that come back by their timeout.
@@ -224,7 +224,7 @@ async fn finish(run: &Run, origin: &Origin, format: Format) -> Result<Exit, Erro
     let (depth, recorded) = tokio::join!(depth, record_run(&run.target, origin, end, &summary));
     let depth = depth.ok().and_then(Result::ok);
     let (in_flight, delayed) = (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
-    report(&Report { summary, in_flight, delayed, poison_budget_exceeded: poisoned }, format)?;
+    report(&LoadReport { summary, in_flight, delayed, poison_budget_exceeded: poisoned }, format)?;
     match run.take_failure() {
         Some(error) => Err(error),
         None if poisoned => recorded.map(|()| Exit::Attention),
@@ -232,7 +232,7 @@ async fn finish(run: &Run, origin: &Origin, format: Format) -> Result<Exit, Erro
     }
 }
 
-fn report(report: &Report, format: Format) -> Result<(), Error> {
+fn report(report: &LoadReport, format: Format) -> Result<(), Error> {
     if format == Format::Json {
         return output::json(report);
     }
@@ -246,7 +246,7 @@ fn report(report: &Report, format: Format) -> Result<(), Error> {
     if let Some(delayed) = report.delayed.filter(|n| *n > 0) {
         output::line(&format!("{delayed} messages are delayed by their sender or the queue; load again when they are due"))?;
     }
-    report.summary.near_names_told().try_for_each(|line| output::line(&line))?;
+    report.summary.near_name_lines().try_for_each(|line| output::line(&line))?;
     if report.summary.quarantined > 0 {
         output::line("see what could not be loaded: loginetl quarantine list")?;
     }

@@ -14,11 +14,11 @@ const LIMIT_WHEN_STOPPING: Duration = Duration::from_secs(10);
 
 /// The patience of one worker.
 #[derive(Default)]
-pub struct Patience {
+pub struct Backoff {
     failing: Option<(Instant, ExponentialBackoff)>,
 }
 
-impl Patience {
+impl Backoff {
     /// It worked: the next fault starts over.
     pub fn reset(&mut self) {
         self.failing = None;

@@ -14,13 +14,13 @@ use uuid::Uuid;
 use super::InHand;
 use super::health::Service;
 use super::held::Reservation;
-use super::outcome::outcome_of;
-use super::patience::Patience;
+use super::patience::Backoff;
 use super::run::Run;
 use super::tally::log_near_names;
+use super::verdict::judge;
 use crate::aws::CallError;
 use crate::error::Error;
-use crate::login::{Envelope, Masker, SentAt, Source};
+use crate::login::{Delivery, Masker, SentAt, Source};
 use crate::queue::{BATCH, QueueMessage};
 use crate::vault::Keyring;
 
@@ -40,7 +40,7 @@ pub struct Fleet {
 }
 
 /// A message in hand, with its share of the memory budget.
-struct Taken {
+struct ReceivedMessage {
     message: QueueMessage,
     share: Option<Reservation>,
 }
@@ -85,7 +85,7 @@ impl Fleet {
 
     async fn receive_until_stopped(self: &Arc<Self>) -> Result<Left, Error> {
         let mut masking = None;
-        let (mut patience, mut asking) = (Patience::default(), Patience::default());
+        let (mut patience, mut asking) = (Backoff::default(), Backoff::default());
         while !self.run.stop.is_cancelled() {
             let wanted = self.take_quota();
             if wanted == 0 {
@@ -123,7 +123,7 @@ impl Fleet {
     }
 
     /// Polls once, with room for the answer and keys to mask it; what comes is in hand at once, and so kept alive.
-    async fn receive(&self, wanted: usize, masking: &mut Masking) -> Result<Vec<Taken>, Error> {
+    async fn receive(&self, wanted: usize, masking: &mut Masking) -> Result<Vec<ReceivedMessage>, Error> {
         let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else {
             return Ok(Vec::new());
         };
@@ -134,31 +134,31 @@ impl Fleet {
         let Some(answer) = self.run.deadline.run_until_cancelled(poll).await else { return Ok(Vec::new()) };
         let messages = answer?;
         if !messages.is_empty() {
-            *self.quiet() = Instant::now();
-            self.run.tally.received(messages.len());
+            *self.lock_quiet() = Instant::now();
+            self.run.tally.count_received(messages.len());
         }
         let take = |message: QueueMessage| {
-            let share = self.run.held.take(&message.receipt, message.body.len(), until, &mut reserved);
-            Taken { message, share }
+            let share = self.run.held.take(&message.handle, message.body.len(), until, &mut reserved);
+            ReceivedMessage { message, share }
         };
         Ok(messages.into_iter().map(take).collect())
     }
 
     /// Masks each message and hands it on, while the writers can take more; gives back what cannot be handed on.
-    async fn hand_on(&self, messages: Vec<Taken>, masking: &mut Masking) -> Result<(), Error> {
+    async fn hand_on(&self, messages: Vec<ReceivedMessage>, masking: &mut Masking) -> Result<(), Error> {
         let mut result = Ok(());
         let mut unwanted = Vec::new();
         for taken in messages {
             if result.is_err() || self.run.stop.is_cancelled() {
-                unwanted.push(taken.message.receipt);
+                unwanted.push(taken.message.handle);
                 continue;
             }
-            let receipt = taken.message.receipt.clone();
-            let masked = self.run.deadline.run_until_cancelled(self.masked(taken, masking)).await;
+            let handle = taken.message.handle.clone();
+            let masked = self.run.deadline.run_until_cancelled(self.mask(taken, masking)).await;
             match masked.unwrap_or(Err(Error::Stopped)) {
-                Ok(in_hand) => unwanted.extend(self.out.send(in_hand).await.err().map(|refused| refused.0.receipt)),
+                Ok(in_hand) => unwanted.extend(self.out.send(in_hand).await.err().map(|refused| refused.0.handle)),
                 Err(error) => {
-                    unwanted.push(receipt);
+                    unwanted.push(handle);
                     result = Err(error);
                 }
             }
@@ -170,13 +170,13 @@ impl Fleet {
         result
     }
 
-    async fn masked(&self, taken: Taken, masking: &mut Masking) -> Result<InHand, Error> {
-        let Taken { message, share } = taken;
-        let envelope = envelope_of(message.message_id, message.sent, message.receive_count, Timestamp::now());
+    async fn mask(&self, taken: ReceivedMessage, masking: &mut Masking) -> Result<InHand, Error> {
+        let ReceivedMessage { message, share } = taken;
+        let delivery = delivery_of(message.message_id, message.sent, message.receive_count, Timestamp::now());
         let masker = self.run.masker(masking).await?;
         let (reading, near) = (self.run.options.reading, &self.run.tally.near);
-        let outcome = outcome_of(masker, &message.body, || envelope.message_id, envelope.row_day, reading, near)?;
-        Ok(InHand { envelope, outcome, body: message.body, receipt: message.receipt, _share: share })
+        let verdict = judge(masker, &message.body, || delivery.message_id, delivery.row_day, reading, near)?;
+        Ok(InHand { delivery, verdict, body: message.body, handle: message.handle, _share: share })
     }
 
     /// Up to ten messages of the quota of `--max-messages`.
@@ -201,36 +201,36 @@ impl Fleet {
 
     /// Whether `--drain` may end: quiet for a while, nothing in hand, nothing visible.
     async fn is_drained(&self) -> Result<bool, CallError> {
-        let quiet_for = self.quiet().elapsed();
+        let quiet_for = self.lock_quiet().elapsed();
         if !self.run.options.drain || quiet_for < QUIET || self.run.tally.in_hand() > 0 {
             return Ok(false);
         }
         Ok(self.run.queue.depth().await?.visible == 0)
     }
 
-    fn quiet(&self) -> std::sync::MutexGuard<'_, Instant> {
+    fn lock_quiet(&self) -> std::sync::MutexGuard<'_, Instant> {
         self.quiet_since.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 /// What is known of a message that was received `now`. Its days are those of sending, so that they are the same at every
 /// delivery, whatever this machine's clock does.
-fn envelope_of(message_id: Uuid, sent: SentAt, receive_count: Option<i32>, now: Timestamp) -> Envelope {
-    Envelope { message_id, sent, received_at: now, receive_count, row_day: sent.row_day(now), source: Source::Queue }
+fn delivery_of(message_id: Uuid, sent: SentAt, receive_count: Option<i32>, now: Timestamp) -> Delivery {
+    Delivery { message_id, sent, received_at: now, receive_count, row_day: sent.row_day(now), source: Source::Queue }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
-    use super::{SentAt, Timestamp, Uuid, envelope_of};
+    use super::{SentAt, Timestamp, Uuid, delivery_of};
 
     #[test]
     fn a_clock_that_jumps_moves_no_message_to_another_day() {
         let sent = SentAt::from_attribute(Some("1760000000000"));
         let days = ["1970-01-01T00:00:00Z", "2025-10-09T08:53:20Z", "2199-12-31T23:59:59Z"].map(|now: &str| {
-            let envelope = envelope_of(Uuid::nil(), sent, Some(1), now.parse().unwrap());
-            assert_eq!(envelope.received_at, now.parse::<Timestamp>().unwrap());
-            (envelope.sent.ledger_day().to_string(), envelope.row_day.to_string())
+            let delivery = delivery_of(Uuid::nil(), sent, Some(1), now.parse().unwrap());
+            assert_eq!(delivery.received_at, now.parse::<Timestamp>().unwrap());
+            (delivery.sent.ledger_day().to_string(), delivery.row_day.to_string())
         });
         assert_eq!(days, [(); 3].map(|()| ("2025-10-09".to_owned(), "2025-10-09".to_owned())));
     }

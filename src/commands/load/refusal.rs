@@ -18,10 +18,10 @@ pub fn file_error(path: &Path, error: &ChunkError) -> Error {
     let hint = match error {
         ChunkError::Io(_) => return Error::File { path: name, problem },
         ChunkError::Changed => return Error::FileChanged { path: name, problem },
-        ChunkError::Refused { form, packing } => refused(&input, form, *packing),
-        ChunkError::Damaged(damage) => damaged(&input, damage),
+        ChunkError::Refused { form, packing } => explain_form(&input, form, *packing),
+        ChunkError::Damaged(damage) => explain_damage(&input, damage),
         ChunkError::LineTooLong { line, packing } => {
-            let without = input.through(*packing, &format!("sed {line}d"));
+            let without = input.pipe_through(*packing, &format!("sed {line}d"));
             format!("{}; to load the rest: {without}", input.what_stays())
         }
     };
@@ -29,28 +29,29 @@ pub fn file_error(path: &Path, error: &ChunkError) -> Error {
     Error::FileRefused { path, problem, hint }
 }
 
-fn refused(input: &Input, form: &Form, packing: Packing) -> String {
+fn explain_form(input: &Input, form: &Form, packing: Packing) -> String {
     let nothing = "nothing was loaded";
     match (form.filter(), form.python_filter()) {
         (Some(filter), Some(python)) => {
-            let [first, second] = [filter, python].map(|filter| input.through(packing, filter));
+            let [first, second] = [filter, python].map(|filter| input.pipe_through(packing, filter));
             format!("{nothing}; convert it: {first}; or, without mlr: {second}")
         }
-        (Some(filter), None) => format!("{nothing}; convert it: {}", input.through(packing, filter)),
+        (Some(filter), None) => format!("{nothing}; convert it: {}", input.pipe_through(packing, filter)),
         (None, _) => format!("{nothing}; give one JSON object a line, with user_id, app_version, ip and device_id"),
     }
 }
 
-fn damaged(input: &Input, damage: &Damage) -> String {
+fn explain_damage(input: &Input, damage: &Damage) -> String {
     let stays = input.what_stays();
     match damage.kind {
         DamageKind::WindowTooLarge => {
-            let zstd = input.fed_into(&format!("zstd -dc --long=31 | {LOAD}"));
+            let zstd = input.feed_into(&format!("zstd -dc --long=31 | {LOAD}"));
             format!("{stays}; decompress it outside: {zstd}")
         }
         DamageKind::Truncated | DamageKind::Damaged => {
             let program = damage.packing.name().unwrap_or_default();
-            let test = if input.is_stream() { String::new() } else { format!(" ({})", input.fed_into(&format!("{program} -t"))) };
+            let test =
+                if input.is_stream() { String::new() } else { format!(" ({})", input.feed_into(&format!("{program} -t"))) };
             format!("{stays}; get a whole copy{test} and load that")
         }
     }
@@ -78,13 +79,13 @@ impl Input {
     }
 
     /// The content, unpacked, through a filter and into `load`.
-    fn through(&self, packing: Packing, filter: &str) -> String {
+    fn pipe_through(&self, packing: Packing, filter: &str) -> String {
         let unpacked = packing.name().map_or_else(String::new, |name| format!("{name} -dc | "));
-        self.fed_into(&format!("{unpacked}{filter} | {LOAD}"))
+        self.feed_into(&format!("{unpacked}{filter} | {LOAD}"))
     }
 
     /// A pipeline that reads it: its first command gets it as standard input.
-    fn fed_into(&self, pipeline: &str) -> String {
+    fn feed_into(&self, pipeline: &str) -> String {
         let Some(word) = &self.word else { return format!("… | {pipeline}") };
         match pipeline.split_once(" | ") {
             Some((first, rest)) => format!("{first} < {word} | {rest}"),

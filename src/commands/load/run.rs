@@ -17,8 +17,8 @@ use super::tally::Tally;
 use crate::db::Target;
 use crate::error::Error;
 use crate::login::{Masker, Reading};
-use crate::queue::{Depth, Queue, Receipt};
-use crate::vault::{Keyring, Vault, VaultError};
+use crate::queue::{Depth, Queue, ReceiptHandle};
+use crate::vault::{KeyCache, Keyring, VaultError};
 
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
 const TIME_TO_STOP: Duration = Duration::from_secs(17);
@@ -51,7 +51,7 @@ pub struct Run {
     /// Where messages come from.
     pub queue: Queue,
     /// Where the keys are.
-    pub vault: Vault,
+    pub key_cache: KeyCache,
     /// Where the rows go.
     pub target: Target,
     /// Messages in hand.
@@ -74,19 +74,19 @@ pub struct Run {
     end: CancellationToken,
     failure: Mutex<Option<Error>>,
     /// What is to be given back; none any more when the last receiver has ended.
-    unwanted: Mutex<Option<Vec<Receipt>>>,
+    unwanted: Mutex<Option<Vec<ReceiptHandle>>>,
 }
 
 impl Run {
     /// A run that has not begun.
     #[must_use]
-    pub fn new(options: Options, queue: Queue, vault: Vault, target: Target, stop: CancellationToken) -> Self {
+    pub fn new(options: Options, queue: Queue, key_cache: KeyCache, target: Target, stop: CancellationToken) -> Self {
         let tally = Tally::default();
         let [deadline, end] = [(); 2].map(|()| CancellationToken::new());
         Self {
             options,
             queue,
-            vault,
+            key_cache,
             target,
             held: Held::default(),
             metrics: Metrics::new(&tally),
@@ -109,7 +109,7 @@ impl Run {
             in_hand: self.tally.in_hand(),
             receivers: self.receivers.load(Ordering::Relaxed),
             depth: self.last_depth(),
-            plan: self.vault.known().plan(),
+            plan: self.key_cache.current().plan(),
         })
     }
 
@@ -149,7 +149,7 @@ impl Run {
     /// Whether more has been quarantined than the budget allows.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
-        self.tally.quarantined() > self.options.poison_budget
+        self.tally.quarantined_count() > self.options.poison_budget
     }
 
     /// A worker's masker for the keys in force, keyed anew when they have changed.
@@ -157,7 +157,7 @@ impl Run {
     /// # Errors
     /// When the keys are not to be had.
     pub async fn masker<'a>(&self, slot: &'a mut Option<(Arc<Keyring>, Masker)>) -> Result<&'a mut Masker, Error> {
-        let keyring = self.vault.keyring().await?;
+        let keyring = self.key_cache.keyring().await?;
         let current = match slot.take() {
             Some((known, masker)) if Arc::ptr_eq(&known, &keyring) => (known, masker),
             _ => {
@@ -169,13 +169,13 @@ impl Run {
     }
 
     /// Makes messages visible to others; at once, or when the last receiver has ended: a poll of this very process would
-    /// get them again, and each time costs a message one of the receipts after which it is a dead letter.
-    pub async fn give_back(&self, receipts: Vec<Receipt>) {
+    /// get them again, and each time costs a message one of the receives after which it is a dead letter.
+    pub async fn give_back(&self, handles: Vec<ReceiptHandle>) {
         if let Some(unwanted) = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            unwanted.extend(receipts);
+            unwanted.extend(handles);
             return;
         }
-        self.give_back_now(receipts).await;
+        self.give_back_now(handles).await;
     }
 
     /// The last receiver has ended.
@@ -185,12 +185,12 @@ impl Run {
     }
 
     /// A message that cannot be given back comes back by its timeout.
-    async fn give_back_now(&self, receipts: Vec<Receipt>) {
-        self.held.let_go(&receipts);
-        let taken = |count| self.tally.given_back(count);
+    async fn give_back_now(&self, handles: Vec<ReceiptHandle>) {
+        self.held.let_go(&handles);
+        let taken = |count| self.tally.count_given_back(count);
         // Whatever fails is told where it fails; a run that ends has nobody else to tell.
-        let _ = self.end.run_until_cancelled(give_back(&self.queue, &receipts, taken)).await;
-        self.tally.released(receipts.len());
+        let _ = self.end.run_until_cancelled(give_back(&self.queue, &handles, taken)).await;
+        self.tally.count_released(handles.len());
     }
 
     /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.

@@ -22,14 +22,14 @@ const LONGEST_ZSTD_WINDOW_LOG: u32 = 27;
 pub type Bytes = Buffered<Box<dyn Read + Send>>;
 
 /// The content of a file, from its first byte.
-pub struct Content {
+pub struct FileContent {
     /// The bytes that are lines.
     pub bytes: Bytes,
     /// How they are packed.
     pub packing: Packing,
 }
 
-impl Content {
+impl FileContent {
     /// Begins to read; waits for the first bytes.
     ///
     /// # Errors
@@ -37,18 +37,18 @@ impl Content {
     pub fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut raw = Buffered::new(source);
         raw.fill_until(|head| head.len() >= Packing::HEAD)?;
-        let packing = Packing::of(raw.unread());
+        let packing = Packing::of(raw.unread_bytes());
         let mut bytes = match packing {
             Packing::Plain => raw,
-            Packing::Gzip => unpacked(packing, MultiGzDecoder::new(raw)),
+            Packing::Gzip => unpack(packing, MultiGzDecoder::new(raw)),
             Packing::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(raw)?;
                 decoder.window_log_max(LONGEST_ZSTD_WINDOW_LOG)?;
-                unpacked(packing, decoder)
+                unpack(packing, decoder)
             }
         };
         bytes.fill_until(|head| head.len() >= BOM.len())?;
-        if bytes.unread().starts_with(&BOM) {
+        if bytes.unread_bytes().starts_with(&BOM) {
             bytes.consume(BOM.len());
         }
         Ok(Self { bytes, packing })
@@ -102,7 +102,7 @@ impl fmt::Display for Damage {
     }
 }
 
-fn unpacked(packing: Packing, decoder: impl Read + Send + 'static) -> Bytes {
+fn unpack(packing: Packing, decoder: impl Read + Send + 'static) -> Bytes {
     Buffered::new(Box::new(Unpacked { packing, decoder }))
 }
 
@@ -134,7 +134,7 @@ impl<R: Read> Buffered<R> {
     }
 
     /// What has been read ahead.
-    pub fn unread(&self) -> &[u8] {
+    pub fn unread_bytes(&self) -> &[u8] {
         &self.buffer.expose()[self.unread.clone()]
     }
 
@@ -144,7 +144,7 @@ impl<R: Read> Buffered<R> {
     /// # Errors
     /// When the source cannot be read.
     pub fn fill_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
-        while !is_enough(self.unread()) && self.unread.end < self.buffer.len() {
+        while !is_enough(self.unread_bytes()) && self.unread.end < self.buffer.len() {
             let read = self.read_at(self.unread.end)?;
             if read == 0 {
                 return Ok(true);
@@ -169,7 +169,7 @@ impl<R: Read> BufRead for Buffered<R> {
         if self.unread.is_empty() {
             self.unread = 0..self.read_at(0)?;
         }
-        Ok(self.unread())
+        Ok(self.unread_bytes())
     }
 
     fn consume(&mut self, taken: usize) {

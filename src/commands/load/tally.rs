@@ -70,23 +70,23 @@ impl Tally {
     }
 
     /// Messages came in.
-    pub fn received(&self, count: usize) {
+    pub fn count_received(&self, count: usize) {
         self.received.inc_by(count as u64);
         self.in_hand.fetch_add(count as u64, Ordering::SeqCst);
     }
 
     /// The queue took messages back.
-    pub fn given_back(&self, count: usize) {
+    pub fn count_given_back(&self, count: usize) {
         self.given_back.inc_by(count as u64);
     }
 
     /// Messages are not in hand any more.
-    pub fn released(&self, count: usize) {
+    pub fn count_released(&self, count: usize) {
         self.in_hand.fetch_sub(count as u64, Ordering::SeqCst);
     }
 
     /// A batch of `messages` was committed.
-    pub fn committed(&self, messages: usize, loaded: u64, quarantined: u64) {
+    pub fn count_committed(&self, messages: usize, loaded: u64, quarantined: u64) {
         self.loaded.inc_by(loaded);
         self.quarantined.inc_by(quarantined);
         let duplicates = (messages as u64).saturating_sub(loaded + quarantined);
@@ -94,7 +94,7 @@ impl Tally {
     }
 
     /// The queue says that messages are gone.
-    pub fn deleted(&self, count: usize) {
+    pub fn count_deleted(&self, count: usize) {
         self.deleted.inc_by(count as u64);
     }
 
@@ -106,7 +106,7 @@ impl Tally {
 
     /// How many messages this run has quarantined.
     #[must_use]
-    pub fn quarantined(&self) -> u64 {
+    pub fn quarantined_count(&self) -> u64 {
         self.quarantined.get()
     }
 
@@ -149,7 +149,7 @@ impl Summary {
         if *received > 0 && duplicates == received {
             output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
         }
-        self.near_names_told().try_for_each(|line| output::line(&line))?;
+        self.near_name_lines().try_for_each(|line| output::line(&line))?;
         if *quarantined > 0 {
             output::line("see what could not be loaded: loginetl quarantine list")?;
         }
@@ -157,7 +157,7 @@ impl Summary {
     }
 
     /// A line for each name that is almost that of a field.
-    pub fn near_names_told(&self) -> impl Iterator<Item = String> + '_ {
+    pub fn near_name_lines(&self) -> impl Iterator<Item = String> + '_ {
         let line = |near: &NearNameCount| {
             let NearNameCount { name, almost, count } = near;
             format!("\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it misspelt?")

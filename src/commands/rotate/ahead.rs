@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::db::{Move, Rotation, Session, Snapshot, Target, Value};
+use crate::db::{Move, Rotation, Session, Snapshot, Target, TokenGroup};
 use crate::error::Error;
 use crate::vault::{Converted, Converter, SweepKeys};
 
@@ -19,7 +19,7 @@ pub(super) struct Prepared {
     /// What its rows get.
     pub moves: Vec<Move>,
     /// What does not open.
-    pub stuck: Vec<Value>,
+    pub stuck: Vec<TokenGroup>,
     /// Taken before all rows of the range were read; nothing, if there are more than were read.
     pub seen: Option<Snapshot>,
 }
@@ -164,7 +164,7 @@ async fn read(
     until: Option<Uuid>,
     keys: &SweepKeys,
     rotation: &Rotation,
-) -> Result<(Snapshot, u32, Vec<Move>, Vec<Value>), Error> {
+) -> Result<(Snapshot, u32, Vec<Move>, Vec<TokenGroup>), Error> {
     let (mut converter, mut converted, mut rows) = (Converter::new(keys, rotation)?, Converted::default(), 0);
     let each = |value| {
         rows += 1;

@@ -12,7 +12,7 @@ use crate::output;
 const WAL_BYTES_A_VALUE: i64 = 600;
 
 #[derive(Serialize)]
-struct Plan {
+struct Forecast {
     unfinished: bool,
     rows: i64,
     longest_value: i64,
@@ -20,11 +20,11 @@ struct Plan {
 }
 
 pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error> {
-    let unfinished = super::unfinished(session).await?;
+    let unfinished = super::is_unfinished(session).await?;
     let fields = session.fields().await?;
     let (rows, longest_value) = session.size_of_rotation(fields).await?;
     let values = fields.fields().count() as i64;
-    let plan = Plan { unfinished, rows, longest_value, wal_bytes: rows * values * WAL_BYTES_A_VALUE };
+    let plan = Forecast { unfinished, rows, longest_value, wal_bytes: rows * values * WAL_BYTES_A_VALUE };
     if format == Format::Json {
         output::json(&plan)?;
         return Ok(Exit::Done);

@@ -12,7 +12,7 @@ mod sweep;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use patience::Patience;
+use patience::SweepPatience;
 
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
 use crate::db::{Finished, LastSteps, Session, Target, Work};
@@ -44,7 +44,7 @@ pub async fn run(args: RotateArgs, global: Global, environment: &Environment) ->
     let RotateArgs { duty, step_rows, .. } = args;
     let mut rotation =
         Rotating { target, session, kms, signer, duty, step_rows, stop, done: Done::default(), last_steps: LastSteps::default() };
-    let is_under_way = rotation.seals_what_was_left().await? || rotation.session.has_rotated_since(begun).await?;
+    let is_under_way = rotation.seal_what_was_left().await? || rotation.session.has_rotated_since(begun).await?;
     if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
@@ -71,18 +71,18 @@ struct Done {
     rows_moved: u64,
     bodies_sealed: u64,
     /// What does not open: field or `quarantine`, hash or number, and the rows that carry it.
-    not_opened: Vec<NotOpened>,
+    not_opened: Vec<Unopened>,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
-struct NotOpened {
+struct Unopened {
     what: &'static str,
     which: String,
     rows: i64,
 }
 
 /// Whether a rotation has begun and not come to its end.
-async fn unfinished(session: &Session) -> Result<bool, Error> {
+async fn is_unfinished(session: &Session) -> Result<bool, Error> {
     let resealing = session.key_in_state(Purpose::Seal, "retiring").await?;
     Ok(resealing.is_some() || !session.rotations().await?.is_empty())
 }
@@ -124,7 +124,7 @@ impl Rotating {
         }
         record_all(session, signer).await?;
         let details = serde_json::json!({ "compromised": args.compromised, "version": env!("CARGO_PKG_VERSION") }).to_string();
-        let mut patience = Patience::default();
+        let mut patience = SweepPatience::default();
         let head = loop {
             match session.start_rotation(&active, &details).await {
                 Ok(head) => break head,
@@ -140,7 +140,7 @@ impl Rotating {
 
     /// Whether a rotation of the seal key was left unfinished: there are bodies to be sealed anew, and now they are. What
     /// does not open is no such thing, and holds up no other rotation.
-    async fn seals_what_was_left(&mut self) -> Result<bool, Error> {
+    async fn seal_what_was_left(&mut self) -> Result<bool, Error> {
         if self.session.key_in_state(Purpose::Seal, "retiring").await?.is_none() {
             return Ok(false);
         }
@@ -152,7 +152,7 @@ impl Rotating {
 
     /// Sweeps both fields, seals bodies anew, and retires what is empty.
     async fn go_on(&mut self) -> Result<Finished, Error> {
-        self.sweep_all(SweepKeys::unwrap(&self.session, &self.kms).await?).await?;
+        self.sweep_all(SweepKeys::unwrap_all(&self.session, &self.kms).await?).await?;
         self.seal_all_anew().await?;
         let details = serde_json::json!({
             "rows_moved": self.done.rows_moved,
@@ -195,7 +195,7 @@ impl Rotating {
 
     fn report(&self, format: Format, result: &'static str, retired: &[i64], left_over: &[i64]) -> Result<(), Error> {
         #[derive(Serialize)]
-        struct Report<'a> {
+        struct RotateReport<'a> {
             result: &'static str,
             #[serde(flatten)]
             done: &'a Done,
@@ -203,7 +203,12 @@ impl Rotating {
             keys_left_retiring: &'a [i64],
         }
         if format == Format::Json {
-            return output::json(&Report { result, done: &self.done, keys_retired: retired, keys_left_retiring: left_over });
+            return output::json(&RotateReport {
+                result,
+                done: &self.done,
+                keys_retired: retired,
+                keys_left_retiring: left_over,
+            });
         }
         output::line(&format!("{result}: moved {} rows, sealed {} bodies anew", self.done.rows_moved, self.done.bodies_sealed))?;
         for not in &self.done.not_opened {

@@ -14,14 +14,14 @@ const TRIES_BEFORE_NAMING: u32 = 40;
 const FAULTS: usize = 18;
 
 /// The patience of one process.
-pub(super) struct Patience {
+pub(super) struct SweepPatience {
     fence: u32,
     /// Time spent waiting for the fence since all was well; it is no work.
     waited: Duration,
     pauses: ExponentialBackoff,
 }
 
-impl Default for Patience {
+impl Default for SweepPatience {
     fn default() -> Self {
         Self { fence: 0, waited: Duration::ZERO, pauses: pauses() }
     }
@@ -32,9 +32,9 @@ fn pauses() -> ExponentialBackoff {
     builder.with_max_delay(Duration::from_secs(8)).with_max_times(FAULTS).build()
 }
 
-impl Patience {
+impl SweepPatience {
     /// How long this process has only waited.
-    pub(super) fn waited(&self) -> Duration {
+    pub(super) fn time_waited(&self) -> Duration {
         self.waited
     }
 

@@ -1,6 +1,6 @@
 //! Quarantined bodies under a new seal key: opened and sealed anew, a page at a time.
 
-use super::{NotOpened, Rotating};
+use super::{Rotating, Unopened};
 use crate::db::OldSeal;
 use crate::error::Error;
 use crate::token::Purpose;
@@ -15,7 +15,7 @@ impl Rotating {
             return Ok(());
         }
         let Some(active) = self.session.key_in_state(Purpose::Seal, "active").await? else { return Ok(()) };
-        let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+        let keys = SweepKeys::unwrap_all(&self.session, &self.kms).await?;
         let mut after = 0;
         loop {
             if self.stop.is_cancelled() {
@@ -30,7 +30,7 @@ impl Rotating {
                     Some(new) => sealed.push((old, new)),
                     None => {
                         let which = old.id.to_string();
-                        self.done.not_opened.push(NotOpened { what: "quarantine", which, rows: 1 });
+                        self.done.not_opened.push(Unopened { what: "quarantine", which, rows: 1 });
                     }
                 }
             }

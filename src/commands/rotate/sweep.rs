@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::ahead::{Ahead, Prepared};
-use super::patience::Patience;
-use super::{NotOpened, Rotating};
-use crate::db::{LastSteps, Look, Move, Rotation, RowChange, Step, Value};
+use super::patience::SweepPatience;
+use super::{Rotating, Unopened};
+use crate::db::{LastSteps, Look, Move, Rotation, RowChange, Step, TokenGroup};
 use crate::error::Error;
 use crate::output::{self, Progress};
 use crate::token::KeyId;
@@ -29,7 +29,7 @@ impl Rotating {
         let is_watched = self.session.row_triggers(RowChange::Update).await.is_ok_and(|triggers| !triggers.is_empty());
         let step_rows = if is_watched { step_rows.div_ceil(5) } else { step_rows };
         let mut ahead = Ahead::new(self.target.clone(), step_rows, keys);
-        let (mut patience, mut unknown): (_, Option<KeyId>) = (Patience::default(), None);
+        let (mut patience, mut unknown): (_, Option<KeyId>) = (SweepPatience::default(), None);
         while let Some(rotation) = self.current().await? {
             if self.stop.is_cancelled() {
                 return Err(Error::StoppedBySignal);
@@ -40,14 +40,14 @@ impl Rotating {
             let started = Instant::now();
             match self.step(&mut ahead, rotation, &mut patience).await {
                 Ok(()) => {
-                    let worked = started.elapsed().saturating_sub(patience.waited());
+                    let worked = started.elapsed().saturating_sub(patience.time_waited());
                     patience.renew();
                     self.pause(worked).await;
                 }
                 // Another process ended this rotation, and the next one has other keys.
                 Err(Error::Vault(VaultError::Unreadable(key))) if unknown != Some(key) => {
                     unknown = Some(key);
-                    let keys = SweepKeys::unwrap(&self.session, &self.kms).await?;
+                    let keys = SweepKeys::unwrap_all(&self.session, &self.kms).await?;
                     ahead = Ahead::new(self.target.clone(), step_rows, keys);
                 }
                 Err(error) => {
@@ -74,7 +74,7 @@ impl Rotating {
     }
 
     /// One range, prepared while loaders go on and moved while they wait. The one after it is prepared meanwhile.
-    async fn step(&mut self, ahead: &mut Ahead, rotation: Rotation, patience: &mut Patience) -> Result<(), Error> {
+    async fn step(&mut self, ahead: &mut Ahead, rotation: Rotation, patience: &mut SweepPatience) -> Result<(), Error> {
         if ahead.begins_anew(&rotation) {
             self.last_steps = LastSteps::default();
         }
@@ -105,7 +105,7 @@ impl Rotating {
             outcome.rows = step.move_placed(moves).await?;
             // What loaders have added since, what was cut off by the limit, what lies elsewhere by now; what does not open.
             if outcome.rows != moves.len() as u64 || !only_own {
-                let (more, left) = convert(keys, &rotation, step.left().await?)?;
+                let (more, left) = convert(keys, &rotation, step.read_left().await?)?;
                 if !more.is_empty() {
                     outcome.rows += step.move_values(&more).await?;
                     require_none_left(&step, keys, &rotation).await?;
@@ -121,10 +121,10 @@ impl Rotating {
         Ok(())
     }
 
-    fn note_stuck(&mut self, rotation: Rotation, stuck: Vec<Value>) {
+    fn note_stuck(&mut self, rotation: Rotation, stuck: Vec<TokenGroup>) {
         let room = NAMED.saturating_sub(self.done.not_opened.len());
         let what = rotation.field.name();
-        let named = stuck.into_iter().take(room).map(|value| NotOpened { what, which: value.hash.to_string(), rows: value.rows });
+        let named = stuck.into_iter().take(room).map(|value| Unopened { what, which: value.hash.to_string(), rows: value.rows });
         self.done.not_opened.extend(named);
     }
 
@@ -138,19 +138,19 @@ impl Rotating {
 /// What a step has done.
 struct Moved {
     rows: u64,
-    stuck: Vec<Value>,
+    stuck: Vec<TokenGroup>,
 }
 
 /// A range on whose rows triggers of others run: all of it is looked up under the fence, and compared with what was there
 /// when they have run.
 async fn move_watched(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) -> Result<Moved, Error> {
-    let (moves, stuck) = convert(keys, rotation, step.left().await?)?;
+    let (moves, stuck) = convert(keys, rotation, step.read_left().await?)?;
     step.remember(&moves).await?;
     let rows = if moves.is_empty() { 0 } else { step.move_values(&moves).await? };
     step.run_deferred_triggers().await?;
     if !step.are_as_remembered(&moves).await? {
         let what = format!("{rows} rows were given a new token, and are fewer or others now");
-        return Err(step.swallowed(what).await?.into());
+        return Err(step.explain_swallowed(what).await?.into());
     }
     require_none_left(step, keys, rotation).await?;
     Ok(Moved { rows, stuck })
@@ -158,15 +158,15 @@ async fn move_watched(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) ->
 
 /// Rows that were deleted meanwhile are explained by looking again. Rows that are there, under a token that opens, are not.
 async fn require_none_left(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) -> Result<(), Error> {
-    let (still, _) = convert(keys, rotation, step.left().await?)?;
+    let (still, _) = convert(keys, rotation, step.read_left().await?)?;
     if still.is_empty() {
         return Ok(());
     }
-    Err(step.swallowed(format!("{} values keep their old token", still.len())).await?.into())
+    Err(step.explain_swallowed(format!("{} values keep their old token", still.len())).await?.into())
 }
 
 /// What becomes of values that are under another key than the new one: those that open are moved, the others stay.
-fn convert(keys: &SweepKeys, rotation: &Rotation, values: Vec<Value>) -> Result<(Vec<Move>, Vec<Value>), Error> {
+fn convert(keys: &SweepKeys, rotation: &Rotation, values: Vec<TokenGroup>) -> Result<(Vec<Move>, Vec<TokenGroup>), Error> {
     let (mut converter, mut converted) = (Converter::new(keys, rotation)?, Converted::default());
     values.into_iter().for_each(|value| converter.convert(value, &mut converted));
     Ok(converted.into_parts())

@@ -8,17 +8,17 @@ use jiff::civil::Date;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::search::{Found, Search, What};
+use super::search::{HitKind, Search, SearchHit};
 use crate::audit::Listed;
 use crate::db::{FoundRows, Session};
 use crate::error::{Error, Exit};
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Token};
-use crate::vault::{NotOpened, OpenedValue, Recovered, RecoveryKeys};
+use crate::vault::{OpenFailure, OpenedValue, Recovered, RecoveryKeys};
 
 /// Why a selector has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum SelectorProblem {
     /// No row or message has it.
     NotFound,
     /// The line is neither token nor hash.
@@ -33,7 +33,7 @@ pub enum Problem {
     HashMismatch,
 }
 
-impl Problem {
+impl SelectorProblem {
     /// The word in JSON and CSV.
     pub fn code(self) -> &'static str {
         match self {
@@ -68,11 +68,11 @@ pub struct Answer {
     /// The selector, as it was asked.
     pub selector: String,
     /// The value and its rows, or why there is none.
-    pub result: Result<Value, Problem>,
+    pub result: Result<RecoveredValue, SelectorProblem>,
 }
 
 /// A recovered value and the rows that carry it.
-pub struct Value {
+pub struct RecoveredValue {
     /// The field, of a value; a body has none.
     pub field: Option<Field>,
     /// The value or body.
@@ -97,70 +97,75 @@ pub struct Value {
 /// When the database is gone.
 pub async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, Error> {
     let plan = search.plan;
-    let answer = |found: Found| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
+    let answer = |found: SearchHit| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
     let mut answers: Vec<Answer> = search.found.into_iter().map(answer).collect();
     for field in plan.fields.fields() {
-        let hashes: Vec<Uuid> = uncounted(&mut answers, field).flat_map(|value| value.uncounted.clone()).collect();
+        let hashes: Vec<Uuid> = values_to_count(&mut answers, field).flat_map(|value| value.uncounted.clone()).collect();
         if hashes.is_empty() {
             continue;
         }
         let rows = session.rows_of(field, &hashes).await?;
-        uncounted(&mut answers, field).for_each(|value| value.count(&rows));
+        values_to_count(&mut answers, field).for_each(|value| value.count(&rows));
     }
     Ok(answers)
 }
 
-fn uncounted(answers: &mut [Answer], field: Field) -> impl Iterator<Item = &mut Value> {
+fn values_to_count(answers: &mut [Answer], field: Field) -> impl Iterator<Item = &mut RecoveredValue> {
     let values = answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok());
     values.filter(move |value| value.field == Some(field) && !value.uncounted.is_empty())
 }
 
-fn open_one(what: What, keys: &mut RecoveryKeys, plan: &Plan) -> Result<Value, Problem> {
+fn open_one(what: HitKind, keys: &mut RecoveryKeys, plan: &Plan) -> Result<RecoveredValue, SelectorProblem> {
     match what {
-        What::Rows(found, tokens) => open_rows(&found, tokens, keys, plan),
-        What::Token(token) => {
+        HitKind::Rows(found, tokens) => open_rows(&found, tokens, keys, plan),
+        HitKind::Token(token) => {
             let opened = keys.open(&token, &plan.hash_keys(token.field())).map_err(problem)?;
-            Ok(Value::uncounted(opened, token.field(), Some(token)))
+            Ok(RecoveredValue::without_count(opened, token.field(), Some(token)))
         }
-        What::Value(value) => {
+        HitKind::Value(value) => {
             let field = value.field();
             let opened = keys.identify(value, &plan.hash_keys(field)).map_err(problem)?;
-            Ok(Value::uncounted(opened, field, None))
+            Ok(RecoveredValue::without_count(opened, field, None))
         }
-        What::Body(body) => {
+        HitKind::Body(body) => {
             let value = keys.open_body(&body).map_err(problem)?;
             let (rows, first_date, last_date) = (None, None, None);
-            Ok(Value { field: None, value, hash: None, token: None, rows, first_date, last_date, uncounted: Vec::new() })
+            Ok(RecoveredValue { field: None, value, hash: None, token: None, rows, first_date, last_date, uncounted: Vec::new() })
         }
-        What::Nothing(problem) => Err(problem),
+        HitKind::Nothing(problem) => Err(problem),
     }
 }
 
 /// All tokens of the rows must open to a value that has the rows' hash.
-fn open_rows(found: &FoundRows, tokens: Vec<Token>, keys: &mut RecoveryKeys, plan: &Plan) -> Result<Value, Problem> {
+fn open_rows(
+    found: &FoundRows,
+    tokens: Vec<Token>,
+    keys: &mut RecoveryKeys,
+    plan: &Plan,
+) -> Result<RecoveredValue, SelectorProblem> {
     let mut first = None;
     for token in tokens {
         let opened = keys.open(&token, &plan.hash_keys(token.field())).map_err(problem)?;
         if !opened.hashes.contains(&found.hash) {
-            return Err(Problem::HashMismatch);
+            return Err(SelectorProblem::HashMismatch);
         }
         first.get_or_insert((opened, token));
     }
-    let (opened, token) = first.ok_or(Problem::DoesNotOpen)?;
-    let mut value = Value::uncounted(opened, token.field(), Some(token));
+    let (opened, token) = first.ok_or(SelectorProblem::DoesNotOpen)?;
+    let mut value = RecoveredValue::without_count(opened, token.field(), Some(token));
     value.count(&HashMap::from([(found.hash, found.clone())]));
     Ok(value)
 }
 
-fn problem(problem: NotOpened) -> Problem {
+fn problem(problem: OpenFailure) -> SelectorProblem {
     match problem {
-        NotOpened::Forged => Problem::DoesNotOpen,
-        NotOpened::NoKey => Problem::UnknownKey,
+        OpenFailure::Forged => SelectorProblem::DoesNotOpen,
+        OpenFailure::NoKey => SelectorProblem::UnknownKey,
     }
 }
 
-impl Value {
-    fn uncounted(opened: OpenedValue, field: Field, token: Option<Token>) -> Self {
+impl RecoveredValue {
+    fn without_count(opened: OpenedValue, field: Field, token: Option<Token>) -> Self {
         let OpenedValue { value, hashes } = opened;
         let hash = hashes.first().copied();
         Self { field: Some(field), value, hash, token, rows: Some(0), first_date: None, last_date: None, uncounted: hashes }
@@ -193,7 +198,7 @@ impl Value {
 
 /// What came of a call, as the log keeps it.
 #[derive(Serialize)]
-pub struct Outcome {
+pub struct OutcomeRecord {
     shown: usize,
     not_found: usize,
     failed: usize,
@@ -201,23 +206,26 @@ pub struct Outcome {
     values: Listed,
 }
 
-impl Outcome {
+impl OutcomeRecord {
     /// Counts the answers, and names what is about to be shown by hash or message.
     pub fn of(answers: &[Answer]) -> Self {
         let values: Vec<&Answer> = answers.iter().filter(|answer| answer.result.is_ok()).collect();
         let is_missing = |answer: &&Answer| match &answer.result {
-            Err(problem) => *problem == Problem::NotFound,
+            Err(problem) => *problem == SelectorProblem::NotFound,
             Ok(value) => value.is_nowhere(),
         };
         let not_found = answers.iter().filter(is_missing).count();
         let name = |answer: &&Answer| match &answer.result {
-            Ok(Value { field: Some(field), hash: Some(hash), .. }) => format!("{field} {hash}"),
+            Ok(RecoveredValue { field: Some(field), hash: Some(hash), .. }) => format!("{field} {hash}"),
             _ => answer.selector.clone(),
         };
         Self {
             shown: values.len(),
             not_found,
-            failed: answers.iter().filter(|answer| answer.result.as_ref().is_err_and(|p| *p != Problem::NotFound)).count(),
+            failed: answers
+                .iter()
+                .filter(|answer| answer.result.as_ref().is_err_and(|p| *p != SelectorProblem::NotFound))
+                .count(),
             rows: values.iter().filter_map(|answer| answer.result.as_ref().ok()?.rows).sum(),
             values: Listed::of(values.iter().map(name).collect()),
         }

@@ -14,18 +14,18 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use answer::{Answer, Outcome};
+use answer::{Answer, OutcomeRecord};
 use search::Search;
-use selector::{Asked, Selector};
+use selector::{Query, Selector};
 
-use crate::audit::{Head, Listed, Reason};
+use crate::audit::{Head, Justification, Listed};
 use crate::cli::{Global, UnmaskArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
 use crate::token::KeyId;
-use crate::vault::{Decision, Gate, Granted, Receipt, Signer};
+use crate::vault::{Decision, Gate, Receipt, SignedRequest, Signer};
 use crate::{aws, output};
 
 /// The outcome is waited for no longer than this.
@@ -38,26 +38,26 @@ const LONGEST_AFTER_SIGNAL: Duration = Duration::from_secs(22);
 /// # Errors
 /// When the flags or the reason are wrong, this login may not, or database or KMS cannot be used. Then nothing is shown.
 pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
-    let format = print::Format::of(&args)?;
+    let format = print::ValueFormat::of(&args)?;
     let target = super::database(global, environment, "unmask")?;
     if let Some(request) = args.withdraw {
         return withdraw::run(request, &args, &target, environment).await;
     }
-    let asked = Asked::of(&args).await?;
-    let (reason, ticket) = reasons(&args, asked.value.as_ref().map(|value| value.as_str()))?;
+    let query = Query::of(&args).await?;
+    let (reason, ticket) = check_reasons(&args, query.value.as_ref().map(|value| value.as_str()))?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     let details = Details {
         reason: reason.as_str(),
-        ticket: ticket.as_ref().map(Reason::as_str),
-        selectors: named(&asked.selectors),
-        unreadable_lines: asked.selectors.iter().filter(|s| matches!(s, Selector::Unreadable(_))).count(),
+        ticket: ticket.as_ref().map(Justification::as_str),
+        selectors: list_selectors(&query.selectors),
+        unreadable_lines: query.selectors.iter().filter(|s| matches!(s, Selector::Unreadable(_))).count(),
         max_values: args.max_values,
         version: env!("CARGO_PKG_VERSION"),
-        declared: Declared { os_user: environment.os_user.as_deref().filter(|user| Reason::checked(user, None).is_ok()) },
+        declared: Declared { os_user: environment.os_user.as_deref().filter(|user| Justification::check(user, None).is_ok()) },
     };
     let mut interrupt = Interrupt::listen()?;
-    let recovered = interrupt.or(recover(&args, asked.selectors, &details, target, kms, signer.clone())).await?;
+    let recovered = interrupt.or(recover(&args, query.selectors, &details, target, kms, signer.clone())).await?;
     // From here on a signal waits: the outcome is committed, signed and shown, or none of it.
     let (granted, answers) = match recovered {
         Recovery::Denied(head) => {
@@ -66,7 +66,7 @@ pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) ->
         }
         Recovery::Opened(granted, answers) => (granted, answers),
     };
-    let (outcome, request) = (json(&Outcome::of(&answers))?, granted.request());
+    let (outcome, request) = (json(&OutcomeRecord::of(&answers))?, granted.request());
     let concluded = interrupt.outlast(granted.conclude(&outcome)).await;
     let receipt = concluded.ok_or(Error::OutcomeUnknown { request })??;
     print::print(&answers, format, &receipt)?;
@@ -76,7 +76,7 @@ pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) ->
 /// The steps before the outcome; whoever interrupts them leaves an open request behind.
 enum Recovery {
     Denied(Head),
-    Opened(Box<Granted>, Vec<Answer>),
+    Opened(Box<SignedRequest>, Vec<Answer>),
 }
 
 async fn recover(
@@ -112,7 +112,7 @@ async fn recover(
             tracing::debug!(request = granted.request(), "request committed and signed");
             let mut keys = granted.release().await?;
             let answers = answer::open(search, &mut keys, granted.session()).await?;
-            open.goes_on();
+            open.proceed();
             Ok(Recovery::Opened(Box::new(granted), answers))
         }
         (Decision::Granted(_), None) => Err(Error::NotGranted),
@@ -139,15 +139,16 @@ struct Declared<'a> {
 }
 
 /// Refuses a reason or ticket that could carry a value, before anything is written.
-fn reasons(args: &UnmaskArgs, asked: Option<&str>) -> Result<(Reason, Option<Reason>), Error> {
+fn check_reasons(args: &UnmaskArgs, asked: Option<&str>) -> Result<(Justification, Option<Justification>), Error> {
     let given = args.reason.as_deref().unwrap_or_default();
-    let checked =
-        |what: &'static str, text: &str| Reason::checked(text, asked).map_err(|problem| Error::Reason { what, problem });
+    let checked = |what: &'static str, text: &str| {
+        Justification::check(text, asked).map_err(|problem| Error::Justification { what, problem })
+    };
     let ticket = args.ticket.as_deref().map(|ticket| checked("ticket", ticket)).transpose()?;
     Ok((checked("reason", given)?, ticket))
 }
 
-fn named(selectors: &[Selector]) -> Listed {
+fn list_selectors(selectors: &[Selector]) -> Listed {
     let readable = selectors.iter().filter(|selector| !matches!(selector, Selector::Unreadable(_)));
     Listed::of(readable.map(ToString::to_string).collect())
 }
@@ -174,7 +175,7 @@ fn tell(head: &Head) {
 struct OpenRequest(Option<i64>);
 
 impl OpenRequest {
-    fn goes_on(mut self) {
+    fn proceed(mut self) {
         self.0 = None;
     }
 }

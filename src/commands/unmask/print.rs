@@ -3,7 +3,7 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::answer::{Answer, Value};
+use super::answer::{Answer, RecoveredValue};
 use crate::cli::{UnmaskArgs, UnmaskFormat};
 use crate::error::Error;
 use crate::output::{self, Cells};
@@ -15,7 +15,7 @@ const HEADER: [&str; 10] =
 
 /// How the values look: the flags, as far as they go together.
 #[derive(Clone, Copy)]
-pub enum Format {
+pub enum ValueFormat {
     /// For people.
     Table,
     /// One object a line.
@@ -24,7 +24,7 @@ pub enum Format {
     Csv(Cells),
 }
 
-impl Format {
+impl ValueFormat {
     /// What the flags ask for.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Format {
 
 /// One answer, readable.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ValueView<'a> {
     selector: &'a str,
     field: Option<&'static str>,
     value: Option<&'a str>,
@@ -59,33 +59,33 @@ struct Shown<'a> {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn print(answers: &[Answer], format: Format, receipt: &Receipt) -> Result<(), Error> {
-    let disclose = |value: &Value| {
+pub fn print(answers: &[Answer], format: ValueFormat, receipt: &Receipt) -> Result<(), Error> {
+    let disclose = |value: &RecoveredValue| {
         let bytes = value.value.disclose(receipt)?;
         Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()))
     };
     let values: Result<Vec<_>, _> = answers.iter().map(|answer| answer.result.as_ref().ok().map(disclose).transpose()).collect();
     let values = values?;
-    let shown = answers.iter().zip(&values).map(|(answer, value)| shown(answer, value.as_ref().map(|value| value.as_str())));
+    let shown = answers.iter().zip(&values).map(|(answer, value)| view(answer, value.as_ref().map(|value| value.as_str())));
     match format {
-        Format::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),
-        Format::Csv(kind) => output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new)), kind),
-        Format::Table => {
+        ValueFormat::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),
+        ValueFormat::Csv(kind) => output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new)), kind),
+        ValueFormat::Table => {
             let header = ["selector", "field", "value", "rows", "first day", "last day", "key", ""];
             output::table(&header, shown.zip(answers).map(|(shown, answer)| table_cells(&shown, answer)).collect())
         }
     }
 }
 
-fn shown<'a>(answer: &'a Answer, value: Option<&'a str>) -> Shown<'a> {
+fn view<'a>(answer: &'a Answer, value: Option<&'a str>) -> ValueView<'a> {
     let found = answer.result.as_ref().ok();
-    Shown {
+    ValueView {
         selector: &answer.selector,
         field: found.and_then(|found| found.field).map(|field| field.name()),
         value,
         hash: found.and_then(|found| found.hash).map(|hash| hash.to_string()),
         token: found.and_then(|found| found.token.as_ref()).map(|token| token.as_str()),
-        key_id: found.and_then(Value::key_id).map(|key| key.to_i64()),
+        key_id: found.and_then(RecoveredValue::key_id).map(|key| key.to_i64()),
         rows: found.and_then(|found| found.rows),
         first_date: found.and_then(|found| found.first_date).map(|day| day.to_string()),
         last_date: found.and_then(|found| found.last_date).map(|day| day.to_string()),
@@ -93,7 +93,7 @@ fn shown<'a>(answer: &'a Answer, value: Option<&'a str>) -> Shown<'a> {
     }
 }
 
-fn cells(shown: &Shown<'_>) -> [String; 10] {
+fn cells(shown: &ValueView<'_>) -> [String; 10] {
     let number = |n: Option<i64>| n.map_or_else(String::new, |n| n.to_string());
     [
         shown.selector.to_owned(),
@@ -109,7 +109,7 @@ fn cells(shown: &Shown<'_>) -> [String; 10] {
     ]
 }
 
-fn table_cells(shown: &Shown<'_>, answer: &Answer) -> Vec<String> {
+fn table_cells(shown: &ValueView<'_>, answer: &Answer) -> Vec<String> {
     let [selector, field, value, _, _, key, rows, first, last, _] = cells(shown);
     let is_body = answer.result.as_ref().is_ok_and(|value| value.field.is_none());
     let problem = answer.result.as_ref().err().map_or("", |problem| problem.text()).to_owned();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::answer::Problem;
+use super::answer::SelectorProblem;
 use super::selector::Selector;
 use crate::db::{FoundRows, Sealed, Session};
 use crate::error::Error;
@@ -14,15 +14,15 @@ use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
 use crate::vault::VaultError;
 
 /// One selector, and what the database has for it.
-pub struct Found {
+pub struct SearchHit {
     /// The selector, as it was asked.
     pub selector: String,
     /// What there is.
-    pub what: What,
+    pub what: HitKind,
 }
 
 /// What the database has for a selector.
-pub enum What {
+pub enum HitKind {
     /// Rows of a hash, with their tokens: one, unless somebody changed a row.
     Rows(FoundRows, Vec<Token>),
     /// A token; its rows are found once it is open.
@@ -32,13 +32,13 @@ pub enum What {
     /// A value; its rows are found once it is hashed.
     Value(Plaintext),
     /// Nothing that could be opened.
-    Nothing(Problem),
+    Nothing(SelectorProblem),
 }
 
 /// Everything that was found, and the keys that opening it takes.
 pub struct Search {
     /// In the order of the selectors.
-    pub found: Vec<Found>,
+    pub found: Vec<SearchHit>,
     /// The keys to ask for.
     pub keys: Vec<KeyId>,
     /// Which keys hash values, now.
@@ -73,12 +73,14 @@ impl Search {
             let name = selector.to_string();
             let whats = match selector {
                 Selector::Hash(field, hash) => rows_of_hash(field, hash, &rows),
-                Selector::Token(token) => vec![What::Token(token)],
-                Selector::Quarantine(id) => vec![bodies.get(&id).cloned().map_or(What::Nothing(Problem::NotFound), What::Body)],
-                Selector::Find(value) => vec![What::Value(value)],
-                Selector::Unreadable(_) => vec![What::Nothing(Problem::Unreadable)],
+                Selector::Token(token) => vec![HitKind::Token(token)],
+                Selector::Quarantine(id) => {
+                    vec![bodies.get(&id).cloned().map_or(HitKind::Nothing(SelectorProblem::NotFound), HitKind::Body)]
+                }
+                Selector::Find(value) => vec![HitKind::Value(value)],
+                Selector::Unreadable(_) => vec![HitKind::Nothing(SelectorProblem::Unreadable)],
             };
-            found.extend(whats.into_iter().map(|what| Found { selector: name.clone(), what: openable(what, &known) }));
+            found.extend(whats.into_iter().map(|what| SearchHit { selector: name.clone(), what: check_openable(what, &known) }));
         }
         let keys = keys_of(&found, &plan);
         Ok(Self { found, keys, plan })
@@ -103,64 +105,64 @@ fn hash_in(selector: &Selector, field: Field) -> Option<Uuid> {
     }
 }
 
-fn rows_of_hash(field: Option<Field>, hash: Uuid, rows: &HashMap<Field, HashMap<Uuid, FoundRows>>) -> Vec<What> {
+fn rows_of_hash(field: Option<Field>, hash: Uuid, rows: &HashMap<Field, HashMap<Uuid, FoundRows>>) -> Vec<HitKind> {
     let fields = Field::ALL.into_iter().filter(|of| field.is_none_or(|field| field == *of));
     let found = fields.filter_map(|of| rows.get(&of)?.get(&hash).map(|found| (of, found.clone())));
-    let whats: Vec<What> = found.map(|(of, found)| with_tokens(of, found)).collect();
-    if whats.is_empty() { vec![What::Nothing(Problem::NotFound)] } else { whats }
+    let whats: Vec<HitKind> = found.map(|(of, found)| with_tokens(of, found)).collect();
+    if whats.is_empty() { vec![HitKind::Nothing(SelectorProblem::NotFound)] } else { whats }
 }
 
 /// Reads the tokens of the rows; rows that carry something else were changed.
-fn with_tokens(field: Field, found: FoundRows) -> What {
+fn with_tokens(field: Field, found: FoundRows) -> HitKind {
     let parse = |text: &Option<String>| Token::parse(text.as_deref()?).ok().filter(|token| token.field() == field);
     let (Some(least), Some(greatest)) = (parse(&found.tokens.0), parse(&found.tokens.1)) else {
-        return What::Nothing(Problem::DoesNotOpen);
+        return HitKind::Nothing(SelectorProblem::DoesNotOpen);
     };
     let mut tokens = vec![least, greatest];
     tokens.dedup();
-    What::Rows(found, tokens)
+    HitKind::Rows(found, tokens)
 }
 
 /// Drops what names a key that cannot open it, so that the request does not ask for one.
-fn openable(what: What, known: &Keys) -> What {
+fn check_openable(what: HitKind, known: &Keys) -> HitKind {
     let usable = |id: KeyId, purpose: Purpose| match known.get(&id) {
         Some((of, usable)) if *of == purpose => {
             if *usable {
                 None
             } else {
-                Some(Problem::DestroyedKey)
+                Some(SelectorProblem::DestroyedKey)
             }
         }
-        _ => Some(Problem::UnknownKey),
+        _ => Some(SelectorProblem::UnknownKey),
     };
     let problem = match &what {
-        What::Rows(_, tokens) => tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask)),
-        What::Token(token) => usable(token.key_id(), Purpose::Mask),
-        What::Body(body) => match Sealer::key_id_of(&body.bytes) {
+        HitKind::Rows(_, tokens) => tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask)),
+        HitKind::Token(token) => usable(token.key_id(), Purpose::Mask),
+        HitKind::Body(body) => match Sealer::key_id_of(&body.bytes) {
             Ok(id) => usable(id, Purpose::Seal),
-            Err(_) => Some(Problem::DoesNotOpen),
+            Err(_) => Some(SelectorProblem::DoesNotOpen),
         },
-        What::Value(_) | What::Nothing(_) => None,
+        HitKind::Value(_) | HitKind::Nothing(_) => None,
     };
-    problem.map_or(what, What::Nothing)
+    problem.map_or(what, HitKind::Nothing)
 }
 
 /// The keys that the request names, and no others.
-fn keys_of(found: &[Found], plan: &Plan) -> Vec<KeyId> {
+fn keys_of(found: &[SearchHit], plan: &Plan) -> Vec<KeyId> {
     let mut keys = BTreeSet::new();
     for found in found {
         match &found.what {
-            What::Rows(_, tokens) => {
+            HitKind::Rows(_, tokens) => {
                 keys.extend(tokens.iter().map(Token::key_id));
                 keys.extend(tokens.iter().flat_map(|token| plan.hash_keys(token.field())));
             }
-            What::Token(token) => {
+            HitKind::Token(token) => {
                 keys.insert(token.key_id());
                 keys.extend(plan.hash_keys(token.field()));
             }
-            What::Body(body) => keys.extend(Sealer::key_id_of(&body.bytes)),
-            What::Value(value) => keys.extend(plan.hash_keys(value.field())),
-            What::Nothing(_) => {}
+            HitKind::Body(body) => keys.extend(Sealer::key_id_of(&body.bytes)),
+            HitKind::Value(value) => keys.extend(plan.hash_keys(value.field())),
+            HitKind::Nothing(_) => {}
         }
     }
     keys.into_iter().collect()

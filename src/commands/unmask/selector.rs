@@ -57,14 +57,14 @@ impl fmt::Display for Selector {
 }
 
 /// What a call asks for, and the value that its reason must not hold.
-pub struct Asked {
+pub struct Query {
     /// Everything, in order.
     pub selectors: Vec<Selector>,
     /// The argument of `--find-…`.
     pub value: Option<Zeroizing<String>>,
 }
 
-impl Asked {
+impl Query {
     /// Reads the selectors of the flags, then those of the file.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Asked {
         if let Some((field, value)) = &args.find.0 {
             let value = if value == "-" { first_line().await? } else { Zeroizing::new(value.clone()) };
             let plaintext = Plaintext::of(*field, &value);
-            let plaintext = plaintext.map_err(|problem| wrong(field.flags().find, &problem.to_string()))?;
+            let plaintext = plaintext.map_err(|problem| refuse_flag(field.flags().find, &problem.to_string()))?;
             return Ok(Self { selectors: vec![Selector::Find(plaintext)], value: Some(value) });
         }
         let mut selectors = of_flags(args)?;
@@ -97,12 +97,12 @@ fn of_flags(args: &UnmaskArgs) -> Result<Vec<Selector>, Error> {
     for (field, hashes) in args.hashes.0.iter() {
         for text in hashes {
             let problem = "is no hash: 32 hex digits, with or without hyphens";
-            let hash = hash(text).ok_or_else(|| wrong(field.flags().hash, problem))?;
+            let hash = hash(text).ok_or_else(|| refuse_flag(field.flags().hash, problem))?;
             selectors.push(Selector::Hash(Some(field), hash));
         }
     }
     for text in &args.token {
-        selectors.push(Selector::Token(Token::parse(text.trim()).map_err(|problem| wrong("token", &problem.to_string()))?));
+        selectors.push(Selector::Token(Token::parse(text.trim()).map_err(|problem| refuse_flag("token", &problem.to_string()))?));
     }
     selectors.extend(args.quarantine.iter().map(|id| Selector::Quarantine(*id)));
     Ok(selectors)
@@ -129,7 +129,7 @@ fn hash(text: &str) -> Option<Uuid> {
     if matches!(text.len(), 32 | 36) { Uuid::try_parse(text).ok() } else { None }
 }
 
-fn wrong(flag: &str, problem: &str) -> Error {
+fn refuse_flag(flag: &str, problem: &str) -> Error {
     SettingsError::Flags(format!("a value of --{flag} {problem}")).into()
 }
 
@@ -172,7 +172,7 @@ async fn first_line() -> Result<Zeroizing<String>, Error> {
 mod tests {
     use super::*;
 
-    fn shown(line: &str) -> Option<String> {
+    fn describe(line: &str) -> Option<String> {
         of_line(line).map(|selector| selector.to_string())
     }
 
@@ -180,18 +180,18 @@ mod tests {
     fn a_line_is_a_token_or_a_hash() {
         let (plain, hyphens) = ("4b7f91e68e1181e3af7f0c2cba866887", "4b7f91e6-8e11-81e3-af7f-0c2cba866887");
         let token = "ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g";
-        assert_eq!(shown(plain).as_deref(), Some(hyphens));
-        assert_eq!(shown(&hyphens.to_uppercase()).as_deref(), Some(hyphens));
-        assert_eq!(shown(&format!("ip-hash {plain}")), Some(format!("ip-hash {hyphens}")));
-        assert_eq!(shown(&format!("device-id-hash\t{hyphens}")), Some(format!("device-id-hash {hyphens}")));
-        assert_eq!(shown(token).as_deref(), Some(token));
+        assert_eq!(describe(plain).as_deref(), Some(hyphens));
+        assert_eq!(describe(&hyphens.to_uppercase()).as_deref(), Some(hyphens));
+        assert_eq!(describe(&format!("ip-hash {plain}")), Some(format!("ip-hash {hyphens}")));
+        assert_eq!(describe(&format!("device-id-hash\t{hyphens}")), Some(format!("device-id-hash {hyphens}")));
+        assert_eq!(describe(token).as_deref(), Some(token));
         let read: Vec<String> =
             lines(&[format!("\u{feff}{plain}\r\n\n").as_bytes(), b"\xff\n"].concat()).map(|s| s.to_string()).collect();
         assert_eq!(read, [hyphens, "line 3"], "a mark at the start and blank lines are nothing");
         let braces = format!("{{{hyphens}}}");
         let urn = format!("urn:uuid:{hyphens}");
         for line in ["192.0.2.7", "ip-hash", "ip-hash x", "ip2.7.abc", &braces, &urn, &token[..30], "a b c", "quarantine 17"] {
-            assert_eq!(shown(line), None, "{line}");
+            assert_eq!(describe(line), None, "{line}");
         }
     }
 }

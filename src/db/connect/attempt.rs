@@ -28,7 +28,7 @@ const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All that it takes to connect once.
-pub(super) struct Plan {
+pub(super) struct Route {
     conninfo: Conninfo,
     tls: Option<Arc<ClientConfig>>,
     base: Config,
@@ -46,7 +46,7 @@ struct Candidate {
 }
 
 /// A connection, and what its server is.
-struct Opened {
+struct OpenedClient {
     client: Client,
     version: i32,
     is_standby: bool,
@@ -59,7 +59,7 @@ impl Conninfo {
     }
 }
 
-impl Plan {
+impl Route {
     /// Reads the files that it takes.
     pub(super) fn new(conninfo: Conninfo, name: &str, passfile: Option<&Path>) -> Result<Self, UrlProblem> {
         let tls = tls::configure(&conninfo.transport)?;
@@ -92,8 +92,8 @@ impl Plan {
                 let mute = |_| DbError::Connect("the server does not answer".to_owned());
                 match timeout(limit, self.attempt(candidate)).await.map_err(mute).flatten() {
                     Ok(opened) if opened.fits(*wanted) => return Ok((opened.client, opened.version)),
-                    Ok(_) => failures.push((candidate.place, DbError::Connect(unfit(*wanted)))),
-                    Err(error) if goes_on(&error) => failures.push((candidate.place, error)),
+                    Ok(_) => failures.push((candidate.place, DbError::Connect(describe_unfit(*wanted)))),
+                    Err(error) if allows_next_host(&error) => failures.push((candidate.place, error)),
                     Err(error) => return Err(error),
                 }
             }
@@ -128,7 +128,7 @@ impl Plan {
         (candidates.into_iter().flatten().collect(), failures)
     }
 
-    async fn attempt(&self, candidate: &Candidate) -> Result<Opened, DbError> {
+    async fn attempt(&self, candidate: &Candidate) -> Result<OpenedClient, DbError> {
         let mut config = self.base.clone();
         let Host { at, port } = &candidate.host;
         config.port(*port);
@@ -235,7 +235,7 @@ fn base(conninfo: &Conninfo, user: &str, name: &str) -> Config {
     config
 }
 
-impl Opened {
+impl OpenedClient {
     fn fits(&self, wanted: SessionAttrs) -> bool {
         match wanted {
             SessionAttrs::Any | SessionAttrs::PreferStandby => true,
@@ -247,7 +247,7 @@ impl Opened {
     }
 }
 
-fn unfit(wanted: SessionAttrs) -> String {
+fn describe_unfit(wanted: SessionAttrs) -> String {
     let wanted = match wanted {
         SessionAttrs::ReadWrite => "read-write",
         SessionAttrs::ReadOnly => "read-only",
@@ -258,7 +258,7 @@ fn unfit(wanted: SessionAttrs) -> String {
 }
 
 /// Whether another host may do: this one cannot be reached, or lets nobody in now.
-fn goes_on(error: &DbError) -> bool {
+fn allows_next_host(error: &DbError) -> bool {
     matches!(error, DbError::Connect(_) | DbError::Lost { .. }) || error.sql_kind() == Some(SqlKind::Temporary)
 }
 
@@ -283,7 +283,7 @@ fn shuffle<T>(list: &mut [T]) {
 }
 
 /// What the server is, if it is new enough and speaks UTF8.
-async fn check_server(client: Client) -> Result<Opened, DbError> {
+async fn check_server(client: Client) -> Result<OpenedClient, DbError> {
     let statement = "\
         select pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
                pg_catalog.current_setting('server_encoding'), \
@@ -299,7 +299,7 @@ async fn check_server(client: Client) -> Result<Opened, DbError> {
         return Err(DbError::Server(format!("keeps this database in {encoding}; loginetl needs UTF8")));
     }
     let is_read_only = row.get::<_, String>(3) == "on";
-    Ok(Opened { client, version, is_standby: row.get(2), is_read_only })
+    Ok(OpenedClient { client, version, is_standby: row.get(2), is_read_only })
 }
 
 /// Hands the connection to a task of its own; the client notices when it ends.

@@ -8,7 +8,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
-use super::pem::unreadable;
+use super::pem::unreadable_file;
 use super::problem::{UrlProblem, shell_name};
 
 /// No key is longer.
@@ -16,7 +16,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// Reads it, if its permissions are as libpq wants them.
 pub(super) fn read(path: &Path) -> Result<PrivateKeyDer<'static>, UrlProblem> {
-    let cannot = |error: &std::io::Error| unreadable("sslkey", error);
+    let cannot = |error: &std::io::Error| unreadable_file("sslkey", error);
     let mut file = std::fs::File::open(path).map_err(|e| cannot(&e))?;
     // Of the open file, so that it cannot be another one meanwhile.
     let facts = file.metadata().map_err(|e| cannot(&e))?;

@@ -26,7 +26,7 @@ pub use parameters::Conninfo;
 pub use problem::UrlProblem;
 
 use super::{DbError, Session, SqlKind};
-use attempt::Plan;
+use attempt::Route;
 use transport::Authority;
 
 /// No URL is longer.
@@ -96,8 +96,8 @@ impl Target {
 
     async fn open_now(&self) -> Result<(Client, i32), DbError> {
         let conninfo = self.read()?;
-        let plan = Plan::new(conninfo, &self.name, self.passfile.as_deref())?;
-        plan.connect().await
+        let route = Route::new(conninfo, &self.name, self.passfile.as_deref())?;
+        route.connect().await
     }
 
     /// Whether somebody may be changing a password or a file, and is half way through: it worked before.

@@ -192,7 +192,7 @@ impl Given {
         let mut given = HashMap::new();
         for url::Setting { name, value, place } in settings {
             let Some(known) = TAKEN.iter().find(|taken| **taken == name) else {
-                return Err(unknown(&name, &place));
+                return Err(refuse_unknown(&name, &place));
             };
             if given.insert(*known, value).is_some() {
                 return Err(UrlProblem::new(format!("gives {known} twice")).hint("leave one of them out"));
@@ -253,7 +253,7 @@ pub(super) fn refusal(name: &str, reason: &str) -> UrlProblem {
 }
 
 /// A name that nobody knows may be a piece of a password, so its place is told.
-fn unknown(name: &str, place: &str) -> UrlProblem {
+fn refuse_unknown(name: &str, place: &str) -> UrlProblem {
     if let Some((name, reason)) = refused::reason(name) {
         return refusal(name, reason);
     }
@@ -283,10 +283,10 @@ fn hosts(given: &mut Given) -> Result<Vec<Host>, UrlProblem> {
     };
     let nth =
         |list: &Option<Vec<String>>, index: usize| list.as_ref().and_then(|list| list.get(index)).cloned().unwrap_or_default();
-    (0..count).map(|index| Ok(Host { at: at(nth(&names, index), &nth(&addresses, index))?, port: port_of(index)? })).collect()
+    (0..count).map(|index| Ok(Host { at: locate(nth(&names, index), &nth(&addresses, index))?, port: port_of(index)? })).collect()
 }
 
-fn at(name: String, address: &str) -> Result<At, UrlProblem> {
+fn locate(name: String, address: &str) -> Result<At, UrlProblem> {
     if !address.is_empty() {
         let address = address.trim().parse().map_err(|_| UrlProblem::new("has a hostaddr that is no IP address"))?;
         return Ok(At::Address(Some(name).filter(|name| !name.is_empty()), address));

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn found(text: &str, host: &str, port: u16) -> Option<String> {
+    fn find_password(text: &str, host: &str, port: u16) -> Option<String> {
         let wanted = Wanted { host, port, database: "d", user: "u" };
         find(text.as_bytes(), &wanted).map(|password| String::from_utf8(password.to_vec()).expect("UTF-8"))
     }
@@ -109,16 +109,16 @@ mod tests {
     #[test]
     fn the_first_line_that_fits_has_the_password() {
         let text = "# h:1:d:u:comment\n\nother:*:*:*:x\nh:1:d:u:one\r\nh:*:d:u:two\n*:*:*:*:rest:of it\n";
-        assert_eq!(found(text, "h", 1).as_deref(), Some("one"));
-        assert_eq!(found(text, "h", 2).as_deref(), Some("two"));
-        assert_eq!(found(text, "elsewhere", 2).as_deref(), Some("rest"));
-        assert_eq!(found("h:1:d:u", "h", 1), None);
-        assert_eq!(found("h:1:d:u:", "h", 1), None);
-        assert_eq!(found("hh:1:d:u:p", "h", 1), None);
-        assert_eq!(found("h:1:d:*x:p", "h", 1), None);
-        assert_eq!(found("localhost:*:*:*:p", "/var/run/postgresql", 5432).as_deref(), Some("p"));
-        assert_eq!(found("/run/x:*:*:*:p", "/run/x", 5432).as_deref(), Some("p"));
-        assert_eq!(found(r"\:\:1:*:*:*:a\:b\\c", "::1", 5432).as_deref(), Some(r"a:b\c"));
+        assert_eq!(find_password(text, "h", 1).as_deref(), Some("one"));
+        assert_eq!(find_password(text, "h", 2).as_deref(), Some("two"));
+        assert_eq!(find_password(text, "elsewhere", 2).as_deref(), Some("rest"));
+        assert_eq!(find_password("h:1:d:u", "h", 1), None);
+        assert_eq!(find_password("h:1:d:u:", "h", 1), None);
+        assert_eq!(find_password("hh:1:d:u:p", "h", 1), None);
+        assert_eq!(find_password("h:1:d:*x:p", "h", 1), None);
+        assert_eq!(find_password("localhost:*:*:*:p", "/var/run/postgresql", 5432).as_deref(), Some("p"));
+        assert_eq!(find_password("/run/x:*:*:*:p", "/run/x", 5432).as_deref(), Some("p"));
+        assert_eq!(find_password(r"\:\:1:*:*:*:a\:b\\c", "::1", 5432).as_deref(), Some(r"a:b\c"));
     }
 
     proptest! {
@@ -126,7 +126,7 @@ mod tests {
         fn whatever_is_written_with_escapes_is_read_back(host in "[a-z:\\\\]{1,8}", password in "[ -~]{1,12}") {
             let escape = |text: &str| text.replace('\\', r"\\").replace(':', r"\:");
             let line = format!("{}:5:d:u:{}", escape(&host), escape(&password));
-            prop_assert_eq!(found(&line, &host, 5), Some(password));
+            prop_assert_eq!(find_password(&line, &host, 5), Some(password));
         }
 
         #[test]

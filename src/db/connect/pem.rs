@@ -9,7 +9,7 @@ use super::problem::{UrlProblem, shell_name};
 
 /// The certificates of the file that `parameter` names: at least one.
 pub(super) fn certificates(parameter: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, UrlProblem> {
-    let text = std::fs::read(path).map_err(|error| unreadable(parameter, &error))?;
+    let text = std::fs::read(path).map_err(|error| unreadable_file(parameter, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = certificates.map_err(|_| {
         let problem = UrlProblem::new(format!("names an {parameter} file that is no PEM file"));
@@ -30,7 +30,7 @@ pub(super) fn certificates(parameter: &str, path: &Path) -> Result<Vec<Certifica
 }
 
 /// A file that cannot be read: why, and not its name, which may be a piece of a password.
-pub(super) fn unreadable(parameter: &str, error: &std::io::Error) -> UrlProblem {
+pub(super) fn unreadable_file(parameter: &str, error: &std::io::Error) -> UrlProblem {
     UrlProblem::new(format!("names an {parameter} file that cannot be read ({})", error.kind()))
         .hint(format!("see that {parameter} names a file, and that this user may read it"))
 }

@@ -57,13 +57,13 @@ impl Transport {
         let root = given.text("sslrootcert").map(PathBuf::from);
         let root_is_given = root.is_some();
         let roots = root.filter(|path| path.as_os_str() != "system").map_or(Roots::System, Roots::File);
-        let authority = match given.word("sslmode", Mode::VerifyFull, &MODES)? {
-            Mode::Disable if root_is_given => return Err(contradiction("sslmode=disable")),
-            Mode::Disable => Authority::Plain,
-            Mode::Require if root_is_given => return Err(contradiction("sslmode=require")),
-            Mode::Require => Authority::Nobody,
-            Mode::VerifyFull => Authority::Verified(roots),
-            Mode::Refused(mode, reason) => {
+        let authority = match given.word("sslmode", SslMode::VerifyFull, &MODES)? {
+            SslMode::Disable if root_is_given => return Err(contradiction("sslmode=disable")),
+            SslMode::Disable => Authority::Plain,
+            SslMode::Require if root_is_given => return Err(contradiction("sslmode=require")),
+            SslMode::Require => Authority::Nobody,
+            SslMode::VerifyFull => Authority::Verified(roots),
+            SslMode::Refused(mode, reason) => {
                 let hint = "say sslmode=verify-full (the default), sslmode=require or sslmode=disable";
                 return Err(UrlProblem::new(format!("asks for sslmode={mode}, {reason}")).hint(hint));
             }
@@ -96,7 +96,7 @@ impl Transport {
 }
 
 #[derive(Clone, Copy)]
-enum Mode {
+enum SslMode {
     Disable,
     Require,
     VerifyFull,
@@ -104,19 +104,19 @@ enum Mode {
     Refused(&'static str, &'static str),
 }
 
-const MODES: [(&str, Mode); 6] = [
-    ("verify-full", Mode::VerifyFull),
-    ("require", Mode::Require),
-    ("disable", Mode::Disable),
+const MODES: [(&str, SslMode); 6] = [
+    ("verify-full", SslMode::VerifyFull),
+    ("require", SslMode::Require),
+    ("disable", SslMode::Disable),
     (
         "verify-ca",
-        Mode::Refused(
+        SslMode::Refused(
             "verify-ca",
             "which does not compare the server's name; where the name resolves to nothing, give it as host and the address as hostaddr",
         ),
     ),
-    ("prefer", Mode::Refused("prefer", "which goes on without TLS when somebody on the way says so")),
-    ("allow", Mode::Refused("allow", "which goes on without TLS when somebody on the way says so")),
+    ("prefer", SslMode::Refused("prefer", "which goes on without TLS when somebody on the way says so")),
+    ("allow", SslMode::Refused("allow", "which goes on without TLS when somebody on the way says so")),
 ];
 
 fn contradiction(mode: &str) -> UrlProblem {

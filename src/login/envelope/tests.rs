@@ -16,7 +16,7 @@ fn read(body: &str, envelopes: Envelopes) -> Result<LoginEvent, Rejection> {
     parse(&Body::new(body.as_bytes().to_vec()), ROW_DAY, reading, &NearNames::default())
 }
 
-fn reason(body: &str) -> Option<Reason> {
+fn reason(body: &str) -> Option<RejectReason> {
     read(body, Envelopes::Auto).err().map(|rejection| rejection.reason)
 }
 
@@ -54,8 +54,8 @@ fn an_event_in_an_envelope_is_the_event_itself() {
         assert_eq!((text(Field::DeviceId), text(Field::Ip)), (Some(Ok("dé \"1\"".to_owned())), Some(Ok("192.0.2.7".to_owned()))));
     }
     let plain_text = r#"{"Type" : "Notification" , "Message" : "{}", "x": [1, {"Message": 2}]}"#;
-    assert_eq!(reason(plain_text), Some(Reason::MissingField), "what is in it is no event");
-    assert_eq!(reason(&sns(&sns(&sns(&sns(EVENT))))), Some(Reason::SnsNotification), "three are opened, not more");
+    assert_eq!(reason(plain_text), Some(RejectReason::MissingField), "what is in it is no event");
+    assert_eq!(reason(&sns(&sns(&sns(&sns(EVENT))))), Some(RejectReason::SnsNotification), "three are opened, not more");
 }
 
 #[test]
@@ -76,31 +76,31 @@ fn an_envelope_that_is_not_to_be_opened_has_a_reason_of_its_own() {
     use Envelopes::{EventBridge, None, Sns};
     let reason = |body: &str, envelopes| read(body, envelopes).err().map(|rejection| rejection.reason);
     for (body, opens, closed, own) in [
-        (sns(EVENT), Sns, [None, EventBridge], Reason::SnsNotification),
-        (eventbridge(EVENT), EventBridge, [None, Sns], Reason::EventBridgeEvent),
+        (sns(EVENT), Sns, [None, EventBridge], RejectReason::SnsNotification),
+        (eventbridge(EVENT), EventBridge, [None, Sns], RejectReason::EventBridgeEvent),
     ] {
         assert_eq!(reason(&body, opens), Option::None);
         closed.into_iter().for_each(|envelopes| assert_eq!(reason(&body, envelopes), Some(own)));
     }
-    assert_eq!(reason(&sns(&eventbridge(EVENT)), Sns), Some(Reason::EventBridgeEvent));
+    assert_eq!(reason(&sns(&eventbridge(EVENT)), Sns), Some(RejectReason::EventBridgeEvent));
 }
 
 #[test]
 fn what_is_wrong_in_an_envelope_is_told_of_the_event() {
     for (field, value, own) in [
-        ("ip", json!("x"), Reason::InvalidIp),
-        ("app_version", json!("1"), Reason::InvalidAppVersion),
-        ("locale", json!(7), Reason::WrongType),
-        ("timestamp", json!("soon"), Reason::InvalidDate),
+        ("ip", json!("x"), RejectReason::InvalidIp),
+        ("app_version", json!("1"), RejectReason::InvalidAppVersion),
+        ("locale", json!(7), RejectReason::WrongType),
+        ("timestamp", json!("soon"), RejectReason::InvalidDate),
     ] {
         for body in [sns(&with(EVENT, field, value.clone())), eventbridge(&with(EVENT, field, value.clone()))] {
             let rejection = read(&body, Envelopes::Auto).err();
             assert_eq!(rejection.map(|r| (r.reason, r.field)), Some((own, Some(field))), "{field}");
         }
     }
-    assert_eq!(reason(&sns("hello")), Some(Reason::NotJson));
-    assert_eq!(reason(&sns("[]")), Some(Reason::WrappedInArray));
-    assert_eq!(reason(r#"{"Type":"Notification","Message":"\ud800"}"#), Some(Reason::NotJson));
+    assert_eq!(reason(&sns("hello")), Some(RejectReason::NotJson));
+    assert_eq!(reason(&sns("[]")), Some(RejectReason::WrappedInArray));
+    assert_eq!(reason(r#"{"Type":"Notification","Message":"\ud800"}"#), Some(RejectReason::NotJson));
 }
 
 #[test]
@@ -108,21 +108,27 @@ fn other_messages_of_aws_have_reasons_of_their_own() {
     let s3 = r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
     let s3_by_bus = eventbridge(r#"{"bucket":{"name":"b"}}"#).replace(r#""app""#, r#""aws.s3""#);
     for (body, own) in [
-        (s3.to_owned(), Reason::S3Notification),
-        (sns(s3), Reason::S3Notification),
-        (s3_by_bus, Reason::S3Notification),
-        (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), Reason::S3TestEvent),
-        (r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(), Reason::ExtendedClientPointer),
-        (r#" [ "com.amazon.sqs.javamessaging.MessageS3Pointer", {}]"#.to_owned(), Reason::ExtendedClientPointer),
-        (r#"{"Type":"SubscriptionConfirmation","Message":"You have chosen","Token":"t"}"#.to_owned(), Reason::SnsConfirmation),
-        (format!("[{EVENT},{EVENT}]"), Reason::WrappedInArray),
-        (format!("{EVENT}{EVENT}"), Reason::SeveralObjects),
-        (format!("{EVENT}\n{EVENT}\n"), Reason::SeveralObjects),
-        (r#"{"Records":[{"eventSource":"aws:sqs"}]}"#.to_owned(), Reason::MissingField),
-        (r#"{"Records":[]}"#.to_owned(), Reason::MissingField),
-        (format!("{EVENT} [1]"), Reason::NotJson),
-        (format!("{EVENT}{{"), Reason::NotJson),
-        ("[2026-01-01] started".to_owned(), Reason::NotJson),
+        (s3.to_owned(), RejectReason::S3Notification),
+        (sns(s3), RejectReason::S3Notification),
+        (s3_by_bus, RejectReason::S3Notification),
+        (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), RejectReason::S3TestEvent),
+        (
+            r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(),
+            RejectReason::ExtendedClientPointer,
+        ),
+        (r#" [ "com.amazon.sqs.javamessaging.MessageS3Pointer", {}]"#.to_owned(), RejectReason::ExtendedClientPointer),
+        (
+            r#"{"Type":"SubscriptionConfirmation","Message":"You have chosen","Token":"t"}"#.to_owned(),
+            RejectReason::SnsConfirmation,
+        ),
+        (format!("[{EVENT},{EVENT}]"), RejectReason::WrappedInArray),
+        (format!("{EVENT}{EVENT}"), RejectReason::SeveralObjects),
+        (format!("{EVENT}\n{EVENT}\n"), RejectReason::SeveralObjects),
+        (r#"{"Records":[{"eventSource":"aws:sqs"}]}"#.to_owned(), RejectReason::MissingField),
+        (r#"{"Records":[]}"#.to_owned(), RejectReason::MissingField),
+        (format!("{EVENT} [1]"), RejectReason::NotJson),
+        (format!("{EVENT}{{"), RejectReason::NotJson),
+        ("[2026-01-01] started".to_owned(), RejectReason::NotJson),
     ] {
         assert_eq!(reason(&body), Some(own), "{body}");
     }
@@ -144,13 +150,13 @@ fn compressed_bodies_are_known_as_bytes_and_in_base64() {
         b"eJyrrgUAAXUA+QAAAAAAAAAA",
         "\u{1f}\u{fffd}\u{8}\0\0".as_bytes(),
     ] {
-        assert_eq!(reason(compressed), Some(Reason::Compressed), "{compressed:?}");
+        assert_eq!(reason(compressed), Some(RejectReason::Compressed), "{compressed:?}");
     }
-    assert_eq!(reason(sns("H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==").as_bytes()), Some(Reason::Compressed));
+    assert_eq!(reason(sns("H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==").as_bytes()), Some(RejectReason::Compressed));
     for text in ["H4sI", "H4sI and so on, which is no base64", "eJw", "x^ power", "KLUv"] {
-        assert_eq!(reason(text.as_bytes()), Some(Reason::NotJson), "{text}");
+        assert_eq!(reason(text.as_bytes()), Some(RejectReason::NotJson), "{text}");
     }
-    assert_eq!(reason(b"\xff\xfe{"), Some(Reason::NotUtf8));
+    assert_eq!(reason(b"\xff\xfe{"), Some(RejectReason::NotUtf8));
 }
 
 #[test]

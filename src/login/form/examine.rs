@@ -54,8 +54,8 @@ pub fn examine(head: &[u8], is_whole: bool, read: impl Fn(&Body) -> Result<(), R
             Err(Rejection { reason, field, .. }) => complaints.push(Complaint { reason, field }),
         }
     }
-    let by_text = first.form_without_events(head, first_line).or_else(|| separated(head));
-    match (by_text, usual(&complaints)) {
+    let by_text = first.form_without_events(head, first_line).or_else(|| by_separators(head));
+    match (by_text, most_frequent(&complaints)) {
         (Some(form), _) => Err(form),
         (None, Some(usual)) => Err(Form::NoEvent { lines: complaints.len(), usual }),
         // One line, longer than the head: whoever reads on says so.
@@ -156,7 +156,7 @@ fn is_joined(rest: &[u8]) -> bool {
 }
 
 /// Whether the first lines are a table: by our field names in the first, or by equal counts.
-fn separated(head: &[u8]) -> Option<Form> {
+fn by_separators(head: &[u8]) -> Option<Form> {
     let table: Vec<&[u8]> = lines(head).take(TABLE_LINES).collect();
     let [first, others @ ..] = table.as_slice() else { return None };
     if matches!(first.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) {
@@ -185,7 +185,7 @@ fn complete_lines(head: &[u8], is_whole: bool) -> impl Iterator<Item = &[u8]> {
     lines(if is_whole { head } else { &head[..end] })
 }
 
-fn usual(complaints: &[Complaint]) -> Option<Complaint> {
+fn most_frequent(complaints: &[Complaint]) -> Option<Complaint> {
     let count = |one: &Complaint| complaints.iter().filter(|other| *other == one).count();
     complaints.iter().copied().max_by_key(count)
 }

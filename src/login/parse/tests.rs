@@ -32,7 +32,7 @@ fn with(field: &str, json: &str) -> String {
     format!("{{{}}}", members.join(", "))
 }
 
-fn rejected(text: &str) -> (Reason, Option<&'static str>) {
+fn rejected(text: &str) -> (RejectReason, Option<&'static str>) {
     match parse_text(text) {
         Ok(_) => panic!("{text} was accepted"),
         Err(rejection) => (rejection.reason, rejection.field),
@@ -42,15 +42,15 @@ fn rejected(text: &str) -> (Reason, Option<&'static str>) {
 #[test]
 fn what_is_no_json_object_is_rejected_as_a_whole() {
     for text in ["", " ", "hello", "{", r#"{"ip": }"#, r#"{"a":1} x"#, "{'a': 1}", "\u{feff}\u{feff}{}"] {
-        assert_eq!(rejected(text).0, Reason::NotJson, "{text:?}");
+        assert_eq!(rejected(text).0, RejectReason::NotJson, "{text:?}");
     }
     for text in ["null", "1", "true", r#""text""#] {
-        assert_eq!(rejected(text), (Reason::NotAnObject, None), "{text:?}");
+        assert_eq!(rejected(text), (RejectReason::NotAnObject, None), "{text:?}");
     }
     for text in ["[]", r#"[{"ip": "192.0.2.7"}]"#] {
-        assert_eq!(rejected(text), (Reason::WrappedInArray, None), "{text:?}");
+        assert_eq!(rejected(text), (RejectReason::WrappedInArray, None), "{text:?}");
     }
-    assert_eq!(parse_bytes(&[0xff, 0xfe, b'{']).err().map(|r| r.reason), Some(Reason::NotUtf8));
+    assert_eq!(parse_bytes(&[0xff, 0xfe, b'{']).err().map(|r| r.reason), Some(RejectReason::NotUtf8));
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn a_byte_order_mark_before_an_event_is_no_part_of_it() {
 #[test]
 fn required_fields_must_be_texts() {
     for field in ["user_id", "app_version", "ip", "device_id"] {
-        assert_eq!(rejected(&with(field, "")), (Reason::MissingField, Some(field)));
-        assert_eq!(rejected(&with(field, "null")), (Reason::NullField, Some(field)));
-        assert_eq!(rejected(&with(field, r#""""#)), (Reason::Empty, Some(field)));
+        assert_eq!(rejected(&with(field, "")), (RejectReason::MissingField, Some(field)));
+        assert_eq!(rejected(&with(field, "null")), (RejectReason::NullField, Some(field)));
+        assert_eq!(rejected(&with(field, r#""""#)), (RejectReason::Empty, Some(field)));
         for wrong in ["1", "1.5", "true", "[]", "{}", r#"{"ip": "192.0.2.7"}"#] {
-            assert_eq!(rejected(&with(field, wrong)), (Reason::WrongType, Some(field)));
+            assert_eq!(rejected(&with(field, wrong)), (RejectReason::WrongType, Some(field)));
         }
     }
 }
@@ -76,7 +76,7 @@ fn optional_fields_may_be_null_or_absent_and_nothing_else() {
         for none in ["", "null"] {
             assert!(parse_text(&with(field, none)).is_ok(), "{field} {none}");
         }
-        assert_eq!(rejected(&with(field, "7")), (Reason::WrongType, Some(field)));
+        assert_eq!(rejected(&with(field, "7")), (RejectReason::WrongType, Some(field)));
     }
     let event = parse_text(&with("locale", "null")).ok();
     assert!(event.is_some_and(|e| e.locale.is_none() && e.device_type.as_deref() == Some("ios")));
@@ -86,18 +86,18 @@ fn optional_fields_may_be_null_or_absent_and_nothing_else() {
 fn widths_count_characters_and_u0000_is_rejected() {
     for (field, width) in [("user_id", 128), ("device_type", 32), ("locale", 32)] {
         assert!(parse_text(&with(field, &format!(r#""{}""#, "ü".repeat(width)))).is_ok());
-        assert_eq!(rejected(&with(field, &format!(r#""{}""#, "x".repeat(width + 1)))), (Reason::TooLong, Some(field)));
+        assert_eq!(rejected(&with(field, &format!(r#""{}""#, "x".repeat(width + 1)))), (RejectReason::TooLong, Some(field)));
     }
     for field in ["user_id", "device_type", "locale", "ip", "device_id"] {
-        assert_eq!(rejected(&with(field, r#""a\u0000b""#)), (Reason::NulCharacter, Some(field)));
+        assert_eq!(rejected(&with(field, r#""a\u0000b""#)), (RejectReason::NulCharacter, Some(field)));
     }
-    assert_eq!(rejected(&with("device_id", &format!(r#""{}""#, "x".repeat(160)))), (Reason::TooLong, Some("device_id")));
+    assert_eq!(rejected(&with("device_id", &format!(r#""{}""#, "x".repeat(160)))), (RejectReason::TooLong, Some("device_id")));
 }
 
 #[test]
 fn a_field_that_stands_twice_is_rejected_and_others_may() {
-    assert_eq!(rejected(&with("ip", r#""192.0.2.7", "ip": "192.0.2.8""#)), (Reason::DuplicateField, Some("ip")));
-    assert_eq!(rejected(&with("locale", r#"null, "loc\u0061le": "DE""#)), (Reason::DuplicateField, Some("locale")));
+    assert_eq!(rejected(&with("ip", r#""192.0.2.7", "ip": "192.0.2.8""#)), (RejectReason::DuplicateField, Some("ip")));
+    assert_eq!(rejected(&with("locale", r#"null, "loc\u0061le": "DE""#)), (RejectReason::DuplicateField, Some("locale")));
     assert!(parse_text(&with("extra", r#"1, "extra": 2"#)).is_ok());
 }
 
@@ -105,9 +105,9 @@ fn a_field_that_stands_twice_is_rejected_and_others_may() {
 fn deep_nesting_is_no_danger() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(parse_text(&with("extra", &deep)).is_ok(), "an unknown field may be as deep as it likes");
-    assert_eq!(rejected(&with("ip", &deep)), (Reason::WrongType, Some("ip")));
-    assert_eq!(rejected(&deep), (Reason::WrappedInArray, None));
-    assert_eq!(rejected(&"{\"a\":".repeat(100_000)).0, Reason::NotJson);
+    assert_eq!(rejected(&with("ip", &deep)), (RejectReason::WrongType, Some("ip")));
+    assert_eq!(rejected(&deep), (RejectReason::WrappedInArray, None));
+    assert_eq!(rejected(&"{\"a\":".repeat(100_000)).0, RejectReason::NotJson);
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn the_day_is_create_date_then_timestamp_then_that_of_the_message() {
     }
     assert_eq!(day(&with("timestamp", "null")), Some(ROW_DAY));
     for (field, wrong) in [("create_date", r#""2023-02-29""#), ("timestamp", "-1"), ("timestamp", r#""soon""#)] {
-        assert_eq!(rejected(&with(field, wrong)), (Reason::InvalidDate, Some(field)));
+        assert_eq!(rejected(&with(field, wrong)), (RejectReason::InvalidDate, Some(field)));
     }
     for (field, wrong) in [("create_date", "20240229"), ("timestamp", "true"), ("timestamp", "1e300")] {
-        assert_eq!(rejected(&with(field, wrong)), (Reason::WrongType, Some(field)));
+        assert_eq!(rejected(&with(field, wrong)), (RejectReason::WrongType, Some(field)));
     }
 }
 

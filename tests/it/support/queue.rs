@@ -26,11 +26,11 @@ impl TestQueue {
     }
 
     /// Sends what is received too often to a dead-letter queue.
-    pub async fn redrive_after(&self, receipts: u32) {
+    pub async fn redrive_after(&self, receives: u32) {
         let dead = Self::create().await;
         let name = dead.url.rsplit('/').next().expect("a name");
         let policy =
-            format!(r#"{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": {receipts}}}"#);
+            format!(r#"{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": {receives}}}"#);
         let request = self.client.set_queue_attributes().queue_url(&self.url).attributes(Attribute::RedrivePolicy, policy);
         request.send().await.expect("a redrive policy");
     }

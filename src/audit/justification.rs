@@ -8,11 +8,11 @@ const MIN_PART: usize = 4;
 
 /// A reason or ticket that may be written down.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason(String);
+pub struct Justification(String);
 
 /// Why a reason is refused. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReasonError {
+pub enum JustificationError {
     /// Nothing but blanks.
     #[error("is empty")]
     Empty,
@@ -36,22 +36,22 @@ pub enum ReasonError {
     Asked,
 }
 
-impl Reason {
+impl Justification {
     /// Takes a text that holds neither a value nor `asked`, the value that `--find-…` looks for.
     ///
     /// # Errors
     /// When the text must not be written down.
-    pub fn checked(text: &str, asked: Option<&str>) -> Result<Self, ReasonError> {
+    pub fn check(text: &str, asked: Option<&str>) -> Result<Self, JustificationError> {
         let (text, read) = (text.trim(), narrow(text));
         let asked = asked.map(narrow);
         match () {
-            () if text.is_empty() => Err(ReasonError::Empty),
-            () if text.chars().count() > MAX_CHARS => Err(ReasonError::TooLong),
-            () if text.chars().any(is_unprintable) => Err(ReasonError::Control),
-            () if asked.is_some_and(|asked| holds(&read, &asked)) => Err(ReasonError::Asked),
-            () if holds_uuid(&read) => Err(ReasonError::Uuid),
-            () if holds_device_id(&read) => Err(ReasonError::DeviceId),
-            () if holds_address(&read) => Err(ReasonError::Address),
+            () if text.is_empty() => Err(JustificationError::Empty),
+            () if text.chars().count() > MAX_CHARS => Err(JustificationError::TooLong),
+            () if text.chars().any(is_unprintable) => Err(JustificationError::Control),
+            () if asked.is_some_and(|asked| holds(&read, &asked)) => Err(JustificationError::Asked),
+            () if holds_uuid(&read) => Err(JustificationError::Uuid),
+            () if holds_device_id(&read) => Err(JustificationError::DeviceId),
+            () if holds_address(&read) => Err(JustificationError::Address),
             () => Ok(Self(text.to_owned())),
         }
     }
@@ -156,54 +156,54 @@ mod tests {
     #[test]
     fn a_reason_carries_no_value() {
         let cases = [
-            ("", ReasonError::Empty),
-            (" \t ", ReasonError::Empty),
-            ("user at 192.0.2.7", ReasonError::Address),
-            ("(192.0.2.7).", ReasonError::Address),
-            ("ip=192.0.2.7,", ReasonError::Address),
-            ("192.0.2.7:443 was seen", ReasonError::Address),
-            ("192.0.2.0/24", ReasonError::Address),
-            ("from ip:192.0.2.7", ReasonError::Address),
-            ("see 2001:db8::1.", ReasonError::Address),
-            ("see [2001:DB8::1]:443", ReasonError::Address),
-            ("::ffff:192.0.2.7", ReasonError::Address),
-            ("abuse192.0.2.7x", ReasonError::Address),
-            ("192.0.2.007", ReasonError::Address),
-            ("192[.]0[.]2[.]7", ReasonError::Address),
-            ("192. 0. 2. 7", ReasonError::Address),
-            ("192,0,2,7", ReasonError::Address),
-            ("192-0-2-7", ReasonError::Address),
-            ("\u{ff11}\u{ff19}\u{ff12}.0.2.7", ReasonError::Address),
-            ("abuse2001:db8::1", ReasonError::Address),
-            ("2001:db8:0:0:0:0:0:1:443", ReasonError::Address),
-            ("is ::1 us?", ReasonError::Address),
-            ("device 593-47-5928 again", ReasonError::DeviceId),
-            ("593 47 5928", ReasonError::DeviceId),
-            ("593\u{2013}47\u{2013}5928", ReasonError::DeviceId),
-            ("1593.47.59281", ReasonError::DeviceId),
-            ("x593-47-5928y", ReasonError::DeviceId),
-            ("0f8fad5b-d9cb-469f-a165-70867728950e", ReasonError::Uuid),
-            ("id 0F8FAD5BD9CB469FA16570867728950E", ReasonError::Uuid),
-            ("red \u{1b}[31m", ReasonError::Control),
-            ("two\nlines", ReasonError::Control),
-            ("c1 \u{9b}31m", ReasonError::Control),
-            ("hid\u{200b}den", ReasonError::Control),
-            ("right\u{202e}left", ReasonError::Control),
+            ("", JustificationError::Empty),
+            (" \t ", JustificationError::Empty),
+            ("user at 192.0.2.7", JustificationError::Address),
+            ("(192.0.2.7).", JustificationError::Address),
+            ("ip=192.0.2.7,", JustificationError::Address),
+            ("192.0.2.7:443 was seen", JustificationError::Address),
+            ("192.0.2.0/24", JustificationError::Address),
+            ("from ip:192.0.2.7", JustificationError::Address),
+            ("see 2001:db8::1.", JustificationError::Address),
+            ("see [2001:DB8::1]:443", JustificationError::Address),
+            ("::ffff:192.0.2.7", JustificationError::Address),
+            ("abuse192.0.2.7x", JustificationError::Address),
+            ("192.0.2.007", JustificationError::Address),
+            ("192[.]0[.]2[.]7", JustificationError::Address),
+            ("192. 0. 2. 7", JustificationError::Address),
+            ("192,0,2,7", JustificationError::Address),
+            ("192-0-2-7", JustificationError::Address),
+            ("\u{ff11}\u{ff19}\u{ff12}.0.2.7", JustificationError::Address),
+            ("abuse2001:db8::1", JustificationError::Address),
+            ("2001:db8:0:0:0:0:0:1:443", JustificationError::Address),
+            ("is ::1 us?", JustificationError::Address),
+            ("device 593-47-5928 again", JustificationError::DeviceId),
+            ("593 47 5928", JustificationError::DeviceId),
+            ("593\u{2013}47\u{2013}5928", JustificationError::DeviceId),
+            ("1593.47.59281", JustificationError::DeviceId),
+            ("x593-47-5928y", JustificationError::DeviceId),
+            ("0f8fad5b-d9cb-469f-a165-70867728950e", JustificationError::Uuid),
+            ("id 0F8FAD5BD9CB469FA16570867728950E", JustificationError::Uuid),
+            ("red \u{1b}[31m", JustificationError::Control),
+            ("two\nlines", JustificationError::Control),
+            ("c1 \u{9b}31m", JustificationError::Control),
+            ("hid\u{200b}den", JustificationError::Control),
+            ("right\u{202e}left", JustificationError::Control),
         ];
         for (text, expected) in cases {
-            assert_eq!(Reason::checked(text, None), Err(expected), "{text:?}");
+            assert_eq!(Justification::check(text, None), Err(expected), "{text:?}");
         }
-        assert_eq!(Reason::checked(&"x ".repeat(5000), None), Err(ReasonError::TooLong));
+        assert_eq!(Justification::check(&"x ".repeat(5000), None), Err(JustificationError::TooLong));
     }
 
     #[test]
     fn a_reason_does_not_name_the_value_that_is_looked_for() {
-        assert_eq!(Reason::checked("who is Device-77?", Some("device-77")), Err(ReasonError::Asked));
-        assert_eq!(Reason::checked("about xdevice-77x", Some("device-77")), Err(ReasonError::Asked));
-        assert_eq!(Reason::checked("about device 77", Some("device-77")), Err(ReasonError::Asked));
-        assert_eq!(Reason::checked("about a", Some("a")), Err(ReasonError::Asked));
-        assert!(Reason::checked("a man called", Some("z")).is_ok());
-        assert!(Reason::checked("fraud", Some("fr")).is_ok(), "two letters stand in many words");
+        assert_eq!(Justification::check("who is Device-77?", Some("device-77")), Err(JustificationError::Asked));
+        assert_eq!(Justification::check("about xdevice-77x", Some("device-77")), Err(JustificationError::Asked));
+        assert_eq!(Justification::check("about device 77", Some("device-77")), Err(JustificationError::Asked));
+        assert_eq!(Justification::check("about a", Some("a")), Err(JustificationError::Asked));
+        assert!(Justification::check("a man called", Some("z")).is_ok());
+        assert!(Justification::check("fraud", Some("fr")).is_ok(), "two letters stand in many words");
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
         for text in
             ["fraud case 4711", "Ticket SEC-1234, opened 2026-01-31 10:30", "Überprüfung: Nutzerin bat darum", "a/b c:d 1.2"]
         {
-            assert!(Reason::checked(text, None).is_ok(), "{text}");
+            assert!(Justification::check(text, None).is_ok(), "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One record of the log: its parts, its hash, and the shape in which it is exported.
 //!
-//! Invariant: [`Entry::signed_bytes`] is what the database hashed (sql/functions/audit.sql, `audit.append`), byte for byte.
+//! Invariant: [`Record::signed_bytes`] is what the database hashed (sql/functions/audit.sql, `audit.append`), byte for byte.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl Kind {
 /// Serialised, it is one line of an export: hashes in hex, the signature (ASN.1 DER) in base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct Record {
     /// Its number; the first is 1.
     pub seq: i64,
     /// When, in UTC with microseconds: `2026-01-31T23:59:59.000000Z`.
@@ -69,11 +69,12 @@ pub struct Entry {
     /// What kind of record; see [`Kind`].
     pub kind: String,
     /// A JSON object, as text.
-    pub record: String,
+    #[serde(rename = "record")]
+    pub details: String,
     /// The hash of the record before it; 32 zero bytes for the first.
     #[serde(with = "hex_text")]
     pub prev_hash: Vec<u8>,
-    /// SHA-256 of [`Entry::signed_bytes`].
+    /// SHA-256 of [`Record::signed_bytes`].
     #[serde(with = "hex_text")]
     pub hash: Vec<u8>,
     /// The KMS key that signed it, as KMS named it.
@@ -85,7 +86,7 @@ pub struct Entry {
     pub signed_at: Option<String>,
 }
 
-impl Entry {
+impl Record {
     /// What the hash is made of: ten parts, each `0x00` for null, else `0x01 ‖ length as u32 BE ‖ bytes`.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
@@ -99,10 +100,10 @@ impl Entry {
             self.client.as_deref().map(str::as_bytes),
             Some(self.application_name.as_bytes()),
             Some(self.kind.as_bytes()),
-            Some(self.record.as_bytes()),
+            Some(self.details.as_bytes()),
             Some(self.prev_hash.as_slice()),
         ];
-        let mut bytes = Vec::with_capacity(256 + self.record.len());
+        let mut bytes = Vec::with_capacity(256 + self.details.len());
         for part in parts {
             bytes.push(u8::from(part.is_some()));
             if let Some(part) = part {
