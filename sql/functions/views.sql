@@ -71,18 +71,22 @@ create or replace view vault.fence_holders with (security_barrier) as
 create or replace view vault.census with (security_barrier) as
     select field, key_id, row_count from vault.count_rows();
 
--- Each view carries the digest of what it was made as, by which `check` finds one that was replaced. The server's own
--- text of it, which differs from version to version, is good enough for that.
+-- Each view carries in its comment, behind what it is, the digest of what it was made as, by which `check` finds one that was
+-- replaced. The server's own text of it, which differs from version to version, is good enough for that.
 do $$
 declare
     made record;
 begin
     for made in
-        select c.oid, n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        select c.oid, n.nspname, c.relname,
+               pg_catalog.regexp_replace(coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''),
+                                         ' ?[(]?made by loginetl init, [0-9a-f]{32}[)]?$', '') as text
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.relkind = 'v' and n.nspname in ('vault', 'ingest', 'audit')
     loop
         execute pg_catalog.format('comment on view %I.%I is %L', made.nspname, made.relname,
-                                  'made by loginetl init, ' || pg_catalog.md5(pg_catalog.pg_get_viewdef(made.oid)));
+            pg_catalog.ltrim(pg_catalog.format('%s (made by loginetl init, %s)', made.text,
+                                               pg_catalog.md5(pg_catalog.pg_get_viewdef(made.oid)))));
     end loop;
 end
 $$;

@@ -18,7 +18,8 @@ select 'relation ' || name,
        || case relkind when 'r' then 'table' when 'p' then 'partitioned table' when 'v' then 'view' else 'sequence' end
        || case when reloptions::text ~ 'security_barrier=(true|on)' then ', security_barrier' else '' end
        -- A view carries the digest that it had when it was made (sql/functions/views.sql).
-       || case when relkind = 'v' and obj_description(oid, 'pg_class') is distinct from 'made by loginetl init, ' || md5(pg_get_viewdef(oid))
+       || case when relkind = 'v' and strpos(coalesce(obj_description(oid, 'pg_class'), ''),
+                                             'made by loginetl init, ' || md5(pg_get_viewdef(oid))) = 0
                then ' (changed)' else '' end
 from relations where not relispartition
 union all

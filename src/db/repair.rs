@@ -2,8 +2,7 @@
 //! statement ends.
 
 use super::DbError;
-use super::error::CREATING_ROLES;
-use super::expected::FUNCTIONS;
+use super::functions::run_functions;
 use super::session::Transaction;
 use super::structure::{Deviation, Remedy, deviations};
 
@@ -76,21 +75,13 @@ async fn advance_sequences(transaction: &Transaction<'_>) -> Result<Vec<String>,
     Ok(advanced)
 }
 
-/// Makes the functions, triggers and views, as their owner.
-pub(super) async fn run_functions(transaction: &Transaction<'_>) -> Result<(), DbError> {
-    let failed = |e| DbError::schema("making the functions", &e);
-    transaction.batch_execute("set local role loginetl_owner").await.map_err(|e| DbError::schema(CREATING_ROLES, &e))?;
-    for file in FUNCTIONS {
-        transaction.batch_execute(file).await.map_err(failed)?;
-    }
-    transaction.batch_execute("reset role").await.map_err(failed)
-}
-
 /// Relations before what belongs to them, owners before what they do, keys before what refers to them, rights last.
 fn rank(deviation: &Deviation) -> u8 {
     let begins = |word: &str| deviation.what.starts_with(word);
     match () {
         () if deviation.is_privilege => 9,
+        // Last, for they stand on the rest; on a view that is there again.
+        () if begins("comment") => 8,
         () if begins("owner of schema ") => 0,
         () if begins("owner ") => 1,
         () if begins("relation ") && matches!(deviation.remedy, Remedy::Statement(_)) => 2,

@@ -10,9 +10,11 @@ use refinery::Migration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::comments::write_comments;
 use super::error::CREATING_ROLES;
 use super::fields::{mask_field, read_fields, take_fence};
-use super::repair::{repair, run_functions};
+use super::functions::run_functions;
+use super::repair::repair;
 use super::session::{Mode, Parameter, Transaction};
 use super::structure::Deviation;
 use super::table::{self, TableFinding, own_columns};
@@ -158,6 +160,7 @@ impl Session {
         for field in &new {
             mask_field(&transaction, *field).await?;
         }
+        write_comments(&transaction, !migrations.is_empty()).await?;
         let is_upgrade = !migrations.is_empty() || !new.is_empty();
         let (repaired, left) = repair(&transaction, is_upgrade).await?;
         transaction.commit("committing the schema").await?;

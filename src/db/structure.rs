@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::Type;
 
+use super::comments::compare_comments;
 use super::expected::{ExpectedStructure, body_of};
 use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
 use super::fields::read_fields;
+use super::functions::compare_functions;
 use super::session::{Mode, Parameter, Transaction};
 use super::table::own_columns;
 use super::{DbError, Session};
@@ -48,13 +50,16 @@ impl Session {
     }
 }
 
-const COMPARING: &str = "comparing the database with what must be there";
+pub(super) const COMPARING: &str = "comparing the database with what must be there";
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let fields = read_fields(transaction).await?;
     let listed = ExpectedStructure::of(fields);
-    let mut found = compare_facts(&listed, &read_facts(transaction, fields).await?);
-    found.extend(compare_bodies(transaction).await?);
+    let facts = read_facts(transaction, fields).await?;
+    let mut found = compare_facts(&listed, &facts);
+    found.extend(compare_functions(transaction).await?);
+    let is_sound = |fact: &str| listed.facts.get(fact).is_none_or(|wanted| facts.get(fact).is_some_and(|is| is == wanted));
+    found.extend(compare_comments(transaction, is_sound).await?);
     found.extend(compare_policies(transaction).await?);
     found.extend(compare_publications(transaction).await?);
     found.extend(compare_grants(transaction, listed.grants).await?);
@@ -124,7 +129,11 @@ fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
                  select setval('{object}', greatest(max(key_id), 1), max(key_id) is not null) from vault.data_keys"
             )),
             // What was made in the place of a view goes first, and then is missing.
-            ("view, security_barrier", Some(is)) if is.starts_with("view") => Remedy::Statement(format!("drop view {object}")),
+            // One that stands on it goes with it, and comes again too.
+            ("view, security_barrier", Some(is)) if is.starts_with("view") => {
+                let above = if object == "vault.field_plans" { "vault.plan, " } else { "" };
+                Remedy::Statement(format!("drop view if exists {above}{object}"))
+            }
             ("view, security_barrier", None) => Remedy::Functions,
             ("partition", None) => {
                 Remedy::Statement(format!("create table {object} partition of ingest.ledger for values in ('1970-01-01')"))
@@ -246,21 +255,6 @@ async fn compare_publications(transaction: &Transaction<'_>) -> Result<Vec<Devia
         Deviation { what, is_privilege: false, remedy }
     };
     Ok(rows.iter().map(deviation).collect())
-}
-
-/// Each function of the files, with the body that stands there.
-async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
-    let statement = "\
-        select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
-        where n.nspname in ('vault', 'ingest', 'audit')";
-    let rows = transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
-    let is_other = |name: &str, body: &str| body_of(name).is_some_and(|ours| ours != body);
-    let others = rows.iter().filter(|row| is_other(row.get(0), row.get(1))).map(|row| Deviation {
-        what: format!("function {} has another body", row.get::<_, &str>(0)),
-        is_privilege: false,
-        remedy: Remedy::Functions,
-    });
-    Ok(others.collect())
 }
 
 /// With row-level security on, each group needs a policy for what it does; analysts see what their own policies show.

@@ -80,6 +80,33 @@ const FUNCTIONS_AND_VIEWS: &[Breakage] = &[
     ("alter function vault.finish_rotation(text) owner to postgres", &["vault.finish_rotation owner"]),
 ];
 
+/// Alone, and together with what they stand on.
+const COMMENTS_AND_CHECKSUM: &[Breakage] = &[
+    ("comment on table vault.fence is null", &["comment vault.fence"]),
+    ("comment on view vault.plan is null", &["vault.plan"]),
+    ("comment on view vault.field_plans is null; comment on view vault.plan is null", &["vault.field_plans"]),
+    ("comment on view vault.field_plans is null", &["vault.field_plans changed"]),
+    ("comment on column audit.log.record is 'another'", &["comment audit.log.record"]),
+    ("comment on function audit.append is null", &["comment audit.append"]),
+    (
+        "comment on trigger stays on audit.head is null; comment on schema vault is null",
+        &["comment stays", "comment schema vault"],
+    ),
+    ("delete from vault.schema_version where version = 0", &["functions not as this build"]),
+    ("update vault.schema_version set checksum = 'another' where version = 0", &["functions not as this build"]),
+    (
+        "comment on view vault.keys is null; create or replace view vault.keys with (security_barrier) as select key_id, purpose, \
+         state, created_at, activated_at, retired_at, now() as destroyed_at from vault.data_keys",
+        &["vault.keys"],
+    ),
+    ("comment on trigger only_on on vault.rotation is null; alter table vault.rotation disable trigger only_on", &["only_on"]),
+    (
+        "comment on function vault.is_closed is null; create function vault.is_closed(text) returns boolean language sql as 'select true'",
+        &["vault.is_closed text"],
+    ),
+    ("comment on column vault.fence_holders.pid is 'somebody else''s'; drop view vault.fence_holders", &["vault.fence_holders"]),
+];
+
 const GRANTS: &[Breakage] = &[
     ("revoke insert on user_logins from loginetl_loader", &["user_logins loginetl_loader insert"]),
     ("revoke all on user_logins from loginetl_owner", &["user_logins loginetl_owner select"]),
@@ -208,6 +235,11 @@ async fn a_broken_constraint_or_trigger_is_named_and_mended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_function_view_or_owner_is_named_and_mended() {
     each_is_named_and_mended(FUNCTIONS_AND_VIEWS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_that_is_lost_or_another_is_named_and_mended() {
+    each_is_named_and_mended(COMMENTS_AND_CHECKSUM).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
