@@ -13,6 +13,8 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::retry::Retry;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of one attempt; long polls set their own.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,8 +112,13 @@ impl CallError {
 
     /// Whether the same call may succeed later.
     #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        matches!(self.kind, CallKind::Busy | CallKind::Unreachable)
+    pub fn retry(&self) -> Retry {
+        match self.kind {
+            CallKind::Busy | CallKind::Unreachable => Retry::Later,
+            CallKind::NoRegion | CallKind::NoCredentials | CallKind::Denied | CallKind::Missing => Retry::Never,
+            CallKind::KeyState | CallKind::KeyKind | CallKind::Tampered => Retry::Never,
+            CallKind::QueryProtocol | CallKind::Refused => Retry::Never,
+        }
     }
 }
 

@@ -11,30 +11,7 @@ use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpe
 
 use crate::aws::{CallError, CallKind};
 use crate::crypto::{SecretBytes, VerifyingKey};
-use crate::token::{KeyId, Purpose};
-
-/// Who may unwrap: the wrap under `ingest` serves loading, that under `recovery` serves unmasking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// Loader and rotator.
-    Ingest,
-    /// Unmaskers.
-    Recovery,
-}
-
-impl Holder {
-    /// Both, in the order in which a new key is wrapped.
-    pub const ALL: [Self; 2] = [Self::Ingest, Self::Recovery];
-
-    /// The word in SQL and in the encryption context (fixed).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ingest => "ingest",
-            Self::Recovery => "recovery",
-        }
-    }
-}
+use crate::token::{Holder, KeyId, Purpose};
 
 /// What a wrap is bound to: the KMS encryption context (fixed).
 #[derive(Clone, Copy, Debug)]

@@ -60,6 +60,7 @@ pub mod logging;
 pub mod login;
 pub mod output;
 pub mod queue;
+pub mod retry;
 pub mod settings;
 pub mod token;
 pub mod vault;

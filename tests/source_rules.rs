@@ -41,24 +41,28 @@ fn module(name: &str) -> &str {
 }
 
 /// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("crypto", &[]),
+    ("retry", &[]),
     ("audit", &["crypto"]),
     ("token", &["crypto"]),
     ("login", &["token", "crypto"]),
-    ("aws", &[]),
+    ("aws", &["retry"]),
     ("queue", &["aws", "login"]),
     ("kms", &["aws", "token", "crypto"]),
-    ("db", &["audit", "login", "token"]),
-    ("vault", &["queue", "kms", "db", "aws", "audit", "login", "token", "crypto"]),
+    ("db", &["audit", "login", "retry", "token"]),
+    ("vault", &["queue", "kms", "db", "aws", "audit", "login", "retry", "token", "crypto"]),
     ("settings", &[]),
-    ("error", &["settings", "vault", "aws", "db", "audit", "token", "crypto"]),
+    ("error", &["settings", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
     ("output", &["error"]),
     ("cli", &["audit", "login", "token"]),
     ("logging", &["cli", "output", "settings"]),
     (
         "commands",
-        &["audit", "aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "settings", "token", "vault"],
+        &[
+            "audit", "aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "retry", "settings", "token",
+            "vault",
+        ],
     ),
     ("main", &["cli", "commands", "error", "logging", "output", "settings", "token"]),
 ];

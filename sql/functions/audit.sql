@@ -68,6 +68,7 @@ declare
             pg_has_role(session_user, 'loginetl_loader', 'member') or pg_has_role(session_user, 'loginetl_owner', 'member')
         when new_kind in ('key.create', 'key.rewrap', 'key.destroy', 'rotate.start', 'rotate.end', 'rotate.interrupted') then
             pg_has_role(session_user, 'loginetl_rotator', 'member') or pg_has_role(session_user, 'loginetl_owner', 'member')
+        when new_kind = 'field.mask' then pg_has_role(session_user, 'loginetl_owner', 'member')
         end;
 begin
     if may is not true then
@@ -115,7 +116,7 @@ $$;
 create or replace function audit.own_unsigned() returns setof audit.log
     language sql stable security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
     select l.* from audit.log l
-    where l.db_user = session_user and (l.kind ~ '^(field|key|rotate)[.]' or l.kind = 'unmask.withdrawal')
+    where l.db_user = session_user and (l.kind ~ '^(key|rotate|field)[.]' or l.kind = 'unmask.withdrawal')
       and not exists (select from audit.signatures s where s.seq = l.seq)
     order by l.seq
 $$;

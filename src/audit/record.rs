@@ -10,44 +10,6 @@ use crate::crypto::Digest;
 
 const LABEL: &str = "loginetl/audit/v1";
 
-/// What kinds of records there are (fixed), and whether one must carry a signature of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// The word in the log.
-    pub name: &'static str,
-    /// Whether KMS signs each such record.
-    pub is_signed: bool,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self { name: "load.run", is_signed: false },
-        Self { name: "unmask.request", is_signed: true },
-        Self { name: "unmask.denied", is_signed: false },
-        Self { name: "unmask.release", is_signed: false },
-        Self { name: "unmask.outcome", is_signed: true },
-        Self { name: "unmask.withdrawal", is_signed: true },
-        Self { name: "find.request", is_signed: true },
-        Self { name: "find.outcome", is_signed: true },
-        Self { name: "key.create", is_signed: true },
-        Self { name: "key.rewrap", is_signed: true },
-        Self { name: "key.destroy", is_signed: true },
-        Self { name: "rotate.start", is_signed: true },
-        Self { name: "rotate.end", is_signed: true },
-        Self { name: "rotate.interrupted", is_signed: true },
-        Self { name: "field.mask", is_signed: true },
-        Self { name: "quarantine.retry", is_signed: false },
-        Self { name: "quarantine.purge", is_signed: false },
-    ];
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name == name)
-    }
-}
-
 /// A record, exactly as the database keeps it, with its signature beside it.
 ///
 /// Serialised, it is one line of an export: hashes in hex, the signature (ASN.1 DER) in base64.
@@ -66,7 +28,7 @@ pub struct Record {
     pub client: Option<String>,
     /// What the connection called itself.
     pub application_name: String,
-    /// What kind of record; see [`Kind`].
+    /// What kind of record, as it stands there; see [`RecordKind`](super::RecordKind).
     pub kind: String,
     /// A JSON object, as text.
     #[serde(rename = "record")]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Problem, Record, Trouble};
+use super::{Problem, Record, RecordKind, Trouble};
 use crate::crypto::Digest;
 
 /// A request without an outcome is a finding once it is older than this: then no key is released for it any more.
@@ -34,14 +34,14 @@ struct RequestPart {
 impl Requests {
     /// Takes in one record; tells what is wrong with it, or with the request that it belongs to.
     pub(super) fn follow(&mut self, record: &Record) -> Option<Problem> {
-        match record.kind.as_str() {
-            "unmask.request" | "find.request" => {
+        match RecordKind::from_name(&record.kind)? {
+            RecordKind::UnmaskRequest | RecordKind::FindRequest => {
                 self.0.insert(record.seq, Request::of(record));
                 None
             }
-            "unmask.release" => self.release(record),
-            "unmask.outcome" | "find.outcome" => self.conclude(record),
-            "unmask.withdrawal" => self.withdraw(record),
+            RecordKind::UnmaskRelease => self.release(record),
+            RecordKind::UnmaskOutcome | RecordKind::FindOutcome => self.conclude(record),
+            RecordKind::UnmaskWithdrawal => self.withdraw(record),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use std::thread;
 use jiff::Timestamp;
 
 use super::requests::Requests;
-use super::{Head, Kind, Record};
+use super::{Head, Record, RecordKind};
 use crate::crypto::VerifyingKey;
 
 /// Problems that are kept; more are counted.
@@ -209,7 +209,6 @@ impl<'a> Verifier<'a> {
             self.note(record, Trouble::Edited);
         }
         self.report.after_last_signature += 1;
-        let is_request = record.kind.ends_with(".request");
         match checked.is_signed {
             Some(true) => {
                 self.report.signed += 1;
@@ -219,7 +218,7 @@ impl<'a> Verifier<'a> {
             }
             Some(false) => self.note(record, Trouble::BadSignature { since: self.last_signed }),
             // A request whose signature failed got no key; whether it did, its release or outcome tells.
-            None if Kind::of(&record.kind).is_some_and(|kind| kind.is_signed) && !is_request => {
+            None if RecordKind::from_name(&record.kind).is_some_and(RecordKind::needs_signature) => {
                 self.note(record, Trouble::NoSignature);
             }
             None => {}
@@ -281,7 +280,8 @@ impl<'a> Verifier<'a> {
 
 /// The key whose creation a record tells of.
 fn created_key(record: &Record) -> Option<i64> {
-    let record: serde_json::Value = (record.kind == "key.create").then(|| serde_json::from_str(&record.details).ok())??;
+    let is_creation = RecordKind::from_name(&record.kind) == Some(RecordKind::KeyCreate);
+    let record: serde_json::Value = is_creation.then(|| serde_json::from_str(&record.details).ok())??;
     record.get("key_id")?.as_i64()
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::audit::RecordKind;
 use crate::cli::{BackfillArgs, Format, Global};
 use crate::db::{DbError, MaskedRow, PlainColumns, PlainRow, RowChange, Session, Work};
 use crate::error::{Error, Exit};
@@ -106,7 +107,7 @@ async fn record(
         "version": env!("CARGO_PKG_VERSION"),
     });
     let record = record.to_string();
-    let write = session.record("load.run", &record);
+    let write = session.record(RecordKind::LoadRun, &record);
     let mute = |_| DbError::Lost { action: "recording the run" };
     tokio::time::timeout(commands::at_most(LONGEST_RECORD), write).await.map_err(mute).flatten()?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::audit::RecordKind;
 use crate::cli::{Format, Global, InitArgs};
 use crate::db::{Deviation, Initialised, Remedy};
 use crate::error::{Error, Exit};
@@ -26,7 +27,7 @@ pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> R
     }
     let done = session.initialise(args.mask.0).await?;
     // A record of this login about a masked field tells nothing that could be forged to its use.
-    signer.catch_up(&session, "field.mask", |_| true).await?;
+    signer.catch_up(&session, RecordKind::FieldMask, |_| true).await?;
     let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
     let keys = KmsKeys { ingest: environment.ingest_key(args.ingest_key), recovery: environment.recovery_key(args.recovery_key) };
     let beside = target.connect().await?;

@@ -8,12 +8,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::audit::Head;
+use crate::audit::{Head, RecordKind};
 use crate::cli::{DestroyArgs, Format, Global, KeysCommand, KeysListArgs, RewrapArgs};
 use crate::db::{DbError, Session, Target, Work};
 use crate::error::{Error, Exit};
-use crate::kms::{Holder, Kms};
+use crate::kms::Kms;
+use crate::retry::Retry;
 use crate::settings::{Environment, SettingsError};
+use crate::token::{Holder, KeyId, KeyState, Purpose};
 use crate::vault::{Rewrapped, Signer, rewrap};
 use crate::{aws, output};
 
@@ -38,9 +40,9 @@ async fn connect(target: &Target, work: Work) -> Result<Session, Error> {
 
 #[derive(Serialize)]
 struct KeyView {
-    key_id: i64,
-    purpose: String,
-    state: String,
+    key_id: KeyId,
+    purpose: &'static str,
+    state: &'static str,
     created_at: String,
     age_days: i64,
     /// Rows, both fields together, or bodies; hashes do not name their key.
@@ -57,19 +59,19 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
     for key in session.key_lines().await? {
         let id = key.key_id.to_string();
         let rows = || census.iter().filter(|line| line.key_id.as_ref() == Some(&id)).map(|line| line.rows).sum();
-        let wrap = |holder: &str| wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
+        let wrap = |holder: Holder| wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
         shown.push(KeyView {
-            in_use: match key.purpose.as_str() {
-                "mask" => Some(rows()),
-                "seal" => Some(bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum()),
-                _ => None,
+            in_use: match key.purpose {
+                Purpose::Mask => Some(rows()),
+                Purpose::Seal => Some(bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum()),
+                Purpose::Hash => None,
             },
             age_days: Timestamp::now().duration_since(key.created_at).as_hours() / 24,
-            ingest: wrap("ingest").map(|wrap| wrap.kms_key_arn.clone()),
-            recovery: wrap("recovery").map(|wrap| wrap.kms_key_arn.clone()),
+            ingest: wrap(Holder::Ingest).map(|wrap| wrap.kms_key_arn.clone()),
+            recovery: wrap(Holder::Recovery).map(|wrap| wrap.kms_key_arn.clone()),
             key_id: key.key_id,
-            purpose: key.purpose,
-            state: key.state,
+            purpose: key.purpose.name(),
+            state: key.state.name(),
             created_at: key.created_at.to_string(),
         });
     }
@@ -83,8 +85,8 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
         let age = format!("{} d", key.age_days);
         vec![
             key.key_id.to_string(),
-            key.purpose.clone(),
-            key.state.clone(),
+            key.purpose.to_owned(),
+            key.state.to_owned(),
             age,
             in_use,
             short(&key.ingest),
@@ -101,7 +103,7 @@ async fn rewrap_all(args: &RewrapArgs, target: &Target, environment: &Environmen
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
-    signer.catch_up(&session, "key.rewrap", |_| true).await?;
+    signer.catch_up(&session, RecordKind::KeyRewrap, |_| true).await?;
     let mut done = Rewrapped::default();
     for (holder, key) in [(Holder::Ingest, &args.ingest_key), (Holder::Recovery, &args.recovery_key)] {
         if let Some(key) = key {
@@ -126,7 +128,7 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
     let session = connect(target, Work::Destroy).await?;
     let signer = Signer::new(Kms::new(&aws::configuration().await?), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
-    signer.catch_up(&session, "key.destroy", |_| true).await?;
+    signer.catch_up(&session, RecordKind::KeyDestroy, |_| true).await?;
     if !args.yes && !confirm(args.id)? {
         output::note("nothing was destroyed");
         return Ok(Exit::Done);
@@ -145,14 +147,16 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
 /// A look at all rows while everybody works, then a last one under the fence, so that nothing is added between it and
 /// the end of the key. Loaders go first, and wait for it no longer than the database lets it take.
 async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) -> Result<Head, Error> {
-    let is_retired = session.key_lines().await?.iter().any(|key| key.key_id == args.id && key.state == "retired");
-    if is_retired && !session.is_unused(args.id).await? {
+    let Ok(key) = KeyId::try_from(args.id) else { return Err(not_retired(args.id)) };
+    let known = session.key_lines().await?;
+    let is_retired = known.iter().any(|known| known.key_id == key && known.state == KeyState::Retired);
+    if is_retired && !session.is_unused(key).await? {
         return Err(refuse_in_use(args.id));
     }
     let mut pause = Duration::from_millis(20);
     loop {
-        match session.destroy_key(args.id, args.after.as_secs(), args.longest_look, details).await {
-            Err(error) if error.is_fence_taken() => {
+        match session.destroy_key(key, args.after.as_secs(), args.longest_look, details).await {
+            Err(error) if error.retry() == Retry::Now => {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
@@ -165,10 +169,14 @@ fn refuse_in_use(key: i64) -> Error {
     Error::NotDestroyed { key, problem: "is still in use: rows, hashes or quarantined bodies are under it" }
 }
 
+fn not_retired(key: i64) -> Error {
+    Error::NotDestroyed { key, problem: "is not retired" }
+}
+
 fn explain_refusal(error: DbError, args: &DestroyArgs) -> Error {
     match error.code() {
         Some("57014") => Error::LookTookTooLong { key: args.id, seconds: args.longest_look },
-        Some("LG004") => Error::NotDestroyed { key: args.id, problem: "is not retired" },
+        Some("LG004") => not_retired(args.id),
         Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired a shorter time ago than --after asks for" },
         Some("LG006") => refuse_in_use(args.id),
         _ => error.into(),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::load::judge;
-use crate::audit::Listed;
+use crate::audit::{Listed, RecordKind};
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody, Session, SqlKind, Target, Work};
 use crate::error::{Error, Exit};
@@ -190,7 +190,7 @@ async fn move_recorded(fenced: Fenced<'_>, logins: &[(i64, MaskedLogin)]) -> Res
     let moved = fenced.move_from_quarantine(logins).await?;
     if moved > 0 {
         let ids = logins.iter().map(|(id, _)| id.to_string()).collect();
-        fenced.record("quarantine.retry", &record(ids, moved)).await?;
+        fenced.record(RecordKind::QuarantineRetry, &record(ids, moved)).await?;
     }
     fenced.commit().await?;
     Ok(moved)

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::cli::{Format, Global, StatusArgs};
-use crate::db::{CensusLine, KeyLine, QuarantineLine, Rotation, Session, Work};
+use crate::db::{CensusLine, KeyOverview, QuarantineLine, Rotation, Session, Work};
 use crate::error::{Error, Exit};
 use crate::queue::{Depth, Queue};
 use crate::settings::Environment;
-use crate::token::{Field, PerField};
+use crate::token::{Field, KeyId, PerField, Purpose};
 use crate::{aws, output};
 
 /// Shows the state of an installation.
@@ -51,9 +51,9 @@ struct Status {
 
 #[derive(Serialize)]
 struct KeyReportLine {
-    key_id: i64,
-    purpose: String,
-    state: String,
+    key_id: KeyId,
+    purpose: &'static str,
+    state: &'static str,
     created_at: String,
     rows: PerField<i64>,
 }
@@ -62,8 +62,8 @@ struct KeyReportLine {
 #[derive(Serialize)]
 struct RotationLine {
     field: &'static str,
-    from_key: i64,
-    to_key: i64,
+    from_key: KeyId,
+    to_key: KeyId,
     percent_done: f64,
 }
 
@@ -87,14 +87,14 @@ impl Status {
         let (head, last_signed) = session.audit_state().await?;
         let fields = session.fields().await?;
         let rows = |key: Option<&str>| fields.map(|field, ()| rows(&census, field, key));
-        let line = |key: KeyLine| KeyReportLine {
+        let line = |key: KeyOverview| KeyReportLine {
             rows: rows(Some(&key.key_id.to_string())),
             key_id: key.key_id,
-            purpose: key.purpose,
-            state: key.state,
+            purpose: key.purpose.name(),
+            state: key.state.name(),
             created_at: key.created_at.to_string(),
         };
-        let is_known = |id: &String| keys.iter().any(|key| key.purpose == "mask" && key.key_id.to_string() == *id);
+        let is_known = |id: &String| keys.iter().any(|key| key.purpose == Purpose::Mask && key.key_id.to_string() == *id);
         let mut unknown_keys: Vec<String> =
             census.iter().filter_map(|line| line.key_id.clone()).filter(|id| !is_known(id)).collect();
         unknown_keys.sort();
@@ -106,8 +106,8 @@ impl Status {
         };
         let rotation = |rotation: Rotation| RotationLine {
             field: rotation.field.name(),
-            from_key: rotation.from_key.to_i64(),
-            to_key: rotation.to_key.to_i64(),
+            from_key: rotation.from_key,
+            to_key: rotation.to_key,
             percent_done: rotation.watermark.as_u128() as f64 / u128::MAX as f64 * 100.0,
         };
         Ok(Self {
@@ -124,9 +124,9 @@ impl Status {
 
     fn print(&self) -> Result<(), Error> {
         let key = |key: &KeyReportLine| {
-            let rows = |n: i64| if key.purpose == "mask" { n.to_string() } else { String::new() };
+            let rows = |n: i64| if key.purpose == Purpose::Mask.name() { n.to_string() } else { String::new() };
             let created = key.created_at.get(..10).unwrap_or_default().to_owned();
-            let mut cells = vec![key.key_id.to_string(), key.purpose.clone(), key.state.clone(), created];
+            let mut cells = vec![key.key_id.to_string(), key.purpose.to_owned(), key.state.to_owned(), created];
             cells.extend(key.rows.iter().map(|(_, count)| rows(*count)));
             cells
         };

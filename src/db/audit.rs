@@ -7,8 +7,9 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::session::{Mode, Parameter, Transaction};
+use super::words::head;
 use super::{DbError, Fenced, Session};
-use crate::audit::{Head, Record, Stored};
+use crate::audit::{Head, Record, RecordKind, Stored};
 
 /// Records that are read at once.
 const PAGE: usize = 500;
@@ -26,10 +27,10 @@ macro_rules! records {
 
 const CURSOR: &str = concat!("declare records no scroll cursor for ", records!(), "order by l.seq");
 
-/// Whether a record that was committed a moment ago has no signature yet.
+/// Whether a record of one of these kinds that was committed a moment ago has no signature yet.
 const WAITS_FOR_SIGNATURE: &str = "\
     select exists (select from audit.log l, audit.head h where l.seq > h.seq - 1000 and l.seq <= h.seq \
-                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind ~ '^(unmask|find)[.]outcome$|^unmask[.]withdrawal$|^field[.]|^key[.]|^rotate[.]' \
+                   and l.at > clock_timestamp() - interval '2 minutes' and l.kind = any($1) \
                    and not exists (select from audit.signatures s where s.seq = l.seq))";
 const RECORDING: &str = "appending to the audit log";
 const READING: &str = "reading the audit log";
@@ -75,7 +76,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn record(&self, kind: &'static str, record: &str) -> Result<Head, DbError> {
+    pub async fn record(&self, kind: RecordKind, record: &str) -> Result<Head, DbError> {
         let transaction = self.begin(Mode::Write, "", RECORDING).await?;
         let head = append(&transaction, kind, record).await?;
         transaction.commit(RECORDING).await?;
@@ -105,7 +106,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn unsigned_records(&self, kind: &'static str) -> Result<Vec<Record>, DbError> {
+    pub async fn unsigned_records(&self, kind: RecordKind) -> Result<Vec<Record>, DbError> {
         let rows = self.read("looking for unsigned records", UNSIGNED, &[(&kind, Type::TEXT)]).await;
         rows?.iter().map(record_of).collect()
     }
@@ -135,10 +136,12 @@ impl Session {
     /// When the database is gone, or does not let this role.
     pub async fn audit_reader(&self) -> Result<AuditReader<'_>, DbError> {
         let failed = |e| DbError::sql(READING, &e);
+        let kinds: Vec<RecordKind> = RecordKind::ALL.into_iter().filter(|kind| kind.needs_signature()).collect();
         let mut polls_left = POLLS;
         loop {
             let transaction = self.begin(Mode::Snapshot, "set local idle_in_transaction_session_timeout = 0", READING).await?;
-            let waits = transaction.query_typed_one(WAITS_FOR_SIGNATURE, &[]).await.map_err(failed)?.get::<_, bool>(0);
+            let waits = transaction.query_typed_one(WAITS_FOR_SIGNATURE, &[(&kinds, Type::TEXT_ARRAY)]).await;
+            let waits: bool = waits.map_err(failed)?.get(0);
             if !waits || polls_left == 0 {
                 transaction.batch_execute(CURSOR).await.map_err(failed)?;
                 return Ok(AuditReader(transaction));
@@ -155,7 +158,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn record(&self, kind: &'static str, record: &str) -> Result<(), DbError> {
+    pub async fn record(&self, kind: RecordKind, record: &str) -> Result<(), DbError> {
         append(&self.transaction, kind, record).await.map(drop)
     }
 }
@@ -176,22 +179,21 @@ impl AuditReader<'_> {
     /// When the database is gone, or has no head.
     pub async fn read_stored(&self) -> Result<Stored, DbError> {
         let failed = |e| DbError::sql("reading the head of the audit log", &e);
-        let head = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
-        let head = head.ok_or(DbError::Invalid("audit log: its head is missing"))?;
+        let stored = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
+        let stored = stored.map(|row| head(&row, 0)).ok_or(DbError::Invalid("audit log: its head is missing"))?;
         let orphan = "select min(s.seq) from audit.signatures s where not exists (select from audit.log l where l.seq = s.seq)";
         let orphan = self.0.query_typed_one(orphan, &[]).await.map_err(failed)?;
         let keys = "select key_id from vault.keys where state <> 'pending' order by 1";
         let keys = self.0.query_typed(keys, &[]).await.map_err(failed)?;
-        let head = Head { seq: head.get(0), hash: head.get(1) };
-        Ok(Stored { head, orphan: orphan.get(0), keys: keys.iter().map(|row| row.get(0)).collect() })
+        Ok(Stored { head: stored, orphan: orphan.get(0), keys: keys.iter().map(|row| row.get(0)).collect() })
     }
 }
 
 /// Calls the one function that appends.
-pub(super) async fn append(client: &Client, kind: &'static str, record: &str) -> Result<Head, DbError> {
+pub(super) async fn append(client: &Client, kind: RecordKind, record: &str) -> Result<Head, DbError> {
     let parameters: [Parameter<'_>; 2] = [(&kind, Type::TEXT), (&record, Type::TEXT)];
     let row = client.query_typed_one("select seq, hash from audit.record($1, $2)", &parameters).await;
-    row.map(|row| Head { seq: row.get(0), hash: row.get(1) }).map_err(|e| DbError::sql("writing the audit log", &e))
+    row.map(|row| head(&row, 0)).map_err(|e| DbError::sql("writing the audit log", &e))
 }
 
 /// One record; whoever rewrote the table may have left something else there.

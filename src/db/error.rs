@@ -3,12 +3,9 @@
 use tokio_postgres::error::SqlState;
 
 use super::UrlProblem;
-
-/// What begins each step of a rotation.
-pub(super) const TAKING_THE_FENCE: &str = "taking the fence";
-
-/// What `init` does first.
-pub(super) const CREATING_ROLES: &str = "creating roles and schemas";
+use super::sqlstate::{is_raised_by_user_code, kind_of};
+use crate::audit::Group;
+use crate::retry::Retry;
 
 /// A failed call to the database.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +67,7 @@ pub enum DbError {
         /// Who.
         login: String,
         /// Of which group.
-        group: &'static str,
+        group: Group,
     },
     /// A server that takes no changes.
     #[error("the database server is a read-only standby (it is in recovery), and this command writes")]
@@ -107,6 +104,10 @@ pub enum DbError {
 pub enum SqlKind {
     /// Safe to send again: shutdown, out of resources, deadlock, timeout.
     Temporary,
+    /// Loaders held the fence for longer than a rotation waits for it.
+    FenceTaken,
+    /// Another process has changed what this one wanted to change.
+    Overtaken,
     /// The server takes no changes now: a standby, perhaps after a failover.
     ReadOnly,
     /// The login failed: user, password, or the server's rules about both.
@@ -146,6 +147,8 @@ pub enum Denial {
     ForeignCode,
     /// The owner of our functions has lost a right.
     OwnerOfFunctions,
+    /// The right to make roles, which takes a superuser or their administrator.
+    Roles,
     /// A right that this login does not have.
     Grant,
 }
@@ -204,12 +207,6 @@ fn message_of(about: About, error: &tokio_postgres::error::DbError) -> Option<St
     is_speaking.then(|| error.message().chars().map(one_line).collect())
 }
 
-/// Whether a function or trigger of somebody else raised it. COPY has a context too, which names no code.
-fn is_raised_by_user_code(error: &tokio_postgres::error::DbError) -> bool {
-    let is_code = |context: &str| context.contains("PL/") || context.contains("SQL");
-    error.routine() == Some("exec_stmt_raise") || error.where_().is_some_and(is_code)
-}
-
 impl DbError {
     /// Sorts an error of a statement.
     pub(super) fn sql(action: &'static str, error: &tokio_postgres::Error) -> Self {
@@ -219,6 +216,26 @@ impl DbError {
     /// Sorts an error of a statement that no value goes through.
     pub(super) fn schema(action: &'static str, error: &tokio_postgres::Error) -> Self {
         Self::of(About::Schema, action, error)
+    }
+
+    /// Sorts an error of the statements of `init` that make the roles.
+    pub(super) fn roles(error: &tokio_postgres::Error) -> Self {
+        match Self::schema("creating roles and schemas", error) {
+            Self::Sql { action, kind: SqlKind::Denied(_), code, object, message } => {
+                Self::Sql { action, kind: SqlKind::Denied(Denial::Roles), code, object, message }
+            }
+            other => other,
+        }
+    }
+
+    /// What an error of a transaction means that began by asking for the fence alone.
+    pub(super) fn at_the_fence(self) -> Self {
+        match self {
+            Self::Sql { action, code, object, message, .. } if code == SqlState::LOCK_NOT_AVAILABLE.code() => {
+                Self::Sql { action, kind: SqlKind::FenceTaken, code, object, message }
+            }
+            other => other,
+        }
     }
 
     fn of(about: About, action: &'static str, error: &tokio_postgres::Error) -> Self {
@@ -266,12 +283,6 @@ impl DbError {
         if let Self::Sql { kind, .. } = self { Some(*kind) } else { None }
     }
 
-    /// Whether loaders held the fence for too long to wait.
-    #[must_use]
-    pub fn is_fence_taken(&self) -> bool {
-        matches!(self, Self::Sql { action, code, .. } if *action == TAKING_THE_FENCE && code == "55P03")
-    }
-
     /// Whether the server found the entry of this unique constraint there already, and nothing else.
     #[must_use]
     pub fn is_duplicate_of(&self, constraint: &str) -> bool {
@@ -282,7 +293,7 @@ impl DbError {
     /// Whether another process has changed what this one wanted to change.
     #[must_use]
     pub fn is_overtaken(&self) -> bool {
-        self.code() == Some("LG004")
+        self.sql_kind() == Some(SqlKind::Overtaken)
     }
 
     /// The SQLSTATE, where there is one.
@@ -291,73 +302,26 @@ impl DbError {
         if let Self::Sql { code, .. } = self { Some(code) } else { None }
     }
 
-    /// Whether `init` failed at the roles, which take a superuser or their administrator.
-    #[must_use]
-    pub fn is_about_roles(&self) -> bool {
-        matches!(self, Self::Sql { action, .. } if *action == CREATING_ROLES)
-    }
-
     /// Whether the same call may succeed later.
     #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Stale(_) | Self::Lost { .. })
-            || matches!(self.sql_kind(), Some(SqlKind::Temporary | SqlKind::ReadOnly))
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Connect(_) | Self::Stale(_) | Self::Lost { .. } => Retry::Later,
+            Self::Sql { kind, .. } => kind.retry(),
+            Self::Url(_) | Self::Tls(_) | Self::Server(_) | Self::Standby | Self::NotInherited { .. } => Retry::Never,
+            Self::Blind { .. } | Self::Swallowed { .. } | Self::Owner { .. } | Self::SchemaVersion { .. } => Retry::Never,
+            Self::Divergent(_) | Self::Table(_) | Self::Invalid(_) => Retry::Never,
+        }
     }
 }
 
-fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
-    let code = error.code();
-    // "no partition of relation found for row" is a check violation without a constraint.
-    if *code == SqlState::CHECK_VIOLATION
-        && error.routine() != Some("exec_stmt_raise")
-        && error.constraint().is_none()
-        && error.table().is_some_and(|t| t.starts_with("ledger"))
-    {
-        return SqlKind::MissingDay;
-    }
-    match &code.code()[..2] {
-        _ if code.code() == "LG007" => SqlKind::Blind,
-        _ if code.code() == "LG008" => SqlKind::Swallowed,
-        "LG" => SqlKind::Gate,
-        "08" | "40" | "53" | "57" | "58" => SqlKind::Temporary,
-        "22" | "23" => SqlKind::Data,
-        "28" => SqlKind::Login,
-        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => SqlKind::ReadOnly,
-        // A trigger or domain of the user's own that raises: the row is to blame.
-        _ if *code == SqlState::RAISE_EXCEPTION => SqlKind::Data,
-        _ if *code == SqlState::INSUFFICIENT_PRIVILEGE => SqlKind::Denied(denial_of(error)),
-        _ if is_raised_by_user_code(error) && !is_within_ours(error) => SqlKind::ForeignCode,
-        _ if TIMEOUTS_OF_TRANSACTIONS.contains(&code.code()) => SqlKind::Temporary,
-        "25" => SqlKind::Pooler,
-        _ if [SqlState::LOCK_NOT_AVAILABLE, SqlState::OBJECT_IN_USE].contains(code) => SqlKind::Temporary,
-        "0A" | "55" => SqlKind::Unsupported,
-        "3D" | "3F" => SqlKind::Missing,
-        "42" if MISSING.contains(&code.code()) => SqlKind::Missing,
-        "42" => SqlKind::Unsupported,
-        _ => SqlKind::Other,
-    }
-}
-
-/// A table, column, function or other object that is not there.
-const MISSING: [&str; 4] = ["42P01", "42703", "42883", "42704"];
-
-/// `idle_in_transaction_session_timeout` and `transaction_timeout`.
-const TIMEOUTS_OF_TRANSACTIONS: [&str; 2] = ["25P03", "25P04"];
-
-/// Whether one of our own functions was at work.
-fn is_within_ours(error: &tokio_postgres::error::DbError) -> bool {
-    // The word before the name is in the server's language.
-    let ours = [" vault.", " audit.", " ingest."];
-    error.where_().is_some_and(|context| ours.iter().any(|name| context.contains(name)))
-}
-
-/// Told by the server's routine and not by its message, which may be in any language.
-fn denial_of(error: &tokio_postgres::error::DbError) -> Denial {
-    match error.routine() {
-        _ if is_within_ours(error) => Denial::OwnerOfFunctions,
-        _ if is_raised_by_user_code(error) => Denial::ForeignCode,
-        Some("ExecWithCheckOptions" | "check_enable_rls") => Denial::Policy,
-        Some("nextval_internal") => Denial::Sequence,
-        _ => Denial::Grant,
+impl SqlKind {
+    const fn retry(self) -> Retry {
+        match self {
+            Self::FenceTaken => Retry::Now,
+            Self::Temporary | Self::ReadOnly | Self::MissingDay | Self::Overtaken => Retry::Later,
+            Self::Login | Self::Denied(_) | Self::Missing | Self::Unsupported | Self::Pooler | Self::Data => Retry::Never,
+            Self::Gate | Self::ForeignCode | Self::Blind | Self::Swallowed | Self::Other => Retry::Never,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The questions to the catalogue by which a database is compared with the list of what must be there.
 
 /// Kind and object of each fact, and what is so. `$1` are our columns of the rows, `$2` those of them that may be
-/// null, `$3` those of hashes.
+/// null, `$3` those of hashes, `$4` is the owner of our objects.
 pub(super) const FACTS: &str = "\
 with relations as (
     select c.*, n.nspname, format('%s.%s', n.nspname, c.relname) as name, n.nspname = 'public' as is_logins
@@ -74,16 +74,16 @@ from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in 
 union all
 -- Only those that are wrong: all are to be owned by one role.
 select format('owner schema %s', nspname), pg_get_userbyid(nspowner)
-from pg_namespace where nspname in ('vault', 'ingest', 'audit') and pg_get_userbyid(nspowner) <> 'loginetl_owner'
+from pg_namespace where nspname in ('vault', 'ingest', 'audit') and pg_get_userbyid(nspowner) <> $4
 union all
 select format('owner %s %s', case relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end, name),
        pg_get_userbyid(relowner)
-from relations where not is_logins and pg_get_userbyid(relowner) <> 'loginetl_owner'
+from relations where not is_logins and pg_get_userbyid(relowner) <> $4
 union all
 select format('owner function %s.%s(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
        pg_get_userbyid(p.proowner)
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where n.nspname in ('vault', 'ingest', 'audit') and pg_get_userbyid(p.proowner) <> 'loginetl_owner'";
+where n.nspname in ('vault', 'ingest', 'audit') and pg_get_userbyid(p.proowner) <> $4";
 
 /// Whether row-level security is on for the rows.
 pub(super) const RLS_IS_ON: &str = "\
@@ -103,7 +103,7 @@ pub(super) const SEQUENCES: &str = "\
     join pg_class s on s.oid = e.refobjid and s.relkind = 'S' join pg_namespace n on n.oid = s.relnamespace \
     where d.adrelid = to_regclass('public.user_logins')";
 
-/// Every privilege that somebody has on our schemas, but the owner of the object; and on the rows, those of our groups and
+/// `$1` is the owner of our objects, `$2` our groups. Every privilege that somebody has on our schemas, but the owner of the object; and on the rows, those of our groups and
 /// of everybody.
 pub(super) const GRANTS: &str = "\
 with behind_defaults as (
@@ -133,11 +133,10 @@ with behind_defaults as (
 )
 select distinct format('%s %s %s', coalesce(r.rolname::text, 'PUBLIC'), privilege_type, object)
 from acl left join pg_roles r on r.oid = grantee
-where (grantee <> owner or (object like 'public.%' and r.rolname = 'loginetl_owner'))
-  and (is_own or grantee = 0 or r.rolname in ('loginetl_owner', 'loginetl_loader', 'loginetl_analyst', 'loginetl_unmasker',
-                                              'loginetl_rotator', 'loginetl_auditor'))";
+where (grantee <> owner or (object like 'public.%' and r.rolname = $1))
+  and (is_own or grantee = 0 or r.rolname = any($2))";
 
-/// What the owner of our objects may not do with them any more: it was revoked from itself.
+/// What the owner of our objects (`$1`) may not do with them any more: it was revoked from itself.
 pub(super) const LOST_BY_OWNER: &str = "\
 with objects as (
     select format('%s.%s', n.nspname, c.relname) as object, c.relacl as acl, c.relowner as owner,
@@ -154,17 +153,17 @@ with objects as (
 )
 select format('%s %s %s', pg_get_userbyid(o.owner), d.privilege_type, o.object)
 from objects o, aclexplode(o.default_acl) d
-where d.grantee = o.owner and pg_get_userbyid(o.owner) = 'loginetl_owner'
+where d.grantee = o.owner and pg_get_userbyid(o.owner) = $1
   and d.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'EXECUTE', 'USAGE', 'CREATE')
   and not exists (select from aclexplode(o.acl) a where a.grantee = o.owner and a.privilege_type = d.privilege_type)";
 
-/// Groups whose work is on the rows, and whom nobody lets into the schema of the table.
+/// Groups (of `$1`) whose work is on the rows, and whom nobody lets into the schema of the table.
 pub(super) const SHUT_OUT_OF_PUBLIC: &str = "\
     select rolname::text from pg_roles \
-    where rolname in ('loginetl_owner', 'loginetl_loader', 'loginetl_analyst', 'loginetl_unmasker', 'loginetl_rotator') \
+    where rolname = any($1) \
       and to_regnamespace('public') is not null and not has_schema_privilege(oid, to_regnamespace('public')::oid, 'usage')";
 
-/// What the owner of our functions may not do in the database: it makes days of the ledger, and remembers rows for a step.
+/// What the owner of our functions (`$1`) may not do in the database: it makes days of the ledger, and remembers rows for a step.
 pub(super) const LOST_IN_DATABASE: &str = "\
     select p.name from (values ('CREATE'), ('TEMPORARY')) as p (name) \
-    where not has_database_privilege('loginetl_owner', current_database(), p.name)";
+    where not has_database_privilege($1, current_database(), p.name)";

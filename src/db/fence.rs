@@ -22,6 +22,8 @@ const LIMITS_AND_FENCE: &str = "\
 /// The fence for a rotation, which gives way: loaders that stand behind it wait no longer than this.
 pub(super) const EXCLUSIVE_FENCE: &str = "set local lock_timeout = '250ms'; lock table vault.fence in exclusive mode";
 
+const TAKING_THE_FENCE: &str = "taking the fence";
+
 /// A row a masked field; see [`plan_of`].
 pub(super) const PLAN: &str = "select field, from_mask, from_hash, to_mask, to_hash, watermark, seal from vault.field_plans";
 
@@ -31,12 +33,17 @@ pub struct Fenced<'a> {
 }
 
 impl Session {
+    /// Begins a transaction whose settings take the fence alone.
+    pub(super) async fn begin_with_fence(&self, mode: Mode, settings: &str) -> Result<Transaction<'_>, DbError> {
+        self.begin(mode, settings, TAKING_THE_FENCE).await.map_err(DbError::at_the_fence)
+    }
+
     /// Begins a transaction and takes the fence. Waits while a rotation's step runs.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub async fn take_fence(&mut self) -> Result<Fenced<'_>, DbError> {
-        Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, "taking the fence").await? })
+        Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, TAKING_THE_FENCE).await? })
     }
 
     /// The keys in force now, and the wraps that a loader may unwrap, as of one instant; a moment later they may be

@@ -4,6 +4,7 @@ use tokio_postgres::types::Type;
 
 use super::session::{Mode, Parameter, Transaction};
 use super::{DbError, Session};
+use crate::audit::Group;
 use crate::token::{Field, Fields};
 
 const READING: &str = "reading which fields are masked";
@@ -49,7 +50,7 @@ pub(super) async fn mask_field(transaction: &Transaction<'_>, field: Field) -> R
     let parameters: [Parameter<'_>; 3] = [(&field.name(), Type::TEXT), (&field.prefix(), Type::TEXT), (&details, Type::TEXT)];
     let failed = |e| DbError::schema(MASKING, &e);
     transaction.batch_execute(&index).await.map_err(failed)?;
-    transaction.batch_execute("set local role loginetl_owner").await.map_err(failed)?;
+    transaction.batch_execute(&format!("set local role {}", Group::Owner)).await.map_err(failed)?;
     let statement = "select vault.mask_field($1, $2, $3)";
     transaction.query_typed(statement, &parameters).await.map_err(failed)?;
     transaction.batch_execute("reset role").await.map_err(failed)

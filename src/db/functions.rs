@@ -8,10 +8,10 @@ use sha2::Digest as _;
 use tokio_postgres::types::Type;
 
 use super::DbError;
-use super::error::CREATING_ROLES;
 use super::expected::{FUNCTIONS, body_of};
 use super::session::{Parameter, Transaction};
 use super::structure::{COMPARING, Deviation, Remedy};
+use crate::audit::Group;
 
 const ENTER: &str = "\
     insert into vault.schema_version (version, name, applied_on, checksum) values (0, 'functions', $1, $2) \
@@ -20,7 +20,7 @@ const ENTER: &str = "\
 /// Makes the functions, triggers and views, as their owner.
 pub(super) async fn run_functions(transaction: &Transaction<'_>) -> Result<(), DbError> {
     let failed = |e| DbError::schema("making the functions", &e);
-    transaction.batch_execute("set local role loginetl_owner").await.map_err(|e| DbError::schema(CREATING_ROLES, &e))?;
+    transaction.batch_execute(&format!("set local role {}", Group::Owner)).await.map_err(|e| DbError::roles(&e))?;
     for file in FUNCTIONS {
         transaction.batch_execute(file).await.map_err(failed)?;
     }

@@ -6,8 +6,9 @@ use tokio_postgres::types::Type;
 
 use super::keys::{KeyRow, key_row};
 use super::session::Parameter;
+use super::words::head;
 use super::{DbError, Session};
-use crate::audit::Head;
+use crate::audit::{Group, Head, RecordKind};
 use crate::token::KeyId;
 
 /// The database's answer to a request, which is committed either way.
@@ -24,21 +25,20 @@ impl Session {
     /// # Errors
     /// When the database is gone.
     pub async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
-        let statement = "select session_user::text, pg_has_role(session_user, 'loginetl_unmasker', 'member')";
-        let row = self.read_one("asking who this login is", statement, &[]).await?;
+        let statement = "select session_user::text, pg_has_role(session_user, $1, 'member')";
+        let row = self.read_one("asking who this login is", statement, &[(&Group::Unmasker, Type::TEXT)]).await?;
         Ok((row.get(0), row.get(1)))
     }
 
-    /// Records and commits what is asked and why.
+    /// Records and commits what is asked and why, as a request of this kind.
     ///
     /// # Errors
     /// When the database is gone, or does not even let this login ask.
-    pub async fn request_unmask(&self, asked: &'static str, details: &str, keys: &[KeyId]) -> Result<Requested, DbError> {
-        let keys: Vec<i64> = keys.iter().map(|key| key.to_i64()).collect();
-        let parameters: [Parameter<'_>; 3] = [(&asked, Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
+    pub async fn request_unmask(&self, kind: RecordKind, details: &str, keys: &[KeyId]) -> Result<Requested, DbError> {
+        let parameters: [Parameter<'_>; 3] = [(&kind.family(), Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
         let statement = "select granted, seq, hash from vault.request_unmask($1, $2, $3)";
         let row = self.write_one("recording the request", statement, &parameters).await?;
-        Ok(Requested { is_granted: row.get(0), head: Head { seq: row.get(1), hash: row.get(2) } })
+        Ok(Requested { is_granted: row.get(0), head: head(&row, 1) })
     }
 
     /// Records that a key is released for a signed request, and commits that.
@@ -46,7 +46,7 @@ impl Session {
     /// # Errors
     /// [`super::SqlKind::Gate`]: the request does not entitle this login to the key, now.
     pub async fn release_key(&self, request: i64, key: KeyId) -> Result<(), DbError> {
-        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key.to_i64(), Type::INT8)];
+        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
         self.write("releasing a recovery key", "select vault.release_key($1, $2)", &parameters).await.map(drop)
     }
 
@@ -55,7 +55,7 @@ impl Session {
     /// # Errors
     /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to the key any more.
     pub async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
-        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key.to_i64(), Type::INT8)];
+        let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
         let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from vault.released_wrap($1, $2)";
         key_row(&self.write_one("handing out a recovery key", statement, &parameters).await?)
     }
@@ -68,7 +68,7 @@ impl Session {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.withdraw_request($1, $2)";
         let row = self.write_one("withdrawing a request", statement, &parameters).await?;
-        Ok(Head { seq: row.get(0), hash: row.get(1) })
+        Ok(head(&row, 0))
     }
 
     /// Records and commits what came of a request.
@@ -79,6 +79,6 @@ impl Session {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
         let row =
             self.write_one("recording the outcome", "select seq, hash from vault.record_outcome($1, $2)", &parameters).await;
-        row.map(|row| Head { seq: row.get(0), hash: row.get(1) })
+        row.map(|row| head(&row, 0))
     }
 }

@@ -37,6 +37,15 @@ impl ToSql for Place {
     to_sql_checked!();
 }
 
+/// How much of a range was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// All rows that this snapshot, taken before the first of them was read, can have shown.
+    Whole(Snapshot),
+    /// As many as fit; there may be more.
+    Part,
+}
+
 /// Which transactions a reader has seen: all below `until`, but for those in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -57,6 +66,8 @@ impl Snapshot {
 
     /// Whether only `own` transactions can have written between this snapshot and `now`.
     pub(super) fn only_own_since(&self, now: &Self, own: &[u64]) -> bool {
+        // Whoever wrote in between has a number that `self` has not seen and `now` knows: one that was in progress, or one begun
+        // since. If there are as many such numbers as of our own, they all are our own, for no number stands twice.
         // Numbers fall back only when the server has crashed; then they tell nothing.
         let Some(begun) = now.until.checked_sub(self.until) else { return false };
         let is_unseen = |id: &&u64| self.in_progress.contains(id) || (self.until..now.until).contains(*id);

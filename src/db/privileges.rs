@@ -1,12 +1,13 @@
 //! Who this login is, and what others have set for it. Nothing here changes anything.
 
+use super::words::{GROUPS, words};
 use super::{DbError, Session};
+use crate::audit::Group;
 
 /// Groups that can log in, have attributes, or are members of each other.
 const ODD_ROLES: &str = "\
     select rolname || ' can log in or has attributes of a superuser' from pg_roles \
-    where rolname like 'loginetl\\_%' and rolname in ('loginetl_owner', 'loginetl_loader', 'loginetl_analyst', 'loginetl_unmasker', \
-          'loginetl_rotator', 'loginetl_auditor') \
+    where rolname = any($1) \
       and (rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication) \
     union all \
     select m.rolname || ' is a member of ' || g.rolname from pg_auth_members a \
@@ -36,14 +37,14 @@ pub struct Login {
     /// It may do everything, whatever groups say.
     pub is_superuser: bool,
     /// Its groups, directly or not.
-    pub groups: Vec<String>,
+    pub groups: Vec<Group>,
 }
 
 impl Login {
     /// Whether it is in a group; a superuser is in all.
     #[must_use]
-    pub fn is(&self, group: &str) -> bool {
-        self.groups.iter().any(|of| of == group)
+    pub fn is(&self, group: Group) -> bool {
+        self.groups.contains(&group)
     }
 }
 
@@ -56,10 +57,9 @@ impl Session {
         let statement = "\
             select session_user::text, current_setting('is_superuser') = 'on', \
                    coalesce(array_agg(rolname::text order by rolname) filter (where pg_has_role(session_user, oid, 'member')), '{}') \
-            from pg_roles where rolname in ('loginetl_owner', 'loginetl_loader', 'loginetl_analyst', 'loginetl_unmasker', \
-                                            'loginetl_rotator', 'loginetl_auditor')";
-        let row = self.read_one("asking who this login is", statement, &[]).await?;
-        Ok(Login { name: row.get(0), is_superuser: row.get(1), groups: row.get(2) })
+            from pg_roles where rolname = any($1)";
+        let row = self.read_one("asking who this login is", statement, &[GROUPS]).await?;
+        Ok(Login { name: row.get(0), is_superuser: row.get(1), groups: words(&row, 2)? })
     }
 
     /// Groups of ours that can log in, have attributes, or are members of each other.
@@ -67,7 +67,7 @@ impl Session {
     /// # Errors
     /// When the database is gone.
     pub async fn odd_groups(&self) -> Result<Vec<String>, DbError> {
-        let rows = self.read("looking at the groups", ODD_ROLES, &[]).await?;
+        let rows = self.read("looking at the groups", ODD_ROLES, &[GROUPS]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -75,11 +75,11 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn groups_not_inherited(&self) -> Result<Vec<String>, DbError> {
+    pub async fn groups_not_inherited(&self) -> Result<Vec<Group>, DbError> {
         let statement = "\
-            select g.rolname::text from pg_roles g where g.rolname like 'loginetl\\_%' \
-            and pg_has_role(current_user, g.oid, 'member') and not pg_has_role(current_user, g.oid, 'usage') order by 1";
-        Ok(self.read("looking at the groups", statement, &[]).await?.iter().map(|row| row.get(0)).collect())
+            select coalesce(array_agg(g.rolname::text order by g.rolname), '{}') from pg_roles g where g.rolname = any($1) \
+            and pg_has_role(current_user, g.oid, 'member') and not pg_has_role(current_user, g.oid, 'usage')";
+        words(&self.read_one("looking at the groups", statement, &[GROUPS]).await?, 0)
     }
 
     /// Settings that somebody has made for this login, database or server and that matter: they have no say in loginetl's

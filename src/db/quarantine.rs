@@ -10,6 +10,7 @@ use super::audit::append;
 use super::rows::{RowColumns, has_insert_triggers, row_arrays, row_names};
 use super::session::{Mode, Parameter};
 use super::{DbError, Fenced, Session};
+use crate::audit::RecordKind;
 use crate::login::MaskedLogin;
 use crate::token::Fields;
 
@@ -166,7 +167,7 @@ impl Session {
         const ACTION: &str = "purging the quarantine";
         let transaction = self.begin(Mode::Write, "", ACTION).await?;
         let purged = transaction.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await.map_err(|e| DbError::sql(ACTION, &e))?;
-        append(&transaction, "quarantine.purge", &record(purged)).await?;
+        append(&transaction, RecordKind::QuarantinePurge, &record(purged)).await?;
         transaction.commit(ACTION).await?;
         Ok(purged)
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::quarantine::{SealedBody, sealed_body};
 use super::session::Mode;
 use super::sight::{Work, require_sight};
+use super::words::word;
 use super::{DbError, Session};
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Purpose};
@@ -75,8 +76,7 @@ impl Session {
         let statement = "select key_id, purpose, state in ('active', 'retiring', 'retired') from vault.keys";
         let rows = self.read("listing the keys", statement, &[]).await?;
         let key = |row: &tokio_postgres::Row| {
-            let id = KeyId::try_from(row.get::<_, i64>(0)).map_err(|_| DbError::Invalid("key id"))?;
-            let purpose = Purpose::from_name(row.get(1)).ok_or(DbError::Invalid("key purpose"))?;
+            let (id, purpose): (KeyId, Purpose) = (word(row, 0)?, word(row, 1)?);
             Ok((id, (purpose, row.get(2))))
         };
         rows.iter().map(key).collect()

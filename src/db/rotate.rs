@@ -1,14 +1,15 @@
 //! The begin and the end of a rotation, and what is done to single keys. The functions of sql/functions/keys.sql decide.
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::error::TAKING_THE_FENCE;
 use super::fence::EXCLUSIVE_FENCE;
 use super::quarantine::{SealedBody, sealed_body};
 use super::session::{Mode, Parameter};
+use super::words::{head, word, words};
 use super::{DbError, Session};
 use crate::audit::Head;
-use crate::token::{Field, Fields, KeyId, Purpose};
+use crate::token::{Field, Fields, Holder, KeyId, Purpose};
 
 /// What the end of a rotation came to.
 #[derive(Clone, Debug)]
@@ -16,18 +17,18 @@ pub struct Finished {
     /// The record of it, if there was anything to end.
     pub head: Option<Head>,
     /// Keys that nothing is under any more.
-    pub retired: Vec<i64>,
+    pub retired: Vec<KeyId>,
     /// Keys that something is still under: it does not open.
-    pub left_over: Vec<i64>,
+    pub left_over: Vec<KeyId>,
 }
 
 /// One wrap and where it lies.
 #[derive(Clone, Debug)]
 pub struct WrapHolder {
     /// The data key.
-    pub key_id: i64,
-    /// `ingest` or `recovery`.
-    pub holder: String,
+    pub key_id: KeyId,
+    /// Who may unwrap it.
+    pub holder: Holder,
     /// The KMS key that it is wrapped under.
     pub kms_key_arn: String,
 }
@@ -36,17 +37,16 @@ impl Session {
     /// Starts a rotation under the exclusive fence: pending keys become active, active ones retiring.
     ///
     /// # Errors
-    /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster; [`DbError::is_fence_taken`]: try again.
-    pub async fn start_rotation(&mut self, purposes: &[(Purpose, KeyId)], details: &str) -> Result<Head, DbError> {
+    /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster; [`super::SqlKind::FenceTaken`]: try again.
+    pub async fn start_rotation(&mut self, active: &[(Purpose, KeyId)], details: &str) -> Result<Head, DbError> {
         const ACTION: &str = "starting the rotation";
-        let names: Vec<&str> = purposes.iter().map(|(purpose, _)| purpose.name()).collect();
-        let keys: Vec<i64> = purposes.iter().map(|(_, key)| key.to_i64()).collect();
-        let transaction = self.begin(Mode::Write, EXCLUSIVE_FENCE, TAKING_THE_FENCE).await?;
-        let parameters: [Parameter<'_>; 3] = [(&names, Type::TEXT_ARRAY), (&keys, Type::INT8_ARRAY), (&details, Type::TEXT)];
+        let (purposes, keys): (Vec<Purpose>, Vec<KeyId>) = active.iter().copied().unzip();
+        let transaction = self.begin_with_fence(Mode::Write, EXCLUSIVE_FENCE).await?;
+        let parameters: [Parameter<'_>; 3] = [(&purposes, Type::TEXT_ARRAY), (&keys, Type::INT8_ARRAY), (&details, Type::TEXT)];
         let row = transaction.query_typed_one("select seq, hash from vault.start_rotation($1, $2, $3)", &parameters).await;
         let row = row.map_err(|e| DbError::sql(ACTION, &e))?;
         transaction.commit(ACTION).await?;
-        Ok(Head { seq: row.get(0), hash: row.get(1) })
+        Ok(head(&row, 0))
     }
 
     /// Ends a rotation whose sweeps are through.
@@ -56,15 +56,16 @@ impl Session {
     pub async fn finish_rotation(&self, details: &str) -> Result<Finished, DbError> {
         let statement = "select seq, hash, retired, left_over from vault.finish_rotation($1)";
         let row = self.write_one("ending the rotation", statement, &[(&details, Type::TEXT)]).await?;
-        let head = row.get::<_, Option<i64>>(0).map(|seq| Head { seq, hash: row.get(1) });
-        Ok(Finished { head, retired: row.get(2), left_over: row.get(3) })
+        let has_ended = row.get::<_, Option<i64>>(0).is_some();
+        let (retired, left_over) = (words(&row, 2)?, words(&row, 3)?);
+        Ok(Finished { head: has_ended.then(|| head(&row, 0)), retired, left_over })
     }
 
     /// Whether nothing is under a key any more. Reads the whole table where that is so, beside everybody else.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role, or the owner of the functions cannot see all rows.
-    pub async fn is_unused(&self, key: i64) -> Result<bool, DbError> {
+    pub async fn is_unused(&self, key: KeyId) -> Result<bool, DbError> {
         let row = self.read_one("looking for what is under a key", "select vault.is_unused($1)", &[(&key, Type::INT8)]).await?;
         Ok(row.get::<_, Option<bool>>(0).unwrap_or(false))
     }
@@ -73,18 +74,18 @@ impl Session {
     /// look at all rows takes `longest_look` seconds at most.
     ///
     /// # Errors
-    /// When it is in use, in another state or retired too short a time ago: the SQLSTATE tells. [`DbError::is_fence_taken`]:
+    /// When it is in use, in another state or retired too short a time ago: the SQLSTATE tells. [`super::SqlKind::FenceTaken`]:
     /// try again. 57014: the look took too long.
-    pub async fn destroy_key(&self, key: i64, at_least: i64, longest_look: u32, details: &str) -> Result<Head, DbError> {
+    pub async fn destroy_key(&self, key: KeyId, at_least: i64, longest_look: u32, details: &str) -> Result<Head, DbError> {
         const ACTION: &str = "destroying a key";
         let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&at_least, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.destroy_key($1, $2 * interval '1 second', $3)";
         let limits =
             format!("{EXCLUSIVE_FENCE}; set local lock_timeout = '10s'; set local statement_timeout = '{longest_look}s'");
-        let transaction = self.begin(Mode::Write, &limits, TAKING_THE_FENCE).await?;
+        let transaction = self.begin_with_fence(Mode::Write, &limits).await?;
         let row = transaction.query_typed_one(statement, &parameters).await.map_err(|e| DbError::sql(ACTION, &e))?;
         transaction.commit(ACTION).await?;
-        Ok(Head { seq: row.get(0), hash: row.get(1) })
+        Ok(head(&row, 0))
     }
 
     /// Puts a wrap in the place of another.
@@ -94,13 +95,13 @@ impl Session {
     pub async fn replace_wrap(
         &self,
         key: KeyId,
-        holder: &str,
+        holder: Holder,
         seen: &[u8],
         wrap: (&str, &[u8]),
         details: &str,
     ) -> Result<Head, DbError> {
         let parameters: [Parameter<'_>; 6] = [
-            (&key.to_i64(), Type::INT8),
+            (&key, Type::INT8),
             (&holder, Type::TEXT),
             (&seen, Type::BYTEA),
             (&wrap.0, Type::TEXT),
@@ -110,7 +111,7 @@ impl Session {
         let row = self
             .write_one("replacing a wrap", "select seq, hash from vault.replace_wrap($1, $2, $3, $4, $5, $6)", &parameters)
             .await;
-        row.map(|row| Head { seq: row.get(0), hash: row.get(1) })
+        row.map(|row| head(&row, 0))
     }
 
     /// Rows with a hash, and how many of them the longest value has. Reads the table.
@@ -141,17 +142,17 @@ impl Session {
     pub async fn wrap_holders(&self) -> Result<Vec<WrapHolder>, DbError> {
         let statement = "select key_id, holder, kms_key_arn from vault.wrap_holders order by 1, 2";
         let rows = self.read("listing the wraps", statement, &[]).await?;
-        let holder = |row: &tokio_postgres::Row| WrapHolder { key_id: row.get(0), holder: row.get(1), kms_key_arn: row.get(2) };
-        Ok(rows.iter().map(holder).collect())
+        let holder = |row: &Row| Ok(WrapHolder { key_id: word(row, 0)?, holder: word(row, 1)?, kms_key_arn: row.get(2) });
+        rows.iter().map(holder).collect()
     }
 
     /// Quarantined bodies by the seal key that they are under.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn bodies_by_key(&self) -> Result<Vec<(i64, i64)>, DbError> {
+    pub async fn bodies_by_key(&self) -> Result<Vec<(KeyId, i64)>, DbError> {
         let rows = self.read("counting sealed bodies", "select key_id, body_count from ingest.bodies_by_key", &[]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        rows.iter().map(|row| Ok((word(row, 0)?, row.get(1)))).collect()
     }
 
     /// Sealed bodies after number `after` that are not under this key.
@@ -161,7 +162,7 @@ impl Session {
     pub async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
         let statement = "\
             select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > $2 order by id limit $3";
-        let parameters: [Parameter<'_>; 3] = [(&key.to_i64(), Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
+        let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
         let rows = self.read("reading sealed bodies", statement, &parameters).await?;
         Ok(rows.iter().map(sealed_body).collect())
     }
@@ -178,7 +179,7 @@ impl Session {
         let old: Vec<&[u8]> = seals.iter().map(|(old, _)| old.sealed.as_slice()).collect();
         let new: Vec<&[u8]> = seals.iter().map(|(_, new)| new.as_slice()).collect();
         let parameters: [Parameter<'_>; 4] =
-            [(&key.to_i64(), Type::INT8), (&ids, Type::INT8_ARRAY), (&old, Type::BYTEA_ARRAY), (&new, Type::BYTEA_ARRAY)];
+            [(&key, Type::INT8), (&ids, Type::INT8_ARRAY), (&old, Type::BYTEA_ARRAY), (&new, Type::BYTEA_ARRAY)];
         self.execute("sealing bodies anew", statement, &parameters).await
     }
 }

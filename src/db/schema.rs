@@ -11,14 +11,15 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::comments::write_comments;
-use super::error::CREATING_ROLES;
 use super::fields::{mask_field, read_fields, take_fence};
 use super::functions::run_functions;
 use super::repair::repair;
 use super::session::{Mode, Parameter, Transaction};
 use super::structure::Deviation;
 use super::table::{self, TableFinding, own_columns};
+use super::words::OWNER;
 use super::{DbError, Session};
+use crate::audit::Group;
 use crate::token::{Field, Fields};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
@@ -115,14 +116,14 @@ impl Session {
     async fn try_initialise(&self, mask: Fields) -> Result<Initialised, Failure> {
         let about = "\
             select pg_is_in_recovery(), current_setting('session_replication_role'), \
-                   exists (select from pg_roles where rolname = 'loginetl_owner' and pg_has_role(current_user, oid, 'member') \
+                   exists (select from pg_roles where rolname = $1 and pg_has_role(current_user, oid, 'member') \
                            and not pg_has_role(current_user, oid, 'usage')), session_user::text";
-        let about = self.read_one(READING_VERSION, about, &[]).await?;
+        let about = self.read_one(READING_VERSION, about, &[OWNER]).await?;
         if about.get(0) {
             return Err(DbError::Standby.into());
         }
         if about.get(2) {
-            return Err(DbError::NotInherited { login: about.get(3), group: "loginetl_owner" }.into());
+            return Err(DbError::NotInherited { login: about.get(3), group: Group::Owner }.into());
         }
         let role: String = about.get(1);
         if role != "origin" {
@@ -143,11 +144,12 @@ impl Session {
         let table = table::inspect(&transaction, fields).await?;
         if let Err(error) = transaction.batch_execute(BOOTSTRAP).await {
             let is_collision = is_collision_of_roles(&error);
-            let error = DbError::schema(CREATING_ROLES, &error);
+            let error = DbError::roles(&error);
             return Err(if is_collision { Failure::Collision(error) } else { Failure::Final(error) });
         }
-        let is_shut_out = "select not has_schema_privilege('loginetl_owner', 'public', 'usage')";
-        let is_shut_out = transaction.query_typed_one(is_shut_out, &[]).await.map_err(|e| DbError::schema(CREATING_ROLES, &e))?;
+        let is_shut_out = "select not has_schema_privilege($1, 'public', 'usage')";
+        let is_shut_out = transaction.query_typed_one(is_shut_out, &[OWNER]).await;
+        let is_shut_out = is_shut_out.map_err(|e| DbError::roles(&e))?;
         if is_shut_out.get(0) {
             let run = "grant usage on schema public to loginetl_owner";
             return Err(DbError::Table(format!("loginetl_owner may not use the schema public; run: {run}")).into());

@@ -8,7 +8,7 @@
 use std::ops::Deref;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
@@ -17,10 +17,17 @@ use super::{DbError, SqlKind, Target};
 
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// A connection, or several in turn.
+/// A connection, or several in turn: made when the first transaction begins, and anew where it is lost.
 pub struct Session {
     target: Target,
-    link: Mutex<Link>,
+    slot: Mutex<Slot>,
+}
+
+/// Where the connection is, if there is one.
+struct Slot {
+    link: Option<Link>,
+    /// How many connections were made.
+    made: u64,
 }
 
 /// What the connection is now.
@@ -50,7 +57,7 @@ pub(super) enum Mode {
 
 /// A transaction. Its statements go to the client that it stands for.
 pub(super) struct Transaction<'a> {
-    link: MutexGuard<'a, Link>,
+    link: MappedMutexGuard<'a, Link>,
     is_open: bool,
 }
 
@@ -92,29 +99,46 @@ const TRANSACTION_TIMEOUT_SINCE: i32 = 170_000;
 
 impl Session {
     pub(super) fn new(target: Target, client: Client, version: i32) -> Self {
-        Self { target, link: Mutex::new(Link { client, version, number: 0 }) }
+        Self { target, slot: Mutex::new(Slot { link: Some(Link { client, version, number: 0 }), made: 1 }) }
+    }
+
+    /// A session that has not connected yet; its first transaction does.
+    pub(super) fn unconnected(target: Target) -> Self {
+        Self { target, slot: Mutex::new(Slot { link: None, made: 0 }) }
+    }
+
+    /// Gives the connection up, whatever is under way on it; the next transaction makes another. Where the server does not
+    /// answer, or may be another one after a failover, nothing else would help.
+    pub fn disconnect(&mut self) {
+        self.slot.get_mut().link = None;
+    }
+
+    /// The connection, made anew where there is none that can be used, or where `is_lost` says so.
+    async fn linked(&self, is_lost: bool) -> Result<MappedMutexGuard<'_, Link>, DbError> {
+        let mut slot = self.slot.lock().await;
+        if is_lost || slot.link.as_ref().is_none_or(|link| link.client.is_closed()) {
+            let (client, version) = self.target.open().await?;
+            slot.link = Some(Link { client, version, number: slot.made });
+            slot.made += 1;
+        }
+        MutexGuard::try_map(slot, |slot| slot.link.as_mut()).map_err(|_| DbError::Invalid("connection: there is none"))
     }
 
     /// Begins a transaction, with settings of its own (`extra`) on top of those that all have. A connection that was lost
     /// meanwhile is made anew; nothing was under way on it.
     pub(super) async fn begin(&self, mode: Mode, extra: &str, action: &'static str) -> Result<Transaction<'_>, DbError> {
-        let mut transaction = Transaction { link: self.link.lock().await, is_open: false };
         let mut is_again = false;
         loop {
-            if transaction.link.client.is_closed() {
-                transaction.link.reconnect(&self.target).await?;
-            }
+            let transaction = Transaction { link: self.linked(is_again).await?, is_open: true };
             let limit = transaction.link.version >= TRANSACTION_TIMEOUT_SINCE;
             let limit = if limit { "set local transaction_timeout = 0; " } else { "" };
             let begin = format!("{}; {limit}{SETTINGS}; {}; {extra}", mode.begin(), mode.search_path());
-            transaction.is_open = true;
             let Err(error) = transaction.link.client.batch_execute(&begin).await else { return Ok(transaction) };
             let is_lost = transaction.link.client.is_closed() || is_end_of_connection(&error);
             if is_again || !is_lost {
                 return Err(begin_error(mode, action, &error));
             }
             is_again = true;
-            transaction.link.reconnect(&self.target).await?;
         }
     }
 
@@ -159,14 +183,6 @@ impl Session {
     }
 }
 
-impl Link {
-    async fn reconnect(&mut self, target: &Target) -> Result<(), DbError> {
-        let (client, version) = target.open().await?;
-        *self = Self { client, version, number: self.number + 1 };
-        Ok(())
-    }
-}
-
 impl Transaction<'_> {
     /// How many connections its session had before this one: what one knew of the server, the next may not find.
     pub(super) fn connection(&self) -> u64 {
@@ -206,8 +222,8 @@ fn one(rows: Vec<Row>) -> Result<Row, DbError> {
 /// Whether the server, or a pooler before it, has ended the connection and not only refused a statement.
 fn is_end_of_connection(error: &tokio_postgres::Error) -> bool {
     let Some(db) = error.as_db_error() else { return true };
-    let class = &db.code().code()[..2];
-    ["08", "57"].contains(&class) && *db.code() != SqlState::QUERY_CANCELED
+    let ends = ["57P01", "57P02", "57P03", "57P04", "57P05"];
+    db.code().code().starts_with("08") || ends.contains(&db.code().code())
 }
 
 fn begin_error(mode: Mode, action: &'static str, error: &tokio_postgres::Error) -> DbError {

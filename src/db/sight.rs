@@ -7,7 +7,9 @@
 use tokio_postgres::types::Type;
 
 use super::session::{Mode, Transaction};
+use super::words::{GROUPS, words};
 use super::{DbError, Denial, Session, SqlKind};
+use crate::audit::Group;
 
 /// What a command is about to do, as far as others can stand in its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +58,11 @@ impl Work {
     }
 
     /// The group whose rights it takes.
-    const fn group(self) -> Option<&'static str> {
+    const fn group(self) -> Option<Group> {
         match self {
-            Self::Load => Some("loginetl_loader"),
-            Self::Unmask => Some("loginetl_unmasker"),
-            Self::Rotate | Self::Destroy | Self::Count => Some("loginetl_rotator"),
+            Self::Load => Some(Group::Loader),
+            Self::Unmask => Some(Group::Unmasker),
+            Self::Rotate | Self::Destroy | Self::Count => Some(Group::Rotator),
             _ => None,
         }
     }
@@ -79,12 +81,8 @@ const WHO: &str = "\
                  and pg_has_role(current_user, g.oid, 'member') and not pg_has_role(current_user, g.oid, 'usage')), \
            coalesce(has_schema_privilege(to_regnamespace('vault')::oid, 'usage'), true)";
 
-const GROUPS: [&str; 5] = ["loginetl_loader", "loginetl_analyst", "loginetl_unmasker", "loginetl_rotator", "loginetl_auditor"];
-
 const BLIND_SPOTS: &str = "\
     select spot from vault.blind_spots((select oid from pg_roles where rolname = coalesce($1, current_user)), $2) as spot";
-
-const OWNER: &str = "loginetl_owner";
 
 /// Triggers of others that run when rows are inserted (4) or updated (16).
 const TRIGGERS: &str = "\
@@ -116,12 +114,14 @@ impl Session {
     /// # Errors
     /// [`DbError::NotInherited`], [`DbError::Standby`], [`DbError::SchemaVersion`], [`DbError::Blind`]: it cannot.
     pub async fn ready(&self, work: Work) -> Result<Readiness, DbError> {
-        let who = self.read_one("asking who this login is", WHO, &[(&GROUPS.as_slice(), Type::TEXT_ARRAY)]).await?;
-        let (login, is_standby, not_inherited): (String, bool, Vec<String>) = (who.get(0), who.get(1), who.get(3));
+        let who = self.read_one("asking who this login is", WHO, &[GROUPS]).await?;
+        let (login, is_standby): (String, bool) = (who.get(0), who.get(1));
         if work.writes() && is_standby {
             return Err(DbError::Standby);
         }
-        if let Some(group) = GROUPS.into_iter().find(|group| not_inherited.iter().any(|of| of == group))
+        let not_inherited: Vec<Group> = words(&who, 3)?;
+        // The owner's rights are asked for by `init` alone, and there.
+        if let Some(group) = Group::ALL.into_iter().find(|group| *group != Group::Owner && not_inherited.contains(group))
             && (work.group() == Some(group) || !who.get::<_, bool>(4))
         {
             return Err(DbError::NotInherited { login, group });
@@ -139,7 +139,7 @@ impl Session {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         require_sight(&transaction, work).await?;
         if work.needs_census() {
-            let spots = blind_spots(&transaction, Some(OWNER), &["select"]).await?;
+            let spots = blind_spots(&transaction, Some(Group::Owner), &["select"]).await?;
             refuse("loginetl_owner, whose functions count,", spots)?;
         }
         transaction.commit(LOOKING).await
@@ -149,7 +149,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn blind_spots(&self, who: Option<&str>, work: Work) -> Result<Vec<String>, DbError> {
+    pub async fn blind_spots(&self, who: Option<Group>, work: Work) -> Result<Vec<String>, DbError> {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         blind_spots(&transaction, who, work.commands()).await
     }
@@ -193,7 +193,7 @@ fn refuse(who: &'static str, spots: Vec<String>) -> Result<(), DbError> {
     if spots.is_empty() { Ok(()) } else { Err(DbError::Blind { who, spots }) }
 }
 
-async fn blind_spots(transaction: &Transaction<'_>, who: Option<&str>, commands: &[&str]) -> Result<Vec<String>, DbError> {
+async fn blind_spots(transaction: &Transaction<'_>, who: Option<Group>, commands: &[&str]) -> Result<Vec<String>, DbError> {
     let found = transaction.query_typed(BLIND_SPOTS, &[(&who, Type::TEXT), (&commands, Type::TEXT_ARRAY)]).await;
     Ok(found.map_err(|e| DbError::sql(LOOKING, &e))?.iter().map(|row| row.get(0)).collect())
 }

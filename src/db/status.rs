@@ -3,19 +3,20 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::keys::{KeyRow, key_row};
+use super::words::{head, word};
 use super::{DbError, Session};
 use crate::audit::Head;
+use crate::token::{KeyId, KeyState, Purpose};
 
 /// A data key without its wraps.
 #[derive(Clone, Debug)]
-pub struct KeyLine {
+pub struct KeyOverview {
     /// Its number.
-    pub key_id: i64,
+    pub key_id: KeyId,
     /// What it is for.
-    pub purpose: String,
-    /// `pending`, `active`, `retiring`, `retired` or `destroyed`.
-    pub state: String,
+    pub purpose: Purpose,
+    /// How far it has come.
+    pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -47,10 +48,14 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn key_lines(&self) -> Result<Vec<KeyLine>, DbError> {
-        let key = |row: &Row| KeyLine { key_id: row.get(0), purpose: row.get(1), state: row.get(2), created_at: row.get(3) };
+    pub async fn key_lines(&self) -> Result<Vec<KeyOverview>, DbError> {
         let statement = "select key_id, purpose, state, created_at from vault.keys order by key_id";
-        self.lines("listing the keys", statement, key).await
+        let rows = self.read("listing the keys", statement, &[]).await?;
+        let key = |row: &Row| {
+            let (key_id, purpose, state) = (word(row, 0)?, word(row, 1)?, word(row, 2)?);
+            Ok(KeyOverview { key_id, purpose, state, created_at: row.get(3) })
+        };
+        rows.iter().map(key).collect()
     }
 
     /// Rows per field and key. Reads the whole table.
@@ -80,7 +85,7 @@ impl Session {
         let row =
             self.read_opt("reading the head of the audit log", "select seq, hash, last_signed from audit.state", &[]).await?;
         let row = row.ok_or(DbError::Invalid("audit log: its head is missing"))?;
-        Ok((Head { seq: row.get(0), hash: row.get(1) }, row.get(2)))
+        Ok((head(&row, 0), row.get(2)))
     }
 
     /// Bytes of the table with its indexes, of `shared_buffers` and of `max_wal_size`.
@@ -102,23 +107,6 @@ impl Session {
     pub async fn clock(&self) -> Result<Timestamp, DbError> {
         let row = self.read_one("reading the clock", "select clock_timestamp()", &[]).await;
         row.map(|row| row.get(0))
-    }
-
-    /// Every wrap of one holder that this login can read: a loader those that it needs, the owner all.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
-    pub async fn readable_wraps(&self, holder: &'static str, as_owner: bool) -> Result<Vec<KeyRow>, DbError> {
-        let statement = if as_owner {
-            format!(
-                "select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped from vault.data_keys k \
-                 join vault.wraps w using (key_id) where w.holder = '{holder}' and k.state <> 'destroyed' order by 1"
-            )
-        } else {
-            super::keys::INGEST_KEYS.to_owned()
-        };
-        let rows = self.read("reading the wraps", &statement, &[]).await?;
-        rows.iter().map(key_row).collect()
     }
 
     async fn lines<T>(&self, action: &'static str, statement: &str, line: impl Fn(&Row) -> T) -> Result<Vec<T>, DbError> {

@@ -8,8 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::error::TAKING_THE_FENCE;
-use super::place::{Place, Snapshot};
+use super::place::{Coverage, Place, Snapshot};
 use super::session::{Mode, Parameter, Transaction};
 use super::sight::{RowChange, Work, require_sight, row_triggers};
 use super::sweep::{Move, Rotation, TokenGroup, token_group};
@@ -49,11 +48,19 @@ pub struct Step<'a> {
 /// What a step sees when it has the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// Only this process can have written since the range was read: then nothing was added to it, for loaders write under
-    /// the fence.
-    pub only_own: bool,
+    /// Whether the range is what was read.
+    pub growth: Growth,
     /// Triggers of others run on its changes.
     pub has_triggers: bool,
+}
+
+/// Whether rows may stand in a range that were not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// None: all were read, and only this process can have written since. Loaders write under the fence.
+    None,
+    /// Some: not all were read, or somebody else may have written.
+    Possible,
 }
 
 /// Whether triggers of others run on an update.
@@ -88,9 +95,9 @@ impl Session {
     /// Begins a step from the watermark to `next`, holding the fence.
     ///
     /// # Errors
-    /// [`DbError::is_fence_taken`]: loaders hold the fence; try again in a moment.
+    /// [`super::SqlKind::FenceTaken`]: loaders hold the fence; try again in a moment.
     pub async fn begin_step(&mut self, rotation: Rotation, next: Uuid) -> Result<Step<'_>, DbError> {
-        let transaction = self.begin(Mode::WriteRows, SETTINGS, TAKING_THE_FENCE).await?;
+        let transaction = self.begin_with_fence(Mode::WriteRows, SETTINGS).await?;
         let connection = transaction.connection();
         Ok(Step { transaction, rotation, next, connection, has_triggers: false })
     }
@@ -152,11 +159,11 @@ impl Step<'_> {
         self.transaction.execute_typed(&statement, &parameters).await.map_err(|e| DbError::sql(MOVING, &e))
     }
 
-    /// What has happened since `seen`, and what may happen to this step's changes.
+    /// What has happened since the range was read, and what may happen to this step's changes.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn look(&mut self, seen: Option<&Snapshot>, previous: &mut LastSteps) -> Result<Look, DbError> {
+    pub async fn look(&mut self, read: &Coverage, previous: &mut LastSteps) -> Result<Look, DbError> {
         let statement = concat!("select pg_current_xact_id()::text, pg_current_snapshot()::text, ", has_update_triggers!());
         let row = self.transaction.query_typed_one(statement, &[]).await;
         let row = row.map_err(|e| DbError::sql("looking who else has written", &e))?;
@@ -164,8 +171,11 @@ impl Step<'_> {
         self.has_triggers = row.get(2);
         previous.enter(self.connection, own);
         let now = Snapshot::parse(row.get(1))?;
-        let only_own = seen.is_some_and(|seen| seen.only_own_since(&now, &previous.numbers));
-        Ok(Look { only_own, has_triggers: self.has_triggers })
+        let growth = match read {
+            Coverage::Whole(seen) if seen.only_own_since(&now, &previous.numbers) => Growth::None,
+            Coverage::Whole(_) | Coverage::Part => Growth::Possible,
+        };
+        Ok(Look { growth, has_triggers: self.has_triggers })
     }
 
     /// Has the rows of these moves remembered, under their old tokens and their new ones, by all columns that stay.

@@ -14,7 +14,9 @@ use super::fields::read_fields;
 use super::functions::compare_functions;
 use super::session::{Mode, Parameter, Transaction};
 use super::table::own_columns;
+use super::words::{GROUPS, OWNER};
 use super::{DbError, Session};
+use crate::audit::Group;
 use crate::token::{Field, Fields};
 
 /// Something that is not as it must be.
@@ -71,7 +73,8 @@ async fn read_facts(transaction: &Transaction<'_>, fields: Fields) -> Result<BTr
     let all: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let nullable: Vec<&str> = columns.iter().filter(|column| column.is_nullable).map(|column| column.name).collect();
     let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
-    let parameters: [Parameter<'_>; 3] = [(&all, Type::TEXT_ARRAY), (&nullable, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY)];
+    let parameters: [Parameter<'_>; 4] =
+        [(&all, Type::TEXT_ARRAY), (&nullable, Type::TEXT_ARRAY), (&hashes, Type::TEXT_ARRAY), OWNER];
     let rows = transaction.query_typed(FACTS, &parameters).await.map_err(|e| DbError::sql(COMPARING, &e))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
@@ -215,7 +218,7 @@ fn remedy_of_excess(fact: &str, is: &str) -> Option<Remedy> {
         "function" if body_of(object.split('(').next().unwrap_or_default()).is_some() => {
             Some(Remedy::Statement(format!("drop function {object}")))
         }
-        "owner" => Some(Remedy::Statement(owner_statement(object, "loginetl_owner"))),
+        "owner" => Some(Remedy::Statement(owner_statement(object, Group::Owner.name()))),
         _ => None,
     }
 }
@@ -291,16 +294,17 @@ async fn compare_policies(transaction: &Transaction<'_>) -> Result<Vec<Deviation
 
 async fn compare_grants(transaction: &Transaction<'_>, mut wanted: BTreeSet<String>) -> Result<Vec<Deviation>, DbError> {
     let failed = |e| DbError::sql(COMPARING, &e);
-    let rows = transaction.query_typed(GRANTS, &[]).await.map_err(failed)?;
+    let rows = transaction.query_typed(GRANTS, &[OWNER, GROUPS]).await.map_err(failed)?;
     let actual: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    for row in transaction.query_typed(SHUT_OUT_OF_PUBLIC, &[]).await.map_err(failed)? {
+    let on_rows: Vec<Group> = Group::ALL.into_iter().filter(|group| group.works_on_rows()).collect();
+    for row in transaction.query_typed(SHUT_OUT_OF_PUBLIC, &[(&on_rows, Type::TEXT_ARRAY)]).await.map_err(failed)? {
         wanted.insert(format!("{} USAGE public", row.get::<_, &str>(0)));
     }
     for row in transaction.query_typed(SEQUENCES, &[]).await.map_err(failed)? {
-        wanted.insert(format!("loginetl_loader USAGE {}", row.get::<_, &str>(0)));
+        wanted.insert(format!("{} USAGE {}", Group::Loader, row.get::<_, &str>(0)));
     }
     let deviation = |what, remedy| Deviation { what, is_privilege: true, remedy };
-    let lost = transaction.query_typed(LOST_BY_OWNER, &[]).await.map_err(failed)?;
+    let lost = transaction.query_typed(LOST_BY_OWNER, &[OWNER]).await.map_err(failed)?;
     let lost: Vec<String> = lost.iter().map(|row| row.get(0)).collect();
     let missing = wanted
         .difference(&actual)
@@ -316,11 +320,11 @@ async fn compare_grants(transaction: &Transaction<'_>, mut wanted: BTreeSet<Stri
         deviation(format!("beyond what init grants: {grant}"), remedy)
     });
     let mut found: Vec<Deviation> = missing.chain(excess).collect();
-    for row in transaction.query_typed(LOST_IN_DATABASE, &[]).await.map_err(failed)? {
-        let privilege: &str = row.get(0);
-        let grant = format!("execute format('grant {privilege} on database %I to loginetl_owner', current_database())");
+    for row in transaction.query_typed(LOST_IN_DATABASE, &[OWNER]).await.map_err(failed)? {
+        let (owner, privilege): (Group, &str) = (Group::Owner, row.get(0));
+        let grant = format!("execute format('grant {privilege} on database %I to {owner}', current_database())");
         found.push(deviation(
-            format!("missing: loginetl_owner {privilege} on this database"),
+            format!("missing: {owner} {privilege} on this database"),
             Remedy::Statement(format!("do $$ begin {grant}; end $$")),
         ));
     }

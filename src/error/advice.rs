@@ -59,25 +59,21 @@ pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Owner { .. } => {
             (Exit::Refused, "run init as the owner of the table, or GRANT that role to this login (a superuser needs neither)")
         }
-        DbError::Sql { kind, .. } => sql_advice(error, *kind),
+        DbError::Sql { kind, .. } => sql_advice(*kind),
     };
     (exit, hint.to_owned())
 }
 
-fn sql_advice(error: &DbError, kind: SqlKind) -> (Exit, &'static str) {
+fn sql_advice(kind: SqlKind) -> (Exit, &'static str) {
     match kind {
-        SqlKind::Temporary | SqlKind::MissingDay => (Exit::Temporary, "run it again; nothing is lost"),
+        SqlKind::Temporary | SqlKind::FenceTaken | SqlKind::MissingDay => (Exit::Temporary, "run it again; nothing is lost"),
         SqlKind::ReadOnly => (
             Exit::Temporary,
             "the server is read-only (a standby, or in the midst of a failover): name the primary, then run it again",
         ),
         SqlKind::Login => (Exit::Refused, "see user name and password in the database URL, and the server's pg_hba.conf"),
-        SqlKind::Denied(_) if error.is_about_roles() => (
-            Exit::Refused,
-            "run init as a superuser; or have one run GRANT loginetl_owner TO your login, which owns the database",
-        ),
         SqlKind::Denied(denial) => (Exit::Refused, denial_hint(denial)),
-        SqlKind::Gate if error.is_overtaken() => {
+        SqlKind::Overtaken => {
             (Exit::Temporary, "another process has changed it meanwhile; see: loginetl keys list, and run it again")
         }
         SqlKind::Gate => (
@@ -124,6 +120,7 @@ pub(super) fn denial_hint(denial: Denial) -> &'static str {
         Denial::OwnerOfFunctions => {
             "loginetl_owner, which owns loginetl's functions, has lost a right: loginetl init gives it back"
         }
+        Denial::Roles => "run init as a superuser; or have one run GRANT loginetl_owner TO your login, which owns the database",
         Denial::Grant => {
             "connect as a login that is a member of the group this command needs (see the README: roles); after a restore or a REVOKE, \
              loginetl init grants again"

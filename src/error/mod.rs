@@ -1,11 +1,14 @@
 //! Every failure of a command, and the one place that turns it into an exit code and a remedy.
 
 mod advice;
+#[cfg(test)]
+mod tests;
 
 use crate::audit::JustificationError;
 use crate::aws::CallError;
 use crate::crypto::NoPublicKey;
 use crate::db::DbError;
+use crate::retry::Retry;
 use crate::settings::SettingsError;
 use crate::token::SealError;
 use crate::vault::VaultError;
@@ -177,6 +180,18 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 impl Error {
+    /// Whether this process should try again what has failed. What ends a process ends it, even if the next one may succeed.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Db(error) => error.retry(),
+            Self::Aws(error) => error.retry(),
+            Self::Vault(error) => error.retry(),
+            Self::Seal(SealError::NoRandomness(_)) => Retry::Later,
+            _ => Retry::Never,
+        }
+    }
+
     /// The exit code, and what the user can do.
     #[must_use]
     pub fn advice(&self) -> (Exit, String) {

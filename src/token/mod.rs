@@ -7,6 +7,8 @@ mod cipher;
 mod data_key;
 mod field;
 mod hash;
+mod holder;
+mod key_state;
 mod plaintext;
 mod sealed;
 
@@ -14,6 +16,8 @@ pub use cipher::{FieldCipher, Token, TokenError};
 pub use data_key::{DataKey, Purpose, WrongLength};
 pub use field::{CanonicalForm, Field, Fields, Flags, PerField};
 pub use hash::FieldHasher;
+pub use holder::Holder;
+pub use key_state::KeyState;
 pub use plaintext::{Plaintext, PlaintextError};
 pub use sealed::{SealError, Sealer};
 
@@ -34,7 +38,7 @@ pub fn self_test() -> Result<(), TokenError> {
 }
 
 /// Number of a data key: a decimal of `u32` in every token, so that a census is `like 'ip1.7.%'`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct KeyId(u32);
 
 impl KeyId {

@@ -8,12 +8,11 @@ use serde_json::Value;
 
 use super::keyring::unwrap_row;
 use super::{Signer, TryOut, VaultError};
+use crate::audit::RecordKind;
 use crate::crypto::random_secret;
 use crate::db::{KeyFacts, NewWrap, Session};
-use crate::kms::{Holder, Kms, WrapContext};
-use crate::token::{DataKey, KeyId, Purpose};
-
-const KIND: &str = "key.create";
+use crate::kms::{Kms, WrapContext};
+use crate::token::{DataKey, Holder, KeyId, KeyState, Purpose};
 
 /// The index that lets only one key of a purpose be pending.
 pub const ONE_PENDING_KEY: &str = "one_pending_key";
@@ -47,7 +46,7 @@ pub async fn create_missing_keys(
 ) -> Result<Vec<Created>, VaultError> {
     let mut created = Vec::new();
     for purpose in Purpose::ALL {
-        if session.key_in_state(purpose, "active").await?.is_some() {
+        if session.key_in_state(purpose, KeyState::Active).await?.is_some() {
             continue;
         }
         if created.is_empty() && signer.try_out().await? == TryOut::NotVerified {
@@ -68,18 +67,18 @@ pub async fn create_missing_keys(
 /// # Errors
 /// When the database or KMS fails, or the key does not read back as it was written.
 pub async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
-    let key_id = match session.key_in_state(purpose, "pending").await? {
+    let key_id = match session.key_in_state(purpose, KeyState::Pending).await? {
         Some(pending) => pending,
         None => match write_pending(session, kms, purpose, keys).await {
             // Another process was faster; there is one pending key a purpose.
             Err(VaultError::Db(error)) if error.is_duplicate_of(ONE_PENDING_KEY) => {
-                session.key_in_state(purpose, "pending").await?.ok_or(error)?
+                session.key_in_state(purpose, KeyState::Pending).await?.ok_or(error)?
             }
             written => written?,
         },
     };
     for holder in Holder::ALL {
-        unwrap_row(kms, &session.wrap_of(key_id, holder.name()).await?, holder).await?;
+        unwrap_row(kms, &session.wrap_of(key_id, holder).await?, holder).await?;
     }
     Ok(key_id)
 }
@@ -93,7 +92,7 @@ async fn write_pending(session: &mut Session, kms: &Kms, purpose: Purpose, keys:
         let context = WrapContext { purpose, key_id, holder };
         let wrapped = kms.wrap(kms_key, key.expose_for_wrapping(), context).await;
         let wrapped = wrapped.map_err(|source| VaultError::Kms { key_id, source })?;
-        wraps.push(NewWrap { holder: holder.name(), kms_key_arn: wrapped.kms_key_arn, wrapped: wrapped.bytes });
+        wraps.push(NewWrap { holder, kms_key_arn: wrapped.kms_key_arn, wrapped: wrapped.bytes });
     }
     if wraps[0].kms_key_arn == wraps[1].kms_key_arn {
         return Err(VaultError::OneKmsKey);
@@ -110,16 +109,16 @@ async fn write_pending(session: &mut Session, kms: &Kms, purpose: Purpose, keys:
 pub async fn record_all(session: &Session, signer: &Signer) -> Result<(), VaultError> {
     let facts = session.key_facts().await?;
     for key in facts.iter().filter(|key| !key.is_recorded) {
-        session.record(KIND, &Creation::of(key).to_json()).await?;
+        session.record(RecordKind::KeyCreate, &Creation::of(key).to_json()).await?;
     }
     let is_ours = |record: &str| facts.iter().any(|key| Creation::of(key).is_told_by(record));
-    signer.catch_up(session, KIND, is_ours).await
+    signer.catch_up(session, RecordKind::KeyCreate, is_ours).await
 }
 
 /// What the log says of a new key.
 #[derive(Serialize)]
 struct Creation<'a> {
-    key_id: i64,
+    key_id: KeyId,
     purpose: &'static str,
     check_value: String,
     wraps: Vec<Wrap<'a>>,
@@ -128,17 +127,17 @@ struct Creation<'a> {
 
 #[derive(Serialize)]
 struct Wrap<'a> {
-    holder: &'a str,
+    holder: &'static str,
     kms_key_arn: &'a str,
 }
 
 impl<'a> Creation<'a> {
     fn of(key: &'a KeyFacts) -> Self {
         Self {
-            key_id: key.key_id.to_i64(),
+            key_id: key.key_id,
             purpose: key.purpose.name(),
             check_value: hex::encode(&key.check_value),
-            wraps: key.wraps.iter().map(|(holder, kms_key_arn)| Wrap { holder, kms_key_arn }).collect(),
+            wraps: key.wraps.iter().map(|(holder, kms_key_arn)| Wrap { holder: holder.name(), kms_key_arn }).collect(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

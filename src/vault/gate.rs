@@ -53,10 +53,10 @@ use futures_util::future::try_join_all;
 
 use super::keyring::unwrap_row;
 use super::{RecoveryKeys, Signer, VaultError};
-use crate::audit::Head;
+use crate::audit::{Head, RecordKind};
 use crate::db::Session;
-use crate::kms::{Holder, Kms};
-use crate::token::KeyId;
+use crate::kms::Kms;
+use crate::token::{Holder, KeyId};
 
 /// Before the request.
 pub struct Gate {
@@ -101,8 +101,8 @@ impl Gate {
     ///
     /// # Errors
     /// When the database does not record it.
-    pub async fn ask(self, asked: &'static str, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
-        let requested = self.session.request_unmask(asked, details, &keys).await?;
+    pub async fn ask(self, kind: RecordKind, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
+        let requested = self.session.request_unmask(kind, details, &keys).await?;
         if !requested.is_granted {
             return Ok(Decision::Denied(requested.head));
         }

@@ -10,9 +10,9 @@ use futures_util::future::try_join_all;
 
 use super::VaultError;
 use crate::db::{DbError, KeyRow, Target};
-use crate::kms::{Holder, Kms, WrapContext};
+use crate::kms::{Kms, WrapContext};
 use crate::login::{KeySource, Plan};
-use crate::token::{DataKey, KeyId};
+use crate::token::{DataKey, Holder, KeyId};
 
 /// After this, unwrapped keys are unwrapped again.
 const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
@@ -80,11 +80,11 @@ impl KeyCache {
             return Ok(known);
         }
         match self.refresh(&known).await {
-            Err(error) if error.is_temporary() && age < MAX_AGE => {
+            Err(error) if error.retry().may_help() && age < MAX_AGE => {
                 *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 Ok(known)
             }
-            Err(error) if error.is_temporary() => Err(VaultError::Expired(Box::new(error))),
+            Err(error) if error.retry().may_help() => Err(VaultError::Expired(Box::new(error))),
             other => other,
         }
     }

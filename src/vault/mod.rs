@@ -19,6 +19,7 @@ pub use sweep::{Converted, Converter, SweepKeys};
 
 use crate::aws::CallError;
 use crate::db::DbError;
+use crate::retry::Retry;
 use crate::token::KeyId;
 
 /// What can go wrong with keys.
@@ -81,12 +82,14 @@ pub enum VaultError {
 impl VaultError {
     /// Whether the same call may succeed later.
     #[must_use]
-    pub fn is_temporary(&self) -> bool {
+    pub fn retry(&self) -> Retry {
         match self {
-            Self::Db(error) => error.is_temporary(),
-            Self::Kms { source, .. } | Self::Unsigned { source, .. } | Self::NoSigner(source) => source.is_temporary(),
-            Self::Expired(source) => source.is_temporary(),
-            _ => false,
+            Self::Db(error) => error.retry(),
+            Self::Kms { source, .. } | Self::Unsigned { source, .. } | Self::NoSigner(source) => source.retry(),
+            Self::Expired(source) => source.retry(),
+            Self::NoRandomness => Retry::Later,
+            Self::WrongSigner | Self::NotKept { .. } | Self::OtherRequest | Self::NoKeys => Retry::Never,
+            Self::Unreadable(_) | Self::CheckValue(_) | Self::OneKmsKey => Retry::Never,
         }
     }
 }

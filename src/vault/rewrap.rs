@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::keyring::unwrap_row;
 use super::{Signer, VaultError};
 use crate::db::{KeyRow, Session};
-use crate::kms::{Holder, Kms, WrapContext};
+use crate::kms::{Kms, WrapContext};
+use crate::token::Holder;
 
 /// What a rewrap has done.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -31,7 +32,7 @@ pub async fn rewrap(
     done: &mut Rewrapped,
 ) -> Result<(), VaultError> {
     let others = session.wrap_holders().await?;
-    for row in session.readable_wraps(holder.name(), true).await? {
+    for row in session.wraps_of_holder(holder).await? {
         let context = WrapContext { purpose: row.purpose, key_id: row.key_id, holder };
         let failed = |source| VaultError::Kms { key_id: row.key_id, source };
         let new = kms.rewrap(&row.kms_key_arn, kms_key, &row.wrapped, context).await.map_err(failed)?;
@@ -39,7 +40,7 @@ pub async fn rewrap(
             done.unchanged += 1;
             continue;
         }
-        if others.iter().any(|other| other.holder != holder.name() && other.kms_key_arn == new.kms_key_arn) {
+        if others.iter().any(|other| other.holder != holder && other.kms_key_arn == new.kms_key_arn) {
             return Err(VaultError::OneKmsKey);
         }
         let (key_id, purpose, check_value) = (row.key_id, row.purpose, row.check_value.clone());
@@ -47,7 +48,7 @@ pub async fn rewrap(
         unwrap_row(kms, &candidate, holder).await?;
         let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
         let wrap = (candidate.kms_key_arn.as_str(), candidate.wrapped.as_slice());
-        let head = session.replace_wrap(row.key_id, holder.name(), &row.wrapped, wrap, &details).await?;
+        let head = session.replace_wrap(row.key_id, holder, &row.wrapped, wrap, &details).await?;
         signer.sign(session, &head).await?;
         done.replaced += 1;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use super::VaultError;
-use crate::audit::Head;
+use crate::audit::{Head, RecordKind};
 use crate::aws::CallKind;
 use crate::crypto::Digest;
 use crate::db::{DbError, Session};
@@ -63,7 +63,7 @@ impl Signer {
         let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(6).build();
         loop {
             let error = match self.sign(session, record).await {
-                Err(error) if error.is_temporary() => error,
+                Err(error) if error.retry().may_help() => error,
                 other => return other,
             };
             let Some(pause) = pauses.next() else { return Err(error) };
@@ -108,12 +108,7 @@ impl Signer {
     ///
     /// # Errors
     /// When a record is another than expected, or [`Signer::sign`] fails.
-    pub async fn catch_up(
-        &self,
-        session: &Session,
-        kind: &'static str,
-        is_ours: impl Fn(&str) -> bool,
-    ) -> Result<(), VaultError> {
+    pub async fn catch_up(&self, session: &Session, kind: RecordKind, is_ours: impl Fn(&str) -> bool) -> Result<(), VaultError> {
         for record in session.unsigned_records(kind).await? {
             if !is_ours(&record.details) || record.computed_hash() != record.hash.as_slice() {
                 return Err(DbError::Invalid("unsigned audit record: it is not what this program wrote").into());

@@ -12,8 +12,8 @@ use super::VaultError;
 use super::keyring::unwrap_row;
 use crate::crypto::SecretBytes;
 use crate::db::{Move, Rotation, SealedBody, Session, TokenGroup};
-use crate::kms::{Holder, Kms};
-use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Purpose, SealError, Sealer, Token};
+use crate::kms::Kms;
+use crate::token::{DataKey, Field, FieldCipher, FieldHasher, Holder, KeyId, Purpose, SealError, Sealer, Token};
 
 /// All keys that something may be under, unwrapped.
 pub struct SweepKeys(HashMap<KeyId, DataKey>);
@@ -24,7 +24,7 @@ impl SweepKeys {
     /// # Errors
     /// When the database or KMS fails, or a key is not the one that was wrapped.
     pub async fn unwrap_all(session: &Session, kms: &Kms) -> Result<Self, VaultError> {
-        let rows = session.readable_wraps(Holder::Ingest.name(), true).await?;
+        let rows = session.wraps_of_holder(Holder::Ingest).await?;
         let keys = try_join_all(rows.iter().map(|row| unwrap_row(kms, row, Holder::Ingest))).await?;
         Ok(Self(rows.iter().map(|row| row.key_id).zip(keys).collect()))
     }

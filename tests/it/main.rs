@@ -55,3 +55,4 @@ mod unmask_faults;
 mod unmask_input;
 mod upgrade;
 mod upgrade_mask;
+mod words;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Findings;
+use crate::audit::Group;
 use crate::db::{Deviation, Login, Remedy, RowChange, Session, Target, Work};
 
 /// Clocks that differ by more spoil AWS signatures, and the days of rows.
@@ -23,17 +24,21 @@ pub(super) async fn check(target: &Target, findings: &mut Findings) -> Option<(S
     structure(&session, findings).await;
     sight(&session, &login, findings).await;
     clock(&session, findings).await;
-    if login.is("loginetl_rotator") {
+    if login.is(Group::Rotator) {
         sizes(&session, findings).await;
     }
-    if login.groups.iter().any(|group| group != "loginetl_analyst") {
+    if login.groups.iter().any(|group| *group != Group::Analyst) {
         audit(&session, findings).await;
     }
     Some((session, login))
 }
 
+fn joined(groups: &[Group]) -> String {
+    groups.iter().map(|group| group.name()).collect::<Vec<_>>().join(", ")
+}
+
 fn roles(login: &Login, findings: &mut Findings) {
-    let groups = login.groups.join(", ");
+    let groups = joined(&login.groups);
     match () {
         () if login.is_superuser => findings.note(
             "login",
@@ -61,7 +66,7 @@ async fn check_inheritance(session: &Session, findings: &mut Findings) {
     if !groups.is_empty() {
         findings.warn(
             "login",
-            format!("does not inherit the rights of {}", groups.join(", ")),
+            format!("does not inherit the rights of {}", joined(&groups)),
             "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL 16 or newer)",
         );
     }
@@ -108,12 +113,12 @@ async fn privileges(session: &Session, rights: Vec<Deviation>, findings: &mut Fi
 /// What hides rows from this login's work, or from the owner of the functions that count.
 async fn sight(session: &Session, login: &Login, findings: &mut Findings) {
     let mut spots = Vec::new();
-    let works = [("loginetl_loader", Work::Load), ("loginetl_unmasker", Work::Unmask), ("loginetl_rotator", Work::Rotate)];
-    for (_, work) in works.into_iter().filter(|(group, _)| login.is(group)) {
+    let works = [(Group::Loader, Work::Load), (Group::Unmasker, Work::Unmask), (Group::Rotator, Work::Rotate)];
+    for (_, work) in works.into_iter().filter(|(group, _)| login.is(*group)) {
         let Some(found) = findings.take("sight", session.blind_spots(None, work).await) else { return };
         spots.extend(found);
     }
-    let Some(found) = findings.take("sight", session.blind_spots(Some("loginetl_owner"), Work::Count).await) else { return };
+    let Some(found) = findings.take("sight", session.blind_spots(Some(Group::Owner), Work::Count).await) else { return };
     spots.extend(found);
     spots.sort();
     spots.dedup();

@@ -6,11 +6,13 @@ use aws_config::SdkConfig;
 use futures_util::future::join_all;
 
 use super::Findings;
+use crate::audit::{Group, RecordKind};
 use crate::aws;
-use crate::db::{KeyRow, Login, Session};
-use crate::kms::{Holder, Kms};
+use crate::db::{DbError, KeyRow, Login, Session};
+use crate::kms::Kms;
 use crate::queue::Queue;
 use crate::settings::Environment;
+use crate::token::Holder;
 use crate::vault::{Signer, check_wrap};
 
 /// A dead-letter queue that takes messages after fewer receives takes good ones in an outage.
@@ -24,28 +26,30 @@ pub(super) async fn check(
     environment: &Environment,
     findings: &mut Findings,
 ) {
-    if login.groups.iter().all(|group| group == "loginetl_analyst") {
+    if login.groups.iter().all(|group| *group == Group::Analyst) {
         return;
     }
     let Some(config) = findings.take("aws", aws::configuration().await) else { return };
     // The others' AWS roles have nothing to do with the queue.
-    if login.is("loginetl_loader") || login.is("loginetl_rotator") {
+    if login.is(Group::Loader) || login.is(Group::Rotator) {
         queue(&config, login, queue_url, findings).await;
     }
     let kms = Kms::new(&config);
-    let owner = login.is("loginetl_owner");
-    if owner || login.is("loginetl_loader") {
-        wraps(session, &kms, Holder::Ingest, owner, findings).await;
+    let owner = login.is(Group::Owner);
+    if owner || login.is(Group::Loader) {
+        let rows = if owner { session.wraps_of_holder(Holder::Ingest).await } else { session.ingest_wraps().await };
+        wraps(&kms, Holder::Ingest, rows, findings).await;
     }
     if owner {
-        wraps(session, &kms, Holder::Recovery, owner, findings).await;
-    } else if login.is("loginetl_unmasker") {
+        wraps(&kms, Holder::Recovery, session.wraps_of_holder(Holder::Recovery).await, findings).await;
+    } else if login.is(Group::Unmasker) {
         let usable = kms.check_usable(&environment.recovery_key(None)).await;
         if findings.take("recovery", usable).is_some() {
             findings.ok("recovery", "the recovery key is enabled; its wraps are opened only for a request");
         }
     }
-    let signs = ["loginetl_owner", "loginetl_unmasker", "loginetl_rotator"].iter().any(|group| login.is(group));
+    let signs =
+        RecordKind::ALL.iter().filter(|kind| kind.is_signed()).any(|kind| kind.writers().iter().any(|group| login.is(*group)));
     let audit_key = environment.audit_key(None);
     if signs {
         let tried = Signer::new(kms.clone(), audit_key.clone()).try_out().await;
@@ -53,7 +57,7 @@ pub(super) async fn check(
             findings.ok("signing", "the audit key signs");
         }
     }
-    if owner || login.is("loginetl_auditor") {
+    if owner || login.is(Group::Auditor) {
         let key = kms.public_key(&audit_key).await;
         if findings.take("verifying", key).is_some() {
             findings.ok("verifying", "the audit key's public half can be read");
@@ -63,7 +67,7 @@ pub(super) async fn check(
 
 async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings: &mut Findings) {
     let Some(url) = url else {
-        if login.is("loginetl_loader") {
+        if login.is(Group::Loader) {
             findings.warn("queue", "none is named", "set LOGINETL_QUEUE_URL, unless this login loads only files");
         }
         return;
@@ -88,9 +92,9 @@ async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings:
 }
 
 /// Each key unwraps to its check value.
-async fn wraps(session: &Session, kms: &Kms, holder: Holder, as_owner: bool, findings: &mut Findings) {
+async fn wraps(kms: &Kms, holder: Holder, rows: Result<Vec<KeyRow>, DbError>, findings: &mut Findings) {
     let check = holder.name();
-    let Some(rows) = findings.take(check, session.readable_wraps(check, as_owner).await) else { return };
+    let Some(rows) = findings.take(check, rows) else { return };
     if rows.is_empty() {
         return findings.warn(check, "there are no keys", "run: loginetl init");
     }

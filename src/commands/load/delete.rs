@@ -34,7 +34,7 @@ async fn delete(run: &Run, mut handles: Vec<ReceiptHandle>) {
                 run.tally.count_deleted(gone);
                 handles = refused;
             }
-            Err(error) if error.is_temporary() => tracing::debug!(%error, "deleting failed"),
+            Err(error) if error.retry().may_help() => tracing::debug!(%error, "deleting failed"),
             // It would fail for ever, and the same messages come again and again.
             Err(error) => return run.fail(error.into()),
         }

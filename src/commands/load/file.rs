@@ -19,7 +19,6 @@ use super::record::{End, Origin, record_run};
 use super::refusal::file_error;
 use super::tally::{Tally, log_near_names};
 use super::verdict::judge;
-use super::write::ensure_session;
 use super::{LoadArgs, flags};
 use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
@@ -156,7 +155,7 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
     let chunks = Arc::new(Mutex::new(chunks));
     let mut writers = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let writer = ChunkWriter { run: Arc::clone(run), session: None, masking: None };
+        let writer = ChunkWriter { run: Arc::clone(run), session: run.target.session(), masking: None };
         writers.spawn(writer.write_until_end(Arc::clone(&chunks)));
     }
     let mut result = Ok(true);
@@ -185,7 +184,7 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
 /// One connection's share of the work.
 struct ChunkWriter {
     run: Arc<FileRun>,
-    session: Option<Session>,
+    session: Session,
     masking: Option<(Arc<Keyring>, Masker)>,
 }
 
@@ -255,7 +254,7 @@ impl ChunkWriter {
                     copying = Copying::RowByRow;
                 }
                 Err(error) => {
-                    self.session = None;
+                    self.session.disconnect();
                     patience.bear(error, &self.run.stop).await?;
                 }
             }
@@ -272,8 +271,7 @@ impl ChunkWriter {
         let Some((_, masker)) = &mut self.masking else { return Ok(ChunkAttempt::Again) };
         let near = NearNames::default();
         let mut lines = self.run.mask(chunk, masker, &near)?;
-        let session = ensure_session(&mut self.session, &self.run.target).await?;
-        let fenced = session.take_fence().await?;
+        let fenced = self.session.take_fence().await?;
         let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
             self.run.tally.count_committed(lines.len(), 0, 0);
             return Ok(ChunkAttempt::Committed);

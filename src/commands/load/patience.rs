@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Exit};
+use crate::error::Error;
 
 /// How long a service may fail before the run gives up.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -31,7 +31,7 @@ impl Backoff {
     pub async fn bear(&mut self, error: Error, stop: &CancellationToken) -> Result<(), Error> {
         let (since, pauses) = self.failing.get_or_insert_with(|| (Instant::now(), pauses()));
         let limit = if stop.is_cancelled() { LIMIT_WHEN_STOPPING } else { LIMIT };
-        if error.advice().0 != Exit::Temporary || since.elapsed() > limit {
+        if !error.retry().may_help() || since.elapsed() > limit {
             return Err(error);
         }
         let pause = pauses.next().unwrap_or(Duration::from_secs(5));

@@ -45,6 +45,14 @@ struct ReceivedMessage {
     share: Option<Reservation>,
 }
 
+/// What a poll came to.
+enum Polled {
+    /// What the queue handed out; nothing, when it is empty.
+    Messages(Vec<ReceivedMessage>),
+    /// The run was stopped meanwhile: the queue was not asked, or did not answer in time.
+    Stopped,
+}
+
 /// A receiver's own ciphers, for the keys it saw last.
 type Masking = Option<(Arc<Keyring>, Masker)>;
 
@@ -91,10 +99,12 @@ impl Fleet {
             if wanted == 0 {
                 break;
             }
-            let answer = self.receive(wanted, &mut masking).await;
-            self.give_back_quota(wanted - answer.as_ref().map_or(0, Vec::len).min(wanted));
-            let messages = match answer {
-                Ok(messages) => messages,
+            let polled = self.receive(wanted, &mut masking).await;
+            let received = if let Ok(Polled::Messages(messages)) = &polled { messages.len() } else { 0 };
+            self.give_back_quota(wanted - received.min(wanted));
+            let messages = match polled {
+                Ok(Polled::Messages(messages)) => messages,
+                Ok(Polled::Stopped) => break,
                 Err(error) => {
                     if matches!(error, Error::Aws(_)) {
                         self.run.health.note(Service::Queue, false);
@@ -105,7 +115,6 @@ impl Fleet {
             };
             patience.reset();
             self.run.health.note(Service::Queue, true);
-            let received = messages.len();
             self.hand_on(messages, &mut masking).await?;
             if received == BATCH {
                 Arc::clone(self).join();
@@ -123,15 +132,15 @@ impl Fleet {
     }
 
     /// Polls once, with room for the answer and keys to mask it; what comes is in hand at once, and so kept alive.
-    async fn receive(&self, wanted: usize, masking: &mut Masking) -> Result<Vec<ReceivedMessage>, Error> {
+    async fn receive(&self, wanted: usize, masking: &mut Masking) -> Result<Polled, Error> {
         let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else {
-            return Ok(Vec::new());
+            return Ok(Polled::Stopped);
         };
-        let Some(keyed) = self.run.stop.run_until_cancelled(self.run.masker(masking)).await else { return Ok(Vec::new()) };
+        let Some(keyed) = self.run.stop.run_until_cancelled(self.run.masker(masking)).await else { return Ok(Polled::Stopped) };
         keyed?;
         let until = Instant::now() + self.run.queue.visibility_timeout();
         let poll = self.run.queue.receive(wanted, if self.run.options.drain { DRAIN_POLL } else { LONG_POLL });
-        let Some(answer) = self.run.deadline.run_until_cancelled(poll).await else { return Ok(Vec::new()) };
+        let Some(answer) = self.run.deadline.run_until_cancelled(poll).await else { return Ok(Polled::Stopped) };
         let messages = answer?;
         if !messages.is_empty() {
             *self.lock_quiet() = Instant::now();
@@ -141,7 +150,7 @@ impl Fleet {
             let share = self.run.held.take(&message.handle, message.body.len(), until, &mut reserved);
             ReceivedMessage { message, share }
         };
-        Ok(messages.into_iter().map(take).collect())
+        Ok(Polled::Messages(messages.into_iter().map(take).collect()))
     }
 
     /// Masks each message and hands it on, while the writers can take more; gives back what cannot be handed on.

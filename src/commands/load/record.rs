@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::tally::Summary;
+use crate::audit::RecordKind;
 use crate::commands;
 use crate::db::{DbError, Target};
 use crate::error::Error;
@@ -56,7 +57,7 @@ struct RunRecord<'a> {
 pub async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
     let record = RunRecord { from, end, summary, version: env!("CARGO_PKG_VERSION") };
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
-    let write = async { target.connect().await?.record("load.run", &text).await };
+    let write = async { target.connect().await?.record(RecordKind::LoadRun, &text).await };
     let mute = |_| DbError::Lost { action: "recording the run" };
     let limit = commands::at_most(if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST });
     tokio::time::timeout(limit, write).await.map_err(mute).flatten()?;

@@ -18,7 +18,7 @@ use super::intake::{Intake, TOO_MANY};
 use super::patience::Backoff;
 use super::run::Run;
 use super::verdict::{judge, reject_for_database};
-use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind, Target};
+use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind};
 use crate::error::Error;
 use crate::login::{Masker, NearNames, Reading, RejectReason, Verdict};
 use crate::queue::ReceiptHandle;
@@ -43,7 +43,7 @@ pub struct Writer {
     run: Arc<Run>,
     in_hand: Arc<Mutex<Intake>>,
     committed: mpsc::Sender<ReceiptHandle>,
-    session: Option<Session>,
+    session: Session,
     days: HashSet<Date>,
 }
 
@@ -51,7 +51,8 @@ impl Writer {
     /// A writer that has not connected yet.
     #[must_use]
     pub fn new(run: &Arc<Run>, in_hand: &Arc<Mutex<Intake>>, committed: mpsc::Sender<ReceiptHandle>) -> Self {
-        Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session: None, days: HashSet::new() }
+        let session = run.target.session();
+        Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session, days: HashSet::new() }
     }
 
     /// Writes batches until the receivers have ended and nothing is left. After a failure, gives back what comes.
@@ -142,7 +143,7 @@ impl Writer {
             error => {
                 // Whatever it was: days may have gone, and the server may be another one after a failover.
                 self.days.clear();
-                self.session = None;
+                self.session.disconnect();
                 if matches!(error, Error::Db(_)) {
                     self.run.health.note(Service::Database, false);
                 }
@@ -157,7 +158,7 @@ impl Writer {
     async fn try_write(&mut self, batch: &mut [InHand]) -> Result<BatchAttempt, Error> {
         self.make_days(batch).await?;
         let keyring = self.run.key_cache.current();
-        let fenced = ensure_session(&mut self.session, &self.run.target).await?.take_fence().await?;
+        let fenced = self.session.take_fence().await?;
         let mut answer = fenced.insert_batch(&distinct(batch)).await?;
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
@@ -177,9 +178,8 @@ impl Writer {
         for message in batch {
             let day = message.delivery.sent.ledger_day();
             if !self.days.contains(&day) {
-                let session = ensure_session(&mut self.session, &self.run.target).await?;
-                session.ensure_day(day).await?;
-                if let Err(error) = session.drop_old_days().await {
+                self.session.ensure_day(day).await?;
+                if let Err(error) = self.session.drop_old_days().await {
                     tracing::warn!(%error, "old days of the ledger stay for now");
                 }
                 self.days.insert(day);
@@ -218,15 +218,6 @@ impl Writer {
             self.run.stop.cancel();
         }
     }
-}
-
-/// The session of a worker; it makes its connection anew where that is lost.
-pub(super) async fn ensure_session<'a>(slot: &'a mut Option<Session>, target: &Target) -> Result<&'a mut Session, DbError> {
-    let session = match slot.take() {
-        Some(session) => session,
-        None => target.connect().await?,
-    };
-    Ok(slot.insert(session))
 }
 
 /// The batch without messages that came twice in it; both are deleted from the queue all the same.

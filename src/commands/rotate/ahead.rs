@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::db::{Move, Rotation, Session, Snapshot, Target, TokenGroup};
+use crate::db::{Coverage, Move, Rotation, Session, Snapshot, Target, TokenGroup};
 use crate::error::Error;
 use crate::vault::{Converted, Converter, SweepKeys};
 
@@ -20,8 +20,8 @@ pub(super) struct Prepared {
     pub moves: Vec<Move>,
     /// What does not open.
     pub stuck: Vec<TokenGroup>,
-    /// Taken before all rows of the range were read; nothing, if there are more than were read.
-    pub seen: Option<Snapshot>,
+    /// How much of the range was read.
+    pub read: Coverage,
 }
 
 /// After few rows, the next range is at most so many times as wide.
@@ -140,12 +140,12 @@ async fn prepare(
     if let Some(next) = until {
         let (seen, rows, moves, stuck) = read(session, limit, until, keys, rotation).await?;
         if rows < limit {
-            return Ok(Prepared { next, moves, stuck, seen: Some(seen) });
+            return Ok(Prepared { next, moves, stuck, read: Coverage::Whole(seen) });
         }
     }
     let (seen, rows, mut moves, mut stuck) = read(session, limit, None, keys, rotation).await?;
     if rows < limit {
-        return Ok(Prepared { next: Uuid::max(), moves, stuck, seen: Some(seen) });
+        return Ok(Prepared { next: Uuid::max(), moves, stuck, read: Coverage::Whole(seen) });
     }
     // The limit may have cut the last value: it is left to the next range, unless it is a range by itself.
     let hashes = || moves.iter().map(|m| m.hash).chain(stuck.iter().map(|value| value.hash));
@@ -154,7 +154,9 @@ async fn prepare(
     let next = before.unwrap_or(last);
     moves.retain(|m| m.hash <= next);
     stuck.retain(|value| value.hash <= next);
-    Ok(Prepared { next, moves, stuck, seen: before.map(|_| seen) })
+    // A value by itself may have more rows than were read.
+    let read = if before.is_some() { Coverage::Whole(seen) } else { Coverage::Part };
+    Ok(Prepared { next, moves, stuck, read })
 }
 
 /// Reads and re-encrypts: the snapshot, how many rows there were, and what becomes of them.

@@ -14,12 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use patience::SweepPatience;
 
+use crate::audit::RecordKind;
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
 use crate::db::{Finished, LastSteps, Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
+use crate::retry::Retry;
 use crate::settings::Environment;
-use crate::token::{KeyId, Purpose};
+use crate::token::{KeyId, KeyState, Purpose};
 use crate::vault::{KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all};
 use crate::{aws, output};
 
@@ -83,13 +85,13 @@ struct Unopened {
 
 /// Whether a rotation has begun and not come to its end.
 async fn is_unfinished(session: &Session) -> Result<bool, Error> {
-    let resealing = session.key_in_state(Purpose::Seal, "retiring").await?;
+    let resealing = session.key_in_state(Purpose::Seal, KeyState::Retiring).await?;
     Ok(resealing.is_some() || !session.rotations().await?.is_empty())
 }
 
 /// Records of this login that it could not sign, because it died.
 async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
-    for kind in ["rotate.start", "rotate.end", "rotate.interrupted"] {
+    for kind in [RecordKind::RotateStart, RecordKind::RotateEnd, RecordKind::RotateInterrupted] {
         // A record of this login about a rotation tells nothing that could be forged to its use.
         signer.catch_up(session, kind, |_| true).await?;
     }
@@ -108,7 +110,7 @@ impl Rotating {
         signer.try_out().await?;
         let mut active: Vec<(Purpose, KeyId)> = Vec::new();
         for purpose in purposes {
-            let key = session.key_in_state(*purpose, "active").await?.ok_or(VaultError::NoKeys)?;
+            let key = session.key_in_state(*purpose, KeyState::Active).await?.ok_or(VaultError::NoKeys)?;
             active.push((*purpose, key));
         }
         let keys = KmsKeys {
@@ -129,7 +131,7 @@ impl Rotating {
             match session.start_rotation(&active, &details).await {
                 Ok(head) => break head,
                 Err(error) if error.is_overtaken() => return Ok(false),
-                Err(error) if error.is_fence_taken() => patience.wait_for_the_fence(session).await?,
+                Err(error) if error.retry() == Retry::Now => patience.wait_for_the_fence(session).await?,
                 Err(error) => return Err(error.into()),
             }
         };
@@ -141,7 +143,7 @@ impl Rotating {
     /// Whether a rotation of the seal key was left unfinished: there are bodies to be sealed anew, and now they are. What
     /// does not open is no such thing, and holds up no other rotation.
     async fn seal_what_was_left(&mut self) -> Result<bool, Error> {
-        if self.session.key_in_state(Purpose::Seal, "retiring").await?.is_none() {
+        if self.session.key_in_state(Purpose::Seal, KeyState::Retiring).await?.is_none() {
             return Ok(false);
         }
         self.seal_all_anew().await?;
@@ -185,7 +187,7 @@ impl Rotating {
     async fn record_interruption(&mut self) {
         let record = serde_json::json!({ "rows_moved": self.done.rows_moved, "version": env!("CARGO_PKG_VERSION") }).to_string();
         let recorded = async {
-            let head = self.session.record("rotate.interrupted", &record).await?;
+            let head = self.session.record(RecordKind::RotateInterrupted, &record).await?;
             self.signer.sign(&self.session, &head).await
         };
         if let Err(error) = recorded.await {
@@ -193,14 +195,14 @@ impl Rotating {
         }
     }
 
-    fn report(&self, format: Format, result: &'static str, retired: &[i64], left_over: &[i64]) -> Result<(), Error> {
+    fn report(&self, format: Format, result: &'static str, retired: &[KeyId], left_over: &[KeyId]) -> Result<(), Error> {
         #[derive(Serialize)]
         struct RotateReport<'a> {
             result: &'static str,
             #[serde(flatten)]
             done: &'a Done,
-            keys_retired: &'a [i64],
-            keys_left_retiring: &'a [i64],
+            keys_retired: &'a [KeyId],
+            keys_left_retiring: &'a [KeyId],
         }
         if format == Format::Json {
             return output::json(&RotateReport {

@@ -62,12 +62,7 @@ impl SweepPatience {
     /// # Errors
     /// The fault itself, when it is none that passes, or patience is at its end.
     pub(super) async fn bear(&mut self, error: Error) -> Result<(), Error> {
-        let is_temporary = match &error {
-            Error::Db(error) => error.is_temporary(),
-            Error::Vault(error) => error.is_temporary(),
-            _ => false,
-        };
-        let pause = if is_temporary { self.pauses.next() } else { None };
+        let pause = if error.retry().may_help() { self.pauses.next() } else { None };
         let Some(pause) = pause else { return Err(error) };
         tracing::warn!(%error, "waiting, then trying again");
         tokio::time::sleep(pause).await;

@@ -3,7 +3,7 @@
 use super::{Rotating, Unopened};
 use crate::db::SealedBody;
 use crate::error::Error;
-use crate::token::Purpose;
+use crate::token::{KeyState, Purpose};
 use crate::vault::SweepKeys;
 
 const PAGE: i64 = 100;
@@ -11,10 +11,10 @@ const PAGE: i64 = 100;
 impl Rotating {
     /// Seals every body that is under another key than the active one. Loaders add none: the guard asks for the active key.
     pub(super) async fn seal_all_anew(&mut self) -> Result<(), Error> {
-        if self.session.key_in_state(Purpose::Seal, "retiring").await?.is_none() {
+        if self.session.key_in_state(Purpose::Seal, KeyState::Retiring).await?.is_none() {
             return Ok(());
         }
-        let Some(active) = self.session.key_in_state(Purpose::Seal, "active").await? else { return Ok(()) };
+        let Some(active) = self.session.key_in_state(Purpose::Seal, KeyState::Active).await? else { return Ok(()) };
         let keys = SweepKeys::unwrap_all(&self.session, &self.kms).await?;
         let mut after = 0;
         loop {

@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::ahead::{Ahead, Prepared};
 use super::patience::SweepPatience;
 use super::{Rotating, Unopened};
-use crate::db::{LastSteps, Look, Move, Rotation, RowChange, Step, TokenGroup};
+use crate::db::{Growth, LastSteps, Look, Move, Rotation, RowChange, Step, TokenGroup};
 use crate::error::Error;
 use crate::output::{self, Progress};
+use crate::retry::Retry;
 use crate::token::KeyId;
 use crate::vault::{Converted, Converter, SweepKeys, VaultError};
 
@@ -64,7 +65,7 @@ impl Rotating {
         loop {
             match self.session.rotations().await {
                 Ok(rotations) => return Ok(rotations.into_iter().find(|rotation| rotation.watermark < Uuid::max())),
-                Err(error) if error.is_temporary() && !self.stop.is_cancelled() => {
+                Err(error) if error.retry().may_help() && !self.stop.is_cancelled() => {
                     tracing::warn!(%error, "waiting for the database");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
@@ -81,7 +82,7 @@ impl Rotating {
         let prepared = ahead.take(rotation).await?;
         loop {
             match self.move_range(&ahead.keys, rotation, &prepared).await {
-                Err(Error::Db(error)) if error.is_fence_taken() => patience.wait_for_the_fence(&self.session).await?,
+                Err(error) if error.retry() == Retry::Now => patience.wait_for_the_fence(&self.session).await?,
                 // Somebody's trigger may have raised it: then it is named.
                 Err(Error::Db(error)) => return Err(self.session.with_suspects(error, RowChange::Update).await.into()),
                 other => break other?,
@@ -95,16 +96,16 @@ impl Rotating {
     }
 
     async fn move_range(&mut self, keys: &SweepKeys, rotation: Rotation, prepared: &Prepared) -> Result<(), Error> {
-        let Prepared { next, moves, stuck, seen } = prepared;
+        let Prepared { next, moves, stuck, read } = prepared;
         let mut step = self.session.begin_step(rotation, *next).await?;
-        let Look { only_own, has_triggers } = step.look(seen.as_ref(), &mut self.last_steps).await?;
+        let Look { growth, has_triggers } = step.look(read, &mut self.last_steps).await?;
         let mut outcome = Moved { rows: 0, stuck: stuck.clone() };
         if has_triggers {
             outcome = move_watched(&step, keys, &rotation).await?;
         } else {
             outcome.rows = step.move_placed(moves).await?;
             // What loaders have added since, what was cut off by the limit, what lies elsewhere by now; what does not open.
-            if outcome.rows != moves.len() as u64 || !only_own {
+            if outcome.rows != moves.len() as u64 || growth == Growth::Possible {
                 let (more, left) = convert(keys, &rotation, step.read_left().await?)?;
                 if !more.is_empty() {
                     outcome.rows += step.move_values(&more).await?;

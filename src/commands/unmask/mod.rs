@@ -18,7 +18,7 @@ use answer::{Answer, OutcomeRecord};
 use search::Search;
 use selector::{Query, Selector};
 
-use crate::audit::{Head, Justification, Listed};
+use crate::audit::{Head, Justification, Listed, RecordKind};
 use crate::cli::{Global, UnmaskArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
@@ -104,7 +104,8 @@ async fn recover(
     };
     let keys: Vec<KeyId> = search.as_ref().map_or_else(Vec::new, |search| search.keys.clone());
     let gate = Gate { session, kms, signer };
-    let decision = gate.ask(if is_find { "find" } else { "unmask" }, &json(details)?, keys).await?;
+    let kind = if is_find { RecordKind::FindRequest } else { RecordKind::UnmaskRequest };
+    let decision = gate.ask(kind, &json(details)?, keys).await?;
     match (decision, search) {
         (Decision::Granted(asked), Some(search)) => {
             let open = OpenRequest(Some(asked.request()));

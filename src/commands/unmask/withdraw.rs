@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::audit::RecordKind;
 use crate::cli::{UnmaskArgs, UnmaskFormat};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
@@ -28,7 +29,7 @@ pub(super) async fn run(request: i64, args: &UnmaskArgs, target: &Target, enviro
     let signer = Signer::new(Kms::new(&aws::configuration().await?), environment.audit_key(args.audit_key.clone()));
     // Nothing is recorded that could not be signed.
     signer.try_out().await?;
-    signer.catch_up(&session, "unmask.withdrawal", |_| true).await?;
+    signer.catch_up(&session, RecordKind::UnmaskWithdrawal, |_| true).await?;
     let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
     let head = session.withdraw_request(request, &details).await.map_err(|error| match error.code() {
         Some("LG001") => Error::NotWithdrawn { request },

@@ -83,6 +83,12 @@ impl Target {
         Ok(Session::new(self.clone(), client, version))
     }
 
+    /// A session that connects when it is used first.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::unconnected(self.clone())
+    }
+
     /// A connection, and the version of its server.
     pub(super) async fn open(&self) -> Result<(Client, i32), DbError> {
         let opened = self.open_now().await;
