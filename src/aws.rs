@@ -22,7 +22,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A failed call to an AWS service.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed: {kind}{detail}")]
-pub struct CallError {
+pub(crate) struct CallError {
     /// Service and operation, as AWS documents it: `SQS ReceiveMessage`.
     pub operation: &'static str,
     /// What it means to us.
@@ -32,7 +32,7 @@ pub struct CallError {
 
 /// What a failed call means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallKind {
+pub(crate) enum CallKind {
     /// No region is set.
     #[error("no AWS region is set")]
     NoRegion,
@@ -112,7 +112,7 @@ impl CallError {
 
     /// Whether the same call may succeed later.
     #[must_use]
-    pub fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> Retry {
         match self.kind {
             CallKind::Busy | CallKind::Unreachable => Retry::Later,
             CallKind::NoRegion | CallKind::NoCredentials | CallKind::Denied | CallKind::Missing => Retry::Never,
@@ -126,7 +126,7 @@ impl CallError {
 ///
 /// # Errors
 /// When no region is set.
-pub async fn configuration() -> Result<SdkConfig, CallError> {
+pub(crate) async fn configuration() -> Result<SdkConfig, CallError> {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let region = DefaultRegionChain::builder().build().region().await;
     let Some(region) = region.map(|region| region.as_ref().trim().to_owned()).filter(|region| !region.is_empty()) else {

@@ -15,7 +15,7 @@ use crate::token::{Holder, KeyId, Purpose};
 
 /// What a wrap is bound to: the KMS encryption context (fixed).
 #[derive(Clone, Copy, Debug)]
-pub struct WrapContext {
+pub(crate) struct WrapContext {
     /// What the data key is for.
     pub purpose: Purpose,
     /// Its number.
@@ -37,7 +37,7 @@ impl WrapContext {
 }
 
 /// A wrapped data key and the KMS key that wrapped it.
-pub struct Wrapped {
+pub(crate) struct Wrapped {
     /// The ARN in KMS's answer.
     pub kms_key_arn: String,
     /// The ciphertext.
@@ -45,7 +45,7 @@ pub struct Wrapped {
 }
 
 /// A signature and the KMS key that made it.
-pub struct Signed {
+pub(crate) struct Signed {
     /// The ARN in KMS's answer.
     pub key_arn: String,
     /// ECDSA on P-256, ASN.1 DER.
@@ -54,12 +54,12 @@ pub struct Signed {
 
 /// A client of KMS.
 #[derive(Clone)]
-pub struct Kms(Client);
+pub(crate) struct Kms(Client);
 
 impl Kms {
     /// A client of the configured endpoint.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
+    pub(crate) fn new(config: &SdkConfig) -> Self {
         Self(Client::new(config))
     }
 
@@ -67,7 +67,7 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, or refuses.
-    pub async fn wrap(&self, kms_key: &str, secret: &SecretBytes, context: WrapContext) -> Result<Wrapped, CallError> {
+    pub(crate) async fn wrap(&self, kms_key: &str, secret: &SecretBytes, context: WrapContext) -> Result<Wrapped, CallError> {
         const OPERATION: &str = "KMS Encrypt";
         let request = self.0.encrypt().key_id(kms_key).set_encryption_context(Some(context.to_map()));
         let answer = request.plaintext(Blob::new(secret.expose())).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
@@ -81,7 +81,12 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, refuses, or answers for another key.
-    pub async fn unwrap_key(&self, kms_key_arn: &str, wrapped: &[u8], context: WrapContext) -> Result<SecretBytes, CallError> {
+    pub(crate) async fn unwrap_key(
+        &self,
+        kms_key_arn: &str,
+        wrapped: &[u8],
+        context: WrapContext,
+    ) -> Result<SecretBytes, CallError> {
         const OPERATION: &str = "KMS Decrypt";
         let request = self.0.decrypt().key_id(kms_key_arn).set_encryption_context(Some(context.to_map()));
         let answer = request.ciphertext_blob(Blob::new(wrapped)).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
@@ -97,7 +102,7 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, or refuses.
-    pub async fn rewrap(&self, from: &str, to: &str, wrapped: &[u8], context: WrapContext) -> Result<Wrapped, CallError> {
+    pub(crate) async fn rewrap(&self, from: &str, to: &str, wrapped: &[u8], context: WrapContext) -> Result<Wrapped, CallError> {
         const OPERATION: &str = "KMS ReEncrypt";
         let request = self.0.re_encrypt().source_key_id(from).destination_key_id(to).ciphertext_blob(Blob::new(wrapped));
         let request = request.set_source_encryption_context(Some(context.to_map()));
@@ -113,7 +118,7 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, or refuses.
-    pub async fn sign(&self, kms_key: &str, digest: &[u8]) -> Result<Signed, CallError> {
+    pub(crate) async fn sign(&self, kms_key: &str, digest: &[u8]) -> Result<Signed, CallError> {
         const OPERATION: &str = "KMS Sign";
         let request = self.0.sign().key_id(kms_key).message_type(MessageType::Digest).message(Blob::new(digest));
         let request = request.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
@@ -128,7 +133,7 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, or refuses; [`CallKind::KeyKind`] when the key does not sign, or not on P-256.
-    pub async fn public_key(&self, kms_key: &str) -> Result<VerifyingKey, CallError> {
+    pub(crate) async fn public_key(&self, kms_key: &str) -> Result<VerifyingKey, CallError> {
         const OPERATION: &str = "KMS GetPublicKey";
         let request = self.0.get_public_key().key_id(kms_key);
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
@@ -147,7 +152,7 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached or refuses; [`CallKind::KeyState`] or [`CallKind::KeyKind`] when the key is not usable.
-    pub async fn check_usable(&self, kms_key: &str) -> Result<(), CallError> {
+    pub(crate) async fn check_usable(&self, kms_key: &str) -> Result<(), CallError> {
         const OPERATION: &str = "KMS DescribeKey";
         let request = self.0.describe_key().key_id(kms_key);
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;

@@ -48,19 +48,25 @@
 //!   it, which makes the **chain**.
 //! - **head**: number and hash of the chain's last record.
 
+// What no test and no program uses from outside is no part of the library: the compiler then finds dead code.
+#![warn(unreachable_pub)]
+
 pub mod audit;
-pub mod aws;
-pub mod cli;
-pub mod commands;
+mod aws;
+mod cli;
+mod commands;
 pub mod crypto;
 pub mod db;
-pub mod error;
-pub mod kms;
-pub mod logging;
+mod error;
+mod kms;
+mod logging;
 pub mod login;
-pub mod output;
-pub mod queue;
-pub mod retry;
-pub mod settings;
+mod output;
+mod queue;
+mod retry;
+mod settings;
+mod start;
 pub mod token;
 pub mod vault;
+
+pub use start::run;

@@ -21,7 +21,7 @@ const OURS: &str = "loginetl";
 ///
 /// # Errors
 /// When `RUST_LOG` cannot be parsed.
-pub fn start(format: LogFormat, environment: &Environment) -> Result<(), SettingsError> {
+pub(crate) fn start(format: LogFormat, environment: &Environment) -> Result<(), SettingsError> {
     let directives = environment.log_filter.as_deref().unwrap_or(DEFAULT_FILTER);
     let chosen = EnvFilter::try_new(directives).map_err(|_| SettingsError::LogFilter)?;
     let capped = filter::filter_fn(|metadata| {

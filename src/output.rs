@@ -24,7 +24,7 @@ static PROGRESS: LazyLock<ProgressBar> = LazyLock::new(ProgressBar::hidden);
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn line(text: &str) -> Result<(), Error> {
+pub(crate) fn line(text: &str) -> Result<(), Error> {
     PROGRESS.suspend(|| check_write(writeln!(io::stdout().lock(), "{text}")))
 }
 
@@ -32,7 +32,7 @@ pub fn line(text: &str) -> Result<(), Error> {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn json(value: &impl Serialize) -> Result<(), Error> {
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
     let text = Zeroizing::new(serde_json::to_string(value).map_err(|e| Error::Output(e.into()))?);
     // JSON itself escapes only the controls below U+0020.
     if !text.contains(is_unprintable) {
@@ -52,7 +52,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Error> {
 
 /// What becomes of the cells of CSV.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Cells {
+pub(crate) enum Cells {
     /// Nothing: a program reads every byte of a value.
     AsTheyAre,
     /// What a spreadsheet would compute gets an apostrophe, and is text.
@@ -63,7 +63,7 @@ pub enum Cells {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn csv<const N: usize>(
+pub(crate) fn csv<const N: usize>(
     header: &[&str; N],
     rows: impl Iterator<Item = [Zeroizing<String>; N]>,
     kind: Cells,
@@ -103,7 +103,7 @@ fn inert(cell: &str) -> Zeroizing<String> {
 
 /// The text without anything that a terminal obeys or nobody sees: such characters are spelled out.
 #[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(|c: char| c.is_control() || is_unprintable(c)) {
         return text.into();
     }
@@ -120,7 +120,7 @@ fn is_unprintable(c: char) -> bool {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
     let mut table = Table::new();
     let printable_rows = rows.iter().map(|row| row.iter().map(|cell| printable(cell)));
     table.load_style(UTF8_FULL_CONDENSED).set_header(header).add_rows(printable_rows);
@@ -131,7 +131,7 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
 }
 
 /// Prints a failure, its causes and its remedy on stderr.
-pub fn failure(error: &Error, hint: &str) {
+pub(crate) fn failure(error: &Error, hint: &str) {
     let mut text = format!("error: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -142,13 +142,13 @@ pub fn failure(error: &Error, hint: &str) {
 }
 
 /// Prints a line for a person on stderr.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     // Nobody is left to tell when stderr is gone.
     PROGRESS.suspend(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
 /// From now on a panic prints where it happened and not its message, which may quote a value.
-pub fn panics_without_values() {
+pub(crate) fn panics_without_values() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         note(&format!("panic at {place}"));
@@ -159,7 +159,7 @@ pub fn panics_without_values() {
 ///
 /// # Errors
 /// When the terminal cannot be read.
-pub fn confirm(question: &str) -> Result<Option<bool>, Error> {
+pub(crate) fn confirm(question: &str) -> Result<Option<bool>, Error> {
     let answer = ask(&format!("{question} [y/N] "))?;
     Ok(answer.map(|answer| matches!(answer.trim(), "y" | "Y" | "yes")))
 }
@@ -168,7 +168,7 @@ pub fn confirm(question: &str) -> Result<Option<bool>, Error> {
 ///
 /// # Errors
 /// When the terminal cannot be read.
-pub fn ask(question: &str) -> Result<Option<String>, Error> {
+pub(crate) fn ask(question: &str) -> Result<Option<String>, Error> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
@@ -188,12 +188,12 @@ fn check_write(result: io::Result<()>) -> Result<(), Error> {
 }
 
 /// The progress line, on stderr, if that is a terminal.
-pub struct Progress;
+pub(crate) struct Progress;
 
 impl Progress {
     /// Shows it.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         PROGRESS.set_draw_target(ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise}  {msg}") {
             PROGRESS.set_style(style);
@@ -203,7 +203,7 @@ impl Progress {
     }
 
     /// Replaces its text.
-    pub fn show(&self, text: String) {
+    pub(crate) fn show(&self, text: String) {
         PROGRESS.set_message(text);
     }
 }
@@ -215,7 +215,7 @@ impl Drop for Progress {
 }
 
 /// Where log lines go: stderr, above the progress line.
-pub struct LogWriter;
+pub(crate) struct LogWriter;
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -230,7 +230,7 @@ impl Write for LogWriter {
 
 /// Whether log lines may have colours.
 #[must_use]
-pub fn stderr_is_terminal() -> bool {
+pub(crate) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 

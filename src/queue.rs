@@ -19,12 +19,12 @@ use crate::aws::{CallError, CallKind};
 use crate::login::{Body, SentAt, message_id};
 
 /// The most messages that one call of SQS takes or gives.
-pub const BATCH: usize = 10;
+pub(crate) const BATCH: usize = 10;
 /// How much longer than its long poll a receive may take: the SDK has been seen to hang.
 const RECEIVE_GRACE: Duration = Duration::from_secs(10);
 
 /// A message as the queue handed it out.
-pub struct QueueMessage {
+pub(crate) struct QueueMessage {
     /// The same at every redelivery.
     pub message_id: Uuid,
     /// When it was sent.
@@ -39,11 +39,11 @@ pub struct QueueMessage {
 
 /// The right to delete or give back a message, until its visibility timeout ends.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ReceiptHandle(String);
+pub(crate) struct ReceiptHandle(String);
 
 /// How many messages the queue has, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Depth {
+pub(crate) struct Depth {
     /// Ready to be received.
     pub visible: u64,
     /// Handed out and neither deleted nor given back.
@@ -60,7 +60,7 @@ impl std::fmt::Display for Depth {
 
 /// A client of one queue.
 #[derive(Clone)]
-pub struct Queue {
+pub(crate) struct Queue {
     client: Client,
     url: String,
     visibility_timeout: Duration,
@@ -69,7 +69,7 @@ pub struct Queue {
 impl Queue {
     /// A client of the queue at `url`; whatever it receives stays invisible to others for `visibility_timeout`.
     #[must_use]
-    pub fn new(config: &SdkConfig, url: String, visibility_timeout: Duration) -> Self {
+    pub(crate) fn new(config: &SdkConfig, url: String, visibility_timeout: Duration) -> Self {
         Self { client: Client::new(config), url, visibility_timeout }
     }
 
@@ -77,7 +77,7 @@ impl Queue {
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.
-    pub async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<QueueMessage>, CallError> {
+    pub(crate) async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<QueueMessage>, CallError> {
         let attempt = TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_GRACE).build();
         let request = self
             .client
@@ -99,7 +99,7 @@ impl Queue {
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
-    pub async fn delete(&self, handles: &[ReceiptHandle]) -> Result<(usize, Vec<ReceiptHandle>), CallError> {
+    pub(crate) async fn delete(&self, handles: &[ReceiptHandle]) -> Result<(usize, Vec<ReceiptHandle>), CallError> {
         const OPERATION: &str = "SQS DeleteMessageBatch";
         let entry = |(i, handle): (usize, &ReceiptHandle)| {
             DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0).build()
@@ -117,7 +117,11 @@ impl Queue {
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
-    pub async fn change_visibility(&self, handles: &[ReceiptHandle], timeout: Duration) -> Result<Vec<ReceiptHandle>, CallError> {
+    pub(crate) async fn change_visibility(
+        &self,
+        handles: &[ReceiptHandle],
+        timeout: Duration,
+    ) -> Result<Vec<ReceiptHandle>, CallError> {
         const OPERATION: &str = "SQS ChangeMessageVisibilityBatch";
         let entry = |(i, handle): (usize, &ReceiptHandle)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0);
@@ -135,7 +139,7 @@ impl Queue {
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.
-    pub async fn depth(&self) -> Result<Depth, CallError> {
+    pub(crate) async fn depth(&self) -> Result<Depth, CallError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -151,7 +155,7 @@ impl Queue {
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.
-    pub async fn max_receive_count(&self) -> Result<Option<u64>, CallError> {
+    pub(crate) async fn max_receive_count(&self) -> Result<Option<u64>, CallError> {
         let name = QueueAttributeName::RedrivePolicy;
         let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
         let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
@@ -163,13 +167,13 @@ impl Queue {
 
     /// Whether it hands out the messages of a group in their order.
     #[must_use]
-    pub fn is_fifo(&self) -> bool {
+    pub(crate) fn is_fifo(&self) -> bool {
         self.url.ends_with(".fifo")
     }
 
     /// For how long a received message stays invisible to others.
     #[must_use]
-    pub fn visibility_timeout(&self) -> Duration {
+    pub(crate) fn visibility_timeout(&self) -> Duration {
         self.visibility_timeout
     }
 }

@@ -4,7 +4,7 @@
 
 /// What another try of the same call is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// Nothing is faulty: somebody else goes first. The caller waits a moment, and counts no fault.
     Now,
     /// The fault may pass by itself: the caller waits, longer each time, and gives up at last.
@@ -16,7 +16,7 @@ pub enum Retry {
 impl Retry {
     /// Whether another try may succeed.
     #[must_use]
-    pub const fn may_help(self) -> bool {
+    pub(crate) const fn may_help(self) -> bool {
         matches!(self, Self::Now | Self::Later)
     }
 }

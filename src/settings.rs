@@ -6,15 +6,15 @@ use std::env;
 use std::path::PathBuf;
 
 /// Alias of the KMS key that wraps for the loader.
-pub const DEFAULT_INGEST_KEY: &str = "alias/loginetl-ingest";
+pub(crate) const DEFAULT_INGEST_KEY: &str = "alias/loginetl-ingest";
 /// Alias of the KMS key that wraps for unmaskers.
-pub const DEFAULT_RECOVERY_KEY: &str = "alias/loginetl-recovery";
+pub(crate) const DEFAULT_RECOVERY_KEY: &str = "alias/loginetl-recovery";
 /// Alias of the KMS key that signs the audit log.
-pub const DEFAULT_AUDIT_KEY: &str = "alias/loginetl-audit";
+pub(crate) const DEFAULT_AUDIT_KEY: &str = "alias/loginetl-audit";
 
 /// A setting is missing or cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// Neither flag nor variable.
     #[error("{what} is not set")]
     Missing {
@@ -53,7 +53,7 @@ pub enum SettingsError {
 
 /// Where the database URL is to be had.
 #[derive(Clone)]
-pub enum DatabaseUrl {
+pub(crate) enum DatabaseUrl {
     /// Here.
     Text(String),
     /// In a file, which is read again for each connection.
@@ -62,7 +62,7 @@ pub enum DatabaseUrl {
 
 /// What the environment says. Flags win over it.
 #[derive(Default)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// `LOGINETL_DATABASE_URL` or `LOGINETL_DATABASE_URL_FILE`.
     pub database_url: Option<DatabaseUrl>,
     /// `PGPASSFILE`, or `.pgpass` in `HOME`: passwords for URLs without one.
@@ -88,7 +88,7 @@ impl Environment {
     ///
     /// # Errors
     /// When a variable is not UTF-8, asks the AWS SDK to log bodies, or names an endpoint that cannot be one.
-    pub fn read() -> Result<Self, SettingsError> {
+    pub(crate) fn read() -> Result<Self, SettingsError> {
         if variable("LOG_SENSITIVE_BODIES")?.is_some_and(|value| !matches!(value.as_str(), "false" | "0")) {
             return Err(SettingsError::SensitiveLogging);
         }
@@ -110,7 +110,7 @@ impl Environment {
     ///
     /// # Errors
     /// When neither is set.
-    pub fn database_url(&self, flag: Option<String>) -> Result<DatabaseUrl, SettingsError> {
+    pub(crate) fn database_url(&self, flag: Option<String>) -> Result<DatabaseUrl, SettingsError> {
         trim(flag).map(DatabaseUrl::Text).or_else(|| self.database_url.clone()).ok_or(SettingsError::Missing {
             what: "the database URL",
             flag: "--database-url",
@@ -122,7 +122,7 @@ impl Environment {
     ///
     /// # Errors
     /// When neither is set.
-    pub fn queue_url(&self, flag: Option<String>) -> Result<String, SettingsError> {
+    pub(crate) fn queue_url(&self, flag: Option<String>) -> Result<String, SettingsError> {
         trim(flag).or_else(|| self.queue_url.clone()).ok_or(SettingsError::Missing {
             what: "the queue URL",
             flag: "--queue-url",
@@ -132,19 +132,19 @@ impl Environment {
 
     /// The KMS key that wraps for the loader.
     #[must_use]
-    pub fn ingest_key(&self, flag: Option<String>) -> String {
+    pub(crate) fn ingest_key(&self, flag: Option<String>) -> String {
         trim(flag).or_else(|| self.ingest_key.clone()).unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
     }
 
     /// The KMS key that wraps for unmaskers.
     #[must_use]
-    pub fn recovery_key(&self, flag: Option<String>) -> String {
+    pub(crate) fn recovery_key(&self, flag: Option<String>) -> String {
         trim(flag).or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
     }
 
     /// The KMS key that signs the audit log.
     #[must_use]
-    pub fn audit_key(&self, flag: Option<String>) -> String {
+    pub(crate) fn audit_key(&self, flag: Option<String>) -> String {
         trim(flag).or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
     }
 }

@@ -12,7 +12,7 @@ use crate::audit::Head;
 
 /// `audit …`.
 #[derive(Subcommand)]
-pub enum AuditCommand {
+pub(crate) enum AuditCommand {
     /// Show records, the newest last
     #[command(
         after_help = "Examples:\n  loginetl audit list --kind unmask --since 2026-01-01\n  loginetl audit list --user alice --ticket SEC-17 --format json"
@@ -44,7 +44,7 @@ Examples:
 
 /// `audit list`.
 #[derive(Args)]
-pub struct RecordsArgs {
+pub(crate) struct RecordsArgs {
     /// Only those of this database login
     #[arg(long, value_name = "LOGIN")]
     pub user: Option<String>,
@@ -73,7 +73,7 @@ pub struct RecordsArgs {
 
 /// `audit export`.
 #[derive(Args)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// The file; - is stdout. A file that is there already is not touched
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -81,7 +81,7 @@ pub struct ExportArgs {
 
 /// `audit verify`.
 #[derive(Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// Verify an export and not the database; - reads standard input
     #[arg(long, value_name = "FILE", requires = "public_key")]
     pub file: Option<PathBuf>,

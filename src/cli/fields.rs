@@ -15,7 +15,7 @@ trait FieldFlags: Sized {
 
 /// `--ip-hash HASH…` and its like: the hashes of each field.
 #[derive(Default)]
-pub struct HashFlags(pub PerField<Vec<String>>);
+pub(crate) struct HashFlags(pub PerField<Vec<String>>);
 
 impl FieldFlags for HashFlags {
     fn flag(field: Field) -> Option<Arg> {
@@ -32,7 +32,7 @@ impl FieldFlags for HashFlags {
 
 /// `--find-ip ADDRESS` and its like: a value whose rows are wanted.
 #[derive(Default)]
-pub struct FindFlags(pub Option<(Field, String)>);
+pub(crate) struct FindFlags(pub Option<(Field, String)>);
 
 impl FieldFlags for FindFlags {
     fn flag(field: Field) -> Option<Arg> {
@@ -49,7 +49,7 @@ impl FieldFlags for FindFlags {
 
 /// `--ip-column COLUMN` and its like: where plain values stand.
 #[derive(Default)]
-pub struct ColumnFlags(pub PerField<String>);
+pub(crate) struct ColumnFlags(pub PerField<String>);
 
 impl FieldFlags for ColumnFlags {
     fn flag(field: Field) -> Option<Arg> {
@@ -65,7 +65,7 @@ impl FieldFlags for ColumnFlags {
 
 /// `--mask-user-id` and its like: optional fields that are to be masked.
 #[derive(Default)]
-pub struct MaskFlags(pub Fields);
+pub(crate) struct MaskFlags(pub Fields);
 
 impl FieldFlags for MaskFlags {
     fn flag(field: Field) -> Option<Arg> {

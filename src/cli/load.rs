@@ -41,7 +41,7 @@ Examples:
   loginetl load --envelope none              an event in an envelope is rejected
   loginetl load --file events.jsonl.gz       a second run loads nothing twice
   jq -c '.[]' events.json | loginetl load --file -")]
-pub struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// The queue [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL", conflicts_with = "file")]
     pub queue_url: Option<String>,

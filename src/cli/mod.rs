@@ -10,17 +10,17 @@ mod quarantine;
 mod rotate;
 mod unmask;
 
-pub use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
-pub use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
-pub use load::{AppVersion, Envelope, LoadArgs};
-pub use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-pub use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
-pub use unmask::{UnmaskArgs, UnmaskFormat};
+pub(crate) use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
+pub(crate) use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
+pub(crate) use load::{AppVersion, Envelope, LoadArgs};
+pub(crate) use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
+pub(crate) use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
+pub(crate) use unmask::{UnmaskArgs, UnmaskFormat};
 
 /// loginetl loads login events from SQS into Postgres with the personal fields masked so that duplicates still match.
 #[derive(Parser)]
 #[command(name = "loginetl", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -32,7 +32,7 @@ pub struct Cli {
 impl Cli {
     /// Reads the command line, or prints what is wrong with it (or the help that was asked for) and ends the process.
     #[must_use]
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self::try_parse().unwrap_or_else(|mut error| {
             hide_values(&mut error);
             error.exit()
@@ -77,7 +77,7 @@ connection: a password or certificate may change under a running loader.
 
 /// Flags of every command.
 #[derive(Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// The database; TLS is verified unless it says sslmode=require or sslmode=disable [env: LOGINETL_DATABASE_URL, or LOGINETL_DATABASE_URL_FILE]
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub database_url: Option<String>,
@@ -88,7 +88,7 @@ pub struct Global {
 
 /// How log lines look.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -97,7 +97,7 @@ pub enum LogFormat {
 
 /// How results on stdout look.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     #[default]
     Table,
@@ -107,7 +107,7 @@ pub enum Format {
 
 /// The subcommands.
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Create or upgrade the schema, the roles and the first keys (idempotent)
     Init(InitArgs),
     /// Load events from the queue or a file, masked, each exactly once
@@ -149,7 +149,7 @@ With --mask-user-id, new rows have a token and a hash of the user id, and user_i
 is null. There is no way back. Rows that are there keep their user ids until
 backfill --user-id-column user_id masks them. Loaders of a build that knows no
 masked user ids stop, and lose nothing.")]
-pub struct InitArgs {
+pub(crate) struct InitArgs {
     /// Fields that are to be masked too.
     #[command(flatten)]
     pub mask: MaskFlags,
@@ -175,7 +175,7 @@ One line each; a remedy stands beside each failure. Changes nothing.
 Examples:
   loginetl check
   loginetl check --format json")]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// The queue [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL")]
     pub queue_url: Option<String>,
@@ -192,7 +192,7 @@ Counts all rows, so it reads the whole table once.
 Examples:
   loginetl status
   loginetl status --format json")]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// The queue; without one, its depth is not shown [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL")]
     pub queue_url: Option<String>,

@@ -7,7 +7,7 @@ use crate::login::RejectReason;
 
 /// `quarantine …`.
 #[derive(Subcommand)]
-pub enum QuarantineCommand {
+pub(crate) enum QuarantineCommand {
     /// Show which messages could not be loaded and why; never their content
     #[command(after_help = "Examples:\n  loginetl quarantine list\n  loginetl quarantine list --reason invalid_ip --format json")]
     List(ListArgs),
@@ -25,7 +25,7 @@ pub enum QuarantineCommand {
 
 /// Which messages are meant.
 #[derive(Args)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Their numbers, as `quarantine list` shows them
     #[arg(value_name = "ID")]
     pub ids: Vec<i64>,
@@ -39,7 +39,7 @@ pub struct Selection {
 
 /// `quarantine list`.
 #[derive(Args)]
-pub struct ListArgs {
+pub(crate) struct ListArgs {
     /// Which messages.
     #[command(flatten)]
     pub selection: Selection,
@@ -53,7 +53,7 @@ pub struct ListArgs {
 
 /// `quarantine retry`.
 #[derive(Args)]
-pub struct RetryArgs {
+pub(crate) struct RetryArgs {
     /// Which messages.
     #[command(flatten)]
     pub selection: Selection,
@@ -70,7 +70,7 @@ pub struct RetryArgs {
 
 /// `quarantine purge`.
 #[derive(Args)]
-pub struct PurgeArgs {
+pub(crate) struct PurgeArgs {
     /// Which messages.
     #[command(flatten)]
     pub selection: Selection,

@@ -22,7 +22,7 @@ Examples:
   loginetl rotate-keys --dry-run             how many rows, how much WAL
   loginetl rotate-keys --purpose seal        new key for quarantined bodies
   loginetl rotate-keys --compromised         a key has leaked: hashes change too")]
-pub struct RotateArgs {
+pub(crate) struct RotateArgs {
     /// Share of the time that it works; the rest is left to others: 50%, or 100% where nobody else works
     #[arg(long, value_name = "PERCENT", default_value = "50%", value_parser = percent)]
     pub duty: u32,
@@ -55,7 +55,7 @@ pub struct RotateArgs {
 
 /// What `rotate-keys` replaces by itself; hash keys are replaced only by `--compromised`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum RotatePurpose {
+pub(crate) enum RotatePurpose {
     /// The key of tokens.
     #[default]
     Mask,
@@ -65,7 +65,7 @@ pub enum RotatePurpose {
 
 /// `keys …`.
 #[derive(Subcommand)]
-pub enum KeysCommand {
+pub(crate) enum KeysCommand {
     /// Show all data keys: state, age, rows, and the KMS keys around them
     List(KeysListArgs),
     /// Put new KMS keys around the same data keys. Does not cure a leaked data key: that takes rotate-keys --compromised
@@ -78,7 +78,7 @@ pub enum KeysCommand {
 
 /// `keys list`.
 #[derive(Args)]
-pub struct KeysListArgs {
+pub(crate) struct KeysListArgs {
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -87,7 +87,7 @@ pub struct KeysListArgs {
 /// `keys rewrap`.
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("targets").required(true).multiple(true).args(["ingest_key", "recovery_key"]))]
-pub struct RewrapArgs {
+pub(crate) struct RewrapArgs {
     /// The KMS key that the loader's wraps shall be under
     #[arg(long, value_name = "KEY")]
     pub ingest_key: Option<String>,
@@ -104,7 +104,7 @@ pub struct RewrapArgs {
 
 /// `keys destroy`.
 #[derive(Args)]
-pub struct DestroyArgs {
+pub(crate) struct DestroyArgs {
     /// The key's number
     #[arg(value_name = "ID", value_parser = clap::value_parser!(i64).range(1..=4_294_967_295))]
     pub id: i64,
@@ -137,7 +137,7 @@ Examples:
   loginetl backfill --ip-column ip --device-id-column device_id
   loginetl backfill --ip-column masked_ip        plain values in the column of tokens
   loginetl backfill --user-id-column user_id     after init --mask-user-id")]
-pub struct BackfillArgs {
+pub(crate) struct BackfillArgs {
     /// Where plain values stand.
     #[command(flatten)]
     pub columns: ColumnFlags,

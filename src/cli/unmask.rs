@@ -37,7 +37,7 @@ Examples:
 #[command(group = clap::ArgGroup::new("selectors").required(true).multiple(true))]
 #[command(group = clap::ArgGroup::new("listed").multiple(true))]
 #[command(group = clap::ArgGroup::new("value"))]
-pub struct UnmaskArgs {
+pub(crate) struct UnmaskArgs {
     /// Hashes of each field.
     #[command(flatten)]
     pub hashes: HashFlags,
@@ -81,7 +81,7 @@ pub struct UnmaskArgs {
 
 /// How recovered values look on stdout.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum UnmaskFormat {
+pub(crate) enum UnmaskFormat {
     /// For people.
     #[default]
     Table,

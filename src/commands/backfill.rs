@@ -35,7 +35,7 @@ struct BackfillReport {
 ///
 /// # Errors
 /// When a column is missing, this login may not, or database or KMS cannot be used. What was masked until then stays so.
-pub async fn run(args: BackfillArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let columns = args.columns.0;
     if columns.is_empty() {
         let flags: Vec<String> = Field::ALL.map(|field| format!("--{}", field.flags().column)).into();

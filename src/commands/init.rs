@@ -16,7 +16,7 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When the role may not, an existing table does not fit, or KMS does not wrap.
-pub async fn run(args: InitArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: InitArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "init")?;
     let kms = Kms::new(&aws::configuration().await?);
     let mut session = target.connect().await?;

@@ -23,7 +23,7 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When the role may not, or database or KMS cannot be used.
-pub async fn run(command: KeysCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(command: KeysCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "keys")?;
     match command {
         KeysCommand::List(args) => list(&args, &target).await,

@@ -1,15 +1,15 @@
 //! One file a subcommand, one story a file: `run` stands at the top and reads as the story does.
 
-pub mod audit;
-pub mod backfill;
-pub mod check;
-pub mod init;
-pub mod keys;
-pub mod load;
-pub mod quarantine;
-pub mod rotate;
-pub mod status;
-pub mod unmask;
+pub(crate) mod audit;
+pub(crate) mod backfill;
+pub(crate) mod check;
+pub(crate) mod init;
+pub(crate) mod keys;
+pub(crate) mod load;
+pub(crate) mod quarantine;
+pub(crate) mod rotate;
+pub(crate) mod status;
+pub(crate) mod unmask;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

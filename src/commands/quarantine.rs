@@ -26,7 +26,7 @@ const PAGE: i64 = 50;
 ///
 /// # Errors
 /// When the role may not, or database or KMS cannot be used.
-pub async fn run(command: QuarantineCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(command: QuarantineCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "quarantine")?;
     match command {
         QuarantineCommand::List(args) => list(args, &target).await,

@@ -14,7 +14,7 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When the database cannot be used, or a queue is named that cannot.
-pub async fn run(args: StatusArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: StatusArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "status")?;
     let session = target.connect().await?;
     super::ready(&session, Work::Census).await?;

@@ -53,7 +53,7 @@ const UNSIGNED: &str = "\
 
 /// Which records `audit list` shows. Nothing means any.
 #[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
+pub(crate) struct AuditFilter {
     /// This login.
     pub db_user: Option<String>,
     /// At this time or later.
@@ -69,14 +69,14 @@ pub struct AuditFilter {
 }
 
 /// The whole log as of one instant, page by page.
-pub struct AuditReader<'a>(Transaction<'a>);
+pub(crate) struct AuditReader<'a>(Transaction<'a>);
 
 impl Session {
     /// Appends a record of a kind that this role may write.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn record(&self, kind: RecordKind, record: &str) -> Result<Head, DbError> {
+    pub(crate) async fn record(&self, kind: RecordKind, record: &str) -> Result<Head, DbError> {
         let transaction = self.begin(Mode::Write, "", RECORDING).await?;
         let head = append(&transaction, kind, record).await?;
         transaction.commit(RECORDING).await?;
@@ -87,7 +87,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn store_signature(&self, seq: i64, key_arn: &str, signature: &[u8]) -> Result<(), DbError> {
+    pub(crate) async fn store_signature(&self, seq: i64, key_arn: &str, signature: &[u8]) -> Result<(), DbError> {
         let parameters: [Parameter<'_>; 3] = [(&seq, Type::INT8), (&key_arn, Type::TEXT), (&signature, Type::BYTEA)];
         let stored = self.write("storing a signature", "select audit.sign($1, $2, $3)", &parameters).await;
         stored.map(drop)
@@ -97,7 +97,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn is_kept(&self, record: &Head, signature: Option<&[u8]>) -> Result<bool, DbError> {
+    pub(crate) async fn is_kept(&self, record: &Head, signature: Option<&[u8]>) -> Result<bool, DbError> {
         let parameters: [Parameter<'_>; 3] = [(&record.seq, Type::INT8), (&record.hash, Type::BYTEA), (&signature, Type::BYTEA)];
         Ok(self.read_one("looking for the signature", "select audit.is_kept($1, $2, $3)", &parameters).await?.get(0))
     }
@@ -106,7 +106,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn unsigned_records(&self, kind: RecordKind) -> Result<Vec<Record>, DbError> {
+    pub(crate) async fn unsigned_records(&self, kind: RecordKind) -> Result<Vec<Record>, DbError> {
         let rows = self.read("looking for unsigned records", UNSIGNED, &[(&kind, Type::TEXT)]).await;
         rows?.iter().map(record_of).collect()
     }
@@ -115,7 +115,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn audit_list(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<Record>, DbError> {
+    pub(crate) async fn audit_list(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<Record>, DbError> {
         let parameters: [Parameter<'_>; 7] = [
             (&filter.db_user, Type::TEXT),
             (&filter.since, Type::TIMESTAMPTZ),
@@ -134,7 +134,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn audit_reader(&self) -> Result<AuditReader<'_>, DbError> {
+    pub(crate) async fn audit_reader(&self) -> Result<AuditReader<'_>, DbError> {
         let failed = |e| DbError::sql(READING, &e);
         let kinds: Vec<RecordKind> = RecordKind::ALL.into_iter().filter(|kind| kind.needs_signature()).collect();
         let mut polls_left = POLLS;
@@ -158,7 +158,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn record(&self, kind: RecordKind, record: &str) -> Result<(), DbError> {
+    pub(crate) async fn record(&self, kind: RecordKind, record: &str) -> Result<(), DbError> {
         append(&self.transaction, kind, record).await.map(drop)
     }
 }
@@ -168,7 +168,7 @@ impl AuditReader<'_> {
     ///
     /// # Errors
     /// When the database is gone, or holds something that is no record.
-    pub async fn next(&self) -> Result<Vec<Record>, DbError> {
+    pub(crate) async fn next(&self) -> Result<Vec<Record>, DbError> {
         let rows = self.0.query_typed(&format!("fetch {PAGE} from records"), &[]).await;
         rows.map_err(|e| DbError::sql("reading the audit log", &e))?.iter().map(record_of).collect()
     }
@@ -177,7 +177,7 @@ impl AuditReader<'_> {
     ///
     /// # Errors
     /// When the database is gone, or has no head.
-    pub async fn read_stored(&self) -> Result<Stored, DbError> {
+    pub(crate) async fn read_stored(&self) -> Result<Stored, DbError> {
         let failed = |e| DbError::sql("reading the head of the audit log", &e);
         let stored = self.0.query_typed_opt("select seq, hash from audit.head", &[]).await.map_err(failed)?;
         let stored = stored.map(|row| head(&row, 0)).ok_or(DbError::Invalid("audit log: its head is missing"))?;

@@ -19,10 +19,10 @@ const BY_PLACE: &str = "\
     set local max_parallel_workers_per_gather = 0";
 
 /// Columns of `user_logins` that hold plain values, by the field that masks them.
-pub type PlainColumns = PerField<String>;
+pub(crate) type PlainColumns = PerField<String>;
 
 /// A row without a hash, and its plain values.
-pub struct PlainRow {
+pub(crate) struct PlainRow {
     /// Its place in the table, valid within the transaction.
     pub place: String,
     /// The values that are to be masked. They are zeroed when dropped.
@@ -30,7 +30,7 @@ pub struct PlainRow {
 }
 
 /// What a row gets.
-pub struct MaskedRow<'a> {
+pub(crate) struct MaskedRow<'a> {
     /// Its place.
     pub place: &'a str,
     /// Token and hash of each value that it had.
@@ -97,7 +97,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn missing_column(&self, columns: &PlainColumns) -> Result<Option<String>, DbError> {
+    pub(crate) async fn missing_column(&self, columns: &PlainColumns) -> Result<Option<String>, DbError> {
         let names: Vec<&str> = columns.iter().map(|(_, column)| column.as_str()).collect();
         let statement = "\
             select name from unnest($1::text[]) as name where not exists (select from pg_catalog.pg_attribute \
@@ -110,7 +110,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, does not let this role, or hides rows from it.
-    pub async fn rows_without_hash(&self, fields: Fields) -> Result<i64, DbError> {
+    pub(crate) async fn rows_without_hash(&self, fields: Fields) -> Result<i64, DbError> {
         const ACTION: &str = "counting rows without hash";
         let statement = format!("select count(*) from public.user_logins where {}", any_hash_is_null(fields, ""));
         let transaction = self.begin(Mode::Read, "", ACTION).await?;
@@ -125,7 +125,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When a column is missing, or the database is gone or does not let this role.
-    pub async fn plain_rows(&self, columns: &PlainColumns, after: &str, limit: i64) -> Result<Vec<PlainRow>, DbError> {
+    pub(crate) async fn plain_rows(&self, columns: &PlainColumns, after: &str, limit: i64) -> Result<Vec<PlainRow>, DbError> {
         let failed = |e| DbError::sql("reading plain rows", &e);
         self.transaction.batch_execute(BY_PLACE).await.map_err(failed)?;
         let parameters: [Parameter<'_>; 2] = [(&after, Type::TEXT), (&limit, Type::INT8)];
@@ -143,7 +143,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// [`DbError::Swallowed`]: less stands there than was written. Or the database is gone or refuses.
-    pub async fn mask_rows(&self, columns: &PlainColumns, rows: &[MaskedRow<'_>]) -> Result<u64, DbError> {
+    pub(crate) async fn mask_rows(&self, columns: &PlainColumns, rows: &[MaskedRow<'_>]) -> Result<u64, DbError> {
         let failed = |e| DbError::sql(MASKING, &e);
         let masked: Vec<MaskedColumn<'_>> = columns.iter().map(|(field, column)| MaskedColumn::of(field, column, rows)).collect();
         let places: Vec<&str> = rows.iter().map(|row| row.place).collect();

@@ -64,7 +64,7 @@ select (select yes from accepted),
 
 /// One message of a batch. The ids of a batch are distinct.
 #[derive(Clone, Copy)]
-pub struct BatchRow<'a> {
+pub(crate) struct BatchRow<'a> {
     /// Its id and times.
     pub delivery: &'a Delivery,
     /// What became of it.
@@ -73,7 +73,7 @@ pub struct BatchRow<'a> {
 
 /// What a guarded insert did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchAnswer {
+pub(crate) enum BatchAnswer {
     /// A row was under another key than the plan asks for: nothing was inserted.
     Refused,
     /// Inserted; whatever is missing had been loaded before.
@@ -90,7 +90,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// [`super::SqlKind::MissingDay`]: make the days and send again. [`super::SqlKind::Data`]: one of the rows is to blame.
-    pub async fn insert_batch(&self, batch: &[BatchRow<'_>]) -> Result<BatchAnswer, DbError> {
+    pub(crate) async fn insert_batch(&self, batch: &[BatchRow<'_>]) -> Result<BatchAnswer, DbError> {
         let masked = batch.iter().filter_map(|row| match row.verdict {
             Verdict::Login(login) => Some(login),
             Verdict::Rejected(_) => None,

@@ -43,7 +43,7 @@ const QUARANTINE: &str = "\
 
 /// How rows get in, as the table is now; the transaction holds it, so it stays so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entrance {
+pub(crate) struct Entrance {
     /// Row-level security applies to this login: then COPY is refused, whatever the policies.
     is_bound: bool,
     /// Triggers of others run on an insert.
@@ -56,7 +56,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn claim_chunk(&self, chunk: Uuid, earlier: Uuid) -> Result<Option<Entrance>, DbError> {
+    pub(crate) async fn claim_chunk(&self, chunk: Uuid, earlier: Uuid) -> Result<Option<Entrance>, DbError> {
         let failed = |e| DbError::sql("entering a chunk into the ledger", &e);
         let day: Date = FIXED_DAY;
         let id: [Parameter<'_>; 3] = [(&day, Type::DATE), (&chunk, Type::UUID), (&earlier, Type::UUID)];
@@ -77,7 +77,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// [`super::SqlKind::Data`]: one of the rows is to blame. [`DbError::Swallowed`]: fewer came to stand there.
-    pub async fn insert_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
+    pub(crate) async fn insert_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
         let inserted = if entrance.is_bound {
             let columns = RowColumns::of(logins.iter().copied())?;
             let (names, arrays) = (row_names(columns.fields()), row_arrays(columns.fields(), 1));
@@ -94,7 +94,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// [`DbError::Swallowed`]: it differs. [`super::SqlKind::Data`]: a deferred trigger refuses one of the rows.
-    pub async fn compare_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
+    pub(crate) async fn compare_logins(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<(), DbError> {
         if !entrance.has_triggers || logins.is_empty() {
             return Ok(());
         }
@@ -135,7 +135,11 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses for another reason than a row.
-    pub async fn insert_logins_one_by_one(&self, logins: &[&MaskedLogin], entrance: Entrance) -> Result<Vec<usize>, DbError> {
+    pub(crate) async fn insert_logins_one_by_one(
+        &self,
+        logins: &[&MaskedLogin],
+        entrance: Entrance,
+    ) -> Result<Vec<usize>, DbError> {
         let step = async |sql| self.transaction.batch_execute(sql).await.map_err(|e| DbError::sql("copying rows", &e));
         // A constraint that waits for the commit would name no row.
         step("set constraints all immediate").await?;
@@ -160,7 +164,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn quarantine<'b>(
+    pub(crate) async fn quarantine<'b>(
         &self,
         rejections: impl Iterator<Item = (&'b Delivery, &'b SealedRejection)>,
     ) -> Result<u64, DbError> {

@@ -9,7 +9,7 @@ use crate::retry::Retry;
 
 /// A failed call to the database.
 #[derive(Debug, thiserror::Error)]
-pub enum DbError {
+pub(crate) enum DbError {
     /// The database URL cannot be used.
     #[error(transparent)]
     Url(#[from] UrlProblem),
@@ -101,7 +101,7 @@ pub enum DbError {
 
 /// What a SQLSTATE means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SqlKind {
+pub(crate) enum SqlKind {
     /// Safe to send again: shutdown, out of resources, deadlock, timeout.
     Temporary,
     /// Loaders held the fence for longer than a rotation waits for it.
@@ -138,7 +138,7 @@ pub enum SqlKind {
 
 /// Why a role may not: SQLSTATE 42501 has many causes, each with a remedy of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denial {
+pub(crate) enum Denial {
     /// A policy of row-level security.
     Policy,
     /// A sequence behind a default.
@@ -279,32 +279,32 @@ impl DbError {
 
     /// What the SQLSTATE means, where there is one.
     #[must_use]
-    pub fn sql_kind(&self) -> Option<SqlKind> {
+    pub(crate) fn sql_kind(&self) -> Option<SqlKind> {
         if let Self::Sql { kind, .. } = self { Some(*kind) } else { None }
     }
 
     /// Whether the server found the entry of this unique constraint there already, and nothing else.
     #[must_use]
-    pub fn is_duplicate_of(&self, constraint: &str) -> bool {
+    pub(crate) fn is_duplicate_of(&self, constraint: &str) -> bool {
         matches!(self, Self::Sql { code, object, .. }
             if code == "23505" && object.ends_with(&format!(", constraint {constraint}")))
     }
 
     /// Whether another process has changed what this one wanted to change.
     #[must_use]
-    pub fn is_overtaken(&self) -> bool {
+    pub(crate) fn is_overtaken(&self) -> bool {
         self.sql_kind() == Some(SqlKind::Overtaken)
     }
 
     /// The SQLSTATE, where there is one.
     #[must_use]
-    pub fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         if let Self::Sql { code, .. } = self { Some(code) } else { None }
     }
 
     /// Whether the same call may succeed later.
     #[must_use]
-    pub fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Connect(_) | Self::Stale(_) | Self::Lost { .. } => Retry::Later,
             Self::Sql { kind, .. } => kind.retry(),

@@ -28,7 +28,7 @@ const TAKING_THE_FENCE: &str = "taking the fence";
 pub(super) const PLAN: &str = "select field, from_mask, from_hash, to_mask, to_hash, watermark, seal from vault.field_plans";
 
 /// A transaction that holds the fence: the only place where rows are written.
-pub struct Fenced<'a> {
+pub(crate) struct Fenced<'a> {
     pub(super) transaction: Transaction<'a>,
 }
 
@@ -42,7 +42,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn take_fence(&mut self) -> Result<Fenced<'_>, DbError> {
+    pub(crate) async fn take_fence(&mut self) -> Result<Fenced<'_>, DbError> {
         Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, TAKING_THE_FENCE).await? })
     }
 
@@ -51,7 +51,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
+    pub(crate) async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
         const ACTION: &str = "reading the keys in force";
         let failed = |e| DbError::sql(ACTION, &e);
         let transaction = self.begin(Mode::Snapshot, "", ACTION).await?;
@@ -66,7 +66,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
+    pub(crate) async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
         self.write("making a day of the ledger", "select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map(drop)
     }
 }
@@ -76,7 +76,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone, or there are no keys.
-    pub async fn plan(&self) -> Result<Plan, DbError> {
+    pub(crate) async fn plan(&self) -> Result<Plan, DbError> {
         let failed = |e| DbError::sql("reading the keys in force", &e);
         let rows = self.transaction.query_typed(PLAN, &[]).await.map_err(failed)?;
         plan_of(&rows)?.ok_or(DbError::Invalid("set of keys: none is active"))
@@ -86,7 +86,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn commit(self) -> Result<(), DbError> {
+    pub(crate) async fn commit(self) -> Result<(), DbError> {
         self.transaction.commit("committing").await
     }
 }

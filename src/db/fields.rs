@@ -21,7 +21,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn fields(&self) -> Result<Fields, DbError> {
+    pub(crate) async fn fields(&self) -> Result<Fields, DbError> {
         read_fields(&self.begin(Mode::Read, "", READING).await?).await
     }
 }

@@ -12,7 +12,7 @@ use crate::audit::{Group, Head, RecordKind};
 use crate::token::KeyId;
 
 /// The database's answer to a request, which is committed either way.
-pub struct Requested {
+pub(crate) struct Requested {
     /// Whether this login may recover values.
     pub is_granted: bool,
     /// The record of the request, or of its denial.
@@ -24,7 +24,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
+    pub(crate) async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
         let statement = "select session_user::text, pg_has_role(session_user, $1, 'member')";
         let row = self.read_one("asking who this login is", statement, &[(&Group::Unmasker, Type::TEXT)]).await?;
         Ok((row.get(0), row.get(1)))
@@ -34,7 +34,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not even let this login ask.
-    pub async fn request_unmask(&self, kind: RecordKind, details: &str, keys: &[KeyId]) -> Result<Requested, DbError> {
+    pub(crate) async fn request_unmask(&self, kind: RecordKind, details: &str, keys: &[KeyId]) -> Result<Requested, DbError> {
         let parameters: [Parameter<'_>; 3] = [(&kind.family(), Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
         let statement = "select granted, seq, hash from vault.request_unmask($1, $2, $3)";
         let row = self.write_one("recording the request", statement, &parameters).await?;
@@ -45,7 +45,7 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: the request does not entitle this login to the key, now.
-    pub async fn release_key(&self, request: i64, key: KeyId) -> Result<(), DbError> {
+    pub(crate) async fn release_key(&self, request: i64, key: KeyId) -> Result<(), DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
         self.write("releasing a recovery key", "select vault.release_key($1, $2)", &parameters).await.map(drop)
     }
@@ -54,7 +54,7 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to the key any more.
-    pub async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
+    pub(crate) async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
         let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from vault.released_wrap($1, $2)";
         key_row(&self.write_one("handing out a recovery key", statement, &parameters).await?)
@@ -64,7 +64,7 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or it is closed.
-    pub async fn withdraw_request(&self, request: i64, details: &str) -> Result<Head, DbError> {
+    pub(crate) async fn withdraw_request(&self, request: i64, details: &str) -> Result<Head, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.withdraw_request($1, $2)";
         let row = self.write_one("withdrawing a request", statement, &parameters).await?;
@@ -75,7 +75,7 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: it is not this login's, or has its outcome.
-    pub async fn record_outcome(&self, request: i64, details: &str) -> Result<Head, DbError> {
+    pub(crate) async fn record_outcome(&self, request: i64, details: &str) -> Result<Head, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
         let row =
             self.write_one("recording the outcome", "select seq, hash from vault.record_outcome($1, $2)", &parameters).await;

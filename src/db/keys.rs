@@ -9,7 +9,7 @@ use super::{DbError, Session};
 use crate::token::{Holder, KeyId, KeyState, Purpose};
 
 /// A data key as the vault knows it, with one of its wraps.
-pub struct KeyRow {
+pub(crate) struct KeyRow {
     /// Its number.
     pub key_id: KeyId,
     /// What it is for.
@@ -24,7 +24,7 @@ pub struct KeyRow {
 
 /// What the audit log says of a new key; nothing of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyFacts {
+pub(crate) struct KeyFacts {
     /// Its number.
     pub key_id: KeyId,
     /// What it is for.
@@ -38,7 +38,7 @@ pub struct KeyFacts {
 }
 
 /// A wrap to be written.
-pub struct NewWrap {
+pub(crate) struct NewWrap {
     /// Who may unwrap it.
     pub holder: Holder,
     /// The KMS key that answered.
@@ -74,7 +74,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn key_facts(&self) -> Result<Vec<KeyFacts>, DbError> {
+    pub(crate) async fn key_facts(&self) -> Result<Vec<KeyFacts>, DbError> {
         let rows = self.read("reading the keys", FACTS, &[]).await?;
         let facts = |row: &Row| {
             let (holders, arns): (Vec<Holder>, Vec<String>) = (words(row, 3)?, row.get(4));
@@ -93,7 +93,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn key_in_state(&self, purpose: Purpose, state: KeyState) -> Result<Option<KeyId>, DbError> {
+    pub(crate) async fn key_in_state(&self, purpose: Purpose, state: KeyState) -> Result<Option<KeyId>, DbError> {
         let statement = "select key_id from vault.data_keys where purpose = $1 and state = $2";
         let row = self.read_opt("looking for a key", statement, &[(&purpose, Type::TEXT), (&state, Type::TEXT)]).await?;
         row.map(|row| word(&row, 0)).transpose()
@@ -103,7 +103,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn next_key_id(&self) -> Result<KeyId, DbError> {
+    pub(crate) async fn next_key_id(&self) -> Result<KeyId, DbError> {
         word(&self.write_one("numbering a key", "select nextval('vault.key_ids')", &[]).await?, 0)
     }
 
@@ -111,7 +111,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn insert_pending(
+    pub(crate) async fn insert_pending(
         &mut self,
         key_id: KeyId,
         purpose: Purpose,
@@ -143,7 +143,7 @@ impl Session {
     ///
     /// # Errors
     /// When it is not there, or the database is gone.
-    pub async fn wrap_of(&self, key_id: KeyId, holder: Holder) -> Result<KeyRow, DbError> {
+    pub(crate) async fn wrap_of(&self, key_id: KeyId, holder: Holder) -> Result<KeyRow, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&key_id, Type::INT8), (&holder, Type::TEXT)];
         let row = self
             .read_opt("reading a key back", WRAPS_OF, &parameters)
@@ -156,7 +156,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn wraps_of_holder(&self, holder: Holder) -> Result<Vec<KeyRow>, DbError> {
+    pub(crate) async fn wraps_of_holder(&self, holder: Holder) -> Result<Vec<KeyRow>, DbError> {
         let rows = self.read(READING_WRAPS, WRAPS_OF_HOLDER, &[(&holder, Type::TEXT)]).await?;
         rows.iter().map(key_row).collect()
     }
@@ -165,7 +165,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn ingest_wraps(&self) -> Result<Vec<KeyRow>, DbError> {
+    pub(crate) async fn ingest_wraps(&self) -> Result<Vec<KeyRow>, DbError> {
         let rows = self.read(READING_WRAPS, INGEST_KEYS, &[]).await?;
         rows.iter().map(key_row).collect()
     }
@@ -174,7 +174,7 @@ impl Session {
     ///
     /// # Errors
     /// When it is not pending, another is active, or the database is gone.
-    pub async fn activate(&self, key_id: KeyId) -> Result<(), DbError> {
+    pub(crate) async fn activate(&self, key_id: KeyId) -> Result<(), DbError> {
         let statement = "\
             update vault.data_keys set state = 'active', activated_at = clock_timestamp() \
             where key_id = $1 and state = 'pending'";

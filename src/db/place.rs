@@ -12,7 +12,7 @@ use super::DbError;
 
 /// A row's place in its table (its ctid): page and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(crate) struct Place {
     page: u32,
     number: u16,
 }
@@ -39,7 +39,7 @@ impl ToSql for Place {
 
 /// How much of a range was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Coverage {
+pub(crate) enum Coverage {
     /// All rows that this snapshot, taken before the first of them was read, can have shown.
     Whole(Snapshot),
     /// As many as fit; there may be more.
@@ -48,7 +48,7 @@ pub enum Coverage {
 
 /// Which transactions a reader has seen: all below `until`, but for those in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     until: u64,
     in_progress: Vec<u64>,
 }

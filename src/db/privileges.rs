@@ -31,7 +31,7 @@ const FOREIGN_SETTINGS: &str = "\
 
 /// A login, and which groups it is a member of.
 #[derive(Clone, Debug, Default)]
-pub struct Login {
+pub(crate) struct Login {
     /// Its name.
     pub name: String,
     /// It may do everything, whatever groups say.
@@ -43,7 +43,7 @@ pub struct Login {
 impl Login {
     /// Whether it is in a group; a superuser is in all.
     #[must_use]
-    pub fn is(&self, group: Group) -> bool {
+    pub(crate) fn is(&self, group: Group) -> bool {
         self.groups.contains(&group)
     }
 }
@@ -53,7 +53,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn login(&self) -> Result<Login, DbError> {
+    pub(crate) async fn login(&self) -> Result<Login, DbError> {
         let statement = "\
             select session_user::text, current_setting('is_superuser') = 'on', \
                    coalesce(array_agg(rolname::text order by rolname) filter (where pg_has_role(session_user, oid, 'member')), '{}') \
@@ -66,7 +66,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn odd_groups(&self) -> Result<Vec<String>, DbError> {
+    pub(crate) async fn odd_groups(&self) -> Result<Vec<String>, DbError> {
         let rows = self.read("looking at the groups", ODD_ROLES, &[GROUPS]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -75,7 +75,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn groups_not_inherited(&self) -> Result<Vec<Group>, DbError> {
+    pub(crate) async fn groups_not_inherited(&self) -> Result<Vec<Group>, DbError> {
         let statement = "\
             select coalesce(array_agg(g.rolname::text order by g.rolname), '{}') from pg_roles g where g.rolname = any($1) \
             and pg_has_role(current_user, g.oid, 'member') and not pg_has_role(current_user, g.oid, 'usage')";
@@ -87,7 +87,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn foreign_settings(&self) -> Result<Vec<String>, DbError> {
+    pub(crate) async fn foreign_settings(&self) -> Result<Vec<String>, DbError> {
         let rows = self.read("reading the settings", FOREIGN_SETTINGS, &[]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }

@@ -15,7 +15,7 @@ use crate::login::MaskedLogin;
 use crate::token::Fields;
 
 /// What `quarantine list` shows of a message: everything but its content.
-pub struct QuarantineEntry {
+pub(crate) struct QuarantineEntry {
     /// The number by which people name it.
     pub id: i64,
     /// The ledger's id of the message.
@@ -40,7 +40,7 @@ pub struct QuarantineEntry {
 
 /// The sealed body of a quarantined message.
 #[derive(Clone)]
-pub struct SealedBody {
+pub(crate) struct SealedBody {
     /// The number by which people name it.
     pub id: i64,
     /// The message for which it was sealed.
@@ -50,7 +50,7 @@ pub struct SealedBody {
 }
 
 /// A quarantined message, to be opened and tried again.
-pub struct RetryCandidate {
+pub(crate) struct RetryCandidate {
     /// Its body.
     pub body: SealedBody,
     /// The day of its row when the body carries none.
@@ -59,7 +59,7 @@ pub struct RetryCandidate {
 
 /// Which messages a command means. An empty filter means all.
 #[derive(Clone, Debug, Default)]
-pub struct QuarantineFilter {
+pub(crate) struct QuarantineFilter {
     /// These numbers.
     pub ids: Option<Vec<i64>>,
     /// This reason code.
@@ -123,7 +123,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_list(&self, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineEntry>, DbError> {
+    pub(crate) async fn quarantine_list(&self, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineEntry>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&limit, Type::INT8)]].concat();
         let rows = self.read("listing the quarantine", LIST, &parameters).await?;
         let entry = |row: &Row| QuarantineEntry {
@@ -145,7 +145,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_count(&self, filter: &QuarantineFilter) -> Result<u64, DbError> {
+    pub(crate) async fn quarantine_count(&self, filter: &QuarantineFilter) -> Result<u64, DbError> {
         let row = self.read_one("counting the quarantine", COUNT, &filter.parameters()).await;
         row.map(|row| row.get::<_, i64>(0).unsigned_abs())
     }
@@ -154,7 +154,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_ids(&self, filter: &QuarantineFilter) -> Result<Vec<i64>, DbError> {
+    pub(crate) async fn quarantine_ids(&self, filter: &QuarantineFilter) -> Result<Vec<i64>, DbError> {
         let rows = self.read("choosing messages of the quarantine", IDS, &filter.parameters()).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -163,7 +163,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_purge(&mut self, ids: &[i64], record: impl FnOnce(u64) -> String) -> Result<u64, DbError> {
+    pub(crate) async fn quarantine_purge(&mut self, ids: &[i64], record: impl FnOnce(u64) -> String) -> Result<u64, DbError> {
         const ACTION: &str = "purging the quarantine";
         let transaction = self.begin(Mode::Write, "", ACTION).await?;
         let purged = transaction.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await.map_err(|e| DbError::sql(ACTION, &e))?;
@@ -176,7 +176,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_bodies(
+    pub(crate) async fn quarantine_bodies(
         &self,
         filter: &QuarantineFilter,
         after: i64,
@@ -193,7 +193,7 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// [`super::SqlKind::Data`]: one of the rows is to blame.
-    pub async fn move_from_quarantine(&self, logins: &[(i64, MaskedLogin)]) -> Result<u64, DbError> {
+    pub(crate) async fn move_from_quarantine(&self, logins: &[(i64, MaskedLogin)]) -> Result<u64, DbError> {
         let ids: Vec<i64> = logins.iter().map(|(id, _)| *id).collect();
         let rows = RowColumns::of(logins.iter().map(|(_, login)| login))?;
         let ids: Parameter<'_> = (&ids, Type::INT8_ARRAY);

@@ -16,7 +16,7 @@ use crate::token::{Field, KeyId, Purpose};
 
 /// The rows that carry one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundRows {
+pub(crate) struct FoundRows {
     /// The value's hash.
     pub hash: Uuid,
     /// The least and the greatest of their tokens: one and the same, unless somebody changed a row.
@@ -36,7 +36,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn rows_of(&self, field: Field, hashes: &[Uuid]) -> Result<HashMap<Uuid, FoundRows>, DbError> {
+    pub(crate) async fn rows_of(&self, field: Field, hashes: &[Uuid]) -> Result<HashMap<Uuid, FoundRows>, DbError> {
         const ACTION: &str = "looking for rows";
         let (token, hash) = (field.token_column(), field.hash_column());
         let statement = format!(
@@ -63,7 +63,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, SealedBody>, DbError> {
+    pub(crate) async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, SealedBody>, DbError> {
         let rows = self.read("reading the quarantine", SEALED, &[(&ids, Type::INT8_ARRAY)]).await?;
         Ok(rows.iter().map(sealed_body).map(|body| (body.id, body)).collect())
     }
@@ -72,7 +72,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn known_keys(&self) -> Result<HashMap<KeyId, (Purpose, bool)>, DbError> {
+    pub(crate) async fn known_keys(&self) -> Result<HashMap<KeyId, (Purpose, bool)>, DbError> {
         let statement = "select key_id, purpose, state in ('active', 'retiring', 'retired') from vault.keys";
         let rows = self.read("listing the keys", statement, &[]).await?;
         let key = |row: &tokio_postgres::Row| {
@@ -86,7 +86,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn plan(&self) -> Result<Option<Plan>, DbError> {
+    pub(crate) async fn plan(&self) -> Result<Option<Plan>, DbError> {
         super::fence::plan_of(&self.read("reading the keys in force", super::fence::PLAN, &[]).await?)
     }
 }

@@ -13,7 +13,7 @@ use crate::token::{Field, Fields, Holder, KeyId, Purpose};
 
 /// What the end of a rotation came to.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The record of it, if there was anything to end.
     pub head: Option<Head>,
     /// Keys that nothing is under any more.
@@ -24,7 +24,7 @@ pub struct Finished {
 
 /// One wrap and where it lies.
 #[derive(Clone, Debug)]
-pub struct WrapHolder {
+pub(crate) struct WrapHolder {
     /// The data key.
     pub key_id: KeyId,
     /// Who may unwrap it.
@@ -38,7 +38,7 @@ impl Session {
     ///
     /// # Errors
     /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster; [`super::SqlKind::FenceTaken`]: try again.
-    pub async fn start_rotation(&mut self, active: &[(Purpose, KeyId)], details: &str) -> Result<Head, DbError> {
+    pub(crate) async fn start_rotation(&mut self, active: &[(Purpose, KeyId)], details: &str) -> Result<Head, DbError> {
         const ACTION: &str = "starting the rotation";
         let (purposes, keys): (Vec<Purpose>, Vec<KeyId>) = active.iter().copied().unzip();
         let transaction = self.begin_with_fence(Mode::Write, EXCLUSIVE_FENCE).await?;
@@ -53,7 +53,7 @@ impl Session {
     ///
     /// # Errors
     /// [`DbError::is_overtaken`]: they are not.
-    pub async fn finish_rotation(&self, details: &str) -> Result<Finished, DbError> {
+    pub(crate) async fn finish_rotation(&self, details: &str) -> Result<Finished, DbError> {
         let statement = "select seq, hash, retired, left_over from vault.finish_rotation($1)";
         let row = self.write_one("ending the rotation", statement, &[(&details, Type::TEXT)]).await?;
         let has_ended = row.get::<_, Option<i64>>(0).is_some();
@@ -65,7 +65,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role, or the owner of the functions cannot see all rows.
-    pub async fn is_unused(&self, key: KeyId) -> Result<bool, DbError> {
+    pub(crate) async fn is_unused(&self, key: KeyId) -> Result<bool, DbError> {
         let row = self.read_one("looking for what is under a key", "select vault.is_unused($1)", &[(&key, Type::INT8)]).await?;
         Ok(row.get::<_, Option<bool>>(0).unwrap_or(false))
     }
@@ -76,7 +76,7 @@ impl Session {
     /// # Errors
     /// When it is in use, in another state or retired too short a time ago: the SQLSTATE tells. [`super::SqlKind::FenceTaken`]:
     /// try again. 57014: the look took too long.
-    pub async fn destroy_key(&self, key: KeyId, at_least: i64, longest_look: u32, details: &str) -> Result<Head, DbError> {
+    pub(crate) async fn destroy_key(&self, key: KeyId, at_least: i64, longest_look: u32, details: &str) -> Result<Head, DbError> {
         const ACTION: &str = "destroying a key";
         let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&at_least, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.destroy_key($1, $2 * interval '1 second', $3)";
@@ -92,7 +92,7 @@ impl Session {
     ///
     /// # Errors
     /// [`DbError::is_overtaken`]: the wrap is another by now.
-    pub async fn replace_wrap(
+    pub(crate) async fn replace_wrap(
         &self,
         key: KeyId,
         holder: Holder,
@@ -118,7 +118,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn size_of_rotation(&self, fields: Fields) -> Result<(i64, i64), DbError> {
+    pub(crate) async fn size_of_rotation(&self, fields: Fields) -> Result<(i64, i64), DbError> {
         let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
         let longest = |hash: &&str| {
             format!(
@@ -139,7 +139,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn wrap_holders(&self) -> Result<Vec<WrapHolder>, DbError> {
+    pub(crate) async fn wrap_holders(&self) -> Result<Vec<WrapHolder>, DbError> {
         let statement = "select key_id, holder, kms_key_arn from vault.wrap_holders order by 1, 2";
         let rows = self.read("listing the wraps", statement, &[]).await?;
         let holder = |row: &Row| Ok(WrapHolder { key_id: word(row, 0)?, holder: word(row, 1)?, kms_key_arn: row.get(2) });
@@ -150,7 +150,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn bodies_by_key(&self) -> Result<Vec<(KeyId, i64)>, DbError> {
+    pub(crate) async fn bodies_by_key(&self) -> Result<Vec<(KeyId, i64)>, DbError> {
         let rows = self.read("counting sealed bodies", "select key_id, body_count from ingest.bodies_by_key", &[]).await?;
         rows.iter().map(|row| Ok((word(row, 0)?, row.get(1)))).collect()
     }
@@ -159,7 +159,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
+    pub(crate) async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
         let statement = "\
             select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > $2 order by id limit $3";
         let parameters: [Parameter<'_>; 3] = [(&key, Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
@@ -171,7 +171,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn replace_seals(&self, key: KeyId, seals: &[(SealedBody, Vec<u8>)]) -> Result<u64, DbError> {
+    pub(crate) async fn replace_seals(&self, key: KeyId, seals: &[(SealedBody, Vec<u8>)]) -> Result<u64, DbError> {
         let statement = "\
             update ingest.quarantine q set sealed = n.new, seal_key_id = $1 \
             from unnest($2::int8[], $3::bytea[], $4::bytea[]) as n (id, old, new) where q.id = n.id and q.sealed = n.old";

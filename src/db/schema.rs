@@ -54,7 +54,7 @@ const COLLISIONS: usize = 100;
 
 /// What `init` did to the schema.
 #[derive(Clone, Debug, Default)]
-pub struct Initialised {
+pub(crate) struct Initialised {
     /// Migrations that were applied.
     pub migrations: Vec<String>,
     /// What stood there before.
@@ -70,7 +70,7 @@ pub struct Initialised {
 }
 
 /// The turn to make the first keys; given up when it is dropped.
-pub struct KeyTurn<'a> {
+pub(crate) struct KeyTurn<'a> {
     _transaction: Transaction<'a>,
 }
 
@@ -79,7 +79,7 @@ impl Session {
     ///
     /// # Errors
     /// When another one goes on, or the database is gone.
-    pub async fn turn_to_make_keys(&self) -> Result<KeyTurn<'_>, DbError> {
+    pub(crate) async fn turn_to_make_keys(&self) -> Result<KeyTurn<'_>, DbError> {
         Ok(KeyTurn { _transaction: self.begin(Mode::Write, TURN, "waiting for another init").await? })
     }
 
@@ -87,7 +87,7 @@ impl Session {
     ///
     /// # Errors
     /// When it is older (run `init`), newer (use a newer loginetl) or absent.
-    pub async fn check_schema_version(&self) -> Result<(), DbError> {
+    pub(crate) async fn check_schema_version(&self) -> Result<(), DbError> {
         let transaction = self.begin(Mode::Read, "", READING_VERSION).await?;
         let found = applied_version(&transaction).await?;
         if found == VERSION { Ok(()) } else { Err(DbError::SchemaVersion { found, needed: VERSION }) }
@@ -98,7 +98,7 @@ impl Session {
     ///
     /// # Errors
     /// When the schema is newer than this program, `user_logins` does not fit, or the role may not. Then nothing is changed.
-    pub async fn initialise(&self, mask: Fields) -> Result<Initialised, DbError> {
+    pub(crate) async fn initialise(&self, mask: Fields) -> Result<Initialised, DbError> {
         let mut tries_left = COLLISIONS;
         loop {
             match self.try_initialise(mask).await {

@@ -18,7 +18,7 @@ use super::{DbError, SqlKind, Target};
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A connection, or several in turn: made when the first transaction begins, and anew where it is lost.
-pub struct Session {
+pub(crate) struct Session {
     target: Target,
     slot: Mutex<Slot>,
 }
@@ -109,7 +109,7 @@ impl Session {
 
     /// Gives the connection up, whatever is under way on it; the next transaction makes another. Where the server does not
     /// answer, or may be another one after a failover, nothing else would help.
-    pub fn disconnect(&mut self) {
+    pub(crate) fn disconnect(&mut self) {
         self.slot.get_mut().link = None;
     }
 

@@ -13,7 +13,7 @@ use crate::audit::Group;
 
 /// What a command is about to do, as far as others can stand in its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// Shows what stands in loginetl's own tables.
     Show,
     /// Has the owner of our functions count rows.
@@ -49,7 +49,7 @@ impl Work {
 
     /// Whether it changes anything.
     #[must_use]
-    pub fn writes(self) -> bool {
+    pub(crate) fn writes(self) -> bool {
         self.commands().contains(&"write")
     }
 
@@ -70,7 +70,7 @@ impl Work {
 
 /// What is worth knowing before the work begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// Transactions of this login would only read, if they did not say otherwise.
     pub is_read_only_by_default: bool,
 }
@@ -92,7 +92,7 @@ const TRIGGERS: &str = "\
 
 /// What somebody's trigger may hang on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowChange {
+pub(crate) enum RowChange {
     /// New rows.
     Insert,
     /// Changed rows.
@@ -113,7 +113,7 @@ impl Session {
     ///
     /// # Errors
     /// [`DbError::NotInherited`], [`DbError::Standby`], [`DbError::SchemaVersion`], [`DbError::Blind`]: it cannot.
-    pub async fn ready(&self, work: Work) -> Result<Readiness, DbError> {
+    pub(crate) async fn ready(&self, work: Work) -> Result<Readiness, DbError> {
         let who = self.read_one("asking who this login is", WHO, &[GROUPS]).await?;
         let (login, is_standby): (String, bool) = (who.get(0), who.get(1));
         if work.writes() && is_standby {
@@ -135,7 +135,7 @@ impl Session {
     ///
     /// # Errors
     /// [`DbError::Blind`]: what hides rows, or swallows what is written.
-    pub async fn require_sight(&self, work: Work) -> Result<(), DbError> {
+    pub(crate) async fn require_sight(&self, work: Work) -> Result<(), DbError> {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         require_sight(&transaction, work).await?;
         if work.needs_census() {
@@ -149,7 +149,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn blind_spots(&self, who: Option<Group>, work: Work) -> Result<Vec<String>, DbError> {
+    pub(crate) async fn blind_spots(&self, who: Option<Group>, work: Work) -> Result<Vec<String>, DbError> {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         blind_spots(&transaction, who, work.commands()).await
     }
@@ -158,13 +158,13 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn row_triggers(&self, change: RowChange) -> Result<Vec<String>, DbError> {
+    pub(crate) async fn row_triggers(&self, change: RowChange) -> Result<Vec<String>, DbError> {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         row_triggers(&transaction, change).await
     }
 
     /// An error of a statement that changed rows, with the triggers that may have raised it.
-    pub async fn with_suspects(&self, error: DbError, change: RowChange) -> DbError {
+    pub(crate) async fn with_suspects(&self, error: DbError, change: RowChange) -> DbError {
         let DbError::Sql { action, kind, code, object, message } = error else { return error };
         let unchanged = |object| DbError::Sql { action, kind, code: code.clone(), object, message: message.clone() };
         let suspects = match self.row_triggers(change).await {

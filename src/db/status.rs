@@ -10,7 +10,7 @@ use crate::token::{KeyId, KeyState, Purpose};
 
 /// A data key without its wraps.
 #[derive(Clone, Debug)]
-pub struct KeyOverview {
+pub(crate) struct KeyOverview {
     /// Its number.
     pub key_id: KeyId,
     /// What it is for.
@@ -23,7 +23,7 @@ pub struct KeyOverview {
 
 /// Rows of one field under one key.
 #[derive(Clone, Debug)]
-pub struct CensusLine {
+pub(crate) struct CensusLine {
     /// `ip` or `device_id`.
     pub field: String,
     /// The key id in their tokens, as it stands there; none for rows without a hash.
@@ -34,7 +34,7 @@ pub struct CensusLine {
 
 /// Messages in quarantine for one reason.
 #[derive(Clone, Debug)]
-pub struct QuarantineLine {
+pub(crate) struct QuarantineLine {
     /// The reason code.
     pub reason: String,
     /// How many.
@@ -48,7 +48,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn key_lines(&self) -> Result<Vec<KeyOverview>, DbError> {
+    pub(crate) async fn key_lines(&self) -> Result<Vec<KeyOverview>, DbError> {
         let statement = "select key_id, purpose, state, created_at from vault.keys order by key_id";
         let rows = self.read("listing the keys", statement, &[]).await?;
         let key = |row: &Row| {
@@ -62,7 +62,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn census(&self) -> Result<Vec<CensusLine>, DbError> {
+    pub(crate) async fn census(&self) -> Result<Vec<CensusLine>, DbError> {
         let line = |row: &Row| CensusLine { field: row.get(0), key_id: row.get(1), rows: row.get(2) };
         self.lines("counting rows", "select field, key_id, row_count from vault.census order by 1, 2", line).await
     }
@@ -71,7 +71,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn quarantine_summary(&self) -> Result<Vec<QuarantineLine>, DbError> {
+    pub(crate) async fn quarantine_summary(&self) -> Result<Vec<QuarantineLine>, DbError> {
         let line = |row: &Row| QuarantineLine { reason: row.get(0), messages: row.get(1), oldest_at: row.get(2) };
         let statement = "select reason, message_count, oldest_at from ingest.quarantine_summary order by 2 desc, 1";
         self.lines("counting the quarantine", statement, line).await
@@ -81,7 +81,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn audit_state(&self) -> Result<(Head, Option<i64>), DbError> {
+    pub(crate) async fn audit_state(&self) -> Result<(Head, Option<i64>), DbError> {
         let row =
             self.read_opt("reading the head of the audit log", "select seq, hash, last_signed from audit.state", &[]).await?;
         let row = row.ok_or(DbError::Invalid("audit log: its head is missing"))?;
@@ -92,7 +92,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn sizes(&self) -> Result<(i64, i64, i64), DbError> {
+    pub(crate) async fn sizes(&self) -> Result<(i64, i64, i64), DbError> {
         let statement = "\
             select pg_total_relation_size('public.user_logins'), pg_size_bytes(current_setting('shared_buffers')), \
                    pg_size_bytes(current_setting('max_wal_size'))";
@@ -104,7 +104,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn clock(&self) -> Result<Timestamp, DbError> {
+    pub(crate) async fn clock(&self) -> Result<Timestamp, DbError> {
         let row = self.read_one("reading the clock", "select clock_timestamp()", &[]).await;
         row.map(|row| row.get(0))
     }

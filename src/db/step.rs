@@ -18,7 +18,7 @@ use super::{DbError, Session};
 /// may give a lost step's number to another's transaction, so they are forgotten where a sweep begins anew, and where the
 /// connection is another.
 #[derive(Default)]
-pub struct LastSteps {
+pub(crate) struct LastSteps {
     connection: u64,
     numbers: [u64; 2],
 }
@@ -34,7 +34,7 @@ impl LastSteps {
 }
 
 /// A step in the making: it holds the fence, and is undone unless it is committed.
-pub struct Step<'a> {
+pub(crate) struct Step<'a> {
     transaction: Transaction<'a>,
     rotation: Rotation,
     /// The end of its range.
@@ -47,7 +47,7 @@ pub struct Step<'a> {
 
 /// What a step sees when it has the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct Look {
     /// Whether the range is what was read.
     pub growth: Growth,
     /// Triggers of others run on its changes.
@@ -56,7 +56,7 @@ pub struct Look {
 
 /// Whether rows may stand in a range that were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Growth {
+pub(crate) enum Growth {
     /// None: all were read, and only this process can have written since. Loaders write under the fence.
     None,
     /// Some: not all were read, or somebody else may have written.
@@ -96,7 +96,7 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::FenceTaken`]: loaders hold the fence; try again in a moment.
-    pub async fn begin_step(&mut self, rotation: Rotation, next: Uuid) -> Result<Step<'_>, DbError> {
+    pub(crate) async fn begin_step(&mut self, rotation: Rotation, next: Uuid) -> Result<Step<'_>, DbError> {
         let transaction = self.begin_with_fence(Mode::WriteRows, SETTINGS).await?;
         let connection = transaction.connection();
         Ok(Step { transaction, rotation, next, connection, has_triggers: false })
@@ -105,13 +105,13 @@ impl Session {
 
 impl Step<'_> {
     /// What a step moves at least where there is as much, unless a caller wants less.
-    pub const FEWEST_ROWS: u32 = 10_000;
+    pub(crate) const FEWEST_ROWS: u32 = 10_000;
 
     /// Gives rows their new tokens, each where it was seen; returns how many were still there.
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn move_placed(&self, moves: &[Move]) -> Result<u64, DbError> {
+    pub(crate) async fn move_placed(&self, moves: &[Move]) -> Result<u64, DbError> {
         let places: Vec<Option<Place>> = moves.iter().map(|m| m.place).collect();
         self.update(moves, "place", (&places, Type::TID_ARRAY), "u.ctid = n.place").await
     }
@@ -120,7 +120,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn move_values(&self, moves: &[Move]) -> Result<u64, DbError> {
+    pub(crate) async fn move_values(&self, moves: &[Move]) -> Result<u64, DbError> {
         let joined = self.transaction.batch_execute("set local enable_hashjoin = on").await;
         joined.map_err(|e| DbError::sql(MOVING, &e))?;
         let hashes: Vec<Uuid> = moves.iter().map(|m| m.hash).collect();
@@ -163,7 +163,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn look(&mut self, read: &Coverage, previous: &mut LastSteps) -> Result<Look, DbError> {
+    pub(crate) async fn look(&mut self, read: &Coverage, previous: &mut LastSteps) -> Result<Look, DbError> {
         let statement = concat!("select pg_current_xact_id()::text, pg_current_snapshot()::text, ", has_update_triggers!());
         let row = self.transaction.query_typed_one(statement, &[]).await;
         let row = row.map_err(|e| DbError::sql("looking who else has written", &e))?;
@@ -182,7 +182,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn remember(&self, moves: &[Move]) -> Result<(), DbError> {
+    pub(crate) async fn remember(&self, moves: &[Move]) -> Result<(), DbError> {
         self.about_rows("select vault.remember_rows($1, $2, $3)", moves).await.map(drop)
     }
 
@@ -190,7 +190,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn are_as_remembered(&self, moves: &[Move]) -> Result<bool, DbError> {
+    pub(crate) async fn are_as_remembered(&self, moves: &[Move]) -> Result<bool, DbError> {
         Ok(self.about_rows("select vault.are_rows_as_remembered($1, $2, $3)", moves).await?.get(0))
     }
 
@@ -207,7 +207,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When one of them raises an error.
-    pub async fn run_deferred_triggers(&self) -> Result<(), DbError> {
+    pub(crate) async fn run_deferred_triggers(&self) -> Result<(), DbError> {
         let run = self.transaction.batch_execute("set constraints all immediate").await;
         run.map_err(|e| DbError::sql(MOVING, &e))
     }
@@ -216,7 +216,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// [`DbError::Blind`]: they were not.
-    pub async fn require_sight(&self) -> Result<(), DbError> {
+    pub(crate) async fn require_sight(&self) -> Result<(), DbError> {
         require_sight(&self.transaction, Work::Rotate).await
     }
 
@@ -224,7 +224,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn explain_swallowed(&self, what: String) -> Result<DbError, DbError> {
+    pub(crate) async fn explain_swallowed(&self, what: String) -> Result<DbError, DbError> {
         let mut suspects = row_triggers(&self.transaction, RowChange::Update).await?;
         suspects.insert(0, what);
         Ok(DbError::Swallowed { action: MOVING, suspects })
@@ -234,7 +234,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses.
-    pub async fn read_left(&self) -> Result<Vec<TokenGroup>, DbError> {
+    pub(crate) async fn read_left(&self) -> Result<Vec<TokenGroup>, DbError> {
         let pattern = self.rotation.pattern();
         let parameters: [Parameter<'_>; 3] =
             [(&self.rotation.watermark, Type::UUID), (&pattern, Type::TEXT), (&self.next, Type::UUID)];
@@ -246,7 +246,7 @@ impl Step<'_> {
     ///
     /// # Errors
     /// When the database is gone or refuses; then the step may or may not have been made.
-    pub async fn commit(self) -> Result<bool, DbError> {
+    pub(crate) async fn commit(self) -> Result<bool, DbError> {
         let failed = |e| DbError::sql(ADVANCING, &e);
         // A trigger that was made since this step looked for them is looked at by the next try.
         let statement = concat!(

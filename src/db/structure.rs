@@ -21,7 +21,7 @@ use crate::token::{Field, Fields};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deviation {
+pub(crate) struct Deviation {
     /// What is wrong with which object.
     pub what: String,
     /// Whether it is about who may do what.
@@ -32,7 +32,7 @@ pub struct Deviation {
 
 /// What ends a deviation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remedy {
+pub(crate) enum Remedy {
     /// A statement that `init` runs.
     Statement(String),
     /// `init` runs the files of functions again.
@@ -46,7 +46,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn deviations(&self) -> Result<Vec<Deviation>, DbError> {
+    pub(crate) async fn deviations(&self) -> Result<Vec<Deviation>, DbError> {
         let transaction = self.begin(Mode::Read, "", COMPARING).await?;
         deviations(&transaction).await
     }

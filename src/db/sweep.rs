@@ -19,7 +19,7 @@ use crate::token::{Field, KeyId};
 
 /// A rotation of one field that is not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rotation {
+pub(crate) struct Rotation {
     /// Whose tokens move.
     pub field: Field,
     /// The key that they leave.
@@ -36,7 +36,7 @@ pub struct Rotation {
 
 /// Rows with one hash and one token, which are not under the new key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenGroup {
+pub(crate) struct TokenGroup {
     /// Their hash.
     pub hash: Uuid,
     /// Their token, as it stands there.
@@ -49,7 +49,7 @@ pub struct TokenGroup {
 
 /// What becomes of such rows.
 #[derive(Clone, Debug)]
-pub struct Move {
+pub(crate) struct Move {
     /// The hash that they have.
     pub hash: Uuid,
     /// The token that they have.
@@ -116,7 +116,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
+    pub(crate) async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
         let statement = "\
             select field, from_key, to_key, from_hash_key, to_hash_key, watermark from vault.rotation \
             where finished_at is null";
@@ -132,7 +132,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn has_rotated_since(&self, begun: Timestamp) -> Result<bool, DbError> {
+    pub(crate) async fn has_rotated_since(&self, begun: Timestamp) -> Result<bool, DbError> {
         let statement = "select exists (select from vault.rotation where finished_at is null or finished_at > $1)";
         Ok(self.read_one("reading the rotation", statement, &[(&begun, Type::TIMESTAMPTZ)]).await?.get(0))
     }
@@ -142,7 +142,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn rows_of_a_step(&self) -> Result<u32, DbError> {
+    pub(crate) async fn rows_of_a_step(&self) -> Result<u32, DbError> {
         let statement = "\
             select (2 * pg_relation_size('public.user_logins') / current_setting('block_size')::int)::bigint";
         let row = self.read_one("asking how large the table is", statement, &[]).await;
@@ -155,7 +155,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn read_rows(
+    pub(crate) async fn read_rows(
         &mut self,
         rotation: &Rotation,
         until: Option<Uuid>,
@@ -189,7 +189,7 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not let this role.
-    pub async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
+    pub(crate) async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
         let statement = "\
             select format('%s (%s, pid %s%s)', login, application_name, pid, ', from ' || host(client_addr)) \
             from vault.fence_holders where granted and pid <> pg_backend_pid() order by xact_start";

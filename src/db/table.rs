@@ -63,7 +63,7 @@ const EXISTING: &str = "\
 
 /// What stood there before `init`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TableFinding {
+pub(crate) struct TableFinding {
     /// Whether the table stood there.
     pub existed: bool,
     /// Whether it held rows without hashes: they stay as they are.

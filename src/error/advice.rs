@@ -186,7 +186,7 @@ pub(super) fn vault_advice(error: &VaultError) -> (Exit, String) {
             Exit::Integrity,
             "something removes what is written into the audit log: loginetl check and audit verify; nothing was shown",
         ),
-        VaultError::OtherRequest => (Exit::Integrity, "report this: it is a defect of loginetl; nothing was shown"),
+        VaultError::OtherRequest(_) => (Exit::Integrity, "report this: it is a defect of loginetl; nothing was shown"),
         VaultError::NoKeys => (Exit::Usage, "run: loginetl init"),
         VaultError::Unreadable(_) => (Exit::Integrity, "a row of vault.wraps is missing; compare it with a backup"),
         VaultError::CheckValue(_) => {

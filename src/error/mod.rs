@@ -16,7 +16,7 @@ use advice::{aws_advice, db_advice, settings_hint, vault_advice};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Wrong flags or settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -182,7 +182,7 @@ impl From<Exit> for std::process::ExitCode {
 impl Error {
     /// Whether this process should try again what has failed. What ends a process ends it, even if the next one may succeed.
     #[must_use]
-    pub fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Db(error) => error.retry(),
             Self::Aws(error) => error.retry(),
@@ -194,7 +194,7 @@ impl Error {
 
     /// The exit code, and what the user can do.
     #[must_use]
-    pub fn advice(&self) -> (Exit, String) {
+    pub(crate) fn advice(&self) -> (Exit, String) {
         match self {
             Self::Settings(error) => (Exit::Usage, settings_hint(error)),
             Self::Db(error) | Self::Vault(VaultError::Db(error)) => db_advice(error),

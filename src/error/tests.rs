@@ -6,6 +6,7 @@ use crate::aws::CallKind;
 use crate::db::{Denial, SqlKind};
 use crate::retry::Retry;
 use crate::token::KeyId;
+use crate::vault::OtherRequest;
 
 const ACTION: &str = "testing";
 
@@ -88,7 +89,12 @@ fn vault_errors() -> Vec<VaultError> {
     errors.extend(calls().into_iter().map(|source| VaultError::Unsigned { seq: 1, source }));
     errors.extend(calls().into_iter().map(VaultError::NoSigner));
     errors.extend(calls().into_iter().map(|source| VaultError::Expired(Box::new(VaultError::NoSigner(source)))));
-    errors.extend([VaultError::WrongSigner, VaultError::NotKept { seq: 1 }, VaultError::OtherRequest, VaultError::NoKeys]);
+    errors.extend([
+        VaultError::WrongSigner,
+        VaultError::NotKept { seq: 1 },
+        VaultError::OtherRequest(OtherRequest),
+        VaultError::NoKeys,
+    ]);
     errors.extend([VaultError::Unreadable(key_id), VaultError::CheckValue(key_id)]);
     errors.extend([VaultError::OneKmsKey, VaultError::NoRandomness]);
     errors

@@ -59,7 +59,7 @@ pub(super) enum Content<'a> {
 }
 
 impl Content<'_> {
-    pub fn expose(&self) -> &[u8] {
+    pub(super) fn expose(&self) -> &[u8] {
         match self {
             Self::Borrowed(text) => text.as_bytes(),
             Self::Unescaped(body) => body.expose(),

@@ -67,7 +67,7 @@ pub(super) fn read(text: &str) -> Result<RawEvent<'_>, Rejection> {
 
 impl<'a> RawEvent<'a> {
     /// The value of a field that can be masked.
-    pub fn take(&mut self, field: Field) -> Scalar<'a> {
+    pub(super) fn take(&mut self, field: Field) -> Scalar<'a> {
         std::mem::take(match field {
             Field::Ip => &mut self.ip,
             Field::DeviceId => &mut self.device_id,
@@ -76,12 +76,12 @@ impl<'a> RawEvent<'a> {
     }
 
     /// Whether it has none of the fields that an event must have.
-    pub fn is_foreign(&self) -> bool {
+    pub(super) fn is_foreign(&self) -> bool {
         [&self.user_id, &self.app_version, &self.ip, &self.device_id].iter().all(|field| matches!(field, Scalar::Absent))
     }
 
     /// The names in it that are almost those of fields which it lacks.
-    pub fn take_near_names(&mut self) -> Vec<NearName> {
+    pub(super) fn take_near_names(&mut self) -> Vec<NearName> {
         let mut near = std::mem::take(&mut self.near);
         near.sort_unstable();
         near.dedup();

@@ -15,11 +15,11 @@ use crate::kms::{Kms, WrapContext};
 use crate::token::{DataKey, Holder, KeyId, KeyState, Purpose};
 
 /// The index that lets only one key of a purpose be pending.
-pub const ONE_PENDING_KEY: &str = "one_pending_key";
+pub(crate) const ONE_PENDING_KEY: &str = "one_pending_key";
 
 /// A key that was made or found pending, and activated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Created {
+pub(crate) struct Created {
     /// What it is for.
     pub purpose: Purpose,
     /// Its number.
@@ -27,7 +27,7 @@ pub struct Created {
 }
 
 /// The KMS keys of an installation, as the settings name them.
-pub struct KmsKeys {
+pub(crate) struct KmsKeys {
     /// Wraps for the loader.
     pub ingest: String,
     /// Wraps for unmaskers.
@@ -38,7 +38,7 @@ pub struct KmsKeys {
 ///
 /// # Errors
 /// When the database or KMS fails, or a key does not read back as it was written.
-pub async fn create_missing_keys(
+pub(crate) async fn create_missing_keys(
     session: &mut Session,
     kms: &Kms,
     signer: &Signer,
@@ -66,7 +66,7 @@ pub async fn create_missing_keys(
 ///
 /// # Errors
 /// When the database or KMS fails, or the key does not read back as it was written.
-pub async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
+pub(crate) async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
     let key_id = match session.key_in_state(purpose, KeyState::Pending).await? {
         Some(pending) => pending,
         None => match write_pending(session, kms, purpose, keys).await {
@@ -106,7 +106,7 @@ async fn write_pending(session: &mut Session, kms: &Kms, purpose: Purpose, keys:
 ///
 /// # Errors
 /// When the database or KMS fails, or the log has an unsigned record of a key that is another than the vault's.
-pub async fn record_all(session: &Session, signer: &Signer) -> Result<(), VaultError> {
+pub(crate) async fn record_all(session: &Session, signer: &Signer) -> Result<(), VaultError> {
     let facts = session.key_facts().await?;
     for key in facts.iter().filter(|key| !key.is_recorded) {
         session.record(RecordKind::KeyCreate, &Creation::of(key).to_json()).await?;

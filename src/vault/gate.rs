@@ -59,7 +59,7 @@ use crate::kms::Kms;
 use crate::token::{Holder, KeyId};
 
 /// Before the request.
-pub struct Gate {
+pub(crate) struct Gate {
     /// The connection of the login that asks.
     pub session: Session,
     /// Unwraps.
@@ -69,7 +69,7 @@ pub struct Gate {
 }
 
 /// The answer to a request. Either way it is in the log.
-pub enum Decision {
+pub(crate) enum Decision {
     /// The way to the keys is open, once it is signed.
     Granted(Box<UnsignedRequest>),
     /// This login may not; the record of the denial.
@@ -77,14 +77,14 @@ pub enum Decision {
 }
 
 /// A request that is committed.
-pub struct UnsignedRequest {
+pub(crate) struct UnsignedRequest {
     gate: Gate,
     request: Head,
     keys: Vec<KeyId>,
 }
 
 /// A request that is committed and signed.
-pub struct SignedRequest {
+pub(crate) struct SignedRequest {
     gate: Gate,
     request: Head,
     keys: Vec<KeyId>,
@@ -101,7 +101,7 @@ impl Gate {
     ///
     /// # Errors
     /// When the database does not record it.
-    pub async fn ask(self, kind: RecordKind, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
+    pub(crate) async fn ask(self, kind: RecordKind, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
         let requested = self.session.request_unmask(kind, details, &keys).await?;
         if !requested.is_granted {
             return Ok(Decision::Denied(requested.head));
@@ -113,7 +113,7 @@ impl Gate {
 impl UnsignedRequest {
     /// The request's number.
     #[must_use]
-    pub fn request(&self) -> i64 {
+    pub(crate) fn request(&self) -> i64 {
         self.request.seq
     }
 
@@ -121,7 +121,7 @@ impl UnsignedRequest {
     ///
     /// # Errors
     /// When KMS does not sign it: then no key is released.
-    pub async fn sign(self) -> Result<SignedRequest, VaultError> {
+    pub(crate) async fn sign(self) -> Result<SignedRequest, VaultError> {
         let Self { gate, request, keys } = self;
         gate.signer.sign(&gate.session, &request).await?;
         Ok(SignedRequest { gate, request, keys })
@@ -131,13 +131,13 @@ impl UnsignedRequest {
 impl SignedRequest {
     /// The request's number.
     #[must_use]
-    pub fn request(&self) -> i64 {
+    pub(crate) fn request(&self) -> i64 {
         self.request.seq
     }
 
     /// The connection, to look further for masked rows.
     #[must_use]
-    pub fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Session {
         &self.gate.session
     }
 
@@ -145,7 +145,7 @@ impl SignedRequest {
     ///
     /// # Errors
     /// When the gate refuses, KMS does, or a key is not the one that was wrapped.
-    pub async fn release(&self) -> Result<RecoveryKeys, VaultError> {
+    pub(crate) async fn release(&self) -> Result<RecoveryKeys, VaultError> {
         // All releases are committed before the first wrap is handed out: none can be undone with a wrap in hand.
         for key in &self.keys {
             self.gate.session.release_key(self.request.seq, *key).await?;
@@ -162,7 +162,7 @@ impl SignedRequest {
     ///
     /// # Errors
     /// When the database does not record it, or KMS does not sign it: then nothing can be shown.
-    pub async fn conclude(self, details: &str) -> Result<Receipt, VaultError> {
+    pub(crate) async fn conclude(self, details: &str) -> Result<Receipt, VaultError> {
         let head = self.gate.session.record_outcome(self.request.seq, details).await?;
         self.gate.signer.sign_patiently(&self.gate.session, &head).await?;
         Ok(Receipt { head, request: self.request.seq })
@@ -178,7 +178,7 @@ impl Receipt {
 
     /// The head of the log that the outcome made.
     #[must_use]
-    pub fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &Head {
         &self.head
     }
 }

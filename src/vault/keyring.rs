@@ -24,7 +24,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// The plan and the unwrapped keys that it names.
-pub struct Keyring {
+pub(crate) struct Keyring {
     plan: Plan,
     keys: HashMap<KeyId, Arc<DataKey>>,
     unwrapped_at: Instant,
@@ -33,7 +33,7 @@ pub struct Keyring {
 impl Keyring {
     /// Which keys are in force, as far as this process knows.
     #[must_use]
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         self.plan
     }
 }
@@ -45,7 +45,7 @@ impl KeySource for Keyring {
 }
 
 /// Gives the loader its keys.
-pub struct KeyCache {
+pub(crate) struct KeyCache {
     target: Target,
     kms: Kms,
     current: RwLock<Arc<Keyring>>,
@@ -58,7 +58,7 @@ impl KeyCache {
     ///
     /// # Errors
     /// When there are none, the database or KMS fails, or an unwrapped key is not the one that was wrapped.
-    pub async fn open(target: Target, kms: Kms) -> Result<Self, VaultError> {
+    pub(crate) async fn open(target: Target, kms: Kms) -> Result<Self, VaultError> {
         let keyring = unwrap_keyring(&target, &kms).await?;
         Ok(Self {
             target,
@@ -73,7 +73,7 @@ impl KeyCache {
     ///
     /// # Errors
     /// When they are over an hour old and cannot be unwrapped again.
-    pub async fn keyring(&self) -> Result<Arc<Keyring>, VaultError> {
+    pub(crate) async fn keyring(&self) -> Result<Arc<Keyring>, VaultError> {
         let known = self.current();
         let age = known.unwrapped_at.elapsed();
         if age < REFRESH_AFTER || (age < MAX_AGE && self.is_being_refreshed()) {
@@ -99,7 +99,7 @@ impl KeyCache {
     ///
     /// # Errors
     /// As [`KeyCache::open`].
-    pub async fn refresh(&self, known: &Arc<Keyring>) -> Result<Arc<Keyring>, VaultError> {
+    pub(crate) async fn refresh(&self, known: &Arc<Keyring>) -> Result<Arc<Keyring>, VaultError> {
         let _one_at_a_time = self.refreshing.lock().await;
         let current = self.current();
         if !Arc::ptr_eq(&current, known) {
@@ -111,7 +111,7 @@ impl KeyCache {
     }
 
     /// Takes over a plan that was read under the fence, all of whose keys are known.
-    pub fn adopt(&self, plan: Plan) {
+    pub(crate) fn adopt(&self, plan: Plan) {
         let known = self.current();
         if known.plan != plan && plan.key_ids().all(|id| known.keys.contains_key(&id)) {
             let (keys, unwrapped_at) = (known.keys.clone(), known.unwrapped_at);
@@ -121,7 +121,7 @@ impl KeyCache {
 
     /// What this process knows now, without asking anybody.
     #[must_use]
-    pub fn current(&self) -> Arc<Keyring> {
+    pub(crate) fn current(&self) -> Arc<Keyring> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -153,7 +153,7 @@ async fn unwrap_keyring(target: &Target, kms: &Kms) -> Result<Keyring, VaultErro
 ///
 /// # Errors
 /// When KMS fails or the key is another.
-pub async fn check_wrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<(), VaultError> {
+pub(crate) async fn check_wrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<(), VaultError> {
     unwrap_row(kms, row, holder).await.map(drop)
 }
 

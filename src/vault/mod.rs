@@ -9,13 +9,15 @@ mod rewrap;
 mod signing;
 mod sweep;
 
-pub use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
-pub use gate::{Decision, Gate, Receipt, SignedRequest, UnsignedRequest};
-pub use keyring::{KeyCache, Keyring, check_wrap};
-pub use recovery::{OpenFailure, OpenedValue, Recovered, RecoveryKeys};
-pub use rewrap::{Rewrapped, rewrap};
-pub use signing::{Signer, TryOut};
-pub use sweep::{Converted, Converter, SweepKeys};
+pub(crate) use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
+pub use gate::Receipt;
+pub(crate) use gate::{Decision, Gate, SignedRequest};
+pub(crate) use keyring::{KeyCache, Keyring, check_wrap};
+pub(crate) use recovery::{OpenFailure, OpenedValue, RecoveryKeys};
+pub use recovery::{OtherRequest, Recovered};
+pub(crate) use rewrap::{Rewrapped, rewrap};
+pub(crate) use signing::{Signer, TryOut};
+pub(crate) use sweep::{Converted, Converter, SweepKeys};
 
 use crate::aws::CallError;
 use crate::db::DbError;
@@ -24,7 +26,7 @@ use crate::token::KeyId;
 
 /// What can go wrong with keys.
 #[derive(Debug, thiserror::Error)]
-pub enum VaultError {
+pub(crate) enum VaultError {
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -57,8 +59,8 @@ pub enum VaultError {
         seq: i64,
     },
     /// A receipt of one request for a value of another.
-    #[error("a value of another request than the one whose outcome is on record")]
-    OtherRequest,
+    #[error(transparent)]
+    OtherRequest(#[from] OtherRequest),
     /// There are no keys yet.
     #[error("there are no data keys in this database")]
     NoKeys,
@@ -82,13 +84,13 @@ pub enum VaultError {
 impl VaultError {
     /// Whether the same call may succeed later.
     #[must_use]
-    pub fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Db(error) => error.retry(),
             Self::Kms { source, .. } | Self::Unsigned { source, .. } | Self::NoSigner(source) => source.retry(),
             Self::Expired(source) => source.retry(),
             Self::NoRandomness => Retry::Later,
-            Self::WrongSigner | Self::NotKept { .. } | Self::OtherRequest | Self::NoKeys => Retry::Never,
+            Self::WrongSigner | Self::NotKept { .. } | Self::OtherRequest(_) | Self::NoKeys => Retry::Never,
             Self::Unreadable(_) | Self::CheckValue(_) | Self::OneKmsKey => Retry::Never,
         }
     }

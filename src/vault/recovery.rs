@@ -7,10 +7,15 @@ use std::collections::hash_map::Entry;
 
 use uuid::Uuid;
 
-use super::{Receipt, VaultError};
+use super::Receipt;
 use crate::crypto::SecretBytes;
 use crate::db::SealedBody;
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
+
+/// The proof is of another request than the value.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a value of another request than the one whose outcome is on record")]
+pub struct OtherRequest;
 
 /// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed when dropped.
 pub struct Recovered {
@@ -22,14 +27,14 @@ impl Recovered {
     /// The bytes, for whoever holds the proof that the outcome of the same request is recorded.
     ///
     /// # Errors
-    /// [`VaultError::OtherRequest`]: the proof is of another one.
-    pub fn disclose(&self, proof: &Receipt) -> Result<&[u8], VaultError> {
-        if proof.request() == self.request { Ok(self.bytes.expose()) } else { Err(VaultError::OtherRequest) }
+    /// When the proof is of another one.
+    pub fn disclose(&self, proof: &Receipt) -> Result<&[u8], OtherRequest> {
+        if proof.request() == self.request { Ok(self.bytes.expose()) } else { Err(OtherRequest) }
     }
 }
 
 /// A value that was opened, and the hashes by which its rows are found.
-pub struct OpenedValue {
+pub(crate) struct OpenedValue {
     /// The value, as people write it.
     pub value: Recovered,
     /// Its hash under each hash key in force.
@@ -38,7 +43,7 @@ pub struct OpenedValue {
 
 /// Why something does not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenFailure {
+pub(crate) enum OpenFailure {
     /// Its key was not released.
     NoKey,
     /// It does not authenticate: it was changed, or belongs elsewhere.
@@ -46,7 +51,7 @@ pub enum OpenFailure {
 }
 
 /// Keys that were released for one request. Each cipher is keyed once.
-pub struct RecoveryKeys {
+pub(crate) struct RecoveryKeys {
     request: i64,
     keys: HashMap<KeyId, DataKey>,
     ciphers: HashMap<(Field, KeyId), FieldCipher>,
@@ -62,7 +67,7 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When a key is missing, or the token does not authenticate.
-    pub fn open(&mut self, token: &Token, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
+    pub(crate) fn open(&mut self, token: &Token, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
         let (field, key_id) = (token.field(), token.key_id());
         let cipher = match self.ciphers.entry((field, key_id)) {
             Entry::Occupied(known) => known.into_mut(),
@@ -76,7 +81,7 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When a key is missing.
-    pub fn identify(&mut self, plaintext: Plaintext, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
+    pub(crate) fn identify(&mut self, plaintext: Plaintext, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
         let field = plaintext.field();
         let mut hashes = Vec::new();
         for key_id in hash_keys {
@@ -93,7 +98,7 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When its key is missing, or it does not authenticate for its message.
-    pub fn open_body(&self, body: &SealedBody) -> Result<Recovered, OpenFailure> {
+    pub(crate) fn open_body(&self, body: &SealedBody) -> Result<Recovered, OpenFailure> {
         let key_id = Sealer::key_id_of(&body.sealed).map_err(|_| OpenFailure::Forged)?;
         let mut sealer = Sealer::new(key_of(&self.keys, key_id, Purpose::Seal)?, key_id);
         sealer

@@ -12,7 +12,7 @@ use crate::token::Holder;
 
 /// What a rewrap has done.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Rewrapped {
+pub(crate) struct Rewrapped {
     /// Wraps under the new KMS key.
     pub replaced: u64,
     /// Wraps that were under it already.
@@ -23,7 +23,7 @@ pub struct Rewrapped {
 ///
 /// # Errors
 /// When the database or KMS fails, the other holder has this KMS key, or a new wrap does not open to its key.
-pub async fn rewrap(
+pub(crate) async fn rewrap(
     session: &Session,
     kms: &Kms,
     signer: &Signer,

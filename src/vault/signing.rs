@@ -15,7 +15,7 @@ use crate::kms::Kms;
 
 /// What trying out a signer came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TryOut {
+pub(crate) enum TryOut {
     /// What it signs verifies.
     Verified,
     /// It signs; this role may not read the public key.
@@ -24,7 +24,7 @@ pub enum TryOut {
 
 /// Signs with one KMS key.
 #[derive(Clone)]
-pub struct Signer {
+pub(crate) struct Signer {
     kms: Kms,
     key: String,
 }
@@ -32,7 +32,7 @@ pub struct Signer {
 impl Signer {
     /// Signs with this key: an alias, id or ARN.
     #[must_use]
-    pub fn new(kms: Kms, key: String) -> Self {
+    pub(crate) fn new(kms: Kms, key: String) -> Self {
         Self { kms, key }
     }
 
@@ -40,7 +40,7 @@ impl Signer {
     ///
     /// # Errors
     /// When KMS does not sign, or the database does not store.
-    pub async fn sign(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
+    pub(crate) async fn sign(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
         let signed = self.kms.sign(&self.key, &record.hash).await;
         let signed = signed.map_err(|source| VaultError::Unsigned { seq: record.seq, source })?;
         let kept = match session.store_signature(record.seq, &signed.key_arn, &signed.signature).await {
@@ -59,7 +59,7 @@ impl Signer {
     ///
     /// # Errors
     /// As [`Signer::sign`].
-    pub async fn sign_patiently(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
+    pub(crate) async fn sign_patiently(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
         let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(6).build();
         loop {
             let error = match self.sign(session, record).await {
@@ -76,7 +76,7 @@ impl Signer {
     ///
     /// # Errors
     /// When it does not sign. [`VaultError::WrongSigner`]: it signs something else.
-    pub async fn try_out(&self) -> Result<TryOut, VaultError> {
+    pub(crate) async fn try_out(&self) -> Result<TryOut, VaultError> {
         let public = match self.kms.public_key(&self.key).await {
             // Its public half says it plainly; Sign has many words for it.
             Err(error) if error.kind == CallKind::KeyKind => return Err(VaultError::NoSigner(error)),
@@ -97,7 +97,7 @@ impl Signer {
     ///
     /// # Errors
     /// When KMS says that the key is of another kind. Other faults are left to [`Signer::sign`].
-    pub async fn check_kind(&self) -> Result<(), VaultError> {
+    pub(crate) async fn check_kind(&self) -> Result<(), VaultError> {
         match self.kms.public_key(&self.key).await {
             Err(error) if error.kind == CallKind::KeyKind => Err(VaultError::NoSigner(error)),
             _ => Ok(()),
@@ -108,7 +108,12 @@ impl Signer {
     ///
     /// # Errors
     /// When a record is another than expected, or [`Signer::sign`] fails.
-    pub async fn catch_up(&self, session: &Session, kind: RecordKind, is_ours: impl Fn(&str) -> bool) -> Result<(), VaultError> {
+    pub(crate) async fn catch_up(
+        &self,
+        session: &Session,
+        kind: RecordKind,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<(), VaultError> {
         for record in session.unsigned_records(kind).await? {
             if !is_ours(&record.details) || record.computed_hash() != record.hash.as_slice() {
                 return Err(DbError::Invalid("unsigned audit record: it is not what this program wrote").into());

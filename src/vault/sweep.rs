@@ -16,14 +16,14 @@ use crate::kms::Kms;
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, Holder, KeyId, Purpose, SealError, Sealer, Token};
 
 /// All keys that something may be under, unwrapped.
-pub struct SweepKeys(HashMap<KeyId, DataKey>);
+pub(crate) struct SweepKeys(HashMap<KeyId, DataKey>);
 
 impl SweepKeys {
     /// Unwraps every key that is not destroyed, with the right of the ingest holder.
     ///
     /// # Errors
     /// When the database or KMS fails, or a key is not the one that was wrapped.
-    pub async fn unwrap_all(session: &Session, kms: &Kms) -> Result<Self, VaultError> {
+    pub(crate) async fn unwrap_all(session: &Session, kms: &Kms) -> Result<Self, VaultError> {
         let rows = session.wraps_of_holder(Holder::Ingest).await?;
         let keys = try_join_all(rows.iter().map(|row| unwrap_row(kms, row, Holder::Ingest))).await?;
         Ok(Self(rows.iter().map(|row| row.key_id).zip(keys).collect()))
@@ -41,7 +41,7 @@ impl SweepKeys {
     ///
     /// # Errors
     /// When `key` is missing, or there is no randomness.
-    pub fn seal_anew(&self, old: &SealedBody, key: KeyId) -> Result<Option<Vec<u8>>, VaultError> {
+    pub(crate) fn seal_anew(&self, old: &SealedBody, key: KeyId) -> Result<Option<Vec<u8>>, VaultError> {
         let body: Option<SecretBytes> = Sealer::key_id_of(&old.sealed).ok().and_then(|id| {
             let mut sealer = Sealer::new(self.get(id, Purpose::Seal)?, id);
             sealer.open(old.message_id, &old.sealed).ok()
@@ -58,7 +58,7 @@ impl SweepKeys {
 
 /// What becomes of values.
 #[derive(Default)]
-pub struct Converted {
+pub(crate) struct Converted {
     moves: Vec<Move>,
     stuck: Vec<TokenGroup>,
     /// A move of each hash, so that a value is opened once for all its rows.
@@ -68,7 +68,7 @@ pub struct Converted {
 impl Converted {
     /// The rows that open, and the values that do not and stay as they are, each once with all its rows.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<Move>, Vec<TokenGroup>) {
+    pub(crate) fn into_parts(self) -> (Vec<Move>, Vec<TokenGroup>) {
         let Self { moves, mut stuck, .. } = self;
         stuck.sort_unstable_by(|a, b| (a.hash, &a.token).cmp(&(b.hash, &b.token)));
         stuck.dedup_by(|other, first| {
@@ -81,7 +81,7 @@ impl Converted {
 }
 
 /// Converts the values of one rotation. Each cipher is keyed once.
-pub struct Converter<'a> {
+pub(crate) struct Converter<'a> {
     keys: &'a SweepKeys,
     field: Field,
     ciphers: HashMap<KeyId, FieldCipher>,
@@ -95,7 +95,7 @@ impl<'a> Converter<'a> {
     ///
     /// # Errors
     /// When one of its keys is missing.
-    pub fn new(keys: &'a SweepKeys, rotation: &Rotation) -> Result<Self, VaultError> {
+    pub(crate) fn new(keys: &'a SweepKeys, rotation: &Rotation) -> Result<Self, VaultError> {
         let field = rotation.field;
         let hasher = |id| Ok::<_, VaultError>(FieldHasher::new(keys.require(id, Purpose::Hash)?, field));
         let changes = rotation.to_hash_key != rotation.from_hash_key;
@@ -110,7 +110,7 @@ impl<'a> Converter<'a> {
     }
 
     /// Adds what becomes of a value.
-    pub fn convert(&mut self, value: TokenGroup, to: &mut Converted) {
+    pub(crate) fn convert(&mut self, value: TokenGroup, to: &mut Converted) {
         let known = to.known.get(&value.hash).map(|at| &to.moves[*at]);
         let known = known.filter(|known| Some(&known.token) == value.token.as_ref());
         match known.map(|known| (known.new_hash, known.new_token.clone())).or_else(|| self.convert_one(&value)) {

@@ -13,7 +13,7 @@ use crate::settings::Environment;
 ///
 /// # Errors
 /// When the role may not, or database, KMS or file cannot be used.
-pub async fn run(command: AuditCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(command: AuditCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
     match command {
         AuditCommand::List(args) => list::run(args, &super::database(global, environment, "audit")?).await,
         AuditCommand::Export(args) => export::run(&args, &super::database(global, environment, "audit")?).await,

@@ -16,7 +16,7 @@ use crate::settings::Environment;
 ///
 /// # Errors
 /// When the settings are wrong; whatever else fails is a line of the result.
-pub async fn run(args: CheckArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: CheckArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "check")?;
     let mut findings = Findings::default();
     if let Some((session, login)) = database::check(&target, &mut findings).await {

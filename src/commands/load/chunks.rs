@@ -21,11 +21,11 @@ const CHUNK_LINES: u64 = 5_000;
 const MAX_LINE: usize = 1024 * 1024 + 1;
 
 /// Tells whether a line is an event.
-pub type ReadLine = Box<dyn Fn(&Body) -> Result<(), Rejection> + Send>;
+pub(super) type ReadLine = Box<dyn Fn(&Body) -> Result<(), Rejection> + Send>;
 
 /// Why a file cannot be read on.
 #[derive(Debug, thiserror::Error)]
-pub enum ChunkError {
+pub(super) enum ChunkError {
     /// The operating system says no.
     #[error("cannot be read ({0})")]
     Io(io::ErrorKind),
@@ -63,7 +63,7 @@ impl From<io::Error> for ChunkError {
 }
 
 /// Up to 5,000 lines.
-pub struct Chunk {
+pub(super) struct Chunk {
     /// Its id in the ledger.
     pub id: Uuid,
     /// The id that builds which took a byte order mark for content gave it, if there was one.
@@ -77,31 +77,31 @@ pub struct Chunk {
 impl Chunk {
     /// How many events it has; blank lines are none.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// How many bytes it has.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.text.len() as u64
     }
 
     /// The body of each event, made one at a time.
-    pub fn bodies(&self) -> impl Iterator<Item = Body> + '_ {
+    pub(super) fn bodies(&self) -> impl Iterator<Item = Body> + '_ {
         (0..self.len()).map(|place| self.body(place))
     }
 
     /// The body of the event at one place.
     #[must_use]
-    pub fn body(&self, place: usize) -> Body {
+    pub(super) fn body(&self, place: usize) -> Body {
         let (_, range) = &self.lines[place];
         Body::new(self.text.expose()[range.clone()].to_vec())
     }
 
     /// The message id of the event at one place. Two blocks of SHA-256: made for those who are rejected alone.
     #[must_use]
-    pub fn message_id(&self, place: usize) -> Uuid {
+    pub(super) fn message_id(&self, place: usize) -> Uuid {
         line_id(self.id, self.lines[place].0 - self.first_line)
     }
 }
@@ -140,7 +140,7 @@ impl Running {
 }
 
 /// Reads chunks in order.
-pub struct ChunkReader {
+pub(super) struct ChunkReader {
     source: ChunkSource,
     read: ReadLine,
     /// Of the whole file; a stream has none.
@@ -164,7 +164,7 @@ impl ChunkReader {
     ///
     /// # Errors
     /// When it cannot be read, or has not one event a line.
-    pub fn open(path: &Path, read: ReadLine) -> Result<Self, ChunkError> {
+    pub(super) fn open(path: &Path, read: ReadLine) -> Result<Self, ChunkError> {
         if path.as_os_str() == "-" {
             return Ok(Self::new(Box::new(io::stdin()), read));
         }
@@ -191,7 +191,7 @@ impl ChunkReader {
     ///
     /// # Errors
     /// When they cannot be read, or are not one event a line.
-    pub fn begin(&mut self) -> Result<(), ChunkError> {
+    pub(super) fn begin(&mut self) -> Result<(), ChunkError> {
         self.open_content().map(drop)
     }
 
@@ -214,7 +214,7 @@ impl ChunkReader {
 
     /// The SHA-256 of the whole content; a stream has none.
     #[must_use]
-    pub fn content(&self) -> Option<[u8; 32]> {
+    pub(super) fn content(&self) -> Option<[u8; 32]> {
         self.known.map(|known| known.content)
     }
 
@@ -222,7 +222,7 @@ impl ChunkReader {
     ///
     /// # Errors
     /// When the source cannot be read on, or its content has changed since it was opened.
-    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
+    pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let read = self.read_chunk();
         // All of it could be read before.
         if self.known.is_some() && matches!(read, Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. })) {

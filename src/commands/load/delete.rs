@@ -14,7 +14,7 @@ use crate::queue::{BATCH, ReceiptHandle};
 const TRIES: u32 = 4;
 
 /// Deletes in tens until the writers have ended and nothing is left.
-pub async fn delete_committed(run: Arc<Run>, committed: Arc<Mutex<mpsc::Receiver<ReceiptHandle>>>) {
+pub(super) async fn delete_committed(run: Arc<Run>, committed: Arc<Mutex<mpsc::Receiver<ReceiptHandle>>>) {
     loop {
         let mut handles = Vec::with_capacity(BATCH);
         if committed.lock().await.recv_many(&mut handles, BATCH).await == 0 {

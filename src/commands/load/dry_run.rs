@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the queue fails, or there are no keys.
-pub async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &CancellationToken) -> Result<Exit, Error> {
+pub(super) async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &CancellationToken) -> Result<Exit, Error> {
     let mut masker = masker(key_cache).await?;
     let wanted = count_wanted(args);
     let (mut shown, mut handles, near) = (Vec::new(), Vec::new(), NearNames::default());
@@ -71,7 +71,7 @@ pub async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &
 ///
 /// # Errors
 /// When the file cannot be read, or there are no keys.
-pub async fn file(
+pub(super) async fn file(
     path: &Path,
     mut reader: ChunkReader,
     args: &LoadArgs,

@@ -57,7 +57,7 @@ pub(super) struct FileRun {
 ///
 /// # Errors
 /// When the file cannot be read, or KMS or database cannot be used.
-pub async fn load(path: &Path, args: LoadArgs, target: Target, stop: CancellationToken) -> Result<Exit, Error> {
+pub(super) async fn load(path: &Path, args: LoadArgs, target: Target, stop: CancellationToken) -> Result<Exit, Error> {
     if args.max_messages.is_some() && !args.dry_run {
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
     }

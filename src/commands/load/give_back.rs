@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(350);
 /// # Errors
 /// When the last try failed for some of them. Those that the queue itself refused are no failure: they are visible
 /// already, or become so at their time.
-pub async fn give_back(queue: &Queue, handles: &[ReceiptHandle], taken: impl Fn(usize)) -> Result<(), CallError> {
+pub(super) async fn give_back(queue: &Queue, handles: &[ReceiptHandle], taken: impl Fn(usize)) -> Result<(), CallError> {
     let mut result = Ok(());
     for many in handles.chunks(BATCH * CALLS_AT_ONCE) {
         let tens = many.chunks(BATCH).map(|ten| give_back_ten(queue, ten.to_vec(), &taken));

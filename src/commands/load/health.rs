@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A service that a run cannot do without.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub(super) enum Service {
     /// SQS.
     Queue,
     /// Postgres.
@@ -13,14 +13,14 @@ pub enum Service {
 
 /// What is known of them; at first, nothing bad.
 #[derive(Default)]
-pub struct Health {
+pub(super) struct Health {
     queue_fails: AtomicBool,
     database_fails: AtomicBool,
 }
 
 impl Health {
     /// A service has answered, or has not.
-    pub fn note(&self, service: Service, works: bool) {
+    pub(super) fn note(&self, service: Service, works: bool) {
         let flag = match service {
             Service::Queue => &self.queue_fails,
             Service::Database => &self.database_fails,
@@ -30,7 +30,7 @@ impl Health {
 
     /// What does not work.
     #[must_use]
-    pub fn waits_for(&self) -> Option<&'static str> {
+    pub(super) fn waits_for(&self) -> Option<&'static str> {
         match (self.database_fails.load(Ordering::Relaxed), self.queue_fails.load(Ordering::Relaxed)) {
             (false, false) => None,
             (true, false) => Some("waiting for the database"),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::queue::{BATCH, Queue, ReceiptHandle};
 
 /// Calls to the queue at once, where there are many to make.
-pub const CALLS_AT_ONCE: usize = 16;
+pub(super) const CALLS_AT_ONCE: usize = 16;
 /// All bodies in hand together, in KiB.
 const BUDGET_KIB: usize = 48 * 1024;
 /// What a receive reserves for each message, in KiB, unless larger bodies have been seen lately.
@@ -22,7 +22,7 @@ const LEAST_GUESS_KIB: usize = 64;
 const MEMORY: Duration = Duration::from_secs(30);
 
 /// Which messages are in hand.
-pub struct Held {
+pub(super) struct Held {
     budget: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -35,7 +35,7 @@ struct State {
 }
 
 /// The right to hold bodies of a certain size. Given up by dropping it.
-pub struct Reservation(OwnedSemaphorePermit);
+pub(super) struct Reservation(OwnedSemaphorePermit);
 
 impl Default for Held {
     fn default() -> Self {
@@ -46,14 +46,14 @@ impl Default for Held {
 
 impl Held {
     /// Waits until there is room for `messages` more of the largest size seen lately.
-    pub async fn reserve(&self, messages: usize) -> Option<Reservation> {
+    pub(super) async fn reserve(&self, messages: usize) -> Option<Reservation> {
         let kib = (messages * self.lock().guess_kib(Instant::now())).min(BUDGET_KIB);
         let permit = Arc::clone(&self.budget).acquire_many_owned(u32::try_from(kib).unwrap_or(1)).await;
         permit.ok().map(Reservation)
     }
 
     /// Takes a message in hand, and its share out of what was reserved for it.
-    pub fn take(
+    pub(super) fn take(
         &self,
         handle: &ReceiptHandle,
         body_len: usize,
@@ -70,7 +70,7 @@ impl Held {
     }
 
     /// Lets messages go: they were deleted or given back.
-    pub fn let_go<'a>(&self, handles: impl IntoIterator<Item = &'a ReceiptHandle>) {
+    pub(super) fn let_go<'a>(&self, handles: impl IntoIterator<Item = &'a ReceiptHandle>) {
         let mut state = self.lock();
         for handle in handles {
             state.deadlines.remove(handle);
@@ -78,7 +78,7 @@ impl Held {
     }
 
     /// Prolongs what is in hand until cancelled.
-    pub async fn keep_alive(&self, queue: &Queue, stop: &CancellationToken) {
+    pub(super) async fn keep_alive(&self, queue: &Queue, stop: &CancellationToken) {
         let tick = (queue.visibility_timeout() / 8).max(Duration::from_secs(1));
         while stop.run_until_cancelled(tokio::time::sleep(tick)).await.is_some() {
             let due = self.due_before(Instant::now() + queue.visibility_timeout() / 2);

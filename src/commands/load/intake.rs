@@ -13,14 +13,14 @@ use super::InHand;
 use crate::login::{RejectReason, Verdict};
 
 /// So many rejections in a row for one reason, and it is perhaps the wrong queue (fixed).
-pub const TOO_MANY: usize = 200;
+pub(super) const TOO_MANY: usize = 200;
 /// A queue from which nothing has come for so long has no more: what came is written as ever.
 const QUIET: Duration = Duration::from_secs(2);
 /// Bodies that wait here leave no room for others. Larger ones are written, and the poison budget watches over them.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the receivers have handed on, for the writers.
-pub struct Intake {
+pub(super) struct Intake {
     receiver: mpsc::Receiver<InHand>,
     /// What came before the beginning was decided.
     first: VecDeque<InHand>,
@@ -30,12 +30,12 @@ pub struct Intake {
 impl Intake {
     /// Nothing has come yet. A beginning that is `trusted` is not looked at.
     #[must_use]
-    pub fn new(receiver: mpsc::Receiver<InHand>, trusted: bool) -> Self {
+    pub(super) fn new(receiver: mpsc::Receiver<InHand>, trusted: bool) -> Self {
         Self { receiver, first: VecDeque::new(), is_decided: trusted }
     }
 
     /// The next message; nothing when the receivers have ended. Cancelling loses none.
-    pub async fn next(&mut self) -> Option<InHand> {
+    pub(super) async fn next(&mut self) -> Option<InHand> {
         match self.first.pop_front() {
             Some(message) => Some(message),
             None => self.receiver.recv().await,
@@ -44,7 +44,7 @@ impl Intake {
 
     /// Waits until it is clear what the run begins with; says for which one reason the first [`TOO_MANY`] messages are
     /// rejected, if they are. Once that is decided, it costs nothing.
-    pub async fn wait_for_common_rejection(&mut self, stop: &CancellationToken) -> Option<RejectReason> {
+    pub(super) async fn wait_for_common_rejection(&mut self, stop: &CancellationToken) -> Option<RejectReason> {
         let mut bytes = 0;
         while !self.is_decided {
             let Some(message) = self.next_soon(stop).await else {

@@ -36,7 +36,7 @@ const LONGEST_HEADER: Duration = Duration::from_secs(5);
 type Watched = Arc<OnceLock<Arc<Run>>>;
 
 /// The server; it ends when dropped.
-pub struct Listener {
+pub(super) struct Listener {
     watched: Watched,
     task: JoinHandle<()>,
 }
@@ -46,7 +46,7 @@ impl Listener {
     ///
     /// # Errors
     /// When the address cannot be used.
-    pub async fn start(address: SocketAddr) -> Result<Self, Error> {
+    pub(super) async fn start(address: SocketAddr) -> Result<Self, Error> {
         let unusable = |e: std::io::Error| SettingsError::Flags(format!("--listen {address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         tracing::info!(address = %listener.local_addr().map_err(unusable)?, "listening: /metrics, /healthz, /readyz");
@@ -56,7 +56,7 @@ impl Listener {
     }
 
     /// Answers for this run from now on.
-    pub fn watch(&self, run: &Arc<Run>) {
+    pub(super) fn watch(&self, run: &Arc<Run>) {
         let _ = self.watched.set(Arc::clone(run));
     }
 }

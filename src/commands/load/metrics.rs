@@ -26,7 +26,7 @@ fn lag_of(sent: Timestamp, now: Timestamp) -> f64 {
 type Label = [(&'static str, String); 1];
 
 /// The metrics of one run. Counters are the [`Tally`]'s own, so that both always agree.
-pub struct Metrics {
+pub(super) struct Metrics {
     registry: Registry,
     rejected: Family<Label, Counter>,
     lag: Histogram,
@@ -39,7 +39,7 @@ pub struct Metrics {
 }
 
 /// What is looked up when somebody asks.
-pub struct Now {
+pub(super) struct Now {
     /// Messages that this process holds.
     pub in_hand: u64,
     /// Receivers at work.
@@ -53,7 +53,7 @@ pub struct Now {
 impl Metrics {
     /// The metrics of a run that counts with `tally`.
     #[must_use]
-    pub fn new(tally: &Tally) -> Self {
+    pub(super) fn new(tally: &Tally) -> Self {
         let mut registry = Registry::with_prefix("loginetl");
         for (name, help, counter) in tally.counters() {
             registry.register(name, help, counter.clone());
@@ -91,7 +91,7 @@ impl Metrics {
     }
 
     /// A batch was committed, `now`, after so long in the database.
-    pub fn observe_batch(&self, batch: &[InHand], written_in: Duration, now: Timestamp) {
+    pub(super) fn observe_batch(&self, batch: &[InHand], written_in: Duration, now: Timestamp) {
         self.batch.observe(batch.len() as f64);
         self.write.observe(written_in.as_secs_f64());
         for message in batch {
@@ -106,7 +106,7 @@ impl Metrics {
 
     /// All of it, as text.
     #[must_use]
-    pub fn text(&self, now: &Now) -> String {
+    pub(super) fn text(&self, now: &Now) -> String {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.in_hand.set(whole(now.in_hand));
         self.receivers.set(whole(now.receivers as u64));

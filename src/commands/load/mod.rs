@@ -36,7 +36,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use verdict::judge;
+pub(crate) use verdict::judge;
 
 use self::delete::delete_committed;
 use self::held::Reservation;
@@ -63,7 +63,7 @@ const WRITERS: usize = 2;
 const RATE_WINDOW: usize = 20;
 
 /// A message between receiving and committing. The body stays, so that a refused batch can be read again.
-pub struct InHand {
+pub(crate) struct InHand {
     delivery: Delivery,
     verdict: Verdict,
     body: Body,
@@ -76,7 +76,7 @@ pub struct InHand {
 ///
 /// # Errors
 /// When settings are wrong, or queue, KMS or database cannot be used.
-pub async fn run(args: LoadArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: LoadArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let stop = commands::stop_on_signal(
         "stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)",
     )?;

@@ -14,13 +14,13 @@ const LIMIT_WHEN_STOPPING: Duration = Duration::from_secs(10);
 
 /// The patience of one worker.
 #[derive(Default)]
-pub struct Backoff {
+pub(super) struct Backoff {
     failing: Option<(Instant, ExponentialBackoff)>,
 }
 
 impl Backoff {
     /// It worked: the next fault starts over.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.failing = None;
     }
 
@@ -28,7 +28,7 @@ impl Backoff {
     ///
     /// # Errors
     /// The fault itself, when it cannot pass or has not passed for too long.
-    pub async fn bear(&mut self, error: Error, stop: &CancellationToken) -> Result<(), Error> {
+    pub(super) async fn bear(&mut self, error: Error, stop: &CancellationToken) -> Result<(), Error> {
         let (since, pauses) = self.failing.get_or_insert_with(|| (Instant::now(), pauses()));
         let limit = if stop.is_cancelled() { LIMIT_WHEN_STOPPING } else { LIMIT };
         if !error.retry().may_help() || since.elapsed() > limit {

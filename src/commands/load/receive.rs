@@ -31,7 +31,7 @@ const DRAIN_POLL: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(3);
 
 /// The receivers of a run.
-pub struct Fleet {
+pub(super) struct Fleet {
     run: Arc<Run>,
     tracker: TaskTracker,
     quota: AtomicU64,
@@ -66,7 +66,7 @@ enum Left {
 
 impl Fleet {
     /// Starts the scout. The fleet ends when the run is stopped, the quota is used up, or the queue is drained.
-    pub fn start(run: &Arc<Run>, tracker: &TaskTracker, out: mpsc::Sender<InHand>) {
+    pub(super) fn start(run: &Arc<Run>, tracker: &TaskTracker, out: mpsc::Sender<InHand>) {
         let quota = AtomicU64::new(run.options.max_messages.unwrap_or(u64::MAX));
         let quiet_since = std::sync::Mutex::new(Instant::now());
         let (run, tracker) = (Arc::clone(run), tracker.clone());

@@ -18,7 +18,7 @@ const LONGEST_WHEN_STOPPED: Duration = Duration::from_secs(2);
 /// Where the events came from.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Origin {
+pub(super) enum Origin {
     /// A queue, by its URL.
     Queue(String),
     /// A file, by the SHA-256 of its content: its name is not ours to keep.
@@ -30,7 +30,7 @@ pub enum Origin {
 /// How a run ended.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub(super) enum End {
     /// Everything was loaded.
     Done,
     /// By a signal.
@@ -54,7 +54,7 @@ struct RunRecord<'a> {
 ///
 /// # Errors
 /// When the database is gone, mute, or does not let this login.
-pub async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
+pub(super) async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
     let record = RunRecord { from, end, summary, version: env!("CARGO_PKG_VERSION") };
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
     let write = async { target.connect().await?.record(RecordKind::LoadRun, &text).await };

@@ -12,7 +12,7 @@ use crate::login::form::{Form, Packing};
 const LOAD: &str = "loginetl load --file -";
 
 /// An error that names the file and says what to do.
-pub fn file_error(path: &Path, error: &ChunkError) -> Error {
+pub(super) fn file_error(path: &Path, error: &ChunkError) -> Error {
     let (name, problem) = (path.display().to_string(), error.to_string());
     let input = Input::of(path);
     let hint = match error {

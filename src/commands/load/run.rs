@@ -25,7 +25,7 @@ const TIME_TO_STOP: Duration = Duration::from_secs(17);
 const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
 
 /// The flags that stages need.
-pub struct Options {
+pub(super) struct Options {
     /// End when the queue stays empty.
     pub drain: bool,
     /// End after this many messages.
@@ -45,7 +45,7 @@ pub struct Options {
 }
 
 /// One run of the pipeline.
-pub struct Run {
+pub(super) struct Run {
     /// The flags.
     pub options: Options,
     /// Where messages come from.
@@ -80,7 +80,7 @@ pub struct Run {
 impl Run {
     /// A run that has not begun.
     #[must_use]
-    pub fn new(options: Options, queue: Queue, key_cache: KeyCache, target: Target, stop: CancellationToken) -> Self {
+    pub(super) fn new(options: Options, queue: Queue, key_cache: KeyCache, target: Target, stop: CancellationToken) -> Self {
         let tally = Tally::default();
         let [deadline, end] = [(); 2].map(|()| CancellationToken::new());
         Self {
@@ -104,7 +104,7 @@ impl Run {
 
     /// The metrics, as text.
     #[must_use]
-    pub fn metrics_text(&self) -> String {
+    pub(super) fn metrics_text(&self) -> String {
         self.metrics.text(&Now {
             in_hand: self.tally.in_hand(),
             receivers: self.receivers.load(Ordering::Relaxed),
@@ -115,12 +115,12 @@ impl Run {
 
     /// What the queue last said of itself.
     #[must_use]
-    pub fn last_depth(&self) -> Option<Depth> {
+    pub(super) fn last_depth(&self) -> Option<Depth> {
         *self.depth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the queue for its depth, again and again.
-    pub async fn watch_depth(self: Arc<Self>, every: Duration, done: CancellationToken) {
+    pub(super) async fn watch_depth(self: Arc<Self>, every: Duration, done: CancellationToken) {
         while let Some(depth) = done.run_until_cancelled(self.queue.depth()).await {
             if let Ok(depth) = depth {
                 *self.depth.lock().unwrap_or_else(PoisonError::into_inner) = Some(depth);
@@ -130,25 +130,25 @@ impl Run {
     }
 
     /// Ends the run with an error; the first one is kept. Stages finish what they can and give back the rest.
-    pub fn fail(&self, error: Error) {
+    pub(super) fn fail(&self, error: Error) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.stop.cancel();
     }
 
     /// Whether a stage has failed.
     #[must_use]
-    pub fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// The error that ended the run, if one did.
-    pub fn take_failure(&self) -> Option<Error> {
+    pub(super) fn take_failure(&self) -> Option<Error> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether more has been quarantined than the budget allows.
     #[must_use]
-    pub fn is_poisoned(&self) -> bool {
+    pub(super) fn is_poisoned(&self) -> bool {
         self.tally.quarantined_count() > self.options.poison_budget
     }
 
@@ -156,7 +156,7 @@ impl Run {
     ///
     /// # Errors
     /// When the keys are not to be had.
-    pub async fn masker<'a>(&self, slot: &'a mut Option<(Arc<Keyring>, Masker)>) -> Result<&'a mut Masker, Error> {
+    pub(super) async fn masker<'a>(&self, slot: &'a mut Option<(Arc<Keyring>, Masker)>) -> Result<&'a mut Masker, Error> {
         let keyring = self.key_cache.keyring().await?;
         let current = match slot.take() {
             Some((known, masker)) if Arc::ptr_eq(&known, &keyring) => (known, masker),
@@ -170,7 +170,7 @@ impl Run {
 
     /// Makes messages visible to others; at once, or when the last receiver has ended: a poll of this very process would
     /// get them again, and each time costs a message one of the receives after which it is a dead letter.
-    pub async fn give_back(&self, handles: Vec<ReceiptHandle>) {
+    pub(super) async fn give_back(&self, handles: Vec<ReceiptHandle>) {
         if let Some(unwanted) = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             unwanted.extend(handles);
             return;
@@ -179,7 +179,7 @@ impl Run {
     }
 
     /// The last receiver has ended.
-    pub async fn give_back_unwanted(&self) {
+    pub(super) async fn give_back_unwanted(&self) {
         let unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.give_back_now(unwanted.unwrap_or_default()).await;
     }
@@ -194,7 +194,7 @@ impl Run {
     }
 
     /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.
-    pub fn spawn(self: &Arc<Self>, tracker: &TaskTracker, worker: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(self: &Arc<Self>, tracker: &TaskTracker, worker: impl Future<Output = ()> + Send + 'static) {
         let run = Arc::clone(self);
         tracker.spawn(async move {
             if AssertUnwindSafe(worker).catch_unwind().await.is_err() {
@@ -204,7 +204,7 @@ impl Run {
     }
 
     /// Cancels `deadline` and `end` some time after `stop`: what hangs until then is left to the next run.
-    pub async fn watch_deadline(self: Arc<Self>, done: CancellationToken) {
+    pub(super) async fn watch_deadline(self: Arc<Self>, done: CancellationToken) {
         let passed = async {
             self.stop.cancelled().await;
             tokio::time::sleep(TIME_TO_STOP).await;

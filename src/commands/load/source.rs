@@ -19,10 +19,10 @@ const BUFFER: usize = 1024 * 1024;
 const LONGEST_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Bytes that are read through a buffer which is zeroed.
-pub type Bytes = Buffered<Box<dyn Read + Send>>;
+pub(super) type Bytes = Buffered<Box<dyn Read + Send>>;
 
 /// The content of a file, from its first byte.
-pub struct FileContent {
+pub(super) struct FileContent {
     /// The bytes that are lines.
     pub bytes: Bytes,
     /// How they are packed.
@@ -34,7 +34,7 @@ impl FileContent {
     ///
     /// # Errors
     /// When they cannot be read or unpacked.
-    pub fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
+    pub(super) fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut raw = Buffered::new(source);
         raw.fill_until(|head| head.len() >= Packing::HEAD)?;
         let packing = Packing::of(raw.unread_bytes());
@@ -57,7 +57,7 @@ impl FileContent {
 
 /// Packed bytes that cannot be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Damage {
+pub(super) struct Damage {
     /// How they are packed.
     pub packing: Packing,
     /// What is wrong.
@@ -66,7 +66,7 @@ pub struct Damage {
 
 /// What is wrong with packed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DamageKind {
+pub(super) enum DamageKind {
     /// They end too early.
     Truncated,
     /// They are not what was packed.
@@ -122,7 +122,7 @@ impl<R: Read> Read for Unpacked<R> {
 }
 
 /// A reader with a buffer that is zeroed.
-pub struct Buffered<R> {
+pub(super) struct Buffered<R> {
     from: R,
     buffer: SecretBytes,
     unread: Range<usize>,
@@ -134,7 +134,7 @@ impl<R: Read> Buffered<R> {
     }
 
     /// What has been read ahead.
-    pub fn unread_bytes(&self) -> &[u8] {
+    pub(super) fn unread_bytes(&self) -> &[u8] {
         &self.buffer.expose()[self.unread.clone()]
     }
 
@@ -143,7 +143,7 @@ impl<R: Read> Buffered<R> {
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn fill_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+    pub(super) fn fill_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
         while !is_enough(self.unread_bytes()) && self.unread.end < self.buffer.len() {
             let read = self.read_at(self.unread.end)?;
             if read == 0 {

@@ -12,7 +12,7 @@ use crate::login::{NearNameCount, NearNames};
 use crate::output;
 
 /// Counters of one run. Counts are of messages (or lines).
-pub struct Tally {
+pub(super) struct Tally {
     started: Instant,
     received: Counter,
     loaded: Counter,
@@ -27,7 +27,7 @@ pub struct Tally {
 
 /// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`, `deleted`).
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub(super) struct Summary {
     /// Taken from the queue or file.
     pub received: u64,
     /// New rows of `user_logins`.
@@ -58,7 +58,7 @@ impl Default for Tally {
 impl Tally {
     /// The counters with their names and what they mean.
     #[must_use]
-    pub fn counters(&self) -> [(&'static str, &'static str, &Counter); 6] {
+    pub(super) fn counters(&self) -> [(&'static str, &'static str, &Counter); 6] {
         [
             ("messages_received", "Messages taken from the queue, each delivery", &self.received),
             ("messages_loaded", "New rows of user_logins", &self.loaded),
@@ -70,23 +70,23 @@ impl Tally {
     }
 
     /// Messages came in.
-    pub fn count_received(&self, count: usize) {
+    pub(super) fn count_received(&self, count: usize) {
         self.received.inc_by(count as u64);
         self.in_hand.fetch_add(count as u64, Ordering::SeqCst);
     }
 
     /// The queue took messages back.
-    pub fn count_given_back(&self, count: usize) {
+    pub(super) fn count_given_back(&self, count: usize) {
         self.given_back.inc_by(count as u64);
     }
 
     /// Messages are not in hand any more.
-    pub fn count_released(&self, count: usize) {
+    pub(super) fn count_released(&self, count: usize) {
         self.in_hand.fetch_sub(count as u64, Ordering::SeqCst);
     }
 
     /// A batch of `messages` was committed.
-    pub fn count_committed(&self, messages: usize, loaded: u64, quarantined: u64) {
+    pub(super) fn count_committed(&self, messages: usize, loaded: u64, quarantined: u64) {
         self.loaded.inc_by(loaded);
         self.quarantined.inc_by(quarantined);
         let duplicates = (messages as u64).saturating_sub(loaded + quarantined);
@@ -94,25 +94,25 @@ impl Tally {
     }
 
     /// The queue says that messages are gone.
-    pub fn count_deleted(&self, count: usize) {
+    pub(super) fn count_deleted(&self, count: usize) {
         self.deleted.inc_by(count as u64);
     }
 
     /// How many messages this process holds.
     #[must_use]
-    pub fn in_hand(&self) -> u64 {
+    pub(super) fn in_hand(&self) -> u64 {
         self.in_hand.load(Ordering::SeqCst)
     }
 
     /// How many messages this run has quarantined.
     #[must_use]
-    pub fn quarantined_count(&self) -> u64 {
+    pub(super) fn quarantined_count(&self) -> u64 {
         self.quarantined.get()
     }
 
     /// The counters now.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub(super) fn summary(&self) -> Summary {
         Summary {
             received: self.received.get(),
             loaded: self.loaded.get(),
@@ -129,7 +129,7 @@ impl Tally {
 impl Summary {
     /// Messages a second over the whole run.
     #[must_use]
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.received as f64 / self.seconds.max(0.001)
     }
 
@@ -137,7 +137,7 @@ impl Summary {
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn report_of_file(&self, format: Format) -> Result<(), Error> {
+    pub(super) fn report_of_file(&self, format: Format) -> Result<(), Error> {
         if format == Format::Json {
             return output::json(self);
         }
@@ -157,7 +157,7 @@ impl Summary {
     }
 
     /// A line for each name that is almost that of a field.
-    pub fn near_name_lines(&self) -> impl Iterator<Item = String> + '_ {
+    pub(super) fn near_name_lines(&self) -> impl Iterator<Item = String> + '_ {
         let line = |near: &NearNameCount| {
             let NearNameCount { name, almost, count } = near;
             format!("\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it misspelt?")
@@ -177,7 +177,7 @@ impl std::fmt::Display for Summary {
 }
 
 /// Logs the spellings that have come since this was called last, each once.
-pub fn log_near_names(near: &NearNames) {
+pub(super) fn log_near_names(near: &NearNames) {
     for name in near.take_new() {
         tracing::warn!(%name.name, name.almost, "a field is not read: its name is almost a known one");
     }

@@ -11,7 +11,7 @@ use crate::token::SealError;
 ///
 /// # Errors
 /// When a rejected body cannot be sealed.
-pub fn judge(
+pub(crate) fn judge(
     masker: &mut Masker,
     body: &Body,
     message_id: impl FnOnce() -> Uuid,
@@ -30,7 +30,7 @@ pub fn judge(
 ///
 /// # Errors
 /// When it cannot be sealed.
-pub fn reject_for_database(masker: &mut Masker, body: &Body, message_id: Uuid) -> Result<Verdict, SealError> {
+pub(super) fn reject_for_database(masker: &mut Masker, body: &Body, message_id: Uuid) -> Result<Verdict, SealError> {
     seal_rejection(masker, body, message_id, Rejection::body(RejectReason::DatabaseRejected, body.len()))
 }
 

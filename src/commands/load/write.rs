@@ -39,7 +39,7 @@ enum BatchAttempt {
 }
 
 /// One writer with its own connection.
-pub struct Writer {
+pub(super) struct Writer {
     run: Arc<Run>,
     in_hand: Arc<Mutex<Intake>>,
     committed: mpsc::Sender<ReceiptHandle>,
@@ -50,13 +50,13 @@ pub struct Writer {
 impl Writer {
     /// A writer that has not connected yet.
     #[must_use]
-    pub fn new(run: &Arc<Run>, in_hand: &Arc<Mutex<Intake>>, committed: mpsc::Sender<ReceiptHandle>) -> Self {
+    pub(super) fn new(run: &Arc<Run>, in_hand: &Arc<Mutex<Intake>>, committed: mpsc::Sender<ReceiptHandle>) -> Self {
         let session = run.target.session();
         Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session, days: HashSet::new() }
     }
 
     /// Writes batches until the receivers have ended and nothing is left. After a failure, gives back what comes.
-    pub async fn write_batches(mut self) {
+    pub(super) async fn write_batches(mut self) {
         while let Some(batch) = self.collect().await {
             if self.run.has_failed() {
                 self.give_back([batch]).await;

@@ -29,7 +29,7 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When this login may not, or database or KMS cannot be used. What was moved until then stays moved.
-pub async fn run(args: RotateArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: RotateArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let target = super::database(global, environment, "rotate-keys")?;
     let session = target.connect().await?;
     if args.dry_run {

@@ -18,7 +18,7 @@ use crate::vault::{OpenFailure, OpenedValue, Recovered, RecoveryKeys};
 
 /// Why a selector has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectorProblem {
+pub(super) enum SelectorProblem {
     /// No row or message has it.
     NotFound,
     /// The line is neither token nor hash.
@@ -35,7 +35,7 @@ pub enum SelectorProblem {
 
 impl SelectorProblem {
     /// The word in JSON and CSV.
-    pub fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
             Self::Unreadable => "unreadable",
@@ -47,7 +47,7 @@ impl SelectorProblem {
     }
 
     /// What it looks like to a person.
-    pub fn text(self) -> &'static str {
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::NotFound => "not found",
             Self::Unreadable => "neither token nor hash",
@@ -64,7 +64,7 @@ impl SelectorProblem {
 }
 
 /// The answer to one selector.
-pub struct Answer {
+pub(super) struct Answer {
     /// The selector, as it was asked.
     pub selector: String,
     /// The value and its rows, or why there is none.
@@ -72,7 +72,7 @@ pub struct Answer {
 }
 
 /// A recovered value and the rows that carry it.
-pub struct RecoveredValue {
+pub(super) struct RecoveredValue {
     /// The field, of a value; a body has none.
     pub field: Option<Field>,
     /// The value or body.
@@ -95,7 +95,7 @@ pub struct RecoveredValue {
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, Error> {
+pub(super) async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, Error> {
     let plan = search.plan;
     let answer = |found: SearchHit| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
     let mut answers: Vec<Answer> = search.found.into_iter().map(answer).collect();
@@ -191,14 +191,14 @@ impl RecoveredValue {
     }
 
     /// The key of its token.
-    pub fn key_id(&self) -> Option<KeyId> {
+    pub(super) fn key_id(&self) -> Option<KeyId> {
         self.token.as_ref().map(Token::key_id)
     }
 }
 
 /// What came of a call, as the log keeps it.
 #[derive(Serialize)]
-pub struct OutcomeRecord {
+pub(super) struct OutcomeRecord {
     shown: usize,
     not_found: usize,
     failed: usize,
@@ -208,7 +208,7 @@ pub struct OutcomeRecord {
 
 impl OutcomeRecord {
     /// Counts the answers, and names what is about to be shown by hash or message.
-    pub fn of(answers: &[Answer]) -> Self {
+    pub(super) fn of(answers: &[Answer]) -> Self {
         let values: Vec<&Answer> = answers.iter().filter(|answer| answer.result.is_ok()).collect();
         let is_missing = |answer: &&Answer| match &answer.result {
             Err(problem) => *problem == SelectorProblem::NotFound,
@@ -233,7 +233,7 @@ impl OutcomeRecord {
 }
 
 /// The exit code of all answers together: the worst.
-pub fn exit(answers: &[Answer]) -> Exit {
+pub(super) fn exit(answers: &[Answer]) -> Exit {
     let of = |answer: &Answer| match &answer.result {
         Ok(value) if value.is_nowhere() => Exit::Attention,
         Ok(_) => Exit::Done,

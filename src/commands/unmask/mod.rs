@@ -37,7 +37,7 @@ const LONGEST_AFTER_SIGNAL: Duration = Duration::from_secs(22);
 ///
 /// # Errors
 /// When the flags or the reason are wrong, this login may not, or database or KMS cannot be used. Then nothing is shown.
-pub async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
     let format = print::ValueFormat::of(&args)?;
     let target = super::database(global, environment, "unmask")?;
     if let Some(request) = args.withdraw {

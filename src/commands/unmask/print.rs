@@ -8,14 +8,14 @@ use crate::cli::{UnmaskArgs, UnmaskFormat};
 use crate::error::Error;
 use crate::output::{self, Cells};
 use crate::settings::SettingsError;
-use crate::vault::Receipt;
+use crate::vault::{Receipt, VaultError};
 
 const HEADER: [&str; 10] =
     ["selector", "field", "value", "hash", "token", "key_id", "rows", "first_date", "last_date", "problem"];
 
 /// How the values look: the flags, as far as they go together.
 #[derive(Clone, Copy)]
-pub enum ValueFormat {
+pub(super) enum ValueFormat {
     /// For people.
     Table,
     /// One object a line.
@@ -29,7 +29,7 @@ impl ValueFormat {
     ///
     /// # Errors
     /// When cells should be made safe, and there are none.
-    pub fn of(args: &UnmaskArgs) -> Result<Self, Error> {
+    pub(super) fn of(args: &UnmaskArgs) -> Result<Self, Error> {
         match (args.format, args.csv_safe) {
             (UnmaskFormat::Csv, true) => Ok(Self::Csv(Cells::Inert)),
             (UnmaskFormat::Csv, false) => Ok(Self::Csv(Cells::AsTheyAre)),
@@ -59,9 +59,9 @@ struct ValueView<'a> {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub fn print(answers: &[Answer], format: ValueFormat, receipt: &Receipt) -> Result<(), Error> {
+pub(super) fn print(answers: &[Answer], format: ValueFormat, receipt: &Receipt) -> Result<(), Error> {
     let disclose = |value: &RecoveredValue| {
-        let bytes = value.value.disclose(receipt)?;
+        let bytes = value.value.disclose(receipt).map_err(VaultError::from)?;
         Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()))
     };
     let values: Result<Vec<_>, _> = answers.iter().map(|answer| answer.result.as_ref().ok().map(disclose).transpose()).collect();

@@ -14,7 +14,7 @@ use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
 use crate::vault::VaultError;
 
 /// One selector, and what the database has for it.
-pub struct SearchHit {
+pub(super) struct SearchHit {
     /// The selector, as it was asked.
     pub selector: String,
     /// What there is.
@@ -22,7 +22,7 @@ pub struct SearchHit {
 }
 
 /// What the database has for a selector.
-pub enum HitKind {
+pub(super) enum HitKind {
     /// Rows of a hash, with their tokens: one, unless somebody changed a row.
     Rows(FoundRows, Vec<Token>),
     /// A token; its rows are found once it is open.
@@ -36,7 +36,7 @@ pub enum HitKind {
 }
 
 /// Everything that was found, and the keys that opening it takes.
-pub struct Search {
+pub(super) struct Search {
     /// In the order of the selectors.
     pub found: Vec<SearchHit>,
     /// The keys to ask for.
@@ -52,7 +52,7 @@ impl Search {
     ///
     /// # Errors
     /// When the database is gone, or does not let this login.
-    pub async fn of(session: &Session, selectors: Vec<Selector>) -> Result<Self, Error> {
+    pub(super) async fn of(session: &Session, selectors: Vec<Selector>) -> Result<Self, Error> {
         let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
         if let Some(field) = selectors.iter().filter_map(Selector::field).find(|field| !plan.fields.contains(*field)) {
             return Err(not_masked(field));
@@ -88,7 +88,7 @@ impl Search {
 }
 
 /// A clear value needs no recovery.
-pub fn not_masked(field: Field) -> Error {
+pub(super) fn not_masked(field: Field) -> Error {
     let mask = field.flags().mask.unwrap_or_default();
     let column = field.name();
     SettingsError::Flags(format!(

@@ -18,7 +18,7 @@ use crate::token::{Field, Plaintext, Token};
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// One thing that is asked for.
-pub enum Selector {
+pub(super) enum Selector {
     /// The value with this hash; in every masked column, where no field is named.
     Hash(Option<Field>, Uuid),
     /// The value in this token.
@@ -33,7 +33,7 @@ pub enum Selector {
 
 impl Selector {
     /// The one field that it is about, if it names one.
-    pub fn field(&self) -> Option<Field> {
+    pub(super) fn field(&self) -> Option<Field> {
         match self {
             Self::Hash(field, _) => *field,
             Self::Token(token) => Some(token.field()),
@@ -57,7 +57,7 @@ impl fmt::Display for Selector {
 }
 
 /// What a call asks for, and the value that its reason must not hold.
-pub struct Query {
+pub(super) struct Query {
     /// Everything, in order.
     pub selectors: Vec<Selector>,
     /// The argument of `--find-…`.
@@ -69,7 +69,7 @@ impl Query {
     ///
     /// # Errors
     /// When a flag holds none, there are too many, or the file cannot be read.
-    pub async fn of(args: &UnmaskArgs) -> Result<Self, Error> {
+    pub(super) async fn of(args: &UnmaskArgs) -> Result<Self, Error> {
         if let Some((field, value)) = &args.find.0 {
             let value = if value == "-" { first_line().await? } else { Zeroizing::new(value.clone()) };
             let plaintext = Plaintext::of(*field, &value);

@@ -23,7 +23,7 @@ use tokio_postgres::Client;
 use zeroize::Zeroizing;
 
 pub use parameters::Conninfo;
-pub use problem::UrlProblem;
+pub(crate) use problem::UrlProblem;
 
 use super::{DbError, Session, SqlKind};
 use attempt::Route;
@@ -34,7 +34,7 @@ const LONGEST_URL: u64 = 64 * 1024;
 
 /// Where the database URL comes from.
 #[derive(Clone)]
-pub enum UrlSource {
+pub(crate) enum UrlSource {
     /// It is this.
     Text(Zeroizing<String>),
     /// It stands in a file, and may change.
@@ -43,7 +43,7 @@ pub enum UrlSource {
 
 /// Where the database is and how to reach it.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     source: UrlSource,
     /// What its activity view calls us, where the URL says nothing.
     name: Arc<str>,
@@ -59,7 +59,7 @@ impl Target {
     ///
     /// # Errors
     /// When the URL, or a file that it names, cannot be used. Never quotes it.
-    pub fn new(source: UrlSource, name: &str, passfile: Option<PathBuf>) -> Result<Self, DbError> {
+    pub(crate) fn new(source: UrlSource, name: &str, passfile: Option<PathBuf>) -> Result<Self, DbError> {
         let has_connected = Arc::default();
         let mut target = Self { source, name: Arc::from(name), passfile, is_unverified: false, has_connected };
         let conninfo = target.read()?;
@@ -70,7 +70,7 @@ impl Target {
 
     /// Whether the connection will be encrypted to a server that nobody verifies; the caller warns.
     #[must_use]
-    pub fn is_unverified(&self) -> bool {
+    pub(crate) fn is_unverified(&self) -> bool {
         self.is_unverified
     }
 
@@ -78,14 +78,14 @@ impl Target {
     ///
     /// # Errors
     /// When there is no connection to be had, or the server is too old or not in UTF8.
-    pub async fn connect(&self) -> Result<Session, DbError> {
+    pub(crate) async fn connect(&self) -> Result<Session, DbError> {
         let (client, version) = self.open().await?;
         Ok(Session::new(self.clone(), client, version))
     }
 
     /// A session that connects when it is used first.
     #[must_use]
-    pub fn session(&self) -> Session {
+    pub(crate) fn session(&self) -> Session {
         Session::unconnected(self.clone())
     }
 
