@@ -135,12 +135,6 @@ impl FieldCipher {
         Self { field, key_id, prefix, siv, associated_data: label.collect() }
     }
 
-    /// The data key that these tokens name.
-    #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.key_id
-    }
-
     /// The token of a value: equal values, equal tokens.
     pub fn seal(&mut self, plaintext: &Plaintext) -> Token {
         debug_assert!(plaintext.field() == self.field);

@@ -42,12 +42,6 @@ impl Sealer {
         Self { key_id, siv }
     }
 
-    /// The data key that the sealed bodies name.
-    #[must_use]
-    pub fn key_id(&self) -> KeyId {
-        self.key_id
-    }
-
     /// Which data key a sealed body names.
     ///
     /// # Errors
