@@ -13,7 +13,7 @@ use super::session::Parameter;
 use super::sight::{Work, require_sight};
 use super::{DbError, Fenced};
 use crate::login::{Delivery, MaskedField, MaskedLogin, SealedRejection, Verdict};
-use crate::token::{Field, Fields};
+use crate::token::{Field, Fields, KeyId};
 
 /// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot
 /// deadlock. The guard (`ingest.accepts`) judges all rows before one of them is inserted.
@@ -162,15 +162,15 @@ impl<'a> LoginColumns<'a> {
 #[derive(Default)]
 struct Groups {
     field: Vec<&'static str>,
-    key: Vec<i64>,
-    order_key: Vec<i64>,
+    key: Vec<KeyId>,
+    order_key: Vec<KeyId>,
     lowest: Vec<Uuid>,
     highest: Vec<Uuid>,
 }
 
 impl Groups {
     fn add(&mut self, field: Field, masked: &MaskedField) {
-        let (key, order_key) = (masked.key_id().to_i64(), masked.order_key.to_i64());
+        let (key, order_key) = (masked.key_id(), masked.order_key);
         let is_same = |at: &usize| (self.field[*at], self.key[*at], self.order_key[*at]) == (field.name(), key, order_key);
         // There are a few: two keys a field while a rotation runs.
         if let Some(known) = (0..self.field.len()).find(is_same) {
@@ -209,7 +209,7 @@ pub(super) struct RejectionColumns<'a> {
     reason: Vec<&'static str>,
     field: Vec<Option<&'static str>>,
     length: Vec<Option<i64>>,
-    seal_key_id: Vec<i64>,
+    seal_key_id: Vec<KeyId>,
     sealed: Vec<&'a [u8]>,
 }
 
@@ -229,7 +229,7 @@ impl<'a> RejectionColumns<'a> {
         self.reason.push(rejected.rejection.reason.code());
         self.field.push(rejected.rejection.field);
         self.length.push(rejected.rejection.length.and_then(|n| i64::try_from(n).ok()));
-        self.seal_key_id.push(rejected.key_id.to_i64());
+        self.seal_key_id.push(rejected.key_id);
         self.sealed.push(&rejected.sealed);
     }
 

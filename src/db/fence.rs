@@ -9,9 +9,10 @@ use tokio_postgres::types::Type;
 
 use super::keys::{INGEST_KEYS, KeyRow, key_row};
 use super::session::{Mode, Transaction};
+use super::words::word;
 use super::{DbError, Session};
 use crate::login::{FieldPlan, Plan, ValueKeys};
-use crate::token::{Field, KeyId};
+use crate::token::Field;
 
 const LIMITS_AND_FENCE: &str = "\
     set local statement_timeout = '10s'; \
@@ -93,13 +94,11 @@ impl Fenced<'_> {
 
 /// The plan in these rows; none before the first keys.
 pub(super) fn plan_of(rows: &[Row]) -> Result<Option<Plan>, DbError> {
-    let key = |row: &Row, column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
-    let pair = |row: &Row, column| Ok::<_, DbError>(ValueKeys { mask: key(row, column)?, hash: key(row, column + 1)? });
+    let pair = |row: &Row, column| Ok::<_, DbError>(ValueKeys { mask: word(row, column)?, hash: word(row, column + 1)? });
     let field_plan = |row: &Row| {
-        let field = Field::from_name(row.get(0)).ok_or(DbError::Invalid("field"))?;
-        Ok::<_, DbError>((field, FieldPlan { from: pair(row, 1)?, to: pair(row, 3)?, watermark: row.get(5) }))
+        Ok::<_, DbError>((word::<Field>(row, 0)?, FieldPlan { from: pair(row, 1)?, to: pair(row, 3)?, watermark: row.get(5) }))
     };
     let Some(first) = rows.first() else { return Ok(None) };
     let fields: Result<_, DbError> = rows.iter().map(field_plan).collect();
-    Ok(Some(Plan { fields: fields?, seal: key(first, 6)? }))
+    Ok(Some(Plan { fields: fields?, seal: word(first, 6)? }))
 }

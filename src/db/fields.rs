@@ -3,6 +3,7 @@
 use tokio_postgres::types::Type;
 
 use super::session::{Mode, Parameter, Transaction};
+use super::words::word;
 use super::{DbError, Session};
 use crate::audit::Group;
 use crate::token::{Field, Fields};
@@ -34,7 +35,7 @@ pub(super) async fn read_fields(transaction: &Transaction<'_>) -> Result<Fields,
         return Ok(Fields::always());
     }
     let rows = transaction.query_typed("select field from vault.fields", &[]).await.map_err(failed)?;
-    rows.iter().map(|row| Field::from_name(row.get(0)).ok_or(DbError::Invalid("field"))).collect()
+    rows.iter().map(|row| word::<Field>(row, 0)).collect()
 }
 
 /// Takes the fence before the table is touched, in the order of loaders.
@@ -47,7 +48,7 @@ pub(super) async fn mask_field(transaction: &Transaction<'_>, field: Field) -> R
     let hash = field.hash_column();
     let index = format!("create index if not exists user_logins_{hash} on public.user_logins ({hash})");
     let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
-    let parameters: [Parameter<'_>; 3] = [(&field.name(), Type::TEXT), (&field.prefix(), Type::TEXT), (&details, Type::TEXT)];
+    let parameters: [Parameter<'_>; 3] = [(&field, Type::TEXT), (&field.prefix(), Type::TEXT), (&details, Type::TEXT)];
     let failed = |e| DbError::schema(MASKING, &e);
     transaction.batch_execute(&index).await.map_err(failed)?;
     transaction.batch_execute(&format!("set local role {}", Group::Owner)).await.map_err(failed)?;

@@ -14,6 +14,7 @@ use super::place::{Place, Snapshot};
 use super::session::{Mode, Parameter};
 use super::sight::{Work, require_sight};
 use super::step::Step;
+use super::words::word;
 use super::{DbError, Session};
 use crate::token::{Field, KeyId};
 
@@ -199,14 +200,12 @@ impl Session {
 }
 
 fn rotation(row: &Row) -> Result<Rotation, DbError> {
-    let key = |column: usize| KeyId::try_from(row.get::<_, i64>(column)).map_err(|_| DbError::Invalid("key id"));
-    let field = Field::from_name(row.get(0)).ok_or(DbError::Invalid("rotation"))?;
     Ok(Rotation {
-        field,
-        from_key: key(1)?,
-        to_key: key(2)?,
-        from_hash_key: key(3)?,
-        to_hash_key: key(4)?,
+        field: word(row, 0)?,
+        from_key: word(row, 1)?,
+        to_key: word(row, 2)?,
+        from_hash_key: word(row, 3)?,
+        to_hash_key: word(row, 4)?,
         watermark: row.get(5),
     })
 }

@@ -11,7 +11,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checke
 use super::DbError;
 use super::session::Parameter;
 use crate::audit::{Group, Head, RecordKind};
-use crate::token::{Holder, KeyId, KeyState, Purpose};
+use crate::token::{Field, Holder, KeyId, KeyState, Purpose};
 
 type Failure = Box<dyn Error + Sync + Send>;
 
@@ -47,6 +47,7 @@ macro_rules! text_words {
 }
 
 text_words!(
+    Field: "field",
     Purpose: "key purpose",
     KeyState: "key state",
     Holder: "holder of a wrap",
