@@ -250,3 +250,34 @@ impl<'a> RejectionColumns<'a> {
         ]
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+    use crate::token::Token;
+
+    #[test]
+    fn a_group_knows_the_first_and_the_last_of_its_rows() {
+        let masked = |key: u32, order_key: u32, order: u128| MaskedField {
+            token: Token::parse(&format!("ip1.{key}.{}", "A".repeat(43))).unwrap(),
+            hash: Uuid::nil(),
+            order: Uuid::from_u128(order),
+            order_key: KeyId::new(order_key).unwrap(),
+        };
+        let mut groups = Groups::default();
+        for (field, one) in [
+            (Field::Ip, masked(7, 2, 5)),
+            (Field::Ip, masked(7, 2, 3)),
+            (Field::Ip, masked(7, 2, 9)),
+            (Field::Ip, masked(7, 8, 1)),
+            (Field::Ip, masked(9, 2, 1)),
+            (Field::DeviceId, masked(7, 2, 4)),
+        ] {
+            groups.add(field, &one);
+        }
+        assert_eq!(groups.field, ["ip", "ip", "ip", "device_id"]);
+        assert_eq!((groups.lowest[0], groups.highest[0]), (Uuid::from_u128(3), Uuid::from_u128(9)));
+        assert_eq!((groups.lowest[3], groups.highest[3]), (Uuid::from_u128(4), Uuid::from_u128(4)));
+    }
+}

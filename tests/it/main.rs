@@ -24,6 +24,7 @@ mod file;
 mod file_forms;
 mod foreign_settings;
 mod gate;
+mod guard;
 mod init;
 #[path = "../instrument/mod.rs"]
 mod instrument;
