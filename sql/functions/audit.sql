@@ -68,7 +68,6 @@ declare
             pg_has_role(session_user, 'loginetl_loader', 'member') or pg_has_role(session_user, 'loginetl_owner', 'member')
         when new_kind in ('key.create', 'key.rewrap', 'key.destroy', 'rotate.start', 'rotate.end', 'rotate.interrupted') then
             pg_has_role(session_user, 'loginetl_rotator', 'member') or pg_has_role(session_user, 'loginetl_owner', 'member')
-        when new_kind = 'field.mask' then pg_has_role(session_user, 'loginetl_owner', 'member')
         end;
 begin
     if may is not true then

@@ -283,6 +283,8 @@ comment on function ingest.accepts is
 
 comment on function vault.refuse_unmasking is
     'Trigger: refuses every change of a masked field.';
+comment on function vault.lost_fields is
+    'Fields that the log says are masked, and that vault.fields does not have any more.';
 comment on function vault.mask_field is
     'Masks a field from now on, and records it; nothing if it is masked already. For init.';
 comment on function vault.check_key_move is

@@ -24,6 +24,13 @@ begin
 end
 $$;
 
+-- Fields that the log says are masked, and that are masked no more: then somebody has changed vault.fields.
+create or replace function vault.lost_fields() returns setof text
+    language sql stable security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
+    select distinct l.record::jsonb ->> 'field' from audit.log l
+    where l.kind = 'field.mask' and l.record::jsonb ->> 'field' not in (select field from vault.fields)
+$$;
+
 -- The guard: whether rows are masked in just the fields that this installation masks, under the keys that the plan asks
 -- for. The statement that inserts them asks, and so as of its own snapshot, which is younger than the fence. A group is
 -- all rows of one field with one key and one key of their order; its lowest and its highest order stand for the others.

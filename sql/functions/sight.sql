@@ -148,8 +148,12 @@ begin
     if what = 'mask' then
         -- By LIKE, which leaves a text at the first character that differs; starts_with does not.
         execute 'select not exists (select from public.user_logins where ' || (
-            select string_agg(format('%I like %L', 'masked_' || field, token_prefix || wanted || '.%'), ' or ') from vault.fields) || ')'
-        into is_unused;
+            select string_agg(format('%I like %L', a.attname, coalesce(f.token_prefix, '%1.') || wanted || '.%'), ' or ')
+            from pg_attribute a left join vault.fields f on a.attname = 'masked_' || f.field
+            where a.attrelid = 'public.user_logins'::regclass and a.attnum > 0 and not a.attisdropped
+              -- A column that no field names may hold tokens of one that was taken out of vault.fields.
+              and (f.field is not null or (a.attname ~ '^masked_' and format_type(a.atttypid, null) in ('text', 'character varying')))
+        ) || ')' into is_unused;
     end if;
     is_unused := case what
         when 'mask' then is_unused

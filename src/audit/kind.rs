@@ -142,6 +142,13 @@ impl RecordKind {
         ["unmask", "find"].contains(&self.family())
     }
 
+    /// Whether a program writes it by `audit.record`. Each other kind has a function of its own, which alone knows
+    /// that it is true.
+    #[must_use]
+    pub fn is_free(self) -> bool {
+        !self.is_of_gate() && self != Self::FieldMask
+    }
+
     /// Whose members may write it.
     #[must_use]
     pub const fn writers(self) -> &'static [Group] {

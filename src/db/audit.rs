@@ -111,6 +111,20 @@ impl Session {
         rows?.iter().map(record_of).collect()
     }
 
+    /// Other logins that wrote records of a kind which have no signature yet: only they can have them signed. Of a
+    /// member of the owner's group, which reads the log.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub(crate) async fn logins_that_must_sign(&self, kind: RecordKind) -> Result<Vec<String>, DbError> {
+        let statement = "\
+            select distinct l.db_user from audit.log l \
+            where l.kind = $1 and l.db_user <> session_user \
+              and not exists (select from audit.signatures s where s.seq = l.seq)";
+        let rows = self.read("looking for unsigned records", statement, &[(&kind, Type::TEXT)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// The newest `limit` records of the filter, oldest first.
     ///
     /// # Errors

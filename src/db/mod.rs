@@ -19,6 +19,7 @@ mod functions;
 mod gate;
 mod keys;
 mod ledger;
+mod nulls;
 mod place;
 mod privileges;
 mod quarantine;

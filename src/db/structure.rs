@@ -62,6 +62,7 @@ pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Devi
     found.extend(compare_functions(transaction).await?);
     let is_sound = |fact: &str| listed.facts.get(fact).is_none_or(|wanted| facts.get(fact).is_some_and(|is| is == wanted));
     found.extend(compare_comments(transaction, is_sound).await?);
+    found.extend(compare_fields(transaction).await?);
     found.extend(compare_policies(transaction).await?);
     found.extend(compare_publications(transaction).await?);
     found.extend(compare_grants(transaction, listed.grants).await?);
@@ -226,6 +227,26 @@ fn remedy_of_excess(fact: &str, is: &str) -> Option<Remedy> {
 /// `function vault.f(bigint)` or `table vault.t` or `schema vault`.
 fn owner_statement(object: &str, owner: &str) -> String {
     format!("alter {object} owner to {owner}")
+}
+
+/// Fields that were masked for good, as the log says, and are not any more.
+async fn compare_fields(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+    let failed = |e| DbError::sql(COMPARING, &e);
+    let exists = "select to_regprocedure('vault.lost_fields()') is not null and to_regclass('vault.fields') is not null";
+    if !transaction.query_typed_one(exists, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let rows = transaction.query_typed("select name from vault.lost_fields() as name", &[]).await.map_err(failed)?;
+    let deviation = |field: Field| Deviation {
+        what: format!("field {field} was masked for good, says the audit log, and vault.fields does not have it"),
+        is_privilege: false,
+        remedy: Remedy::Statement(format!(
+            "insert into vault.fields (field, token_prefix, position) \
+             select '{field}', '{}', max(position) + 1 from vault.fields",
+            field.prefix()
+        )),
+    };
+    Ok(rows.iter().filter_map(|row| Field::from_name(row.get(0))).map(deviation).collect())
 }
 
 /// Publications that make the server refuse a rotation.

@@ -3,7 +3,7 @@
 //! Invariant: each problem names the statement that ends it (`alter.rs`), and that statement runs on this table.
 
 use super::session::Transaction;
-use super::{DbError, alter};
+use super::{DbError, alter, nulls};
 use crate::token::{Field, Fields};
 
 /// A column that loginetl writes.
@@ -110,6 +110,9 @@ pub(super) async fn inspect(transaction: &Transaction<'_>, fields: Fields) -> Re
     let mut problems = Vec::new();
     for column in &columns {
         problems.extend(problem(transaction, column, &columns, &ours).await?);
+    }
+    if fields.contains(Field::UserId) {
+        problems.extend(nulls::find_problems(transaction).await?);
     }
     refuse(problems)?;
     let names = ours.iter().map(|column| column.name);

@@ -76,7 +76,10 @@ impl Plan {
                 is_ordered && plan.keys_of(masked.order).mask == masked.key_id()
             })
         };
-        self.fields.which() == login.masked.which() && login.masked.iter().all(allows)
+        let is_clear = login.user_id.is_some();
+        self.fields.which() == login.masked.which()
+            && is_clear != self.fields.contains(Field::UserId)
+            && login.masked.iter().all(allows)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use loginetl::login::{FieldPlan, MaskedField, MaskedLogin, Plan, ValueKeys};
-use loginetl::token::{Field, Fields, KeyId, PerField, Token};
+use loginetl::token::{Field, Fields, KeyId, Token};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -67,7 +67,8 @@ fn login(dice: &mut Dice, plan: &Plan, fields: Fields) -> MaskedLogin {
     };
     let masked = fields.map(value);
     let (device_type, locale, app_version, create_date) = Default::default();
-    MaskedLogin { masked, user_id: None, device_type, locale, app_version, create_date }
+    let user_id = (!fields.contains(Field::UserId)).then(String::new);
+    MaskedLogin { masked, user_id, device_type, locale, app_version, create_date }
 }
 
 /// Puts the plan into the vault, past its triggers.
@@ -130,7 +131,9 @@ async fn the_guard_judges_as_the_plan_does() {
             }
         }
         assert!(yes > 100 && no > 100, "{yes} accepted, {no} refused");
-        let nothing: PerField<()> = PerField::default();
-        assert!(nothing.is_empty() && accepts(&client, &[], false, &[3]).await, "rejections alone");
+        assert!(accepts(&client, &[], false, &[3]).await, "rejections alone");
+        let rows = client.query("select field, token_prefix from vault.fields order by position", &[]).await.expect("fields");
+        let named: Vec<(&str, &str)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(named, masked.fields().map(|field| (field.name(), field.prefix())).collect::<Vec<_>>());
     }
 }

@@ -98,3 +98,39 @@ async fn a_user_id_in_the_primary_key_is_refused_by_name() {
     world.load(&[event(1)]);
     assert_eq!((world.database.count(CLEAR).await, world.database.count(UNMASKED).await), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_refuses_a_null_user_id_is_named_before_anything_is_masked() {
+    let world = World::new().await;
+    world.database.execute("alter table user_logins add constraint known check (user_id is not null)").await;
+    world.database.execute("alter table user_logins add constraint short check (length(user_id) < 200)").await;
+    world.database.execute("create unique index one_a_day on user_logins (user_id, create_date) nulls not distinct").await;
+    let refused = world.run(&["init", "--mask-user-id"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    let (known, one_a_day) = ("alter table public.user_logins drop constraint known", "drop index public.one_a_day");
+    assert!(text(&refused).contains(known) && text(&refused).contains(one_a_day), "{}", text(&refused));
+    assert!(!text(&refused).contains("short"), "what takes a null stays: {}", text(&refused));
+    assert_eq!(columns(&world).await, NINE_COLUMNS, "nothing was begun");
+    world.database.execute(&format!("{known}; {one_a_day}")).await;
+    mask(&world);
+    world.load(&[event(1), event(2)]);
+    assert_eq!((world.database.count(CLEAR).await, world.database.count(UNMASKED).await), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_masked_field_that_somebody_takes_out_is_named_and_keeps_its_keys() {
+    let world = world().await;
+    world.queue.redrive_after(10).await;
+    world.load(&[event(1)]);
+    world.database.tamper("delete from vault.fields where field = 'user_id'").await;
+    let unused = "select vault.is_unused((select key_id from vault.data_keys where purpose = 'mask'))";
+    world.database.execute("update user_logins set masked_ip = null, masked_device_id = null").await;
+    assert!(!world.database.query(unused).await[0].get::<_, bool>(0), "a token of it is under the key still");
+    let checked = world.run(&["check", "--format", "json"]);
+    let is_named = |line: &serde_json::Value| line["text"].to_string().contains("field user_id was masked for good");
+    assert!(json_lines(&checked).iter().any(is_named), "{}", text(&checked));
+    let mended = world.run(&["init"]);
+    assert!(text(&mended).contains("field user_id was masked for good"), "{}", text(&mended));
+    world.load(&[event(2)]);
+    assert_eq!(world.database.count(CLEAR).await, 0);
+}
