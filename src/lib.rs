@@ -6,9 +6,9 @@
 //! QueueMessage ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─delete→ (message gone)
 //! ```
 //!
-//! Start at [`commands::load`]. Imports run one way: `main` → [`commands`] → [`vault`] → [`queue`], [`kms`], [`db`] (which
-//! never import each other; [`aws`] is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The last two
-//! are pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
+//! Start at `commands/load`. Imports run one way: `main` → `commands` → [`vault`] → `queue`, `kms`, [`db`] (which never
+//! import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The last two are
+//! pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
 //!
 //! # Glossary
 //!
@@ -16,12 +16,13 @@
 //! functions are verbs; no two types have one name. `tests/source_rules.rs` keeps that, and the list of
 //! words that were retired.
 //!
-//! - **field**: `ip` or `device_id`, whose values are masked.
+//! - **field**: `ip`, `device_id` or, where an installation chose so, `user_id`: its values are masked.
 //! - **plaintext**: the canonical bytes of a value; equal values have equal plaintexts.
 //! - **token**: the plaintext under AES-SIV; deterministic per data key, reversible with it.
 //! - **hash**: a keyed hash of the plaintext as a UUID; the stable handle for joins.
 //! - **order hash**: the hash by which a sweep goes through the values.
 //! - **data key**: the secret of one purpose (*mask*, *hash*, *seal*), named by its **key id**.
+//! - **key state**: *pending* → *active* → *retiring* → *retired* → *destroyed*.
 //! - **wrap**: a data key under a KMS key, for one **holder** (*ingest* or *recovery*).
 //! - **value keys**: the mask key and the hash key that one value is under.
 //! - **key cache**: the unwrapped keys that a loader holds, bounded in age.
@@ -30,7 +31,8 @@
 //! - **token group**: rows with one hash and one token, which a sweep moves together; a **step** moves
 //!   one range of them.
 //! - **fence**: the lock between writers of rows and the steps of a sweep.
-//! - **guard**: the check that rows are under the keys that the plan asks for.
+//! - **guard**: the check that rows are masked in just the fields of this installation, under the keys that
+//!   the plan asks for; a **span** is what it is told of all rows with one key of one field.
 //! - **message**, **delivery**, **body**: what the queue hands out; what it says of it; what is in it.
 //! - **receive**, **receipt handle**: one handing out of a message; what deletes it or gives it back.
 //! - **envelope** (`--envelope`): what SNS or EventBridge put around an event; it is part of the body.
@@ -46,6 +48,8 @@
 //!   signed), and the **receipt** that proves it.
 //! - **record**: one line of the audit log, with its **details**; each holds the hash of the one before
 //!   it, which makes the **chain**.
+//! - **record kind**: what a record is about, `rotate.start` for one; some kinds are signed.
+//! - **group**: a role of PostgreSQL that gives logins their rights, `loginetl_loader` for one.
 //! - **head**: number and hash of the chain's last record.
 
 // What no test and no program uses from outside is no part of the library: the compiler then finds dead code.

@@ -32,27 +32,27 @@ create or replace function vault.lost_fields() returns setof text
 $$;
 
 -- The guard: whether rows are masked in just the fields that this installation masks, under the keys that the plan asks
--- for. The statement that inserts them asks, and so as of its own snapshot, which is younger than the fence. A group is
+-- for. The statement that inserts them asks, and so as of its own snapshot, which is younger than the fence. A span is
 -- all rows of one field with one key and one key of their order; its lowest and its highest order stand for the others.
 create or replace function ingest.accepts(fields text[], keys bigint[], order_keys bigint[], lowest uuid[], highest uuid[],
                                           has_clear_user_id boolean, seal_keys bigint[]) returns boolean
     language sql stable security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
     with plan as (
         select * from vault.field_plans
-    ), groups as (
-        select * from unnest(fields, keys, order_keys, lowest, highest) as g (field, key, order_key, lowest, highest)
+    ), spans as (
+        select * from unnest(fields, keys, order_keys, lowest, highest) as s (field, key, order_key, lowest, highest)
     )
     select exists (select from plan)
        and not exists (select from plan p join unnest(seal_keys) as s (key) on s.key <> p.seal)
        and not exists (select from plan p where p.field = 'user_id' and has_clear_user_id)
        and (cardinality(fields) = 0 or not exists (select from plan p where p.field <> all (fields)))
        and not exists (
-           select from groups g left join plan p using (field)
+           select from spans s left join plan p using (field)
            where coalesce(case
-               when p.from_mask = p.to_mask then g.key <> p.to_mask
+               when p.from_mask = p.to_mask then s.key <> p.to_mask
                -- While a rotation runs, only an order by its own hash key tells on which side of the watermark a value is.
-               when g.order_key <> p.from_hash then true
-               when g.key = p.to_mask then g.highest > p.watermark
-               when g.key = p.from_mask then g.lowest <= p.watermark
+               when s.order_key <> p.from_hash then true
+               when s.key = p.to_mask then s.highest > p.watermark
+               when s.key = p.from_mask then s.lowest <= p.watermark
                else true end, true))
 $$;

@@ -131,13 +131,13 @@ struct LoginColumns<'a> {
     sent_day: Vec<Date>,
     message_id: Vec<Uuid>,
     rows: RowColumns<'a>,
-    groups: Groups,
+    spans: Spans,
 }
 
 impl<'a> LoginColumns<'a> {
     fn new(fields: Fields) -> Self {
-        let (sent_day, message_id, groups) = Default::default();
-        Self { sent_day, message_id, rows: RowColumns::new(fields), groups }
+        let (sent_day, message_id, spans) = Default::default();
+        Self { sent_day, message_id, rows: RowColumns::new(fields), spans }
     }
 
     /// Adds a row; false if it is masked in other fields.
@@ -147,20 +147,20 @@ impl<'a> LoginColumns<'a> {
         }
         self.sent_day.push(delivery.sent.ledger_day());
         self.message_id.push(delivery.message_id);
-        login.masked.iter().for_each(|(field, masked)| self.groups.add(field, masked));
+        login.masked.iter().for_each(|(field, masked)| self.spans.add(field, masked));
         true
     }
 
     fn parameters(&self) -> Vec<Parameter<'_>> {
         let ids: [Parameter<'_>; 2] = [(&self.sent_day, Type::DATE_ARRAY), (&self.message_id, Type::UUID_ARRAY)];
-        self.groups.parameters().into_iter().chain(ids).chain(self.rows.parameters()).collect()
+        self.spans.parameters().into_iter().chain(ids).chain(self.rows.parameters()).collect()
     }
 }
 
 /// All rows of one field with one key and one key of their order. The guard asks on which side of the
 /// watermark they are, and the first and the last in that order answer for all.
 #[derive(Default)]
-struct Groups {
+struct Spans {
     field: Vec<&'static str>,
     key: Vec<KeyId>,
     order_key: Vec<KeyId>,
@@ -168,7 +168,7 @@ struct Groups {
     highest: Vec<Uuid>,
 }
 
-impl Groups {
+impl Spans {
     fn add(&mut self, field: Field, masked: &MaskedField) {
         let (key, order_key) = (masked.key_id(), masked.order_key);
         let is_same = |at: &usize| (self.field[*at], self.key[*at], self.order_key[*at]) == (field.name(), key, order_key);
@@ -258,14 +258,14 @@ mod tests {
     use crate::token::Token;
 
     #[test]
-    fn a_group_knows_the_first_and_the_last_of_its_rows() {
+    fn a_span_knows_the_first_and_the_last_of_its_rows() {
         let masked = |key: u32, order_key: u32, order: u128| MaskedField {
             token: Token::parse(&format!("ip1.{key}.{}", "A".repeat(43))).unwrap(),
             hash: Uuid::nil(),
             order: Uuid::from_u128(order),
             order_key: KeyId::new(order_key).unwrap(),
         };
-        let mut groups = Groups::default();
+        let mut spans = Spans::default();
         for (field, one) in [
             (Field::Ip, masked(7, 2, 5)),
             (Field::Ip, masked(7, 2, 3)),
@@ -274,10 +274,10 @@ mod tests {
             (Field::Ip, masked(9, 2, 1)),
             (Field::DeviceId, masked(7, 2, 4)),
         ] {
-            groups.add(field, &one);
+            spans.add(field, &one);
         }
-        assert_eq!(groups.field, ["ip", "ip", "ip", "device_id"]);
-        assert_eq!((groups.lowest[0], groups.highest[0]), (Uuid::from_u128(3), Uuid::from_u128(9)));
-        assert_eq!((groups.lowest[3], groups.highest[3]), (Uuid::from_u128(4), Uuid::from_u128(4)));
+        assert_eq!(spans.field, ["ip", "ip", "ip", "device_id"]);
+        assert_eq!((spans.lowest[0], spans.highest[0]), (Uuid::from_u128(3), Uuid::from_u128(9)));
+        assert_eq!((spans.lowest[3], spans.highest[3]), (Uuid::from_u128(4), Uuid::from_u128(4)));
     }
 }

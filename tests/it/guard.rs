@@ -86,17 +86,17 @@ async fn write(client: &Client, plan: &Plan) {
 
 /// What the guard says to these rows.
 async fn accepts(client: &Client, logins: &[MaskedLogin], has_clear_user_id: bool, seals: &[i64]) -> bool {
-    let mut groups: BTreeMap<(&str, i64, i64), (Uuid, Uuid)> = BTreeMap::new();
+    let mut spans: BTreeMap<(&str, i64, i64), (Uuid, Uuid)> = BTreeMap::new();
     for (field, one) in logins.iter().flat_map(|login| login.masked.iter()) {
-        let group = (field.name(), one.token.key_id().to_i64(), one.order_key.to_i64());
-        let (lowest, highest) = groups.entry(group).or_insert((one.order, one.order));
+        let span = (field.name(), one.token.key_id().to_i64(), one.order_key.to_i64());
+        let (lowest, highest) = spans.entry(span).or_insert((one.order, one.order));
         (*lowest, *highest) = ((*lowest).min(one.order), (*highest).max(one.order));
     }
-    let fields: Vec<&str> = groups.keys().map(|group| group.0).collect();
-    let keys: Vec<i64> = groups.keys().map(|group| group.1).collect();
-    let order_keys: Vec<i64> = groups.keys().map(|group| group.2).collect();
-    let lowest: Vec<Uuid> = groups.values().map(|orders| orders.0).collect();
-    let highest: Vec<Uuid> = groups.values().map(|orders| orders.1).collect();
+    let fields: Vec<&str> = spans.keys().map(|span| span.0).collect();
+    let keys: Vec<i64> = spans.keys().map(|span| span.1).collect();
+    let order_keys: Vec<i64> = spans.keys().map(|span| span.2).collect();
+    let lowest: Vec<Uuid> = spans.values().map(|orders| orders.0).collect();
+    let highest: Vec<Uuid> = spans.values().map(|orders| orders.1).collect();
     let statement = "select ingest.accepts($1, $2, $3, $4, $5, $6, $7)";
     let answer = client.query_one(statement, &[&fields, &keys, &order_keys, &lowest, &highest, &has_clear_user_id, &seals]).await;
     answer.expect("an answer").get(0)
