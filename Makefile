@@ -19,6 +19,7 @@ demo: build ## the main job from end to end on a PostgreSQL and a LocalStack of 
 check: ## format, lints and documentation, without servers
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --test soak --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
 
 test: check ## all checks and tests, on a PostgreSQL and a LocalStack of their own

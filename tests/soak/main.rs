@@ -20,7 +20,7 @@ mod instrument;
 mod instrumented;
 mod outages;
 #[path = "../it/support/mod.rs"]
-#[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
+#[allow(dead_code, unused_imports, reason = "shared with the integration tests, which use all of it")]
 mod support;
 
 use std::sync::Arc;

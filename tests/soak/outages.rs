@@ -87,21 +87,40 @@ async fn one_of_two_loaders_is_killed_every_second_for_a_minute() {
     eprintln!("{stats:?}");
 }
 
-/// One token a value and one value a token, of both fields, in one snapshot; and how many rows.
-const WHOLE: &str = "select count(distinct masked_ip) = count(distinct ip_hash)
-      and count(distinct (masked_ip, ip_hash)) = count(distinct ip_hash)
-      and count(distinct masked_device_id) = count(distinct device_id_hash), count(*) from user_logins";
+/// One token a value and one value a token, of each field, in one snapshot; and how many rows.
+fn whole(fields: &[&str]) -> String {
+    let is_whole = |field: &&str| {
+        format!(
+            "count(distinct masked_{field}) = count(distinct {field}_hash)
+             and count(distinct (masked_{field}, {field}_hash)) = count(distinct {field}_hash)"
+        )
+    };
+    format!("select {}, count(*) from user_logins", fields.iter().map(is_whole).collect::<Vec<_>>().join(" and "))
+}
 
-/// A login whose address and device come again and again.
+/// A login whose address, device and user come again and again.
 fn login(n: u32) -> String {
     let value = n % 200;
-    format!(r#"{{"user_id": "u-{n}", "app_version": "1.0.0", "ip": "10.9.0.{value}", "device_id": "device-{value}"}}"#)
+    format!(r#"{{"user_id": "u-{value}", "app_version": "1.0.0", "ip": "10.9.0.{value}", "device_id": "device-{value}"}}"#)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicates_match_in_every_snapshot_while_keys_rotate_beside_two_loaders() {
+    duplicates_match_in_every_snapshot(&["ip", "device_id"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_do_those_of_masked_user_ids() {
+    duplicates_match_in_every_snapshot(&["ip", "device_id", "user_id"]).await;
+}
+
+async fn duplicates_match_in_every_snapshot(fields: &[&str]) {
     const SNAPSHOTS: u32 = 500;
     let it = Instrumented::new().await;
+    if fields.contains(&"user_id") {
+        assert!(it.world.run(&["init", "--mask-user-id"]).status.success());
+    }
+    let whole = whole(fields);
     it.sqs.faults(|f| (f.rtt, f.duplicates) = (Duration::from_millis(2), 0.1));
     let rotator = it.world.database.login("loginetl_rotator").await;
     let loaders = [(); 2].map(|()| it.load(&["--batch-rows", "50"]));
@@ -111,7 +130,7 @@ async fn duplicates_match_in_every_snapshot_while_keys_rotate_beside_two_loaders
         let client = it.world.database.client().await;
         let mut most = 0;
         while !ended.load(Ordering::SeqCst) {
-            let row = client.query_one(WHOLE, &[]).await.expect("a snapshot");
+            let row = client.query_one(&whole, &[]).await.expect("a snapshot");
             assert!(row.get::<_, bool>(0), "a value is split");
             most = row.get::<_, i64>(1).max(most);
             snapshots.fetch_add(1, Ordering::SeqCst);
