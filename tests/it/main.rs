@@ -32,6 +32,7 @@ mod instrumented;
 mod keys;
 mod metrics;
 mod mistaken_errors;
+mod model_traces;
 mod outages;
 mod pgbouncer;
 mod quarantine;

@@ -13,6 +13,8 @@
 //! that the search stays short. Each number has a world of one rotation, with rows before it, and
 //! one of two rotations, of which the first changes the hashes and so the order of the second.
 //! A last world masks the second field while a rotation of the first may be under way.
+//!
+//! `tests/it/model_traces` replays ways through this model against the real SQL.
 
 #![allow(missing_docs, clippy::print_stderr, reason = "a test, whose counts and ways are told")]
 
@@ -20,14 +22,9 @@ mod protocol;
 mod search;
 mod state;
 
-use protocol::{Rule, World};
+use protocol::{CLEAR, LEFT, RETIRED, Rule, SPLIT, World};
 use search::check;
 use state::FIELDS;
-
-const SPLIT: &str = "rows of one value carry two keys";
-const RETIRED: &str = "a row is under a retired key";
-const CLEAR: &str = "a row comes with a clear value";
-const LEFT: &str = "the end leaves something under an old key";
 
 /// One field, and two logins in each batch.
 const ONE: World = World {

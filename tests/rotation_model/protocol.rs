@@ -3,8 +3,12 @@
 use std::array::from_fn;
 use std::mem;
 
-use crate::state::{At, FIELDS, KEYS, Plan, Plans, Process, Rows, State, VALUES};
-use crate::{CLEAR, LEFT, RETIRED, SPLIT};
+use super::state::{At, FIELDS, KEYS, Plan, Plans, Process, Rows, State, VALUES};
+
+pub(crate) const SPLIT: &str = "rows of one value carry two keys";
+pub(crate) const RETIRED: &str = "a row is under a retired key";
+pub(crate) const CLEAR: &str = "a row comes with a clear value";
+pub(crate) const LEFT: &str = "the end leaves something under an old key";
 
 /// The rules of the protocol. A mutation breaks one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,13 +79,13 @@ impl World {
     }
 
     /// The hash that goes with a key.
-    fn hash_of(&self, key: u8) -> u8 {
+    pub(crate) fn hash_of(&self, key: u8) -> u8 {
         if self.is_compromised { key.min(1) } else { 0 }
     }
 
     /// A value's place in the order of the hash that goes with a key. The second hash turns the
     /// order round.
-    fn place(&self, value: usize, key: u8) -> u8 {
+    pub(crate) fn place(&self, value: usize, key: u8) -> u8 {
         if self.hash_of(key) == 0 { value as u8 + 1 } else { self.last - value as u8 }
     }
 
@@ -112,15 +116,21 @@ impl World {
         self.batch.iter().all(is_right) && !(orders_differ && self.keeps(Rule::TheGuardComparesOrders))
     }
 
-    pub(crate) fn steps(&self, state: &State) -> Steps {
-        let mut steps = Vec::new();
-        let holds = |process: &Process| {
+    /// How many loaders hold the fence, and how many rotators.
+    pub(crate) fn fence_holders(&self, state: &State) -> (usize, usize) {
+        let holds = |process: &&Process| {
             use At::{Fenced, Inserted, MaskedAgain, Moved, Refused};
             matches!(process.at, Fenced | Refused | MaskedAgain | Inserted | Moved)
         };
+        let loaders = if self.keeps(Rule::LoadersTakeTheFence) { &state.loaders[..] } else { &[] };
+        (loaders.iter().filter(holds).count(), state.rotators.iter().filter(holds).count())
+    }
+
+    pub(crate) fn steps(&self, state: &State) -> Steps {
+        let mut steps = Vec::new();
         let takes = self.keeps(Rule::LoadersTakeTheFence);
-        let shared = takes && state.loaders.iter().any(holds);
-        let exclusive = state.rotators.iter().any(holds);
+        let (shared, exclusive) = self.fence_holders(state);
+        let (shared, exclusive) = (shared > 0, exclusive > 0);
         for index in 0..2 {
             self.loader(state, index, !(takes && exclusive), &mut steps);
             self.rotator(state, index, !(shared || exclusive), &mut steps);

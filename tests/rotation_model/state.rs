@@ -26,7 +26,7 @@ impl Plan {
 }
 
 /// The plan of each field that is masked.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Plans {
     pub(crate) fields: u8,
     pub(crate) of: [Plan; FIELDS],
@@ -48,7 +48,7 @@ impl Plans {
 }
 
 /// Where a process stands: first what loaders do, then what rotators do.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum At {
     #[default]
     Begin,
@@ -69,7 +69,7 @@ pub(crate) enum At {
 }
 
 /// What nobody else can see of a loader or a rotator.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Process {
     pub(crate) at: At,
     /// The plans as they were read: a loader's batch is masked by them.
@@ -90,7 +90,7 @@ impl Process {
 }
 
 /// What is committed, and where everybody stands.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) rows: [Rows; FIELDS],
     pub(crate) plans: Plans,
