@@ -13,6 +13,7 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
     world.queue.send(&(0..1_000).map(event).collect::<Vec<_>>()).await;
     let loader = world.spawn(&["load", "--drain", "--format", "json", "--batch-rows", "20"]);
     let killer = world.database.client().await;
+    eventually("it is in the midst of its work", async || world.database.count("select from user_logins").await > 0).await;
     let cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'loginetl load' and datname = current_database()";
     let mut cuts = 0;
     for _ in 0..20 {
