@@ -8,7 +8,7 @@ create table vault.fields (
     position     integer     not null unique,
     masked_at    timestamptz not null default clock_timestamp(),
     -- A token at rest begins with it, for good.
-    constraint fields_prefix_check check ((field, token_prefix) in (('ip', 'ip1.'), ('device_id', 'dev1.'), ('user_id', 'usr1.')))
+    constraint fields_prefix_check check (field || ' ' || token_prefix in ('ip ip1.', 'device_id dev1.', 'user_id usr1.'))
 );
 insert into vault.fields (field, token_prefix, position) values ('ip', 'ip1.', 1), ('device_id', 'dev1.', 2);
 
