@@ -52,7 +52,11 @@ pub(super) async fn mask_field(transaction: &Transaction<'_>, field: Field) -> R
     let failed = |e| DbError::schema(MASKING, &e);
     transaction.batch_execute(&index).await.map_err(failed)?;
     transaction.batch_execute(&format!("set local role {}", Group::Owner)).await.map_err(failed)?;
-    let statement = "select vault.mask_field($1, $2, $3)";
-    transaction.query_typed(statement, &parameters).await.map_err(failed)?;
+    let statement = "select seq from vault.mask_field($1, $2, $3)";
+    let row = transaction.query_typed_one(statement, &parameters).await.map_err(failed)?;
+    // It was not masked before: without a record, something kept the field out of its table.
+    if row.get::<_, Option<i64>>(0).is_none() {
+        return Err(DbError::Swallowed { action: MASKING, suspects: vec!["vault.fields".to_owned()] });
+    }
     transaction.batch_execute("reset role").await.map_err(failed)
 }

@@ -134,3 +134,19 @@ async fn a_masked_field_that_somebody_takes_out_is_named_and_keeps_its_keys() {
     world.load(&[event(2)]);
     assert_eq!(world.database.count(CLEAR).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_a_trigger_keeps_out_is_not_called_masked() {
+    let world = World::new().await;
+    world
+        .database
+        .execute(
+            "create function public.nothing() returns trigger language plpgsql as 'begin return null; end';
+             create trigger nothing before insert on vault.fields for each row execute function public.nothing()",
+        )
+        .await;
+    let refused = world.run(&["init", "--mask-user-id"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", text(&refused));
+    assert!(text(&refused).contains("vault.fields"), "{}", text(&refused));
+    assert_eq!(columns(&world).await, NINE_COLUMNS, "nothing was begun");
+}
