@@ -27,6 +27,7 @@
 //! - **value keys**: the mask key and the hash key that one value is under.
 //! - **key cache**: the unwrapped keys that a loader holds, bounded in age.
 //! - **plan**: which data keys are in force for which values.
+//! - **masking**: a worker's masker, keyed anew when the plan has changed, and fitted to the plan that the fence keeps.
 //! - **rotation**, **sweep**, **watermark**: new data keys; the pass that rewrites tokens in hash order; how far it has come.
 //! - **token group**: rows with one hash and one token, which a sweep moves together; a **step** moves
 //!   one range of them.

@@ -68,22 +68,37 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("main", &[]),
 ];
 
-fn uses(code: &str) -> Vec<String> {
-    let mut used = Vec::new();
-    for marker in ["crate::", "loginetl::"] {
-        for (at, _) in code.match_indices(marker) {
-            let rest = &code[at + marker.len()..];
-            if let Some(list) = rest.strip_prefix('{') {
-                let list = list.split("};").next().unwrap_or_default();
-                let depth_one = list.split(',').map(|item| item.trim().split("::").next().unwrap_or_default());
-                used.extend(depth_one.map(str::to_owned));
-            } else {
-                let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-                used.push(rest[..end].to_owned());
-            }
+/// The names that stand at the beginning of what follows a `::`: one, or those of a list in braces.
+fn names_at(rest: &str) -> Vec<&str> {
+    let name = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    match rest.strip_prefix('{') {
+        Some(list) => {
+            let list = list.split("};").next().unwrap_or_default();
+            list.split(',').map(|item| item.trim().split("::").next().unwrap_or_default()).collect()
         }
+        None => vec![&rest[..name(rest)]],
     }
-    used
+}
+
+fn uses(code: &str) -> Vec<String> {
+    let of = |marker: &'static str| code.match_indices(marker).map(move |(at, _)| &code[at + marker.len()..]);
+    ["crate::", "loginetl::"].into_iter().flat_map(of).flat_map(names_at).map(str::to_owned).collect()
+}
+
+/// The subcommand of a file, and how often it must say `super` to be in `commands`; nothing for what they share.
+fn subcommand(name: &str) -> Option<(&str, usize)> {
+    let below = name.strip_prefix("commands/")?.strip_suffix(".rs")?;
+    let below = below.strip_suffix("/mod").unwrap_or(below);
+    (below != "mod").then(|| (below.split('/').next().unwrap_or_default(), below.split('/').count()))
+}
+
+/// What a file names in `commands`, `layers` modules above itself.
+fn named_in_commands(code: &str, layers: usize) -> Vec<&str> {
+    let above = "super::".repeat(layers);
+    let all = |marker: &str| code.match_indices(marker).map(|(at, found)| (at, at + found.len())).collect::<Vec<_>>();
+    let is_whole = |&(at, _): &(usize, usize)| !code[..at].ends_with("super::");
+    let ends = all(&above).into_iter().filter(is_whole).chain(all("commands::")).map(|(_, end)| &code[end..]);
+    ends.flat_map(|rest| if rest.starts_with('*') { vec!["*"] } else { names_at(rest) }).collect()
 }
 
 #[test]
@@ -100,6 +115,34 @@ fn imports_run_one_way() {
             assert!(!ours || used == module || allowed.contains(&used.as_str()), "{name} must not use {used}");
         }
     }
+}
+
+/// What two commands need stands in a layer below them, or among what all share.
+#[test]
+fn no_command_names_another() {
+    let (sources, mut reached) = (sources("src"), 0);
+    let names: Vec<String> = sources.iter().map(|(path, _)| name(path)).collect();
+    let commands: Vec<&str> = names.iter().filter_map(|name| subcommand(name)).map(|(command, _)| command).collect();
+    for (name, (_, text)) in names.iter().zip(&sources) {
+        let Some((own, layers)) = subcommand(name) else { continue };
+        let code = code(text);
+        for named in named_in_commands(&code, layers) {
+            reached += 1;
+            assert!(named != "*", "{name} must name what it uses of commands");
+            assert!(named == own || !commands.contains(&named), "{name} must not use the command {named}");
+        }
+    }
+    assert!(commands.contains(&"load") && commands.contains(&"quarantine") && reached > 20, "{reached} names in {commands:?}");
+    let ways = [
+        ("super::load::judge(x)", 1),
+        ("use super::{database, load::judge};", 1),
+        ("use super::super::load;", 2),
+        ("use crate::commands::load;", 2),
+        ("commands::load::run()", 1),
+    ];
+    assert!(ways.iter().all(|(code, layers)| named_in_commands(code, *layers).contains(&"load")));
+    let own = [("use super::audit;", 2), ("use super::super::audit;", 1), ("use crate::audit;", 1)];
+    assert!(own.iter().all(|(code, layers)| !named_in_commands(code, *layers).contains(&"audit")));
 }
 
 #[test]

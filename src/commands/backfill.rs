@@ -16,7 +16,7 @@ use crate::login::Masker;
 use crate::output::{self, Progress};
 use crate::settings::{Environment, SettingsError};
 use crate::token::{CanonicalForm, Field, Plaintext};
-use crate::vault::KeyCache;
+use crate::vault::{Fit, KeyCache, Masking};
 use crate::{aws, commands};
 
 /// Rows in one transaction; each reads the plan anew.
@@ -58,8 +58,8 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
     let progress = output::stderr_is_terminal().then(Progress::start);
     let mut report = BackfillReport::default();
     let masked = async {
-        let mut after = "(0,0)".to_owned();
-        while let Some(last) = mask_chunk(&mut session, &key_cache, &columns, &after, &mut report).await? {
+        let (mut masking, mut after) = (Masking::default(), "(0,0)".to_owned());
+        while let Some(last) = mask_chunk(&mut session, &key_cache, &mut masking, &columns, &after, &mut report).await? {
             after = last;
             if let Some(progress) = &progress {
                 progress.show(format!("{} rows masked", report.rows_masked));
@@ -117,22 +117,26 @@ async fn record(
 async fn mask_chunk(
     session: &mut Session,
     key_cache: &KeyCache,
+    masking: &mut Masking,
     columns: &PlainColumns,
     after: &str,
     report: &mut BackfillReport,
 ) -> Result<Option<String>, Error> {
     loop {
-        let keyring = key_cache.keyring().await?;
+        masking.masker(key_cache).await?;
         let fenced = session.take_fence().await?;
-        let Ok(mut masker) = Masker::new(fenced.plan().await?, keyring.as_ref()) else {
-            // No transaction is open while KMS unwraps the new key.
-            drop(fenced);
-            key_cache.refresh(&keyring).await?;
-            continue;
+        let masker = match masking.fit(key_cache, fenced.plan().await?)? {
+            Fit::Same(masker) | Fit::Anew(masker) => masker,
+            Fit::Unknown(known) => {
+                // No transaction is open while KMS unwraps the new key.
+                drop(fenced);
+                key_cache.refresh(&known).await?;
+                continue;
+            }
         };
         let rows = fenced.plain_rows(columns, after, CHUNK).await?;
         let Some(last) = rows.last().map(|row| row.place.clone()) else { return Ok(None) };
-        let masked: Vec<MaskedRow<'_>> = rows.iter().filter_map(|row| mask(row, &mut masker)).collect();
+        let masked: Vec<MaskedRow<'_>> = rows.iter().filter_map(|row| mask(row, masker)).collect();
         let count = fenced.mask_rows(columns, &masked).await?;
         fenced.commit().await?;
         report.rows_masked += count;

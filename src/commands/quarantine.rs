@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::load::judge;
 use crate::audit::{Listed, RecordKind};
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody, Session, SqlKind, Target, Work};
@@ -16,7 +15,7 @@ use crate::kms::Kms;
 use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Reading, Verdict};
 use crate::settings::{Environment, SettingsError};
 use crate::token::{KeyId, Sealer};
-use crate::vault::{KeyCache, Keyring};
+use crate::vault::{Fit, KeyCache, Keyring, Masking};
 use crate::{aws, output};
 
 /// Messages that are opened and moved in one transaction.
@@ -163,16 +162,19 @@ async fn retry_page(
     }
     let bodies = open_all(sealed, keyring.as_ref());
     retried.not_opened += (sealed.len() - bodies.len()) as u64;
+    let mut masking = Masking::default();
     loop {
-        let keyring = key_cache.current();
         let fenced = session.take_fence().await?;
         let plan = fenced.plan().await?;
-        let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else {
-            drop(fenced);
-            key_cache.refresh(&keyring).await?;
-            continue;
+        let masker = match masking.fit(key_cache, plan)? {
+            Fit::Same(masker) | Fit::Anew(masker) => masker,
+            Fit::Unknown(known) => {
+                drop(fenced);
+                key_cache.refresh(&known).await?;
+                continue;
+            }
         };
-        let logins = mask_bodies(&mut masker, &bodies, reading)?;
+        let logins = mask_bodies(masker, &bodies, reading)?;
         match move_recorded(fenced, &logins).await {
             Ok(moved) => retried.loaded += moved,
             // The database still refuses one of them: each on its own, so that the others move.
@@ -238,7 +240,7 @@ fn mask_bodies(
     // What they are spelt like was told when they came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
     for (RetryCandidate { body: sealed, row_day }, body) in bodies {
-        if let Verdict::Login(login) = judge(masker, body, || sealed.message_id, *row_day, reading, &near)? {
+        if let Verdict::Login(login) = masker.judge(body, || sealed.message_id, *row_day, reading, &near)? {
             logins.push((sealed.id, login));
         }
     }

@@ -18,6 +18,7 @@ mod reading;
 mod rejection;
 mod shape;
 mod unescape;
+mod verdict;
 
 pub use app_version::AppVersionEncoding;
 pub use body::Body;

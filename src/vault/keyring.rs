@@ -110,13 +110,20 @@ impl KeyCache {
         Ok(keyring)
     }
 
-    /// Takes over a plan that was read under the fence, all of whose keys are known.
-    pub(crate) fn adopt(&self, plan: Plan) {
-        let known = self.current();
-        if known.plan != plan && plan.key_ids().all(|id| known.keys.contains_key(&id)) {
-            let (keys, unwrapped_at) = (known.keys.clone(), known.unwrapped_at);
-            self.replace(Arc::new(Keyring { plan, keys, unwrapped_at }));
+    /// Takes over a plan that was read under the fence.
+    ///
+    /// # Errors
+    /// The keys that are known, if one of the plan is not among them.
+    pub(crate) fn adopt(&self, plan: Plan) -> Result<Arc<Keyring>, Arc<Keyring>> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if !plan.key_ids().all(|id| current.keys.contains_key(&id)) {
+            return Err(Arc::clone(&current));
         }
+        if current.plan != plan {
+            let (keys, unwrapped_at) = (current.keys.clone(), current.unwrapped_at);
+            *current = Arc::new(Keyring { plan, keys, unwrapped_at });
+        }
+        Ok(Arc::clone(&current))
     }
 
     /// What this process knows now, without asking anybody.

@@ -4,6 +4,7 @@
 mod create;
 mod gate;
 mod keyring;
+mod masking;
 mod recovery;
 mod rewrap;
 mod signing;
@@ -13,6 +14,7 @@ pub(crate) use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, 
 pub use gate::Receipt;
 pub(crate) use gate::{Decision, Gate, SignedRequest};
 pub(crate) use keyring::{KeyCache, Keyring, check_wrap};
+pub(crate) use masking::{Fit, Masking};
 pub(crate) use recovery::{OpenFailure, OpenedValue, RecoveryKeys};
 pub use recovery::{OtherRequest, Recovered};
 pub(crate) use rewrap::{Rewrapped, rewrap};

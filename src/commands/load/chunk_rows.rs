@@ -4,10 +4,9 @@
 
 use super::chunks::Chunk;
 use super::file::{Copying, FileRun, Line};
-use super::verdict::reject_for_database;
 use crate::db::{DbError, Entrance, Fenced};
 use crate::error::Error;
-use crate::login::{Delivery, MaskedLogin, Masker, Plan, SealedRejection, Verdict};
+use crate::login::{Delivery, MaskedLogin, Masker, SealedRejection, Verdict};
 
 /// Inserts what the database takes, and seals what it refuses.
 pub(super) async fn refuse(
@@ -21,7 +20,7 @@ pub(super) async fn refuse(
     let logins: Vec<&MaskedLogin> = lines.iter().filter_map(login).collect();
     for refused in fenced.insert_logins_one_by_one(&logins, entrance).await? {
         let place = places[refused];
-        lines[place].verdict = reject_for_database(masker, &chunk.body(place), chunk.message_id(place))?;
+        lines[place].verdict = masker.reject_for_database(&chunk.body(place), chunk.message_id(place))?;
     }
     Ok(())
 }
@@ -51,12 +50,4 @@ pub(super) async fn insert(
 
 fn login(line: &Line) -> Option<&MaskedLogin> {
     if let Verdict::Login(login) = &line.verdict { Some(login) } else { None }
-}
-
-/// Whether a verdict is under the keys that the plan asks for.
-pub(super) fn allows(plan: &Plan, verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Login(login) => plan.allows(login),
-        Verdict::Rejected(rejected) => rejected.key_id == plan.seal,
-    }
 }

@@ -13,14 +13,13 @@ use super::file::unless_stopped;
 use super::give_back::give_back;
 use super::refusal::file_error;
 use super::tally::log_near_names;
-use super::verdict::judge;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::login::{MaskedLogin, Masker, NearNames, Verdict, utc_day};
+use crate::login::{MaskedLogin, NearNames, Verdict, utc_day};
 use crate::output;
 use crate::queue::{BATCH, Queue};
 use crate::token::{Field, Fields};
-use crate::vault::{KeyCache, VaultError};
+use crate::vault::{KeyCache, Masking};
 
 /// How many messages are shown unless `--max-messages` says otherwise.
 const DEFAULT_MESSAGES: u64 = 10;
@@ -36,7 +35,8 @@ const LOOK: Duration = Duration::from_secs(3);
 /// # Errors
 /// When the queue fails, or there are no keys.
 pub(super) async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &CancellationToken) -> Result<Exit, Error> {
-    let mut masker = masker(key_cache).await?;
+    let mut masking = Masking::default();
+    let masker = masking.masker(key_cache).await?;
     let wanted = count_wanted(args);
     let (mut shown, mut handles, near) = (Vec::new(), Vec::new(), NearNames::default());
     let mut last_answer = Instant::now();
@@ -51,7 +51,7 @@ pub(super) async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, 
         for message in messages {
             last_answer = Instant::now();
             let day = message.sent.row_day(Timestamp::now());
-            shown.push(judge(&mut masker, &message.body, || message.message_id, day, super::reading(args), &near));
+            shown.push(masker.judge(&message.body, || message.message_id, day, super::reading(args), &near));
             handles.push(message.handle);
         }
     };
@@ -78,7 +78,8 @@ pub(super) async fn file(
     key_cache: &KeyCache,
     stop: &CancellationToken,
 ) -> Result<Exit, Error> {
-    let mut masker = masker(key_cache).await?;
+    let mut masking = Masking::default();
+    let masker = masking.masker(key_cache).await?;
     let wanted = count_wanted(args);
     let day = utc_day(Timestamp::now());
     let (mut verdicts, near) = (Vec::new(), NearNames::default());
@@ -92,7 +93,7 @@ pub(super) async fn file(
         let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
         for (place, body) in chunk.bodies().take(wanted - verdicts.len()).enumerate() {
             let message_id = || chunk.message_id(place);
-            verdicts.push(judge(&mut masker, &body, message_id, day, super::reading(args), &near)?);
+            verdicts.push(masker.judge(&body, message_id, day, super::reading(args), &near)?);
         }
     }
     log_near_names(&near);
@@ -101,11 +102,6 @@ pub(super) async fn file(
 
 fn count_wanted(args: &LoadArgs) -> usize {
     args.max_messages.unwrap_or(DEFAULT_MESSAGES).min(MOST_MESSAGES) as usize
-}
-
-async fn masker(key_cache: &KeyCache) -> Result<Masker, Error> {
-    let keyring = key_cache.keyring().await?;
-    Masker::new(keyring.plan(), keyring.as_ref()).map_err(|id| VaultError::Unreadable(id).into())
 }
 
 /// A cell of a row, by the name of its column.

@@ -12,13 +12,12 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::chunk_rows::{allows, insert, refuse};
+use super::chunk_rows::{insert, refuse};
 use super::chunks::{Chunk, ChunkError, ChunkReader, ReadLine};
 use super::patience::Backoff;
 use super::record::{End, Origin, record_run};
 use super::refusal::file_error;
 use super::tally::{Tally, log_near_names};
-use super::verdict::judge;
 use super::{LoadArgs, flags};
 use crate::db::{DbError, Session, SqlKind, Target};
 use crate::error::{Error, Exit};
@@ -27,7 +26,7 @@ use crate::login::{
     self, Body, Delivery, FIXED_DAY, Masker, NearNames, Reading, SealedRejection, SentAt, Source, Verdict, utc_day,
 };
 use crate::output::Progress;
-use crate::vault::{KeyCache, Keyring, VaultError};
+use crate::vault::{Fit, KeyCache, Masking};
 use crate::{aws, output};
 
 const CONNECTIONS: usize = 3;
@@ -155,7 +154,7 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
     let chunks = Arc::new(Mutex::new(chunks));
     let mut writers = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let writer = ChunkWriter { run: Arc::clone(run), session: run.target.session(), masking: None };
+        let writer = ChunkWriter { run: Arc::clone(run), session: run.target.session(), masking: Masking::default() };
         writers.spawn(writer.write_until_end(Arc::clone(&chunks)));
     }
     let mut result = Ok(true);
@@ -185,7 +184,7 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
 struct ChunkWriter {
     run: Arc<FileRun>,
     session: Session,
-    masking: Option<(Arc<Keyring>, Masker)>,
+    masking: Masking,
 }
 
 /// How a chunk is copied.
@@ -263,12 +262,7 @@ impl ChunkWriter {
 
     /// Masks the chunk by the plan as far as it is known, and writes it in one transaction.
     async fn try_write(&mut self, chunk: &Chunk, copying: Copying) -> Result<ChunkAttempt, Error> {
-        let keyring = self.run.key_cache.keyring().await?;
-        if self.masking.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, &keyring)) {
-            let masker = Masker::new(keyring.plan(), keyring.as_ref()).map_err(VaultError::Unreadable)?;
-            self.masking = Some((Arc::clone(&keyring), masker));
-        }
-        let Some((_, masker)) = &mut self.masking else { return Ok(ChunkAttempt::Again) };
+        let masker = self.masking.masker(&self.run.key_cache).await?;
         let near = NearNames::default();
         let mut lines = self.run.mask(chunk, masker, &near)?;
         let fenced = self.session.take_fence().await?;
@@ -277,19 +271,21 @@ impl ChunkWriter {
             return Ok(ChunkAttempt::Committed);
         };
         let plan = fenced.plan().await?;
-        if plan != keyring.plan() {
-            let Ok(mut current) = Masker::new(plan, keyring.as_ref()) else {
+        let masker = match self.masking.fit(&self.run.key_cache, plan)? {
+            Fit::Same(masker) => masker,
+            Fit::Anew(masker) => {
+                if !lines.iter().all(|line| line.verdict.is_under(&plan)) {
+                    lines = self.run.mask(chunk, masker, &NearNames::default())?;
+                }
+                masker
+            }
+            Fit::Unknown(known) => {
                 // No transaction is open while KMS unwraps the key; the chunk is tried again with it.
                 drop(fenced);
-                self.run.key_cache.refresh(&keyring).await?;
+                self.run.key_cache.refresh(&known).await?;
                 return Ok(ChunkAttempt::Again);
-            };
-            if !lines.iter().all(|line| allows(&plan, &line.verdict)) {
-                lines = self.run.mask(chunk, &mut current, &NearNames::default())?;
             }
-            self.run.key_cache.adopt(plan);
-            *masker = current;
-        }
+        };
         if copying == Copying::RowByRow {
             refuse(&fenced, chunk, &mut lines, masker, entrance).await?;
         }
@@ -323,7 +319,7 @@ impl FileRun {
     fn mask(&self, chunk: &Chunk, masker: &mut Masker, near: &NearNames) -> Result<Vec<Line>, Error> {
         let row_day = self.row_day();
         let line = |(place, body): (usize, Body)| {
-            let verdict = judge(masker, &body, || chunk.message_id(place), row_day, self.reading, near)?;
+            let verdict = masker.judge(&body, || chunk.message_id(place), row_day, self.reading, near)?;
             Ok(Line { place, verdict })
         };
         chunk.bodies().enumerate().map(line).collect()

@@ -24,7 +24,6 @@ mod refusal;
 mod run;
 mod source;
 mod tally;
-mod verdict;
 mod write;
 
 use std::collections::VecDeque;
@@ -35,8 +34,6 @@ use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-pub(crate) use verdict::judge;
 
 use self::delete::delete_committed;
 use self::held::Reservation;

@@ -17,12 +17,11 @@ use super::held::Reservation;
 use super::patience::Backoff;
 use super::run::Run;
 use super::tally::log_near_names;
-use super::verdict::judge;
 use crate::aws::CallError;
 use crate::error::Error;
-use crate::login::{Delivery, Masker, SentAt, Source};
+use crate::login::{Delivery, SentAt, Source};
 use crate::queue::{BATCH, QueueMessage};
-use crate::vault::Keyring;
+use crate::vault::Masking;
 
 /// How long a poll waits for the first message. Stopping waits for polls that were sent.
 const LONG_POLL: Duration = Duration::from_secs(5);
@@ -52,9 +51,6 @@ enum Polled {
     /// The run was stopped meanwhile: the queue was not asked, or did not answer in time.
     Stopped,
 }
-
-/// A receiver's own ciphers, for the keys it saw last.
-type Masking = Option<(Arc<Keyring>, Masker)>;
 
 /// How a receiver left.
 enum Left {
@@ -92,7 +88,7 @@ impl Fleet {
     }
 
     async fn receive_until_stopped(self: &Arc<Self>) -> Result<Left, Error> {
-        let mut masking = None;
+        let mut masking = Masking::default();
         let (mut patience, mut asking) = (Backoff::default(), Backoff::default());
         while !self.run.stop.is_cancelled() {
             let wanted = self.take_quota();
@@ -136,7 +132,8 @@ impl Fleet {
         let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else {
             return Ok(Polled::Stopped);
         };
-        let Some(keyed) = self.run.stop.run_until_cancelled(self.run.masker(masking)).await else { return Ok(Polled::Stopped) };
+        let keyed = self.run.stop.run_until_cancelled(masking.masker(&self.run.key_cache)).await;
+        let Some(keyed) = keyed else { return Ok(Polled::Stopped) };
         keyed?;
         let until = Instant::now() + self.run.queue.visibility_timeout();
         let poll = self.run.queue.receive(wanted, if self.run.options.drain { DRAIN_POLL } else { LONG_POLL });
@@ -182,9 +179,9 @@ impl Fleet {
     async fn mask(&self, taken: ReceivedMessage, masking: &mut Masking) -> Result<InHand, Error> {
         let ReceivedMessage { message, share } = taken;
         let delivery = delivery_of(message.message_id, message.sent, message.receive_count, Timestamp::now());
-        let masker = self.run.masker(masking).await?;
+        let masker = masking.masker(&self.run.key_cache).await?;
         let (reading, near) = (self.run.options.reading, &self.run.tally.near);
-        let verdict = judge(masker, &message.body, || delivery.message_id, delivery.row_day, reading, near)?;
+        let verdict = masker.judge(&message.body, || delivery.message_id, delivery.row_day, reading, near)?;
         Ok(InHand { delivery, verdict, body: message.body, handle: message.handle, _share: share })
     }
 

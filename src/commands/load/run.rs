@@ -16,9 +16,9 @@ use super::metrics::{Metrics, Now};
 use super::tally::Tally;
 use crate::db::Target;
 use crate::error::Error;
-use crate::login::{Masker, Reading};
+use crate::login::Reading;
 use crate::queue::{Depth, Queue, ReceiptHandle};
-use crate::vault::{KeyCache, Keyring, VaultError};
+use crate::vault::KeyCache;
 
 /// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
 const TIME_TO_STOP: Duration = Duration::from_secs(17);
@@ -150,22 +150,6 @@ impl Run {
     #[must_use]
     pub(super) fn is_poisoned(&self) -> bool {
         self.tally.quarantined_count() > self.options.poison_budget
-    }
-
-    /// A worker's masker for the keys in force, keyed anew when they have changed.
-    ///
-    /// # Errors
-    /// When the keys are not to be had.
-    pub(super) async fn masker<'a>(&self, slot: &'a mut Option<(Arc<Keyring>, Masker)>) -> Result<&'a mut Masker, Error> {
-        let keyring = self.key_cache.keyring().await?;
-        let current = match slot.take() {
-            Some((known, masker)) if Arc::ptr_eq(&known, &keyring) => (known, masker),
-            _ => {
-                let masker = Masker::new(keyring.plan(), keyring.as_ref()).map_err(VaultError::Unreadable)?;
-                (keyring, masker)
-            }
-        };
-        Ok(&mut slot.insert(current).1)
     }
 
     /// Makes messages visible to others; at once, or when the last receiver has ended: a poll of this very process would

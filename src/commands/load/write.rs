@@ -17,12 +17,11 @@ use super::health::Service;
 use super::intake::{Intake, TOO_MANY};
 use super::patience::Backoff;
 use super::run::Run;
-use super::verdict::{judge, reject_for_database};
 use crate::db::{BatchAnswer, BatchRow, DbError, Session, SqlKind};
 use crate::error::Error;
-use crate::login::{Masker, NearNames, Reading, RejectReason, Verdict};
+use crate::login::{Masker, NearNames, Reading};
 use crate::queue::ReceiptHandle;
-use crate::vault::Keyring;
+use crate::vault::{Fit, Keyring, Masking};
 
 const BATCH_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(200);
@@ -157,15 +156,17 @@ impl Writer {
     /// fence; unless a key has to be learnt first.
     async fn try_write(&mut self, batch: &mut [InHand]) -> Result<BatchAttempt, Error> {
         self.make_days(batch).await?;
-        let keyring = self.run.key_cache.current();
         let fenced = self.session.take_fence().await?;
         let mut answer = fenced.insert_batch(&distinct(batch)).await?;
         if answer == BatchAnswer::Refused {
             let plan = fenced.plan().await?;
-            let Ok(mut masker) = Masker::new(plan, keyring.as_ref()) else { return Ok(BatchAttempt::Learn(keyring)) };
-            remask(batch, &mut masker, self.run.options.reading)?;
+            let mut masking = Masking::default();
+            let masker = match masking.fit(&self.run.key_cache, plan)? {
+                Fit::Same(masker) | Fit::Anew(masker) => masker,
+                Fit::Unknown(known) => return Ok(BatchAttempt::Learn(known)),
+            };
+            remask(batch, masker, self.run.options.reading)?;
             answer = fenced.insert_batch(&distinct(batch)).await?;
-            self.run.key_cache.adopt(plan);
         }
         let BatchAnswer::Inserted { logins, rejections } = answer else { return Err(DbError::Invalid("rotation").into()) };
         fenced.commit().await?;
@@ -190,14 +191,13 @@ impl Writer {
 
     /// The database refuses this one row: into the quarantine with it. A refused rejection is a fault of ours.
     async fn reject(&self, message: &mut InHand, error: DbError) -> Result<(), Error> {
-        if matches!(&message.verdict, Verdict::Rejected(rejected) if rejected.rejection.reason == RejectReason::DatabaseRejected)
-        {
+        if message.verdict.is_refused_by_database() {
             return Err(error.into());
         }
         tracing::warn!(message_id = %message.delivery.message_id, %error, "the database refuses a row; it goes to the quarantine");
-        let mut slot = None;
-        let masker = self.run.masker(&mut slot).await?;
-        message.verdict = reject_for_database(masker, &message.body, message.delivery.message_id)?;
+        let mut masking = Masking::default();
+        let masker = masking.masker(&self.run.key_cache).await?;
+        message.verdict = masker.reject_for_database(&message.body, message.delivery.message_id)?;
         Ok(())
     }
 
@@ -233,11 +233,10 @@ fn remask(batch: &mut [InHand], masker: &mut Masker, reading: Reading) -> Result
     let near = NearNames::default();
     for message in batch {
         let delivery = &message.delivery;
-        let refused = matches!(&message.verdict, Verdict::Rejected(r) if r.rejection.reason == RejectReason::DatabaseRejected);
-        message.verdict = if refused {
-            reject_for_database(masker, &message.body, delivery.message_id)?
+        message.verdict = if message.verdict.is_refused_by_database() {
+            masker.reject_for_database(&message.body, delivery.message_id)?
         } else {
-            judge(masker, &message.body, || delivery.message_id, delivery.row_day, reading, &near)?
+            masker.judge(&message.body, || delivery.message_id, delivery.row_day, reading, &near)?
         };
     }
     Ok(())
