@@ -141,3 +141,6 @@ impl Request {
         Problem { seq, kind: self.kind.clone(), db_user: self.db_user.clone(), trouble: Trouble::NoSignature }
     }
 }
+
+#[cfg(test)]
+mod tests;

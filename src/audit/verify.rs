@@ -293,3 +293,6 @@ fn check_all(records: &[Record], keys: &[VerifyingKey]) -> Vec<Checked> {
     };
     records.iter().map(check).collect()
 }
+
+#[cfg(test)]
+mod tests;

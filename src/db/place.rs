@@ -55,7 +55,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Parses `xmin:xmax:xip,xip…`.
-    pub(super) fn parse(text: &str) -> Result<Self, DbError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, DbError> {
         const INVALID: DbError = DbError::Invalid("snapshot");
         let number = |text: &str| text.parse::<u64>().map_err(|_| INVALID);
         let mut parts = text.splitn(3, ':').skip(1);

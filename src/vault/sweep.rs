@@ -139,3 +139,6 @@ impl<'a> Converter<'a> {
         Some((new_hash, self.to.seal(&plaintext).into_text()))
     }
 }
+
+#[cfg(test)]
+mod tests;

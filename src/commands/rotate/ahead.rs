@@ -8,24 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::db::{Coverage, Move, Rotation, Session, Snapshot, Target, TokenGroup};
+use super::ranges::{Prepared, RangeReader, RangeRows, Ranges};
+use crate::db::{Rotation, Session, Target};
 use crate::error::Error;
 use crate::vault::{Converted, Converter, SweepKeys};
-
-/// A range, ready to be moved.
-pub(super) struct Prepared {
-    /// Its end; it begins after the rotation's watermark.
-    pub next: Uuid,
-    /// What its rows get.
-    pub moves: Vec<Move>,
-    /// What does not open.
-    pub stuck: Vec<TokenGroup>,
-    /// How much of the range was read.
-    pub read: Coverage,
-}
-
-/// After few rows, the next range is at most so many times as wide.
-const FASTEST_GROWTH: u128 = 16;
 
 /// Prepares one range after the other, one ahead of the one that is being moved.
 pub(super) struct Ahead {
@@ -104,77 +90,38 @@ async fn prepare_all(
     target: &Target,
     rows: u32,
     keys: &SweepKeys,
-    mut at: Rotation,
+    from: Rotation,
     ready: &mpsc::Sender<Result<Prepared, Error>>,
 ) -> Result<(), Error> {
-    let mut session = target.connect().await?;
-    // The first range is small, so that the first step begins soon; each may be twice as large as the one before.
-    let (mut width, mut limit) = (None, rows.div_ceil(8));
-    while at.watermark < Uuid::max() {
+    let mut reader = Reader { session: target.connect().await?, keys, rotation: from };
+    let mut ranges = Ranges::after(from.watermark, rows);
+    while !ranges.is_through() {
         // Room comes first: no range is begun before the one before it is taken.
         let Ok(room) = ready.reserve().await else { return Ok(()) };
-        let until = width.map(|width| Uuid::from_u128(at.watermark.as_u128().saturating_add(width)));
-        let prepared = prepare(&mut session, limit, until, keys, &at).await?;
-        limit = rows.min(limit.saturating_mul(2));
-        width = Some(width_after(&at, &prepared, limit));
-        at.watermark = prepared.next;
-        room.send(Ok(prepared));
+        room.send(Ok(ranges.prepare_next(&mut reader).await?));
     }
     Ok(())
 }
 
-/// The width for nine tenths of the rows, as a range with more than all of them would have to be read again.
-fn width_after(rotation: &Rotation, prepared: &Prepared, rows: u32) -> u128 {
-    let width = prepared.next.as_u128() - rotation.watermark.as_u128();
-    let found = (prepared.moves.len() + prepared.stuck.len()).max(1) as u128;
-    (width / found).saturating_mul(u128::from(rows) * 9 / 10).min(width.saturating_mul(FASTEST_GROWTH)).max(1)
+/// Reads the rows of a rotation and re-encrypts them.
+struct Reader<'a> {
+    session: Session,
+    keys: &'a SweepKeys,
+    rotation: Rotation,
 }
 
-async fn prepare(
-    session: &mut Session,
-    limit: u32,
-    until: Option<Uuid>,
-    keys: &SweepKeys,
-    rotation: &Rotation,
-) -> Result<Prepared, Error> {
-    if let Some(next) = until {
-        let (seen, rows, moves, stuck) = read(session, limit, until, keys, rotation).await?;
-        if rows < limit {
-            return Ok(Prepared { next, moves, stuck, read: Coverage::Whole(seen) });
-        }
+impl RangeReader for Reader<'_> {
+    async fn read(&mut self, after: Uuid, until: Option<Uuid>, limit: u32) -> Result<RangeRows, Error> {
+        let rotation = Rotation { watermark: after, ..self.rotation };
+        let (mut converter, mut converted, mut rows) = (Converter::new(self.keys, &rotation)?, Converted::default(), 0);
+        let each = |value| {
+            rows += 1;
+            converter.convert(value, &mut converted);
+        };
+        let seen = self.session.read_rows(&rotation, until, limit.into(), each).await?;
+        let (mut moves, stuck) = converted.into_parts();
+        // Page by page, which is how they are written.
+        moves.sort_unstable_by_key(|m| m.place);
+        Ok(RangeRows { seen, rows, moves, stuck })
     }
-    let (seen, rows, mut moves, mut stuck) = read(session, limit, None, keys, rotation).await?;
-    if rows < limit {
-        return Ok(Prepared { next: Uuid::max(), moves, stuck, read: Coverage::Whole(seen) });
-    }
-    // The limit may have cut the last value: it is left to the next range, unless it is a range by itself.
-    let hashes = || moves.iter().map(|m| m.hash).chain(stuck.iter().map(|value| value.hash));
-    let last = hashes().max().unwrap_or(Uuid::max());
-    let before = hashes().filter(|hash| *hash < last).max();
-    let next = before.unwrap_or(last);
-    moves.retain(|m| m.hash <= next);
-    stuck.retain(|value| value.hash <= next);
-    // A value by itself may have more rows than were read.
-    let read = if before.is_some() { Coverage::Whole(seen) } else { Coverage::Part };
-    Ok(Prepared { next, moves, stuck, read })
-}
-
-/// Reads and re-encrypts: the snapshot, how many rows there were, and what becomes of them.
-async fn read(
-    session: &mut Session,
-    limit: u32,
-    until: Option<Uuid>,
-    keys: &SweepKeys,
-    rotation: &Rotation,
-) -> Result<(Snapshot, u32, Vec<Move>, Vec<TokenGroup>), Error> {
-    let (mut converter, mut converted, mut rows) = (Converter::new(keys, rotation)?, Converted::default(), 0);
-    let each = |value| {
-        rows += 1;
-        converter.convert(value, &mut converted);
-    };
-    let seen = session.read_rows(rotation, until, limit.into(), each).await?;
-    let (mut moves, stuck) = converted.into_parts();
-    // Page by page, which is how they are written.
-    moves.sort_unstable_by_key(|m| m.place);
-    Ok((seen, rows, moves, stuck))
 }

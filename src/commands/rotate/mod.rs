@@ -6,6 +6,7 @@
 mod ahead;
 mod dry_run;
 mod patience;
+mod ranges;
 mod reseal;
 mod sweep;
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::ahead::{Ahead, Prepared};
+use super::ahead::Ahead;
 use super::patience::SweepPatience;
+use super::ranges::Prepared;
 use super::{Rotating, Unopened};
 use crate::db::{Growth, LastSteps, Look, Move, Rotation, RowChange, Step, TokenGroup};
 use crate::error::Error;
