@@ -71,6 +71,7 @@ mod queue;
 mod retry;
 mod settings;
 mod start;
+mod stop;
 pub mod token;
 pub mod vault;
 

@@ -41,7 +41,7 @@ fn module(name: &str) -> &str {
 }
 
 /// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("crypto", &[]),
     ("retry", &[]),
     ("audit", &["crypto"]),
@@ -55,13 +55,14 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("settings", &[]),
     ("error", &["settings", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
     ("output", &["error"]),
+    ("stop", &["error", "output"]),
     ("cli", &["audit", "login", "token"]),
     ("logging", &["cli", "output", "settings"]),
     (
         "commands",
         &[
-            "audit", "aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "retry", "settings", "token",
-            "vault",
+            "audit", "aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "retry", "settings", "stop",
+            "token", "vault",
         ],
     ),
     ("start", &["cli", "commands", "error", "logging", "output", "settings", "token"]),

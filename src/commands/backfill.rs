@@ -15,6 +15,7 @@ use crate::kms::Kms;
 use crate::login::Masker;
 use crate::output::{self, Progress};
 use crate::settings::{Environment, SettingsError};
+use crate::stop::Stop;
 use crate::token::{CanonicalForm, Field, Plaintext};
 use crate::vault::{Fit, KeyCache, Masking};
 use crate::{aws, commands};
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
         return Err(SettingsError::Flags(format!("name one or more of {}", flags.join(", "))).into());
     }
     let target = commands::database(global, environment, "backfill")?;
-    let stop = commands::stop_on_signal("stopping after this chunk; run it again to go on")?;
+    let stop = Stop::on_signal("stopping after this chunk; run it again to go on")?;
     let mut session = target.connect().await?;
     commands::ready(&session, Work::Backfill).await?;
     let key_cache = KeyCache::open(target, Kms::new(&aws::configuration().await?)).await?;
@@ -64,7 +65,7 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
             if let Some(progress) = &progress {
                 progress.show(format!("{} rows masked", report.rows_masked));
             }
-            if stop.is_cancelled() {
+            if stop.is_asked() {
                 return Err(Error::StoppedBySignal);
             }
         }
@@ -76,7 +77,7 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
         Err(Error::Db(error)) => Err(session.with_suspects(error, RowChange::Update).await.into()),
         other => other,
     };
-    let recorded = record(&session, &columns, &masked, &report).await;
+    let recorded = record(&session, &stop, &columns, &masked, &report).await;
     // Why it ended says more than that it could not be recorded.
     masked.and(recorded)?;
     report.rows_without_hash = session.rows_without_hash(masked_fields).await?;
@@ -87,6 +88,7 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
 /// The run in the audit log, as of a load.
 async fn record(
     session: &Session,
+    stop: &Stop,
     columns: &PlainColumns,
     masked: &Result<(), Error>,
     report: &BackfillReport,
@@ -109,7 +111,7 @@ async fn record(
     let record = record.to_string();
     let write = session.record(RecordKind::LoadRun, &record);
     let mute = |_| DbError::Lost { action: "recording the run" };
-    tokio::time::timeout(commands::at_most(LONGEST_RECORD), write).await.map_err(mute).flatten()?;
+    tokio::time::timeout(stop.shorten(LONGEST_RECORD), write).await.map_err(mute).flatten()?;
     Ok(())
 }
 

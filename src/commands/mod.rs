@@ -11,15 +11,11 @@ pub(crate) mod rotate;
 pub(crate) mod status;
 pub(crate) mod unmask;
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
-
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::cli::Global;
 use crate::db::{Readiness, Session, Target, UrlSource, Work};
-use crate::error::{Error, Exit};
+use crate::error::Error;
 use crate::output;
 use crate::settings::{DatabaseUrl, Environment};
 
@@ -46,41 +42,4 @@ async fn ready(session: &Session, work: Work) -> Result<(), Error> {
         );
     }
     Ok(())
-}
-
-/// After a signal, the process ends within this time, whatever hangs.
-const LONGEST_STOP: Duration = Duration::from_secs(24);
-
-/// When the first signal came.
-static SIGNALLED: OnceLock<Instant> = OnceLock::new();
-
-/// A limit for the last words of a command: shorter after a signal, so that they are said before the end.
-fn at_most(limit: Duration) -> Duration {
-    let margin = Duration::from_secs(2);
-    let left = |at: &Instant| LONGEST_STOP.saturating_sub(margin + at.elapsed()).max(Duration::from_millis(500));
-    SIGNALLED.get().map_or(limit, |at| limit.min(left(at)))
-}
-
-/// SIGINT and SIGTERM stop in order, and within [`LONGEST_STOP`]; a second one stops at once. Messages in hand come back
-/// by their timeout.
-fn stop_on_signal(said: &'static str) -> Result<CancellationToken, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let unusable = |e: std::io::Error| Error::Start(e.to_string());
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
-    let stop = CancellationToken::new();
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        let _ = SIGNALLED.set(Instant::now());
-        output::note(said);
-        stopping.cancel();
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = tokio::time::sleep(LONGEST_STOP) => output::note("something did not answer in time: stopped; nothing is lost"),
-        }
-        std::process::exit(Exit::Temporary as i32);
-    });
-    Ok(stop)
 }

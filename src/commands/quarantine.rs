@@ -14,6 +14,7 @@ use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Reading, Verdict};
 use crate::settings::{Environment, SettingsError};
+use crate::stop::Stop;
 use crate::token::{KeyId, Sealer};
 use crate::vault::{Fit, KeyCache, Keyring, Masking};
 use crate::{aws, output};
@@ -120,6 +121,7 @@ struct Retried {
 }
 
 async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
+    let stop = Stop::on_signal("stopping after these messages; retry again to go on")?;
     let mut session = connect(&target, Work::Load).await?;
     let kms = Kms::new(&aws::configuration().await?);
     let key_cache = KeyCache::open(target.clone(), kms).await?;
@@ -128,7 +130,7 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     let (app_version, envelopes) = (args.app_version.into(), args.envelope.into());
     let reading = Reading { app_version, envelopes, ..Reading::default() };
     let mut after = 0;
-    loop {
+    while !stop.is_asked() {
         let bodies = session.quarantine_bodies(&filter, after, PAGE).await?;
         let Some(last) = bodies.last() else { break };
         after = last.body.id;
@@ -142,6 +144,9 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     if retried.not_opened > 0 {
         output::note(&format!("{} sealed bodies do not open: they were changed, or their key is gone", retried.not_opened));
         return Ok(Exit::Integrity);
+    }
+    if stop.is_asked() {
+        return Err(Error::StoppedBySignal);
     }
     Ok(if retried.still_rejected > 0 || retried.tried == 0 { Exit::Attention } else { Exit::Done })
 }

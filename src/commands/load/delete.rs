@@ -20,7 +20,7 @@ pub(super) async fn delete_committed(run: Arc<Run>, committed: Arc<Mutex<mpsc::R
         if committed.lock().await.recv_many(&mut handles, BATCH).await == 0 {
             return;
         }
-        run.deadline.run_until_cancelled(delete(&run, handles.clone())).await;
+        run.stop.before_deadline(delete(&run, handles.clone())).await;
         run.held.let_go(&handles);
         run.tally.count_released(handles.len());
     }

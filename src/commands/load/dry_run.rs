@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::chunks::ChunkReader;
 use super::file::unless_stopped;
@@ -18,6 +17,7 @@ use crate::error::{Error, Exit};
 use crate::login::{MaskedLogin, NearNames, Verdict, utc_day};
 use crate::output;
 use crate::queue::{BATCH, Queue};
+use crate::stop::Stop;
 use crate::token::{Field, Fields};
 use crate::vault::{KeyCache, Masking};
 
@@ -34,14 +34,14 @@ const LOOK: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// When the queue fails, or there are no keys.
-pub(super) async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &CancellationToken) -> Result<Exit, Error> {
+pub(super) async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &Stop) -> Result<Exit, Error> {
     let mut masking = Masking::default();
     let masker = masking.masker(key_cache).await?;
     let wanted = count_wanted(args);
     let (mut shown, mut handles, near) = (Vec::new(), Vec::new(), NearNames::default());
     let mut last_answer = Instant::now();
     let result = loop {
-        if shown.len() >= wanted || stop.is_cancelled() || last_answer.elapsed() > LOOK {
+        if shown.len() >= wanted || stop.is_asked() || last_answer.elapsed() > LOOK {
             break Ok(());
         }
         let messages = match queue.receive((wanted - shown.len()).min(BATCH), Duration::from_secs(1)).await {
@@ -76,7 +76,7 @@ pub(super) async fn file(
     mut reader: ChunkReader,
     args: &LoadArgs,
     key_cache: &KeyCache,
-    stop: &CancellationToken,
+    stop: &Stop,
 ) -> Result<Exit, Error> {
     let mut masking = Masking::default();
     let masker = masking.masker(key_cache).await?;

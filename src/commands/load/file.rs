@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::chunk_rows::{insert, refuse};
 use super::chunks::{Chunk, ChunkError, ChunkReader, ReadLine};
@@ -26,6 +25,7 @@ use crate::login::{
     self, Body, Delivery, FIXED_DAY, Masker, NearNames, Reading, SealedRejection, SentAt, Source, Verdict, utc_day,
 };
 use crate::output::Progress;
+use crate::stop::Stop;
 use crate::vault::{Fit, KeyCache, Masking};
 use crate::{aws, output};
 
@@ -36,17 +36,13 @@ const LONGEST_WRITE: Duration = Duration::from_secs(60);
 const LONGEST_ROW_BY_ROW: Duration = Duration::from_secs(600);
 /// What long lines add to both.
 const SLOWEST_BYTES_A_SECOND: u64 = 1024 * 1024;
-/// From SIGTERM to the end of patience.
-const TIME_TO_STOP: Duration = Duration::from_secs(15);
 
 /// One run over a file.
 pub(super) struct FileRun {
     key_cache: KeyCache,
     target: Target,
     tally: Tally,
-    stop: CancellationToken,
-    /// Cancelled some time after `stop`: what hangs until then is left to the next run.
-    deadline: CancellationToken,
+    stop: Stop,
     reading: Reading,
     started_at: Timestamp,
     poison_budget: u64,
@@ -56,7 +52,7 @@ pub(super) struct FileRun {
 ///
 /// # Errors
 /// When the file cannot be read, or KMS or database cannot be used.
-pub(super) async fn load(path: &Path, args: LoadArgs, target: Target, stop: CancellationToken) -> Result<Exit, Error> {
+pub(super) async fn load(path: &Path, args: LoadArgs, target: Target, stop: Stop) -> Result<Exit, Error> {
     if args.max_messages.is_some() && !args.dry_run {
         return Err(flags("--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue"));
     }
@@ -66,7 +62,7 @@ pub(super) async fn load(path: &Path, args: LoadArgs, target: Target, stop: Canc
     let Some(opened) = opened else { return Ok(Exit::Temporary) };
     let mut reader = opened.map_err(|e| file_error(path, &e))?;
     let kms = Kms::new(&aws::configuration().await?);
-    let opened = stop.run_until_cancelled(async {
+    let opened = stop.unless_asked(async {
         super::is_ready(&target, &args).await?;
         Ok::<_, Error>(KeyCache::open(target.clone(), kms).await?)
     });
@@ -97,7 +93,7 @@ pub(super) async fn load(path: &Path, args: LoadArgs, target: Target, stop: Canc
         (Ok(false), _) => End::Stopped,
         _ => End::Failed,
     };
-    let recorded = record_run(&run.target, &origin, end, &run.tally.summary()).await;
+    let recorded = record_run(&run.target, &run.stop, &origin, end, &run.tally.summary()).await;
     run.tally.summary().report_of_file(args.format)?;
     let all_written = written?;
     read?;
@@ -121,22 +117,11 @@ fn report_early_stop(args: &LoadArgs) -> Result<Exit, Error> {
 
 /// Runs blocking work apart; nothing when the run is stopped first. The thread ends with the process.
 pub(super) async fn unless_stopped<T: Send + 'static>(
-    stop: &CancellationToken,
+    stop: &Stop,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Option<T>, Error> {
-    let done = stop.run_until_cancelled(tokio::task::spawn_blocking(work)).await;
+    let done = stop.unless_asked(tokio::task::spawn_blocking(work)).await;
     done.transpose().map_err(|_| Error::Panicked)
-}
-
-fn deadline_after(stop: CancellationToken) -> CancellationToken {
-    let deadline = CancellationToken::new();
-    let cancelled = deadline.clone();
-    tokio::spawn(async move {
-        stop.cancelled().await;
-        tokio::time::sleep(TIME_TO_STOP).await;
-        cancelled.cancel();
-    });
-    deadline
 }
 
 /// Reads ahead of the writers, no more than they can take.
@@ -166,12 +151,12 @@ async fn write_chunks(run: &Arc<FileRun>, chunks: mpsc::Receiver<Chunk>, progres
         let tick = tokio::time::timeout(Duration::from_millis(250), writers.join_next()).await;
         match tick {
             Ok(Some(Ok(Err(error)))) => {
-                run.stop.cancel();
+                run.stop.ask();
                 result = Err(error);
             }
             Ok(Some(Ok(Ok(to_the_end)))) => result = result.map(|all| all && to_the_end),
             Ok(Some(Err(_))) => {
-                run.stop.cancel();
+                run.stop.ask();
                 result = Err(Error::Panicked);
             }
             Ok(None) | Err(_) => {}
@@ -214,7 +199,7 @@ impl ChunkWriter {
         let next = async || chunks.lock().await.recv().await;
         let stop = self.run.stop.clone();
         loop {
-            match stop.run_until_cancelled(next()).await {
+            match stop.unless_asked(next()).await {
                 Some(Some(chunk)) => {
                     self.run.tally.count_received(chunk.len());
                     self.write(&chunk).await?;
@@ -227,7 +212,7 @@ impl ChunkWriter {
             }
             if self.run.is_poisoned() {
                 tracing::error!("the poison budget is used up: is this a file of login events?");
-                stop.cancel();
+                stop.ask();
             }
         }
     }
@@ -236,15 +221,13 @@ impl ChunkWriter {
     async fn write(&mut self, chunk: &Chunk) -> Result<(), Error> {
         let mut patience = Backoff::default();
         let mut copying = Copying::Whole;
-        let deadline = self.run.deadline.clone();
+        let stop = self.run.stop.clone();
         loop {
             let limit = if copying == Copying::Whole { LONGEST_WRITE } else { LONGEST_ROW_BY_ROW };
             let limit = limit + Duration::from_secs(chunk.bytes() / SLOWEST_BYTES_A_SECOND);
-            let tried = tokio::select! {
-                tried = self.try_write(chunk, copying) => tried,
-                () = tokio::time::sleep(limit) => Err(DbError::Lost { action: "writing a chunk" }.into()),
-                () = deadline.cancelled() => return Err(Error::Stopped),
-            };
+            let tried = stop.before_deadline(tokio::time::timeout(limit, self.try_write(chunk, copying))).await;
+            let tried = tried.ok_or(Error::Stopped)?;
+            let tried = tried.map_err(|_| DbError::Lost { action: "writing a chunk" }.into()).flatten();
             match tried {
                 Ok(ChunkAttempt::Committed) => return Ok(()),
                 Ok(ChunkAttempt::Again) => {}
@@ -299,12 +282,11 @@ impl ChunkWriter {
 }
 
 impl FileRun {
-    fn new(args: &LoadArgs, key_cache: KeyCache, target: Target, stop: CancellationToken) -> Self {
+    fn new(args: &LoadArgs, key_cache: KeyCache, target: Target, stop: Stop) -> Self {
         Self {
             key_cache,
             target,
             tally: Tally::default(),
-            deadline: deadline_after(stop.clone()),
             stop,
             reading: super::reading(args),
             started_at: Timestamp::now(),

@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::InHand;
 use crate::login::{RejectReason, Verdict};
+use crate::stop::Stop;
 
 /// So many rejections in a row for one reason, and it is perhaps the wrong queue (fixed).
 pub(super) const TOO_MANY: usize = 200;
@@ -44,7 +44,7 @@ impl Intake {
 
     /// Waits until it is clear what the run begins with; says for which one reason the first [`TOO_MANY`] messages are
     /// rejected, if they are. Once that is decided, it costs nothing.
-    pub(super) async fn wait_for_common_rejection(&mut self, stop: &CancellationToken) -> Option<RejectReason> {
+    pub(super) async fn wait_for_common_rejection(&mut self, stop: &Stop) -> Option<RejectReason> {
         let mut bytes = 0;
         while !self.is_decided {
             let Some(message) = self.next_soon(stop).await else {
@@ -65,11 +65,11 @@ impl Intake {
     }
 
     /// The next message of a queue that still has some. The first may be long in coming.
-    async fn next_soon(&mut self, stop: &CancellationToken) -> Option<InHand> {
+    async fn next_soon(&mut self, stop: &Stop) -> Option<InHand> {
         if self.first.is_empty() {
             return self.receiver.recv().await;
         }
-        let next = stop.run_until_cancelled(tokio::time::timeout(QUIET, self.receiver.recv()));
+        let next = stop.unless_asked(tokio::time::timeout(QUIET, self.receiver.recv()));
         next.await.and_then(Result::ok).flatten()
     }
 }

@@ -118,7 +118,7 @@ fn answer(request: &Request<Incoming>, run: Option<&Arc<Run>>) -> Response<Full<
 fn waits_for(run: Option<&Arc<Run>>) -> Option<&'static str> {
     match run {
         None => Some("starting"),
-        Some(run) if run.stop.is_cancelled() => Some("stopping"),
+        Some(run) if run.stop.is_asked() => Some("stopping"),
         Some(run) => run.health.waits_for(),
     }
 }

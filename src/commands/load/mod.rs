@@ -52,6 +52,7 @@ use crate::login::{Body, Delivery, Reading, Verdict};
 use crate::output::{self, Progress};
 use crate::queue::{Depth, Queue, ReceiptHandle};
 use crate::settings::{Environment, SettingsError};
+use crate::stop::Stop;
 use crate::vault::KeyCache;
 use crate::{aws, commands};
 
@@ -74,9 +75,8 @@ pub(crate) struct InHand {
 /// # Errors
 /// When settings are wrong, or queue, KMS or database cannot be used.
 pub(crate) async fn run(args: LoadArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
-    let stop = commands::stop_on_signal(
-        "stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)",
-    )?;
+    let stop =
+        Stop::on_signal("stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)")?;
     let target = commands::database(global, environment, "load")?;
     if let Some(path) = args.file.clone() {
         return file::load(&path, args, target, stop).await;
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: LoadArgs, global: Global, environment: &Environmen
     let config = aws::configuration().await?;
     let origin = Origin::Queue(url.clone());
     let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
-    let opened = stop.run_until_cancelled(async {
+    let opened = stop.unless_asked(async {
         queue.depth().await?;
         is_ready(&target, &args).await?;
         Ok::<_, Error>(KeyCache::open(target.clone(), Kms::new(&config)).await?)
@@ -144,7 +144,6 @@ async fn receive_write_delete(run: &Arc<Run>) {
     } else if run.options.is_watched {
         run.spawn(&beside, Arc::clone(run).watch_depth(Duration::from_secs(5), done.clone()));
     }
-    run.spawn(&beside, Arc::clone(run).watch_deadline(done.clone()));
     // The workers alone hold the ends of the channels: a stage whose next one is gone notices.
     drop((in_hand, to_delete, committed));
 
@@ -213,12 +212,12 @@ async fn finish(run: &Run, origin: &Origin, format: Format) -> Result<Exit, Erro
     let end = match () {
         () if poisoned => End::Poisoned,
         () if run.has_failed() => End::Failed,
-        () if run.stop.is_cancelled() => End::Stopped,
+        () if run.stop.is_asked() => End::Stopped,
         () => End::Done,
     };
     let summary = run.tally.summary();
     let depth = tokio::time::timeout(Duration::from_secs(2), run.queue.depth());
-    let (depth, recorded) = tokio::join!(depth, record_run(&run.target, origin, end, &summary));
+    let (depth, recorded) = tokio::join!(depth, record_run(&run.target, &run.stop, origin, end, &summary));
     let depth = depth.ok().and_then(Result::ok);
     let (in_flight, delayed) = (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
     report(&LoadReport { summary, in_flight, delayed, poison_budget_exceeded: poisoned }, format)?;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::stop::Stop;
 
 /// How long a service may fail before the run gives up.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -28,18 +28,18 @@ impl Backoff {
     ///
     /// # Errors
     /// The fault itself, when it cannot pass or has not passed for too long.
-    pub(super) async fn bear(&mut self, error: Error, stop: &CancellationToken) -> Result<(), Error> {
+    pub(super) async fn bear(&mut self, error: Error, stop: &Stop) -> Result<(), Error> {
         let (since, pauses) = self.failing.get_or_insert_with(|| (Instant::now(), pauses()));
-        let limit = if stop.is_cancelled() { LIMIT_WHEN_STOPPING } else { LIMIT };
+        let limit = if stop.is_asked() { LIMIT_WHEN_STOPPING } else { LIMIT };
         if !error.retry().may_help() || since.elapsed() > limit {
             return Err(error);
         }
         let pause = pauses.next().unwrap_or(Duration::from_secs(5));
         tracing::warn!(%error, retry_in = ?pause, "it failed, and is tried again");
-        if stop.is_cancelled() {
+        if stop.is_asked() {
             tokio::time::sleep(pause.min(Duration::from_millis(500))).await;
         } else {
-            stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            stop.unless_asked(tokio::time::sleep(pause)).await;
         }
         Ok(())
     }

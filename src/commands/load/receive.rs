@@ -90,7 +90,7 @@ impl Fleet {
     async fn receive_until_stopped(self: &Arc<Self>) -> Result<Left, Error> {
         let mut masking = Masking::default();
         let (mut patience, mut asking) = (Backoff::default(), Backoff::default());
-        while !self.run.stop.is_cancelled() {
+        while !self.run.stop.is_asked() {
             let wanted = self.take_quota();
             if wanted == 0 {
                 break;
@@ -129,15 +129,15 @@ impl Fleet {
 
     /// Polls once, with room for the answer and keys to mask it; what comes is in hand at once, and so kept alive.
     async fn receive(&self, wanted: usize, masking: &mut Masking) -> Result<Polled, Error> {
-        let Some(Some(mut reserved)) = self.run.stop.run_until_cancelled(self.run.held.reserve(wanted)).await else {
+        let Some(Some(mut reserved)) = self.run.stop.unless_asked(self.run.held.reserve(wanted)).await else {
             return Ok(Polled::Stopped);
         };
-        let keyed = self.run.stop.run_until_cancelled(masking.masker(&self.run.key_cache)).await;
+        let keyed = self.run.stop.unless_asked(masking.masker(&self.run.key_cache)).await;
         let Some(keyed) = keyed else { return Ok(Polled::Stopped) };
         keyed?;
         let until = Instant::now() + self.run.queue.visibility_timeout();
         let poll = self.run.queue.receive(wanted, if self.run.options.drain { DRAIN_POLL } else { LONG_POLL });
-        let Some(answer) = self.run.deadline.run_until_cancelled(poll).await else { return Ok(Polled::Stopped) };
+        let Some(answer) = self.run.stop.before_deadline(poll).await else { return Ok(Polled::Stopped) };
         let messages = answer?;
         if !messages.is_empty() {
             *self.lock_quiet() = Instant::now();
@@ -155,12 +155,12 @@ impl Fleet {
         let mut result = Ok(());
         let mut unwanted = Vec::new();
         for taken in messages {
-            if result.is_err() || self.run.stop.is_cancelled() {
+            if result.is_err() || self.run.stop.is_asked() {
                 unwanted.push(taken.message.handle);
                 continue;
             }
             let handle = taken.message.handle.clone();
-            let masked = self.run.deadline.run_until_cancelled(self.mask(taken, masking)).await;
+            let masked = self.run.stop.before_deadline(self.mask(taken, masking)).await;
             match masked.unwrap_or(Err(Error::Stopped)) {
                 Ok(in_hand) => unwanted.extend(self.out.send(in_hand).await.err().map(|refused| refused.0.handle)),
                 Err(error) => {

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::tally::Summary;
 use crate::audit::RecordKind;
-use crate::commands;
 use crate::db::{DbError, Target};
 use crate::error::Error;
+use crate::stop::Stop;
 
 /// The log's own limit for whoever waits for its head is 10 s; then its error comes.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -54,12 +54,12 @@ struct RunRecord<'a> {
 ///
 /// # Errors
 /// When the database is gone, mute, or does not let this login.
-pub(super) async fn record_run(target: &Target, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
+pub(super) async fn record_run(target: &Target, stop: &Stop, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
     let record = RunRecord { from, end, summary, version: env!("CARGO_PKG_VERSION") };
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
     let write = async { target.connect().await?.record(RecordKind::LoadRun, &text).await };
     let mute = |_| DbError::Lost { action: "recording the run" };
-    let limit = commands::at_most(if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST });
+    let limit = stop.shorten(if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST });
     tokio::time::timeout(limit, write).await.map_err(mute).flatten()?;
     Ok(())
 }

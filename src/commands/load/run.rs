@@ -18,11 +18,8 @@ use crate::db::Target;
 use crate::error::Error;
 use crate::login::Reading;
 use crate::queue::{Depth, Queue, ReceiptHandle};
+use crate::stop::Stop;
 use crate::vault::KeyCache;
-
-/// From SIGTERM to the end of patience; with giving back and the summary, the process ends within 25 s.
-const TIME_TO_STOP: Duration = Duration::from_secs(17);
-const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
 
 /// The flags that stages need.
 pub(super) struct Options {
@@ -66,12 +63,8 @@ pub(super) struct Run {
     pub receivers: AtomicUsize,
     /// What the queue last said of itself, if anybody wants to know.
     pub depth: Mutex<Option<Depth>>,
-    /// Cancelled when no more is to be received.
-    pub stop: CancellationToken,
-    /// Cancelled when what has not been written or deleted by then must be given back.
-    pub deadline: CancellationToken,
-    /// Cancelled when what has not been given back by then must be left to its timeout.
-    end: CancellationToken,
+    /// Asked for when no more is to be received.
+    pub stop: Stop,
     failure: Mutex<Option<Error>>,
     /// What is to be given back; none any more when the last receiver has ended.
     unwanted: Mutex<Option<Vec<ReceiptHandle>>>,
@@ -80,9 +73,8 @@ pub(super) struct Run {
 impl Run {
     /// A run that has not begun.
     #[must_use]
-    pub(super) fn new(options: Options, queue: Queue, key_cache: KeyCache, target: Target, stop: CancellationToken) -> Self {
+    pub(super) fn new(options: Options, queue: Queue, key_cache: KeyCache, target: Target, stop: Stop) -> Self {
         let tally = Tally::default();
-        let [deadline, end] = [(); 2].map(|()| CancellationToken::new());
         Self {
             options,
             queue,
@@ -95,8 +87,6 @@ impl Run {
             receivers: AtomicUsize::new(0),
             depth: Mutex::default(),
             stop,
-            deadline,
-            end,
             failure: Mutex::default(),
             unwanted: Mutex::new(Some(Vec::new())),
         }
@@ -132,7 +122,7 @@ impl Run {
     /// Ends the run with an error; the first one is kept. Stages finish what they can and give back the rest.
     pub(super) fn fail(&self, error: Error) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        self.stop.cancel();
+        self.stop.ask();
     }
 
     /// Whether a stage has failed.
@@ -173,7 +163,7 @@ impl Run {
         self.held.let_go(&handles);
         let taken = |count| self.tally.count_given_back(count);
         // Whatever fails is told where it fails; a run that ends has nobody else to tell.
-        let _ = self.end.run_until_cancelled(give_back(&self.queue, &handles, taken)).await;
+        let _ = self.stop.before_end(give_back(&self.queue, &handles, taken)).await;
         self.tally.count_released(handles.len());
     }
 
@@ -185,17 +175,5 @@ impl Run {
                 run.fail(Error::Panicked);
             }
         });
-    }
-
-    /// Cancels `deadline` and `end` some time after `stop`: what hangs until then is left to the next run.
-    pub(super) async fn watch_deadline(self: Arc<Self>, done: CancellationToken) {
-        let passed = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(TIME_TO_STOP).await;
-            self.deadline.cancel();
-            tokio::time::sleep(TIME_TO_GIVE_BACK).await;
-            self.end.cancel();
-        };
-        done.run_until_cancelled(passed).await;
     }
 }

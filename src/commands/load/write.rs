@@ -93,8 +93,8 @@ impl Writer {
         let mut parts = vec![batch];
         let mut patience = Backoff::default();
         while let Some(mut part) = parts.pop() {
-            let deadline = self.run.deadline.clone();
-            let attempt = deadline.run_until_cancelled(self.write_part(&mut part, &mut patience)).await;
+            let stop = self.run.stop.clone();
+            let attempt = stop.before_deadline(self.write_part(&mut part, &mut patience)).await;
             match attempt.unwrap_or(Err(DbError::Lost { action: "writing the last batches" }.into())) {
                 Ok(BatchAttempt::Committed) => self.hand_on(part).await,
                 Ok(BatchAttempt::Again | BatchAttempt::Learn(_)) => parts.push(part),
@@ -210,12 +210,12 @@ impl Writer {
             // The deleters outlive the writers.
             let _ = self.committed.send(message.handle).await;
         }
-        if self.run.is_poisoned() && !self.run.stop.is_cancelled() {
+        if self.run.is_poisoned() && !self.run.stop.is_asked() {
             tracing::error!(
                 quarantined = self.run.tally.quarantined_count(),
                 "the poison budget is used up: has a producer changed its messages?"
             );
-            self.run.stop.cancel();
+            self.run.stop.ask();
         }
     }
 }

@@ -23,10 +23,28 @@ pub(super) struct Ahead {
 }
 
 struct Preparing {
-    /// What it has ready next.
+    /// Where the next range begins.
     from: Rotation,
+    /// Each word lets it prepare one range.
+    wanted: mpsc::Sender<()>,
     ready: mpsc::Receiver<Result<Prepared, Error>>,
+    /// The next range, if somebody waited for it before it was needed.
+    settled: Option<Result<Prepared, Error>>,
     task: JoinHandle<()>,
+}
+
+impl Preparing {
+    /// The next range; while it is being moved, the one after it is prepared.
+    async fn next(&mut self) -> Result<Prepared, Error> {
+        let prepared = match self.settled.take() {
+            Some(prepared) => prepared?,
+            None => self.ready.recv().await.ok_or(Error::Panicked)??,
+        };
+        self.from.watermark = prepared.next;
+        // It has ended, if this was the last range.
+        let _ = self.wanted.try_send(());
+        Ok(prepared)
+    }
 }
 
 impl Ahead {
@@ -53,28 +71,29 @@ impl Ahead {
             Some(preparing) if preparing.from == rotation => preparing,
             _ => self.begin(rotation),
         };
-        let prepared = preparing.ready.recv().await.ok_or(Error::Panicked)??;
-        preparing.from.watermark = prepared.next;
+        let prepared = preparing.next().await?;
         self.under_way = Some(preparing);
         Ok(prepared)
     }
 
     fn begin(&self, from: Rotation) -> Preparing {
         let (target, rows, keys) = (self.target.clone(), self.rows, Arc::clone(&self.keys));
-        let (sender, ready) = mpsc::channel(1);
+        let ((wanted, next_wanted), (sender, ready)) = (mpsc::channel(1), mpsc::channel(1));
+        // The first range is wanted at once; the channel is empty yet, so that there is room.
+        let _ = wanted.try_send(());
         let task = tokio::spawn(async move {
-            if let Err(error) = prepare_all(&target, rows, &keys, from, &sender).await {
+            if let Err(error) = prepare_all(&target, rows, &keys, from, next_wanted, &sender).await {
                 // Nobody waits for it any more, if it cannot be sent.
                 let _ = sender.send(Err(error)).await;
             }
         });
-        Preparing { from, ready, task }
+        Preparing { from, wanted, ready, settled: None, task }
     }
 
-    /// Waits until what is being prepared is ready.
+    /// Waits until what is being prepared is ready, and lets nothing more be prepared.
     pub(super) async fn settle(&mut self) {
-        while self.under_way.as_ref().is_some_and(|preparing| preparing.ready.is_empty() && !preparing.task.is_finished()) {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        if let Some(preparing) = self.under_way.as_mut().filter(|preparing| preparing.settled.is_none()) {
+            preparing.settled = preparing.ready.recv().await;
         }
     }
 }
@@ -85,20 +104,19 @@ impl Drop for Preparing {
     }
 }
 
-/// All ranges from the watermark to the end, on a connection of its own.
+/// All ranges from the watermark to the end, each when it is wanted, on a connection of its own.
 async fn prepare_all(
     target: &Target,
     rows: u32,
     keys: &SweepKeys,
     from: Rotation,
+    mut wanted: mpsc::Receiver<()>,
     ready: &mpsc::Sender<Result<Prepared, Error>>,
 ) -> Result<(), Error> {
     let mut reader = Reader { session: target.connect().await?, keys, rotation: from };
     let mut ranges = Ranges::after(from.watermark, rows);
-    while !ranges.is_through() {
-        // Room comes first: no range is begun before the one before it is taken.
-        let Ok(room) = ready.reserve().await else { return Ok(()) };
-        room.send(Ok(ranges.prepare_next(&mut reader).await?));
+    while !ranges.is_through() && wanted.recv().await.is_some() {
+        let Ok(()) = ready.send(Ok(ranges.prepare_next(&mut reader).await?)).await else { break };
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ mod reseal;
 mod sweep;
 
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use patience::SweepPatience;
 
@@ -22,6 +21,7 @@ use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::retry::Retry;
 use crate::settings::Environment;
+use crate::stop::Stop;
 use crate::token::{KeyId, KeyState, Purpose};
 use crate::vault::{KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all};
 use crate::{aws, output};
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: RotateArgs, global: Global, environment: &Environm
     }
     super::ready(&session, Work::Rotate).await?;
     let begun = session.clock().await?;
-    let stop = super::stop_on_signal("stopping after this step; run it again to go on")?;
+    let stop = Stop::on_signal("stopping after this step; run it again to go on")?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     record_all(&session, &signer).await?;
@@ -63,7 +63,7 @@ struct Rotating {
     signer: Signer,
     duty: u32,
     step_rows: Option<u32>,
-    stop: CancellationToken,
+    stop: Stop,
     done: Done,
     last_steps: LastSteps,
 }

@@ -18,7 +18,7 @@ impl Rotating {
         let keys = SweepKeys::unwrap_all(&self.session, &self.kms).await?;
         let mut after = 0;
         loop {
-            if self.stop.is_cancelled() {
+            if self.stop.is_asked() {
                 return Err(Error::StoppedBySignal);
             }
             let page = self.session.old_seals(active, after, PAGE).await?;

@@ -33,7 +33,7 @@ impl Rotating {
         let mut ahead = Ahead::new(self.target.clone(), step_rows, keys);
         let (mut patience, mut unknown): (_, Option<KeyId>) = (SweepPatience::default(), None);
         while let Some(rotation) = self.current().await? {
-            if self.stop.is_cancelled() {
+            if self.stop.is_asked() {
                 return Err(Error::StoppedBySignal);
             }
             if let Some(progress) = &mut progress {
@@ -66,7 +66,7 @@ impl Rotating {
         loop {
             match self.session.rotations().await {
                 Ok(rotations) => return Ok(rotations.into_iter().find(|rotation| rotation.watermark < Uuid::max())),
-                Err(error) if error.retry().may_help() && !self.stop.is_cancelled() => {
+                Err(error) if error.retry().may_help() && !self.stop.is_asked() => {
                     tracing::warn!(%error, "waiting for the database");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
@@ -133,7 +133,7 @@ impl Rotating {
     /// Leaves the rest of the time to others.
     async fn pause(&self, worked: Duration) {
         let pause = worked * (100 - self.duty) / self.duty;
-        self.stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        self.stop.unless_asked(tokio::time::sleep(pause)).await;
     }
 }
 

@@ -12,7 +12,6 @@ mod withdraw;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use answer::{Answer, OutcomeRecord};
 use search::Search;
@@ -24,14 +23,13 @@ use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::settings::Environment;
+use crate::stop::Stop;
 use crate::token::KeyId;
 use crate::vault::{Decision, Gate, Receipt, SignedRequest, Signer};
 use crate::{aws, output};
 
 /// The outcome is waited for no longer than this.
 const LONGEST_CONCLUSION: Duration = Duration::from_secs(90);
-/// The same after a signal: the process ends within 25 s.
-const LONGEST_AFTER_SIGNAL: Duration = Duration::from_secs(22);
 
 /// Recovers values and prints them.
 ///
@@ -56,8 +54,9 @@ pub(crate) async fn run(args: UnmaskArgs, global: Global, environment: &Environm
         version: env!("CARGO_PKG_VERSION"),
         declared: Declared { os_user: environment.os_user.as_deref().filter(|user| Justification::check(user, None).is_ok()) },
     };
-    let mut interrupt = Interrupt::listen()?;
-    let recovered = interrupt.or(recover(&args, query.selectors, &details, target, kms, signer.clone())).await?;
+    let stop = Stop::on_signal("stopping: nothing is shown, unless its outcome is on record by then")?;
+    let recovered = stop.unless_asked(recover(&args, query.selectors, &details, target, kms, signer.clone())).await;
+    let recovered = recovered.ok_or(Error::Interrupted)??;
     // From here on a signal waits: the outcome is committed, signed and shown, or none of it.
     let (granted, answers) = match recovered {
         Recovery::Denied(head) => {
@@ -67,7 +66,7 @@ pub(crate) async fn run(args: UnmaskArgs, global: Global, environment: &Environm
         Recovery::Opened(granted, answers) => (granted, answers),
     };
     let (outcome, request) = (json(&OutcomeRecord::of(&answers))?, granted.request());
-    let concluded = interrupt.outlast(granted.conclude(&outcome)).await;
+    let concluded = outlast(&stop, granted.conclude(&outcome)).await;
     let receipt = concluded.ok_or(Error::OutcomeUnknown { request })??;
     print::print(&answers, format, &receipt)?;
     Ok(finish(&answers, &receipt))
@@ -191,33 +190,8 @@ impl Drop for OpenRequest {
     }
 }
 
-/// Ctrl-C and SIGTERM, while there still is a way back.
-struct Interrupt(Signal, Signal);
-
-impl Interrupt {
-    fn listen() -> Result<Self, Error> {
-        let unusable = |e: std::io::Error| Error::Start(e.to_string());
-        Ok(Self(signal(SignalKind::interrupt()).map_err(unusable)?, signal(SignalKind::terminate()).map_err(unusable)?))
-    }
-
-    async fn or<T>(&mut self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        tokio::select! {
-            done = work => done,
-            _ = self.0.recv() => Err(Error::Interrupted),
-            _ = self.1.recv() => Err(Error::Interrupted),
-        }
-    }
-
-    /// Waits for work from which there is no way back: a while, and a shorter one after a signal. Nothing, if it took longer.
-    async fn outlast<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = std::pin::pin!(work);
-        tokio::select! {
-            done = &mut work => return Some(done),
-            () = tokio::time::sleep(LONGEST_CONCLUSION) => return None,
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
-        }
-        output::note("waiting for the outcome to be on record; without it nothing is shown");
-        tokio::time::timeout(LONGEST_AFTER_SIGNAL, work).await.ok()
-    }
+/// Waits for work from which there is no way back: a while, and a shorter one after a signal. Nothing, if it took longer.
+async fn outlast<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
+    let limited = tokio::time::timeout(LONGEST_CONCLUSION, work);
+    stop.before_end(limited).await.and_then(Result::ok)
 }
