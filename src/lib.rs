@@ -3,12 +3,12 @@
 //! The path of the data is the path of the reader:
 //!
 //! ```text
-//! QueueMessage ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─delete→ (message gone)
+//! Source ─poll→ Message ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─acknowledge→ (message gone)
 //! ```
 //!
-//! Start at `commands/load`. Imports run one way: `main` → `commands` → [`vault`] → `queue`, `kms`, [`db`] (which never
-//! import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The last two are
-//! pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
+//! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`] → [`vault`] → `queue`, `kms`, [`db`]
+//! (which never import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The
+//! last four are pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
 //!
 //! # Glossary
 //!
@@ -34,12 +34,15 @@
 //! - **fence**: the lock between writers of rows and the steps of a sweep.
 //! - **guard**: the check that rows are masked in just the fields of this installation, under the keys that
 //!   the plan asks for; a **span** is what it is told of all rows with one key of one field.
-//! - **message**, **delivery**, **body**: what the queue hands out; what it says of it; what is in it.
+//! - **source**: where events come from: a queue, a file, or one of one's own ([`load::Source`]).
+//! - **parcel**: what a source hands out as one, and what is written whole: a **message** or a **chunk**.
+//! - **message**, **delivery**, **body**: one event of a queue; what the queue says of it; what is in it.
 //! - **receive**, **receipt handle**: one handing out of a message; what deletes it or gives it back.
 //! - **envelope** (`--envelope`): what SNS or EventBridge put around an event; it is part of the body.
 //! - **verdict**: what becomes of a message: a row, or a **rejection** for one **reject reason**.
 //! - **near name**: the name of a field that is a known one in another case or one letter off.
 //! - **batch**, **chunk**: messages, or exactly 5,000 lines of a file, written in one transaction.
+//! - **stop**: asked for once; what is in hand is finished until its **deadline**, given back until its **end**.
 //! - **ledger**: the ids of all messages and chunks whose effect is committed.
 //! - **quarantine**: messages that were rejected, with the code of the reject reason and the **sealed
 //!   body**.
@@ -64,6 +67,7 @@ pub mod crypto;
 pub mod db;
 mod error;
 mod kms;
+pub mod load;
 mod logging;
 pub mod login;
 mod output;
@@ -75,4 +79,4 @@ mod stop;
 pub mod token;
 pub mod vault;
 
-pub use start::run;
+pub use start::{load_from, run};

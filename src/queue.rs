@@ -43,7 +43,7 @@ pub(crate) struct ReceiptHandle(String);
 
 /// How many messages the queue has, roughly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Depth {
+pub struct Depth {
     /// Ready to be received.
     pub visible: u64,
     /// Handed out and neither deleted nor given back.
@@ -95,11 +95,11 @@ impl Queue {
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(queue_message).collect())
     }
 
-    /// Deletes up to 10 messages; returns how many the queue says are gone, and the handles it refused.
+    /// Deletes up to 10 messages; returns the handles of those of which the queue does not say that they are gone.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
-    pub(crate) async fn delete(&self, handles: &[ReceiptHandle]) -> Result<(usize, Vec<ReceiptHandle>), CallError> {
+    pub(crate) async fn delete(&self, handles: &[ReceiptHandle]) -> Result<Vec<ReceiptHandle>, CallError> {
         const OPERATION: &str = "SQS DeleteMessageBatch";
         let entry = |(i, handle): (usize, &ReceiptHandle)| {
             DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0).build()
@@ -108,8 +108,9 @@ impl Queue {
         let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
         let answer = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|e| CallError::of(OPERATION, &e))?;
-        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| handles.get(i).cloned());
-        Ok((answer.successful.len(), failed.collect()))
+        let is_gone = |i: usize| answer.successful.iter().any(|gone| gone.id.parse() == Ok(i));
+        let left = handles.iter().enumerate().filter(|(i, _)| !is_gone(*i));
+        Ok(left.map(|(_, handle)| handle.clone()).collect())
     }
 
     /// Sets the time until up to 10 messages become visible again; zero gives them back now. Returns the handles that
@@ -163,6 +164,12 @@ impl Queue {
         let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
         let count = policy.get("maxReceiveCount");
         Ok(count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())))
+    }
+
+    /// Its address.
+    #[must_use]
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Whether it hands out the messages of a group in their order.

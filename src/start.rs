@@ -2,16 +2,43 @@
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LogFormat};
 use crate::error::{Error, Exit};
+use crate::load::Source;
 use crate::settings::Environment;
 use crate::{commands, logging, output, token};
 
 /// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::read();
-    let exit = execute(cli).unwrap_or_else(|error| {
+    let Cli { global, command } = Cli::read();
+    start(global.log_format, async |environment| match command {
+        Command::Init(args) => commands::init::run(args, global, environment).await,
+        Command::Load(args) => commands::load::run(args, global, environment).await,
+        Command::Quarantine(args) => commands::quarantine::run(args, global, environment).await,
+        Command::Unmask(args) => commands::unmask::run(args, global, environment).await,
+        Command::RotateKeys(args) => commands::rotate::run(args, global, environment).await,
+        Command::Keys(args) => commands::keys::run(args, global, environment).await,
+        Command::Backfill(args) => commands::backfill::run(args, global, environment).await,
+        Command::Audit(args) => commands::audit::run(args, global, environment).await,
+        Command::Check(args) => commands::check::run(args, global, environment).await,
+        Command::Status(args) => commands::status::run(args, global, environment).await,
+    })
+}
+
+/// Loads from a source of one's own, as `loginetl load --format json` does from a queue or a file: the settings come from
+/// the environment, a signal stops it in order, and the last line of stdout is the summary.
+#[must_use]
+pub fn load_from(source: impl Source) -> ExitCode {
+    let Cli { global, command } = Cli::of(&["loginetl", "load", "--format", "json"]);
+    start(global.log_format, async |environment| match command {
+        Command::Load(args) => commands::load::from_source(source, args, global, environment).await,
+        _ => Err(Error::Start("this command line is no load".to_owned())),
+    })
+}
+
+fn start(log_format: LogFormat, work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>) -> ExitCode {
+    let exit = execute(log_format, work).unwrap_or_else(|error| {
         let (exit, hint) = error.advice();
         output::failure(&error, &hint);
         exit
@@ -19,27 +46,14 @@ pub fn run() -> ExitCode {
     exit.into()
 }
 
-fn execute(cli: Cli) -> Result<Exit, Error> {
+fn execute(log_format: LogFormat, work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>) -> Result<Exit, Error> {
     let environment = Environment::read()?;
-    logging::start(cli.global.log_format, &environment)?;
+    logging::start(log_format, &environment)?;
     output::panics_without_values();
     token::self_test().map_err(|_| Error::SelfTest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::Start(e.to_string()))?;
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Init(args) => commands::init::run(args, cli.global, &environment).await,
-            Command::Load(args) => commands::load::run(args, cli.global, &environment).await,
-            Command::Quarantine(args) => commands::quarantine::run(args, cli.global, &environment).await,
-            Command::Unmask(args) => commands::unmask::run(args, cli.global, &environment).await,
-            Command::RotateKeys(args) => commands::rotate::run(args, cli.global, &environment).await,
-            Command::Keys(args) => commands::keys::run(args, cli.global, &environment).await,
-            Command::Backfill(args) => commands::backfill::run(args, cli.global, &environment).await,
-            Command::Audit(args) => commands::audit::run(args, cli.global, &environment).await,
-            Command::Check(args) => commands::check::run(args, cli.global, &environment).await,
-            Command::Status(args) => commands::status::run(args, cli.global, &environment).await,
-        }
-    });
+    let result = runtime.block_on(work(&environment));
     // A thread that waits for standard input ends with the process.
     runtime.shutdown_background();
     result

@@ -41,7 +41,7 @@ fn module(name: &str) -> &str {
 }
 
 /// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("crypto", &[]),
     ("retry", &[]),
     ("audit", &["crypto"]),
@@ -56,16 +56,17 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("error", &["settings", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
     ("output", &["error"]),
     ("stop", &["error", "output"]),
+    ("load", &["audit", "aws", "crypto", "db", "error", "login", "queue", "settings", "stop", "token", "vault"]),
     ("cli", &["audit", "login", "token"]),
     ("logging", &["cli", "output", "settings"]),
     (
         "commands",
         &[
-            "audit", "aws", "cli", "crypto", "db", "error", "kms", "login", "output", "queue", "retry", "settings", "stop",
-            "token", "vault",
+            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output", "queue", "retry", "settings",
+            "stop", "token", "vault",
         ],
     ),
-    ("start", &["cli", "commands", "error", "logging", "output", "settings", "token"]),
+    ("start", &["cli", "commands", "error", "load", "logging", "output", "settings", "token"]),
     ("main", &[]),
 ];
 

@@ -38,6 +38,12 @@ impl Cli {
             error.exit()
         })
     }
+
+    /// The command line that these words make.
+    #[must_use]
+    pub(crate) fn of(words: &[&str]) -> Self {
+        Self::parse_from(words)
+    }
 }
 
 /// Keeps what was typed out of the message, but for names of flags: a value may be one that is to be recovered.

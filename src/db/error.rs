@@ -32,7 +32,7 @@ pub(crate) enum DbError {
         action: &'static str,
     },
     /// The server refused a statement.
-    #[error("the database refused with SQLSTATE {code}{object} while {action}{}", Message(message))]
+    #[error("the database refused with SQLSTATE {code}{object} while {action}{}", ServerText(message))]
     Sql {
         /// What was being done.
         action: &'static str,
@@ -154,9 +154,9 @@ pub(crate) enum Denial {
 }
 
 /// The server's message behind ours.
-struct Message<'a>(&'a Option<String>);
+struct ServerText<'a>(&'a Option<String>);
 
-impl std::fmt::Display for Message<'_> {
+impl std::fmt::Display for ServerText<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
     }

@@ -58,6 +58,14 @@ pub(crate) enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A source of one's own.
+    #[error("the source: {problem}")]
+    Source {
+        /// What is wrong.
+        problem: String,
+        /// Whether it may pass by itself.
+        may_pass: bool,
+    },
     /// An export could not be written.
     #[error("{path}: {problem}")]
     Export {
@@ -152,6 +160,9 @@ pub(crate) enum Error {
     Start(String),
 }
 
+const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the file before you load it again, for its \
+     unchanged lines would count twice";
+
 const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart \
      costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
      --quarantine-from-start";
@@ -187,7 +198,7 @@ impl Error {
             Self::Db(error) => error.retry(),
             Self::Aws(error) => error.retry(),
             Self::Vault(error) => error.retry(),
-            Self::Seal(SealError::NoRandomness(_)) => Retry::Later,
+            Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => Retry::Later,
             _ => Retry::Never,
         }
     }
@@ -200,16 +211,14 @@ impl Error {
             Self::Db(error) | Self::Vault(VaultError::Db(error)) => db_advice(error),
             Self::Aws(error) => aws_advice(error),
             Self::Vault(error) => vault_advice(error),
-            Self::Seal(SealError::NoRandomness(_)) => (Exit::Temporary, "run it again".to_owned()),
+            Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
+                (Exit::Temporary, "run it again".to_owned())
+            }
+            Self::Source { may_pass: false, .. } => (Exit::Usage, "see what the source needs".to_owned()),
             Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
             Self::File { .. } => (Exit::Usage, "check the name, and that you may read it".to_owned()),
             Self::FileRefused { hint, .. } => (Exit::Usage, hint.clone()),
-            Self::FileChanged { .. } => (
-                Exit::Integrity,
-                "the rows of what was read until then stay; compare them with the file before you load it again, for its \
-                 unchanged lines would count twice"
-                    .to_owned(),
-            ),
+            Self::FileChanged { .. } => (Exit::Integrity, FILE_CHANGED.to_owned()),
             Self::Export { .. } => (Exit::Usage, "give --out another name, in a folder that you may write to".to_owned()),
             Self::PublicKey { .. } => {
                 (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())

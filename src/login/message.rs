@@ -10,14 +10,14 @@ use crate::token::KeyId;
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SourceKind {
     /// An SQS queue.
     Queue,
     /// A file or standard input.
     File,
 }
 
-impl Source {
+impl SourceKind {
     /// The word in SQL and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -42,7 +42,7 @@ pub struct Delivery {
     /// The day of its row when the body carries none.
     pub row_day: Date,
     /// Where it came from.
-    pub source: Source,
+    pub source: SourceKind,
 }
 
 /// What became of a message: a row, or a sealed body and the reason.

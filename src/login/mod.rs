@@ -26,7 +26,7 @@ pub use dates::{FIXED_DAY, SentAt, utc_day};
 pub use envelope::Envelopes;
 pub use event::{LoginEvent, MaskedField, MaskedLogin};
 pub use mask::{FieldPlan, KeySource, Masker, Plan, ValueKeys};
-pub use message::{Delivery, SealedRejection, Source, Verdict, chunk_id, line_id, message_id};
+pub use message::{Delivery, SealedRejection, SourceKind, Verdict, chunk_id, line_id, message_id};
 pub use near::{NearNameCount, NearNames};
 pub use parse::parse;
 pub use reading::Reading;

@@ -48,7 +48,7 @@ pub struct Flags {
 }
 
 /// All that differs from field to field. What is fixed can be read off data at rest.
-struct Facts {
+struct FieldFacts {
     name: &'static str,
     prefix: &'static str,
     token_column: &'static str,
@@ -60,7 +60,7 @@ struct Facts {
     form: CanonicalForm,
 }
 
-const IP: Facts = Facts {
+const IP: FieldFacts = FieldFacts {
     name: "ip",
     prefix: "ip1.",
     token_column: "masked_ip",
@@ -72,7 +72,7 @@ const IP: Facts = Facts {
     form: CanonicalForm::Address,
 };
 
-const DEVICE_ID: Facts = Facts {
+const DEVICE_ID: FieldFacts = FieldFacts {
     name: "device_id",
     prefix: "dev1.",
     token_column: "masked_device_id",
@@ -85,7 +85,7 @@ const DEVICE_ID: Facts = Facts {
     form: CanonicalForm::Text { max_bytes: 159, max_chars: 159, limit: "159 bytes" },
 };
 
-const USER_ID: Facts = Facts {
+const USER_ID: FieldFacts = FieldFacts {
     name: "user_id",
     prefix: "usr1.",
     token_column: "masked_user_id",
@@ -111,7 +111,7 @@ impl Field {
     /// All of them, in the order in which they are swept and shown.
     pub const ALL: [Self; Self::COUNT] = [Self::Ip, Self::DeviceId, Self::UserId];
 
-    const fn facts(self) -> &'static Facts {
+    const fn facts(self) -> &'static FieldFacts {
         match self {
             Self::Ip => &IP,
             Self::DeviceId => &DEVICE_ID,

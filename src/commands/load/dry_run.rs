@@ -1,22 +1,15 @@
 //! `load --dry-run`: shows masked rows, writes nothing, gives every message back.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::chunks::ChunkReader;
-use super::file::unless_stopped;
-use super::give_back::give_back;
-use super::refusal::file_error;
-use super::tally::log_near_names;
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::login::{MaskedLogin, NearNames, Verdict, utc_day};
+use crate::load::{Judging, Parcel as _, Polled, Source, give_back, log_near_names};
+use crate::login::{MaskedLogin, Masker, NearNames, Verdict};
 use crate::output;
-use crate::queue::{BATCH, Queue};
 use crate::stop::Stop;
 use crate::token::{Field, Fields};
 use crate::vault::{KeyCache, Masking};
@@ -27,77 +20,53 @@ const DEFAULT_MESSAGES: u64 = 10;
 const MOST_MESSAGES: u64 = 1_000;
 /// How long giving back may take; what is left comes back by its timeout.
 const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(10);
-/// How long to look for messages.
+/// How long to look for messages, after the last one.
 const LOOK: Duration = Duration::from_secs(3);
+/// How long one poll waits.
+const POLL: Duration = Duration::from_secs(1);
 
-/// Shows what a queue would load.
+/// Shows what a source would load.
 ///
 /// # Errors
-/// When the queue fails, or there are no keys.
-pub(super) async fn queue(args: &LoadArgs, queue: &Queue, key_cache: &KeyCache, stop: &Stop) -> Result<Exit, Error> {
+/// When the source fails, or there are no keys.
+pub(super) async fn run<S: Source>(args: &LoadArgs, source: &S, key_cache: &KeyCache, stop: &Stop) -> Result<Exit, Error> {
     let mut masking = Masking::default();
     let masker = masking.masker(key_cache).await?;
-    let wanted = count_wanted(args);
-    let (mut shown, mut handles, near) = (Vec::new(), Vec::new(), NearNames::default());
-    let mut last_answer = Instant::now();
-    let result = loop {
-        if shown.len() >= wanted || stop.is_asked() || last_answer.elapsed() > LOOK {
-            break Ok(());
-        }
-        let messages = match queue.receive((wanted - shown.len()).min(BATCH), Duration::from_secs(1)).await {
-            Ok(messages) => messages,
-            Err(error) => break Err(error),
-        };
-        for message in messages {
-            last_answer = Instant::now();
-            let day = message.sent.row_day(Timestamp::now());
-            shown.push(masker.judge(&message.body, || message.message_id, day, super::reading(args), &near));
-            handles.push(message.handle);
-        }
-    };
-    let back = give_back(queue, &handles, |_| {});
-    let back = tokio::time::timeout(TIME_TO_GIVE_BACK, back).await;
-    result?;
-    show(&shown.into_iter().collect::<Result<Vec<_>, _>>()?, masker.fields(), args.format)?;
+    let (mut handles, near) = (Vec::new(), NearNames::default());
+    let result = judge_some(args, source, stop, masker, &near, &mut handles).await;
+    let back = tokio::time::timeout(TIME_TO_GIVE_BACK, give_back(source, &handles, |_| {})).await;
+    show(&result?, masker.fields(), args.format)?;
     log_near_names(&near);
     match back {
         Ok(Ok(())) => Ok(Exit::Done),
-        Ok(Err(error)) => Err(error.into()),
+        Ok(Err(error)) => Err(error),
         Err(_) => Err(Error::Stopped),
     }
 }
 
-/// Shows what a file would load.
-///
-/// # Errors
-/// When the file cannot be read, or there are no keys.
-pub(super) async fn file(
-    path: &Path,
-    mut reader: ChunkReader,
+/// The verdicts on as many events as are wanted; what was taken for them goes into `handles`, whatever comes of it.
+async fn judge_some<S: Source>(
     args: &LoadArgs,
-    key_cache: &KeyCache,
+    source: &S,
     stop: &Stop,
-) -> Result<Exit, Error> {
-    let mut masking = Masking::default();
-    let masker = masking.masker(key_cache).await?;
-    let wanted = count_wanted(args);
-    let day = utc_day(Timestamp::now());
-    let (mut verdicts, near) = (Vec::new(), NearNames::default());
-    while verdicts.len() < wanted {
-        let next = move || {
-            let chunk = reader.next_chunk();
-            (reader, chunk)
-        };
-        let Some((same, chunk)) = unless_stopped(stop, next).await? else { break };
-        reader = same;
-        let Some(chunk) = chunk.map_err(|e| file_error(path, &e))? else { break };
-        for (place, body) in chunk.bodies().take(wanted - verdicts.len()).enumerate() {
-            let message_id = || chunk.message_id(place);
-            verdicts.push(masker.judge(&body, message_id, day, super::reading(args), &near)?);
+    masker: &mut Masker,
+    near: &NearNames,
+    handles: &mut Vec<S::Handle>,
+) -> Result<Vec<Verdict>, Error> {
+    let (wanted, how) = (count_wanted(args), Judging::Read(super::reading(args), near));
+    let (mut verdicts, mut last_answer) = (Vec::new(), Instant::now());
+    while verdicts.len() < wanted && !stop.is_asked() && last_answer.elapsed() <= LOOK {
+        let most = (wanted - verdicts.len()).min(source.facts().at_once);
+        let Polled::Parcels(parcels) = source.poll(most, POLL).await? else { break };
+        for parcel in parcels {
+            last_answer = Instant::now();
+            let places = 0..parcel.events().min(wanted - verdicts.len());
+            let judged: Result<Vec<_>, _> = places.map(|place| parcel.judge(place, masker, how)).collect();
+            handles.extend(parcel.into_handle());
+            verdicts.extend(judged?);
         }
     }
-    log_near_names(&near);
-    show(&verdicts, masker.fields(), args.format)
+    Ok(verdicts)
 }
 
 fn count_wanted(args: &LoadArgs) -> usize {

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use super::chunks::ChunkError;
-use super::source::{Damage, DamageKind};
+use super::content::{Damage, DamageKind};
+use super::reader::ChunkError;
 use crate::error::Error;
 use crate::login::form::{Form, Packing};
 

@@ -12,10 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::InHand;
+use super::parcel::{InHand, Parcel};
+use super::source::Depth;
 use super::tally::Tally;
 use crate::login::{Plan, Verdict};
-use crate::queue::Depth;
 use crate::token::KeyId;
 
 /// In seconds; never negative, also if this machine's clock is behind the queue's.
@@ -91,15 +91,17 @@ impl Metrics {
     }
 
     /// A batch was committed, `now`, after so long in the database.
-    pub(super) fn observe_batch(&self, batch: &[InHand], written_in: Duration, now: Timestamp) {
-        self.batch.observe(batch.len() as f64);
+    pub(super) fn observe_batch<P: Parcel>(&self, batch: &[InHand<P>], written_in: Duration, now: Timestamp) {
+        self.batch.observe(batch.iter().map(|in_hand| in_hand.parcel.events()).sum::<usize>() as f64);
         self.write.observe(written_in.as_secs_f64());
-        for message in batch {
-            if let Some(sent) = message.delivery.sent.timestamp() {
+        for in_hand in batch {
+            if let Some(sent) = in_hand.parcel.sent_at() {
                 self.lag.observe(lag_of(sent, now));
             }
-            if let Verdict::Rejected(rejected) = &message.verdict {
-                self.rejected.get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())]).inc();
+            for verdict in &in_hand.verdicts {
+                if let Verdict::Rejected(rejected) = verdict {
+                    self.rejected.get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())]).inc();
+                }
             }
         }
     }

@@ -6,10 +6,7 @@ use std::time::Instant;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 
-use crate::cli::Format;
-use crate::error::Error;
 use crate::login::{NearNameCount, NearNames};
-use crate::output;
 
 /// Counters of one run. Counts are of messages (or lines).
 pub(super) struct Tally {
@@ -26,8 +23,8 @@ pub(super) struct Tally {
 }
 
 /// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`, `deleted`).
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Summary {
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Summary {
     /// Taken from the queue or file.
     pub received: u64,
     /// New rows of `user_logins`.
@@ -129,35 +126,12 @@ impl Tally {
 impl Summary {
     /// Messages a second over the whole run.
     #[must_use]
-    pub(super) fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.received as f64 / self.seconds.max(0.001)
     }
 
-    /// Prints what became of a file.
-    ///
-    /// # Errors
-    /// When the output cannot be written.
-    pub(super) fn report_of_file(&self, format: Format) -> Result<(), Error> {
-        if format == Format::Json {
-            return output::json(self);
-        }
-        let Self { received, loaded, duplicates, quarantined, seconds, .. } = self;
-        output::line(&format!(
-            "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined {quarantined} in {seconds:.1} s, {:.0} lines/s",
-            self.rate()
-        ))?;
-        if *received > 0 && duplicates == received {
-            output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
-        }
-        self.near_name_lines().try_for_each(|line| output::line(&line))?;
-        if *quarantined > 0 {
-            output::line("see what could not be loaded: loginetl quarantine list")?;
-        }
-        Ok(())
-    }
-
     /// A line for each name that is almost that of a field.
-    pub(super) fn near_name_lines(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn near_name_lines(&self) -> impl Iterator<Item = String> + '_ {
         let line = |near: &NearNameCount| {
             let NearNameCount { name, almost, count } = near;
             format!("\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it misspelt?")
@@ -177,7 +151,7 @@ impl std::fmt::Display for Summary {
 }
 
 /// Logs the spellings that have come since this was called last, each once.
-pub(super) fn log_near_names(near: &NearNames) {
+pub(crate) fn log_near_names(near: &NearNames) {
     for name in near.take_new() {
         tracing::warn!(%name.name, name.almost, "a field is not read: its name is almost a known one");
     }

@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::run::Run;
+use super::source::Source;
 use crate::error::Error;
 use crate::settings::SettingsError;
 
@@ -32,12 +33,31 @@ const CONNECTIONS: usize = 16;
 const LONGEST_CONNECTION: Duration = Duration::from_secs(10);
 const LONGEST_HEADER: Duration = Duration::from_secs(5);
 
+/// A run, of whatever source.
+trait Watched: Send + Sync {
+    /// All metrics.
+    fn metrics_text(&self) -> String;
+
+    /// Why it does not load now.
+    fn waits_for(&self) -> Option<&'static str>;
+}
+
+impl<S: Source> Watched for Run<S> {
+    fn metrics_text(&self) -> String {
+        self.watch.metrics_text(self.key_cache.current().plan())
+    }
+
+    fn waits_for(&self) -> Option<&'static str> {
+        if self.ending.stop.is_asked() { Some("stopping") } else { self.watch.health.waits_for() }
+    }
+}
+
 /// The run, once it has begun.
-type Watched = Arc<OnceLock<Arc<Run>>>;
+type OnceBegun = Arc<OnceLock<Arc<dyn Watched>>>;
 
 /// The server; it ends when dropped.
-pub(super) struct Listener {
-    watched: Watched,
+pub(crate) struct Listener {
+    watched: OnceBegun,
     task: JoinHandle<()>,
 }
 
@@ -46,18 +66,19 @@ impl Listener {
     ///
     /// # Errors
     /// When the address cannot be used.
-    pub(super) async fn start(address: SocketAddr) -> Result<Self, Error> {
+    pub(crate) async fn start(address: SocketAddr) -> Result<Self, Error> {
         let unusable = |e: std::io::Error| SettingsError::Flags(format!("--listen {address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         tracing::info!(address = %listener.local_addr().map_err(unusable)?, "listening: /metrics, /healthz, /readyz");
-        let watched = Watched::default();
+        let watched = OnceBegun::default();
         let task = tokio::spawn(accept(listener, Arc::clone(&watched)));
         Ok(Self { watched, task })
     }
 
     /// Answers for this run from now on.
-    pub(super) fn watch(&self, run: &Arc<Run>) {
-        let _ = self.watched.set(Arc::clone(run));
+    pub(crate) fn watch<S: Source>(&self, run: &Arc<Run<S>>) {
+        let run: Arc<dyn Watched> = Arc::<Run<S>>::clone(run);
+        let _ = self.watched.set(run);
     }
 }
 
@@ -67,7 +88,7 @@ impl Drop for Listener {
     }
 }
 
-async fn accept(listener: TcpListener, watched: Watched) {
+async fn accept(listener: TcpListener, watched: OnceBegun) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -85,7 +106,7 @@ async fn accept(listener: TcpListener, watched: Watched) {
     }
 }
 
-async fn serve(stream: TcpStream, watched: Watched) {
+async fn serve(stream: TcpStream, watched: OnceBegun) {
     let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, watched.get()))));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(LONGEST_HEADER).keep_alive(false);
@@ -93,7 +114,7 @@ async fn serve(stream: TcpStream, watched: Watched) {
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn answer(request: &Request<Incoming>, run: Option<&Arc<Run>>) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, run: Option<&Arc<dyn Watched>>) -> Response<Full<Bytes>> {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; charset=utf-8";
     let (status, kind, text) = match (request.method(), request.uri().path()) {
@@ -115,10 +136,6 @@ fn answer(request: &Request<Incoming>, run: Option<&Arc<Run>>) -> Response<Full<
 }
 
 /// Why it does not load now.
-fn waits_for(run: Option<&Arc<Run>>) -> Option<&'static str> {
-    match run {
-        None => Some("starting"),
-        Some(run) if run.stop.is_asked() => Some("stopping"),
-        Some(run) => run.health.waits_for(),
-    }
+fn waits_for(run: Option<&Arc<dyn Watched>>) -> Option<&'static str> {
+    run.map_or(Some("starting"), |run| run.waits_for())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::source::Origin;
 use super::tally::Summary;
 use crate::audit::RecordKind;
 use crate::db::{DbError, Target};
@@ -15,22 +16,10 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// The summary of a run that was told to stop waits no longer than this.
 const LONGEST_WHEN_STOPPED: Duration = Duration::from_secs(2);
 
-/// Where the events came from.
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Origin {
-    /// A queue, by its URL.
-    Queue(String),
-    /// A file, by the SHA-256 of its content: its name is not ours to keep.
-    FileSha256(String),
-    /// Standard input or a pipe.
-    Stream(&'static str),
-}
-
 /// How a run ended.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum End {
+pub(crate) enum End {
     /// Everything was loaded.
     Done,
     /// By a signal.
@@ -54,7 +43,7 @@ struct RunRecord<'a> {
 ///
 /// # Errors
 /// When the database is gone, mute, or does not let this login.
-pub(super) async fn record_run(target: &Target, stop: &Stop, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
+pub(crate) async fn record_run(target: &Target, stop: &Stop, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
     let record = RunRecord { from, end, summary, version: env!("CARGO_PKG_VERSION") };
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
     let write = async { target.connect().await?.record(RecordKind::LoadRun, &text).await };

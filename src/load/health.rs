@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A service that a run cannot do without.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
-    /// SQS.
-    Queue,
+    /// Where events come from.
+    Source,
     /// Postgres.
     Database,
 }
@@ -14,7 +14,7 @@ pub(super) enum Service {
 /// What is known of them; at first, nothing bad.
 #[derive(Default)]
 pub(super) struct Health {
-    queue_fails: AtomicBool,
+    source_fails: AtomicBool,
     database_fails: AtomicBool,
 }
 
@@ -22,7 +22,7 @@ impl Health {
     /// A service has answered, or has not.
     pub(super) fn note(&self, service: Service, works: bool) {
         let flag = match service {
-            Service::Queue => &self.queue_fails,
+            Service::Source => &self.source_fails,
             Service::Database => &self.database_fails,
         };
         flag.store(!works, Ordering::Relaxed);
@@ -31,7 +31,7 @@ impl Health {
     /// What does not work.
     #[must_use]
     pub(super) fn waits_for(&self) -> Option<&'static str> {
-        match (self.database_fails.load(Ordering::Relaxed), self.queue_fails.load(Ordering::Relaxed)) {
+        match (self.database_fails.load(Ordering::Relaxed), self.source_fails.load(Ordering::Relaxed)) {
             (false, false) => None,
             (true, false) => Some("waiting for the database"),
             (false, true) => Some("waiting for the queue"),

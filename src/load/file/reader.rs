@@ -5,15 +5,15 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
-use std::ops::Range;
 use std::path::Path;
 
-use uuid::Uuid;
+use jiff::Timestamp;
 
-use super::source::{Damage, FileContent};
+use super::chunk::Chunk;
+use super::content::{Damage, FileContent};
 use crate::crypto::{Digest, SecretBytes};
 use crate::login::form::{BOM, Form, HEAD_LINES, Packing, examine};
-use crate::login::{Body, Rejection, chunk_id, line_id};
+use crate::login::{Body, Rejection, chunk_id};
 
 /// Lines in a chunk (fixed: changing it would make every file another file).
 const CHUNK_LINES: u64 = 5_000;
@@ -62,50 +62,6 @@ impl From<io::Error> for ChunkError {
     }
 }
 
-/// Up to 5,000 lines.
-pub(super) struct Chunk {
-    /// Its id in the ledger.
-    pub id: Uuid,
-    /// The id that builds which took a byte order mark for content gave it, if there was one.
-    pub id_with_bom: Uuid,
-    /// The number of its first line, from 0.
-    first_line: u64,
-    text: Body,
-    lines: Vec<(u64, Range<usize>)>,
-}
-
-impl Chunk {
-    /// How many events it has; blank lines are none.
-    #[must_use]
-    pub(super) fn len(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// How many bytes it has.
-    #[must_use]
-    pub(super) fn bytes(&self) -> u64 {
-        self.text.len() as u64
-    }
-
-    /// The body of each event, made one at a time.
-    pub(super) fn bodies(&self) -> impl Iterator<Item = Body> + '_ {
-        (0..self.len()).map(|place| self.body(place))
-    }
-
-    /// The body of the event at one place.
-    #[must_use]
-    pub(super) fn body(&self, place: usize) -> Body {
-        let (_, range) = &self.lines[place];
-        Body::new(self.text.expose()[range.clone()].to_vec())
-    }
-
-    /// The message id of the event at one place. Two blocks of SHA-256: made for those who are rejected alone.
-    #[must_use]
-    pub(super) fn message_id(&self, place: usize) -> Uuid {
-        line_id(self.id, self.lines[place].0 - self.first_line)
-    }
-}
-
 /// The digests of one content.
 #[derive(Clone, Copy)]
 struct Digests {
@@ -148,6 +104,8 @@ pub(super) struct ChunkReader {
     running: Running,
     number: u64,
     line: u64,
+    /// When the run began: the day of an event that has none of its own.
+    pub(super) started_at: Timestamp,
 }
 
 enum ChunkSource {
@@ -184,7 +142,7 @@ impl ChunkReader {
 
     fn new(source: Box<dyn Read + Send>, read: ReadLine) -> Self {
         let source = ChunkSource::Untouched(source);
-        Self { source, read, known: None, running: Running::default(), number: 0, line: 0 }
+        Self { source, read, known: None, running: Running::default(), number: 0, line: 0, started_at: Timestamp::now() }
     }
 
     /// Waits for the first lines, and looks at their form.
@@ -256,7 +214,7 @@ impl ChunkReader {
         let Digests { content, with_bom } = self.known.unwrap_or_else(|| self.running.current());
         let [id, id_with_bom] = [content, with_bom].map(|digest| chunk_id(&digest, self.number));
         self.number += 1;
-        Ok(Some(Chunk { id, id_with_bom, first_line, text: Body::from_secret(text), lines }))
+        Ok(Some(Chunk { id, id_with_bom, first_line, text: Body::from_secret(text), lines, read_at: self.started_at }))
     }
 
     /// Adds the next line with its end; false at the end of the source.
@@ -310,6 +268,7 @@ impl ChunkReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::parcel::Parcel as _;
     use std::io::Cursor;
 
     fn reader(source: impl Read + Send + 'static, known: Option<Digests>) -> ChunkReader {
@@ -324,7 +283,7 @@ mod tests {
     #[test]
     fn chunks_have_exactly_5000_lines_and_blank_lines_are_no_events() {
         let text = "{}\n".repeat(5_000) + "\n  \r\n{}\n{}";
-        let lens: Vec<_> = chunks(&text, None).iter().map(Chunk::len).collect();
+        let lens: Vec<_> = chunks(&text, None).iter().map(Chunk::events).collect();
         assert_eq!(lens, [5_000, 2]);
     }
 
@@ -358,7 +317,7 @@ mod tests {
         std::fs::write(&path, "{}\n{}\n").expect("written");
         let mut reader = ChunkReader::open(&path, Box::new(|_| Ok(()))).expect("opened");
         std::fs::write(&path, "{}\n{}\n{}\n").expect("written");
-        assert_eq!(reader.next_chunk().expect("readable").map(|chunk| chunk.len()), Some(2));
+        assert_eq!(reader.next_chunk().expect("readable").map(|chunk| chunk.events()), Some(2));
         assert!(reader.next_chunk().is_ok_and(|end| end.is_none()));
         std::fs::remove_file(&path).expect("removed");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::InHand;
+use super::parcel::{InHand, Parcel};
 use crate::login::{RejectReason, Verdict};
 use crate::stop::Stop;
 
@@ -20,22 +20,22 @@ const QUIET: Duration = Duration::from_secs(2);
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the receivers have handed on, for the writers.
-pub(super) struct Intake {
-    receiver: mpsc::Receiver<InHand>,
+pub(super) struct Intake<P> {
+    receiver: mpsc::Receiver<InHand<P>>,
     /// What came before the beginning was decided.
-    first: VecDeque<InHand>,
+    first: VecDeque<InHand<P>>,
     is_decided: bool,
 }
 
-impl Intake {
+impl<P: Parcel> Intake<P> {
     /// Nothing has come yet. A beginning that is `trusted` is not looked at.
     #[must_use]
-    pub(super) fn new(receiver: mpsc::Receiver<InHand>, trusted: bool) -> Self {
+    pub(super) fn new(receiver: mpsc::Receiver<InHand<P>>, trusted: bool) -> Self {
         Self { receiver, first: VecDeque::new(), is_decided: trusted }
     }
 
     /// The next message; nothing when the receivers have ended. Cancelling loses none.
-    pub(super) async fn next(&mut self) -> Option<InHand> {
+    pub(super) async fn next(&mut self) -> Option<InHand<P>> {
         match self.first.pop_front() {
             Some(message) => Some(message),
             None => self.receiver.recv().await,
@@ -51,7 +51,7 @@ impl Intake {
                 self.is_decided = true;
                 return None;
             };
-            bytes += message.body.len();
+            bytes += message.parcel.bytes();
             let reason = reason_of(&message);
             self.first.push_back(message);
             let is_like_first = reason.is_some() && reason == self.first.front().and_then(reason_of);
@@ -65,7 +65,7 @@ impl Intake {
     }
 
     /// The next message of a queue that still has some. The first may be long in coming.
-    async fn next_soon(&mut self, stop: &Stop) -> Option<InHand> {
+    async fn next_soon(&mut self, stop: &Stop) -> Option<InHand<P>> {
         if self.first.is_empty() {
             return self.receiver.recv().await;
         }
@@ -74,9 +74,9 @@ impl Intake {
     }
 }
 
-fn reason_of(message: &InHand) -> Option<RejectReason> {
-    match &message.verdict {
-        Verdict::Login(_) => None,
-        Verdict::Rejected(rejected) => Some(rejected.rejection.reason),
+fn reason_of<P>(message: &InHand<P>) -> Option<RejectReason> {
+    match message.verdicts.first() {
+        Some(Verdict::Rejected(rejected)) => Some(rejected.rejection.reason),
+        _ => None,
     }
 }
