@@ -14,8 +14,11 @@
 //!
 //! Stopping runs the same way: no more is received, what is in hand is written and acknowledged, the rest is given back.
 
-// A source of one's own hands out messages; nobody outside has to know how parcels are written.
-#![allow(private_interfaces, private_bounds)]
+#![allow(
+    private_interfaces,
+    private_bounds,
+    reason = "a source of one's own hands out messages; nobody outside needs to know how they are written"
+)]
 
 mod acknowledge;
 mod budget;

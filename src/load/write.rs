@@ -57,10 +57,11 @@ impl<S: Source> Writer<S> {
         Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session, masking, days }
     }
 
-    /// Writes batches until the receivers have ended and nothing is left. Once the run has given up, gives back what comes.
+    /// Writes batches until the receivers have ended and nothing is left. Once the run has given up, or has quarantined more
+    /// than it may, gives back what comes.
     pub(super) async fn write_batches(mut self) {
         while let Some(batch) = self.collect().await {
-            if self.run.ending.has_given_up() {
+            if self.run.ending.has_given_up() || self.run.is_poisoned() {
                 self.give_back([batch]).await;
             } else {
                 self.write(batch).await;

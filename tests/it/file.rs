@@ -149,3 +149,18 @@ async fn a_dry_run_that_waits_for_standard_input_can_be_stopped() {
     waiting.signal(Signal::SIGTERM);
     assert!(stopped_at.elapsed() < std::time::Duration::from_secs(5));
 }
+
+/// Each of the three connections may have a chunk in hand when the budget is used up.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_poison_budget_stops_a_file_in_the_midst() {
+    let world = World::new().await;
+    let bad = |n: u32| if n.is_multiple_of(50) { event(n) } else { "{\"user_id\": 7}".to_owned() };
+    let file = file((0..60_000).map(bad));
+    let path = file.path().to_str().expect("a path");
+    let output = world.run(&["load", "--file", path, "--poison-budget", "100", "--format", "json"]);
+    let summary = summary(&output);
+    assert_eq!((output.status.code(), &summary["poison_budget_exceeded"]), (Some(1), &true.into()), "{summary}");
+    let quarantined = world.database.count("select from ingest.quarantine").await;
+    assert!(quarantined > 100 && quarantined <= 3 * 5_000, "{summary}");
+    assert_eq!(summary["quarantined"].as_i64(), Some(quarantined), "{summary}");
+}

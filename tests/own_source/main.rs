@@ -2,7 +2,13 @@
 //!
 //! This program is both: the loader of that source, when it is told where the log is, and the test that runs it.
 
-#![allow(missing_docs, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops at the first surprise"
+)]
 
 mod log;
 #[path = "../it/support/mod.rs"]

@@ -25,12 +25,12 @@ pub(crate) struct FileSource {
     path: PathBuf,
     /// The SHA-256 of the whole content; a stream has none.
     content: Option<[u8; 32]>,
-    place: Mutex<Place>,
+    state: Mutex<ReadState>,
     stop: Stop,
 }
 
 /// How far it was read.
-enum Place {
+enum ReadState {
     At(Box<ChunkReader>),
     End,
     /// A read was left when the run was stopped: who reads on does not know where.
@@ -51,7 +51,7 @@ impl FileSource {
         };
         let reader = opened.map_err(|e| file_error(path, &e))?;
         let (path, content) = (path.to_owned(), reader.content());
-        Ok(Some(Self { path, content, place: Mutex::new(Place::At(Box::new(reader))), stop: stop.clone() }))
+        Ok(Some(Self { path, content, state: Mutex::new(ReadState::At(Box::new(reader))), stop: stop.clone() }))
     }
 
     /// Waits for the first lines and looks at their form; nothing when the run is stopped first. A stream is not waited for
@@ -73,14 +73,14 @@ impl FileSource {
         &self,
         work: impl FnOnce(&mut ChunkReader) -> Result<Option<T>, ChunkError> + Send + 'static,
     ) -> Result<Option<Option<T>>, Error> {
-        let mut place = self.place.lock().await;
-        let mut reader = match std::mem::replace(&mut *place, Place::Lost) {
-            Place::At(reader) => reader,
-            Place::End => {
-                *place = Place::End;
+        let mut state = self.state.lock().await;
+        let mut reader = match std::mem::replace(&mut *state, ReadState::Lost) {
+            ReadState::At(reader) => reader,
+            ReadState::End => {
+                *state = ReadState::End;
                 return Ok(Some(None));
             }
-            Place::Lost => return Ok(None),
+            ReadState::Lost => return Ok(None),
         };
         let work = move || {
             let done = work(&mut reader);
@@ -88,7 +88,7 @@ impl FileSource {
         };
         let Some((reader, done)) = unless_stopped(&self.stop, work).await? else { return Ok(None) };
         let done = done.map_err(|e| file_error(&self.path, &e))?;
-        *place = if done.is_some() { Place::At(reader) } else { Place::End };
+        *state = if done.is_some() { ReadState::At(reader) } else { ReadState::End };
         Ok(Some(done))
     }
 }
