@@ -8,12 +8,12 @@
 //!
 //! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`] → [`vault`] → `queue`, `kms`, [`db`]
 //! (which never import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The
-//! last four are pure: no tokio, no AWS, no Postgres. `tests/source_rules.rs` keeps it so.
+//! last four are pure: no tokio, no AWS, no Postgres. `tests/source_rules` keeps it so.
 //!
 //! # Glossary
 //!
 //! One word per idea and one idea per word, in code, SQL, command line and documents. Types are nouns,
-//! functions are verbs; no two types have one name. `tests/source_rules.rs` keeps that, and the list of
+//! functions are verbs; no two types have one name. `tests/source_rules` keeps that, and the list of
 //! words that were retired.
 //!
 //! - **field**: `ip`, `device_id` or, where an installation chose so, `user_id`: its values are masked.

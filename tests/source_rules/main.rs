@@ -208,7 +208,7 @@ fn one_module_prints_one_reads_the_environment_and_sql_stays_in_its_place() {
 #[test]
 fn nothing_unfinished_is_left_behind() {
     for root in ["src", "tests"] {
-        for (path, text) in sources(root).iter().filter(|(path, _)| !path.ends_with("source_rules.rs")) {
+        for (path, text) in sources(root).iter().filter(|(path, _)| !path.ends_with("source_rules/main.rs")) {
             for left in ["todo!(", "unimplemented!(", "dbg!(", "FIXME", "#[ignore"] {
                 assert!(!text.contains(left), "{} has {left}", name(path));
             }
