@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod audit;
 mod fields;
+mod format;
 mod load;
 mod quarantine;
 mod rotate;
@@ -12,6 +13,7 @@ mod unmask;
 
 pub(crate) use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
 pub(crate) use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
+pub(crate) use format::Format;
 pub(crate) use load::{AppVersion, Envelope, LoadArgs};
 pub(crate) use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 pub(crate) use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
@@ -98,16 +100,6 @@ pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
-    Json,
-}
-
-/// How results on stdout look.
-#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
     Json,
 }
 
