@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::connect;
+use super::connect::connect;
 use crate::audit::Record;
 use crate::cli::ExportArgs;
 use crate::db::{AuditReader, Target};

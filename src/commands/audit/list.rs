@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::connect;
+use super::connect::connect;
 use crate::audit::Record;
 use crate::cli::{Format, RecordsArgs};
 use crate::db::{AuditFilter, Target};

@@ -1,11 +1,11 @@
 //! `loginetl audit`: the log, shown, taken elsewhere, or verified. Nothing here appends to it.
 
+mod connect;
 mod export;
 mod list;
 mod verify;
 
 use crate::cli::{AuditCommand, Global};
-use crate::db::{Session, Target, Work};
 use crate::error::{Error, Exit};
 use crate::settings::Environment;
 
@@ -19,10 +19,4 @@ pub(crate) async fn run(command: AuditCommand, global: Global, environment: &Env
         AuditCommand::Export(args) => export::run(&args, &super::database(global, environment, "audit")?).await,
         AuditCommand::Verify(args) => verify::run(args, global, environment).await,
     }
-}
-
-async fn connect(target: &Target) -> Result<Session, Error> {
-    let session = target.connect().await?;
-    super::ready(&session, Work::Show).await?;
-    Ok(session)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::connect;
+use super::connect::connect;
 use crate::audit::{Record, Verifier, VerifyReport};
 use crate::cli::{Format, Global, VerifyArgs};
 use crate::crypto::VerifyingKey;
