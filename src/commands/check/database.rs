@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::audit::Group;
 use crate::db::{Deviation, Login, Remedy, RowChange, Session, Target, Work};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use futures_util::future::join_all;
 
-use super::Findings;
+use super::findings::Findings;
 use crate::audit::{Group, RecordKind};
 use crate::aws;
 use crate::db::{DbError, KeyRow, Login, Session};
