@@ -84,12 +84,6 @@ struct Unopened {
     rows: i64,
 }
 
-/// Whether a rotation has begun and not come to its end.
-async fn is_unfinished(session: &Session) -> Result<bool, Error> {
-    let resealing = session.key_in_state(Purpose::Seal, KeyState::Retiring).await?;
-    Ok(resealing.is_some() || !session.rotations().await?.is_empty())
-}
-
 /// Records of this login that it could not sign, because it died.
 async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
     for kind in [RecordKind::RotateStart, RecordKind::RotateEnd, RecordKind::RotateInterrupted] {
