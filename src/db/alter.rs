@@ -2,8 +2,8 @@
 //! none loses a value: where a type cannot be changed without loss, the column steps aside under another name.
 
 use super::DbError;
+use super::column::{Column, INSPECTING};
 use super::session::Transaction;
-use super::table::{Column, INSPECTING};
 
 /// A version of two or three parts as the integer that loginetl writes by default.
 const VERSION_AS_INTEGER: &str = "\

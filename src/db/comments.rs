@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::DbError;
 use super::session::Transaction;
-use super::structure::{Deviation, Remedy};
+use super::{DbError, Deviation, Remedy};
 
 /// More than so many are told in one line: after a restore that took no comments along, it is all of them.
 const TOLD_ONE_BY_ONE: usize = 3;

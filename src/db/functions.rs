@@ -8,9 +8,9 @@ use sha2::Digest as _;
 use tokio_postgres::types::Type;
 
 use super::DbError;
+use super::deviation::{COMPARING, Deviation, Remedy};
 use super::expected::{FUNCTIONS, body_of};
 use super::session::{Parameter, Transaction};
-use super::structure::{COMPARING, Deviation, Remedy};
 use crate::audit::Group;
 
 const ENTER: &str = "\

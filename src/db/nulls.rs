@@ -3,8 +3,8 @@
 //! Invariant: found before anything is masked, for masking is for good; each problem names the statement that ends it.
 
 use super::DbError;
+use super::column::INSPECTING;
 use super::session::Transaction;
-use super::table::INSPECTING;
 
 /// Check constraints about `user_id`, with their expressions.
 const CHECKS: &str = "\

@@ -2,9 +2,10 @@
 //! statement ends.
 
 use super::DbError;
+use super::deviation::{Deviation, Remedy};
 use super::functions::run_functions;
 use super::session::Transaction;
-use super::structure::{Deviation, Remedy, deviations};
+use super::structure::deviations;
 
 /// One repair may bring another to light: a table that comes back has no constraints yet.
 const ROUNDS: usize = 4;

@@ -11,11 +11,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::comments::write_comments;
+use super::deviation::Deviation;
 use super::fields::{mask_field, read_fields, take_fence};
 use super::functions::run_functions;
 use super::repair::repair;
 use super::session::{Mode, Parameter, Transaction};
-use super::structure::Deviation;
 use super::table::{self, TableFinding, own_columns};
 use super::words::OWNER;
 use super::{DbError, Session};

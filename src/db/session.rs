@@ -97,6 +97,23 @@ const SETTINGS: &str = "\
 /// From this version on there is a limit on whole transactions.
 const TRANSACTION_TIMEOUT_SINCE: i32 = 170_000;
 
+impl Target {
+    /// Opens a session and checks that the server can do our work.
+    ///
+    /// # Errors
+    /// When there is no connection to be had, or the server is too old or not in UTF8.
+    pub(crate) async fn connect(&self) -> Result<Session, DbError> {
+        let (client, version) = self.open().await?;
+        Ok(Session::new(self.clone(), client, version))
+    }
+
+    /// A session that connects when it is used first.
+    #[must_use]
+    pub(crate) fn session(&self) -> Session {
+        Session::unconnected(self.clone())
+    }
+}
+
 impl Session {
     pub(super) fn new(target: Target, client: Client, version: i32) -> Self {
         Self { target, slot: Mutex::new(Slot { link: Some(Link { client, version, number: 0 }), made: 1 }) }

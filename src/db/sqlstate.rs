@@ -4,7 +4,72 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::{Denial, SqlKind};
+use crate::retry::Retry;
+
+/// What a SQLSTATE means to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SqlKind {
+    /// Safe to send again: shutdown, out of resources, deadlock, timeout.
+    Temporary,
+    /// Loaders held the fence for longer than a rotation waits for it.
+    FenceTaken,
+    /// Another process has changed what this one wanted to change.
+    Overtaken,
+    /// The server takes no changes now: a standby, perhaps after a failover.
+    ReadOnly,
+    /// The login failed: user, password, or the server's rules about both.
+    Login,
+    /// The role may not, for one of several reasons.
+    Denied(Denial),
+    /// The database or its schema is not there, or is another.
+    Missing,
+    /// The server cannot do that with the table as it is.
+    Unsupported,
+    /// Something between this program and the server changes transactions.
+    Pooler,
+    /// The ledger has no partition for the day: make it and send again.
+    MissingDay,
+    /// One of the rows is to blame.
+    Data,
+    /// A function of the gate refused: the request is not one that it may answer.
+    Gate,
+    /// A trigger or function of somebody else raised it.
+    ForeignCode,
+    /// The owner of our functions cannot see all rows.
+    Blind,
+    /// Something has swallowed what was written.
+    Swallowed,
+    /// Anything else.
+    Other,
+}
+
+/// Why a role may not: SQLSTATE 42501 has many causes, each with a remedy of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// A policy of row-level security.
+    Policy,
+    /// A sequence behind a default.
+    Sequence,
+    /// A trigger or function of somebody else, which runs with the rights of this login.
+    ForeignCode,
+    /// The owner of our functions has lost a right.
+    OwnerOfFunctions,
+    /// The right to make roles, which takes a superuser or their administrator.
+    Roles,
+    /// A right that this login does not have.
+    Grant,
+}
+
+impl SqlKind {
+    pub(super) const fn retry(self) -> Retry {
+        match self {
+            Self::FenceTaken => Retry::Now,
+            Self::Temporary | Self::ReadOnly | Self::MissingDay | Self::Overtaken => Retry::Later,
+            Self::Login | Self::Denied(_) | Self::Missing | Self::Unsupported | Self::Pooler | Self::Data => Retry::Never,
+            Self::Gate | Self::ForeignCode | Self::Blind | Self::Swallowed | Self::Other => Retry::Never,
+        }
+    }
+}
 
 /// Sorts an error of the server.
 pub(super) fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {

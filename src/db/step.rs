@@ -92,6 +92,19 @@ const MOVING: &str = "moving rows to the new key";
 const ADVANCING: &str = "advancing the watermark";
 
 impl Session {
+    /// Twice as many rows as the table has pages: so a page is read and written seldom, while what is rewritten on it still
+    /// finds room there. Within bounds, because loaders wait for a step.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this role.
+    pub(crate) async fn rows_of_a_step(&self) -> Result<u32, DbError> {
+        let statement = "\
+            select (2 * pg_relation_size('public.user_logins') / current_setting('block_size')::int)::bigint";
+        let row = self.read_one("asking how large the table is", statement, &[]).await;
+        let rows: i64 = row?.get(0);
+        Ok(rows.clamp(Step::FEWEST_ROWS.into(), 60_000) as u32)
+    }
+
     /// Begins a step from the watermark to `next`, holding the fence.
     ///
     /// # Errors

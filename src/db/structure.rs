@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::Type;
 
 use super::comments::compare_comments;
+use super::deviation::{COMPARING, Deviation, Remedy};
 use super::expected::{ExpectedStructure, body_of};
 use super::facts::{FACTS, GRANTS, LOST_BY_OWNER, LOST_IN_DATABASE, POLICIES, RLS_IS_ON, SEQUENCES, SHUT_OUT_OF_PUBLIC};
 use super::fields::read_fields;
@@ -19,28 +20,6 @@ use super::{DbError, Session};
 use crate::audit::Group;
 use crate::token::{Field, Fields};
 
-/// Something that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Deviation {
-    /// What is wrong with which object.
-    pub what: String,
-    /// Whether it is about who may do what.
-    pub is_privilege: bool,
-    /// What ends it.
-    pub remedy: Remedy,
-}
-
-/// What ends a deviation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Remedy {
-    /// A statement that `init` runs.
-    Statement(String),
-    /// `init` runs the files of functions again.
-    Functions,
-    /// Only a person can decide: what to do.
-    Person(&'static str),
-}
-
 impl Session {
     /// What is not as it must be.
     ///
@@ -51,8 +30,6 @@ impl Session {
         deviations(&transaction).await
     }
 }
-
-pub(super) const COMPARING: &str = "comparing the database with what must be there";
 
 pub(super) async fn deviations(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let fields = read_fields(transaction).await?;

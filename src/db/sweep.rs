@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::place::{Place, Snapshot};
 use super::session::{Mode, Parameter};
 use super::sight::{Work, require_sight};
-use super::step::Step;
 use super::words::word;
 use super::{DbError, Session};
 use crate::token::{Field, KeyId};
@@ -136,19 +135,6 @@ impl Session {
     pub(crate) async fn has_rotated_since(&self, begun: Timestamp) -> Result<bool, DbError> {
         let statement = "select exists (select from vault.rotation where finished_at is null or finished_at > $1)";
         Ok(self.read_one("reading the rotation", statement, &[(&begun, Type::TIMESTAMPTZ)]).await?.get(0))
-    }
-
-    /// Twice as many rows as the table has pages: so a page is read and written seldom, while what is rewritten on it still
-    /// finds room there. Within bounds, because loaders wait for a step.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
-    pub(crate) async fn rows_of_a_step(&self) -> Result<u32, DbError> {
-        let statement = "\
-            select (2 * pg_relation_size('public.user_logins') / current_setting('block_size')::int)::bigint";
-        let row = self.read_one("asking how large the table is", statement, &[]).await;
-        let rows: i64 = row?.get(0);
-        Ok(rows.clamp(Step::FEWEST_ROWS.into(), 60_000) as u32)
     }
 
     /// Hands out rows after the watermark that are not under the new key, `rows` at most: in the order of their hashes, or

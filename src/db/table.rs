@@ -2,6 +2,7 @@
 //!
 //! Invariant: each problem names the statement that ends it (`alter.rs`), and that statement runs on this table.
 
+use super::column::{Column, INSPECTING};
 use super::session::Transaction;
 use super::{DbError, alter, nulls};
 use crate::token::{Field, Fields};
@@ -43,24 +44,6 @@ const ABOUT: &str = "\
            (select i.inhparent::regclass::text from pg_inherits i where i.inhrelid = c.oid and c.relispartition) \
     from (select 1) as one left join pg_class c on c.oid = to_regclass('public.user_logins')";
 
-const EXISTING: &str = "\
-    select a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, a.attidentity::text, a.attgenerated::text, \
-           y.typname::text, y.typcategory::text, k.conname::text, coalesce(not l.collisdeterministic, false), \
-           exists (select from pg_depend d \
-                   where d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum \
-                     and not (d.classid = 'pg_attrdef'::regclass and exists \
-                              (select from pg_attrdef f where f.oid = d.objid and f.adnum = a.attnum)) \
-                     and not (d.classid = 'pg_class'::regclass and exists \
-                              (select from pg_class s where s.oid = d.objid and s.relkind = 'S')) \
-                     and not (d.classid = 'pg_constraint'::regclass and exists \
-                              (select from pg_constraint n where n.oid = d.objid and n.contype = 'n'))) \
-             or exists (select from pg_depend d join pg_class c on c.oid = a.attrelid \
-                        where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype and d.deptype = 'n') \
-    from pg_attribute a join pg_type y on y.oid = a.atttypid \
-    left join pg_collation l on l.oid = a.attcollation \
-    left join pg_constraint k on k.conrelid = a.attrelid and k.contype = 'p' and a.attnum = any(k.conkey) \
-    where a.attrelid = to_regclass('public.user_logins') and a.attnum > 0 and not a.attisdropped order by a.attnum";
-
 /// What stood there before `init`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TableFinding {
@@ -70,24 +53,6 @@ pub(crate) struct TableFinding {
     pub has_unmasked_rows: bool,
     /// Columns of ours that it lacked.
     pub missing: Vec<&'static str>,
-}
-
-/// A column as it stands there.
-pub(super) struct Column {
-    pub(super) name: String,
-    /// As `format_type` prints it.
-    pub(super) of_type: String,
-    not_null: bool,
-    pub(super) has_default: bool,
-    identity: String,
-    generated: String,
-    pub(super) type_name: String,
-    pub(super) category: String,
-    /// The primary key that it is part of.
-    pub(super) primary_key: Option<String>,
-    has_loose_collation: bool,
-    /// Views, constraints, indexes, policies or other columns stand on it.
-    pub(super) has_dependents: bool,
 }
 
 /// Compares an existing table with ours, where these fields are masked.
@@ -104,8 +69,7 @@ pub(super) async fn inspect(transaction: &Transaction<'_>, fields: Fields) -> Re
         return Err(DbError::Owner { owner: about.get(5), login: about.get(7) });
     }
     refuse(kind_problems(&about))?;
-    let rows = transaction.query_typed(EXISTING, &[]).await.map_err(failed)?;
-    let columns: Vec<Column> = rows.iter().map(column).collect();
+    let columns = Column::read_all(transaction).await?;
     let ours = own_columns(fields);
     let mut problems = Vec::new();
     for column in &columns {
@@ -126,8 +90,6 @@ pub(super) async fn inspect(transaction: &Transaction<'_>, fields: Fields) -> Re
     let has_unmasked_rows = transaction.query_typed_one(&unmasked, &[]).await.map_err(failed)?.get(0);
     Ok(TableFinding { existed: true, has_unmasked_rows, missing })
 }
-
-pub(super) const INSPECTING: &str = "inspecting the table user_logins";
 
 fn refuse(problems: Vec<String>) -> Result<(), DbError> {
     match problems.as_slice() {
@@ -164,22 +126,6 @@ fn kind_problems(about: &tokio_postgres::Row) -> Vec<String> {
         problems.push(format!("it is unlogged, and a crash of the server would empty it; run: {run}"));
     }
     problems
-}
-
-fn column(row: &tokio_postgres::Row) -> Column {
-    Column {
-        name: row.get(0),
-        of_type: row.get(1),
-        not_null: row.get(2),
-        has_default: row.get(3),
-        identity: row.get(4),
-        generated: row.get(5),
-        type_name: row.get(6),
-        category: row.get(7),
-        primary_key: row.get(8),
-        has_loose_collation: row.get(9),
-        has_dependents: row.get(10),
-    }
 }
 
 /// What is wrong with a column, and the statement that ends it.

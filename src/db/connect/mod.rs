@@ -5,6 +5,7 @@
 
 mod attempt;
 mod client_key;
+mod given;
 mod parameters;
 mod passfile;
 mod pem;
@@ -25,7 +26,7 @@ use zeroize::Zeroizing;
 pub use parameters::Conninfo;
 pub(crate) use problem::UrlProblem;
 
-use super::{DbError, Session, SqlKind};
+use super::{DbError, SqlKind};
 use attempt::Route;
 use transport::Authority;
 
@@ -72,21 +73,6 @@ impl Target {
     #[must_use]
     pub(crate) fn is_unverified(&self) -> bool {
         self.is_unverified
-    }
-
-    /// Opens a session and checks that the server can do our work.
-    ///
-    /// # Errors
-    /// When there is no connection to be had, or the server is too old or not in UTF8.
-    pub(crate) async fn connect(&self) -> Result<Session, DbError> {
-        let (client, version) = self.open().await?;
-        Ok(Session::new(self.clone(), client, version))
-    }
-
-    /// A session that connects when it is used first.
-    #[must_use]
-    pub(crate) fn session(&self) -> Session {
-        Session::unconnected(self.clone())
     }
 
     /// A connection, and the version of its server.

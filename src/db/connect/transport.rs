@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::config::SslNegotiation;
 
-use super::parameters::{Given, NEGOTIATIONS, SWITCH, refusal};
+use super::given::{Given, NEGOTIATIONS, SWITCH, refusal};
 use super::problem::UrlProblem;
 
 /// How the connection is protected.
