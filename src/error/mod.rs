@@ -1,6 +1,7 @@
 //! Every failure of a command, and the one place that turns it into an exit code and a remedy.
 
 mod advice;
+mod exit;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ use crate::retry::Retry;
 use crate::settings::SettingsError;
 use crate::token::SealError;
 use crate::vault::VaultError;
+pub(crate) use exit::Exit;
+
 use advice::{aws_advice, db_advice, settings_hint, vault_advice};
 
 /// Why a command failed.
@@ -166,29 +169,6 @@ const FILE_CHANGED: &str = "the rows of what was read until then stay; compare t
 const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart \
      costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
      --quarantine-from-start";
-
-/// Exit codes (fixed).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// Done, but a person should look.
-    Attention = 1,
-    /// Wrong flags or settings.
-    Usage = 2,
-    /// Refused: role, KMS policy, key state, missing reason.
-    Refused = 3,
-    /// Temporary: safe to run again.
-    Temporary = 4,
-    /// A token, key or chain that was tampered with.
-    Integrity = 5,
-}
-
-impl From<Exit> for std::process::ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
 
 impl Error {
     /// Whether this process should try again what has failed. What ends a process ends it, even if the next one may succeed.
