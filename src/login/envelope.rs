@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
-use super::unescape::unescape;
-use super::{Body, RejectReason, Rejection, dates};
+use super::unescape::{Content, unescape};
+use super::{RejectReason, Rejection, dates};
 
 /// Envelopes within envelopes that are opened: an event bus may send to a topic.
 pub(super) const MOST_LAYERS: usize = 3;
@@ -48,23 +48,6 @@ pub(super) struct OpenedEnvelope<'a> {
     pub content: Content<'a>,
     /// The day that the service says the event was published: the same in every delivery.
     pub day: Option<Date>,
-}
-
-/// The text in an envelope.
-pub(super) enum Content<'a> {
-    /// It stands in the body as it is.
-    Borrowed(&'a str),
-    /// It had escapes.
-    Unescaped(Body),
-}
-
-impl Content<'_> {
-    pub(super) fn expose(&self) -> &[u8] {
-        match self {
-            Self::Borrowed(text) => text.as_bytes(),
-            Self::Unescaped(body) => body.expose(),
-        }
-    }
 }
 
 /// Whether a body begins as SNS and EventBridge write theirs.

@@ -1,8 +1,24 @@
 //! The text of a JSON string, without its escapes: a second buffer of plaintext, so it is made in memory that is zeroed.
 
 use super::Body;
-use super::envelope::Content;
 use crate::crypto::SecretBytes;
+
+/// The text of a JSON string.
+pub(super) enum Content<'a> {
+    /// It stands there as it is.
+    Borrowed(&'a str),
+    /// It had escapes.
+    Unescaped(Body),
+}
+
+impl Content<'_> {
+    pub(super) fn expose(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(text) => text.as_bytes(),
+            Self::Unescaped(body) => body.expose(),
+        }
+    }
+}
 
 /// The text of a JSON string with its quotes; nothing if an escape in it stands for no character.
 pub(super) fn unescape(quoted: &str) -> Option<Content<'_>> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::login::{LoginEvent, NearNames, Reading, parse};
+use crate::login::{Body, LoginEvent, NearNames, Reading, parse};
 use crate::token::{Field, Plaintext};
 
 const ROW_DAY: Date = date(2026, 1, 2);
