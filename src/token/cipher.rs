@@ -7,33 +7,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::plaintext::{BLOCK, blocks};
-use super::{DataKey, Field, KeyId, Plaintext};
+use super::{DataKey, Field, KeyId, Plaintext, TokenError};
 use crate::crypto::{SIV_LEN, Siv, length_prefixed};
 
 const MAX_BLOCKS: usize = 33;
 /// `SIV ‖ C`, and what the decoder wants beyond it.
 type Room = [u8; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
 const EMPTY: Room = [0; SIV_LEN + MAX_BLOCKS * BLOCK + 3];
-
-/// Why a text is no token, or does not open. Says nothing about the value in it.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum TokenError {
-    /// No prefix of a field in front.
-    #[error("starts with neither ip1. nor dev1. nor usr1.")]
-    Prefix,
-    /// No key id between the dots, or not its one spelling.
-    #[error("has no valid key id")]
-    KeyId,
-    /// Padding, a foreign character, trailing bits or an impossible length.
-    #[error("is damaged or cut")]
-    Encoding,
-    /// A token of another field or key was given to this cipher.
-    #[error("belongs to another field or key")]
-    Foreign,
-    /// The bytes do not authenticate under the named key.
-    #[error("does not authenticate under its key")]
-    Forged,
-}
 
 /// A well-formed token. Harmless: it may be printed and stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
