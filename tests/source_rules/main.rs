@@ -2,161 +2,16 @@
 
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod circles;
+mod imports;
+mod layers;
+mod names;
+mod source;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn sources(root: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(root)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                let text = fs::read_to_string(&path).expect("UTF-8");
-                found.push((path, text));
-            }
-        }
-    }
-    assert!(!found.is_empty(), "{root} has sources");
-    found
-}
-
-/// The path below `src/`, with slashes.
-fn name(path: &Path) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
-}
-
-/// Code without comments and without its tests.
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// The top module of a file: `commands/load/mod.rs` → `commands`.
-fn module(name: &str) -> &str {
-    name.split(['/', '.']).next().unwrap_or_default()
-}
-
-/// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 20] = [
-    ("crypto", &[]),
-    ("retry", &[]),
-    ("audit", &["crypto"]),
-    ("token", &["crypto"]),
-    ("login", &["token", "crypto"]),
-    ("aws", &["retry"]),
-    ("queue", &["aws", "login"]),
-    ("kms", &["aws", "token", "crypto"]),
-    ("db", &["audit", "login", "retry", "token"]),
-    ("vault", &["queue", "kms", "db", "aws", "audit", "login", "retry", "token", "crypto"]),
-    ("settings", &[]),
-    ("error", &["settings", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
-    ("output", &["error"]),
-    ("stop", &["error", "output"]),
-    ("load", &["audit", "aws", "crypto", "db", "error", "login", "queue", "settings", "stop", "token", "vault"]),
-    ("cli", &["audit", "login", "token"]),
-    ("logging", &["cli", "output", "settings"]),
-    (
-        "commands",
-        &[
-            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output", "queue", "retry", "settings",
-            "stop", "token", "vault",
-        ],
-    ),
-    ("start", &["cli", "commands", "error", "load", "logging", "output", "settings", "token"]),
-    ("main", &[]),
-];
-
-/// The names that stand at the beginning of what follows a `::`: one, or those of a list in braces.
-fn names_at(rest: &str) -> Vec<&str> {
-    let name = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    match rest.strip_prefix('{') {
-        Some(list) => {
-            let list = list.split("};").next().unwrap_or_default();
-            list.split(',').map(|item| item.trim().split("::").next().unwrap_or_default()).collect()
-        }
-        None => vec![&rest[..name(rest)]],
-    }
-}
-
-fn uses(code: &str) -> Vec<String> {
-    let of = |marker: &'static str| code.match_indices(marker).map(move |(at, _)| &code[at + marker.len()..]);
-    ["crate::", "loginetl::"].into_iter().flat_map(of).flat_map(names_at).map(str::to_owned).collect()
-}
-
-/// The subcommand of a file, and how often it must say `super` to be in `commands`; nothing for what they share.
-fn subcommand(name: &str) -> Option<(&str, usize)> {
-    let below = name.strip_prefix("commands/")?.strip_suffix(".rs")?;
-    let below = below.strip_suffix("/mod").unwrap_or(below);
-    (below != "mod").then(|| (below.split('/').next().unwrap_or_default(), below.split('/').count()))
-}
-
-/// What a file names in `commands`, `layers` modules above itself.
-fn named_in_commands(code: &str, layers: usize) -> Vec<&str> {
-    let above = "super::".repeat(layers);
-    let all = |marker: &str| code.match_indices(marker).map(|(at, found)| (at, at + found.len())).collect::<Vec<_>>();
-    let is_whole = |&(at, _): &(usize, usize)| !code[..at].ends_with("super::");
-    let ends = all(&above).into_iter().filter(is_whole).chain(all("commands::")).map(|(_, end)| &code[end..]);
-    ends.flat_map(|rest| if rest.starts_with('*') { vec!["*"] } else { names_at(rest) }).collect()
-}
-
-#[test]
-fn imports_run_one_way() {
-    for (path, text) in sources("src") {
-        let name = name(&path);
-        let module = module(&name);
-        if module == "lib" {
-            continue;
-        }
-        let (_, allowed) = LAYERS.iter().find(|(layer, _)| *layer == module).unwrap_or_else(|| panic!("{module} has no layer"));
-        for used in uses(&code(&text)) {
-            let ours = LAYERS.iter().any(|(layer, _)| *layer == used);
-            assert!(!ours || used == module || allowed.contains(&used.as_str()), "{name} must not use {used}");
-        }
-    }
-}
-
-/// What two commands need stands in a layer below them, or among what all share.
-#[test]
-fn no_command_names_another() {
-    let (sources, mut reached) = (sources("src"), 0);
-    let names: Vec<String> = sources.iter().map(|(path, _)| name(path)).collect();
-    let commands: Vec<&str> = names.iter().filter_map(|name| subcommand(name)).map(|(command, _)| command).collect();
-    for (name, (_, text)) in names.iter().zip(&sources) {
-        let Some((own, layers)) = subcommand(name) else { continue };
-        let code = code(text);
-        for named in named_in_commands(&code, layers) {
-            reached += 1;
-            assert!(named != "*", "{name} must name what it uses of commands");
-            assert!(named == own || !commands.contains(&named), "{name} must not use the command {named}");
-        }
-    }
-    assert!(commands.contains(&"load") && commands.contains(&"quarantine") && reached > 20, "{reached} names in {commands:?}");
-    let ways = [
-        ("super::load::judge(x)", 1),
-        ("use super::{database, load::judge};", 1),
-        ("use super::super::load;", 2),
-        ("use crate::commands::load;", 2),
-        ("commands::load::run()", 1),
-    ];
-    assert!(ways.iter().all(|(code, layers)| named_in_commands(code, *layers).contains(&"load")));
-    let own = [("use super::audit;", 2), ("use super::super::audit;", 1), ("use crate::audit;", 1)];
-    assert!(own.iter().all(|(code, layers)| !named_in_commands(code, *layers).contains(&"audit")));
-}
-
-#[test]
-fn the_pure_layers_know_no_runtime_no_service_and_no_database() {
-    for (path, text) in
-        sources("src").iter().filter(|(path, _)| ["crypto", "token", "login", "audit"].contains(&module(&name(path))))
-    {
-        for foreign in ["tokio", "aws_config", "aws_sdk", "tokio_postgres", "tracing", "std::fs", "std::env", "std::io"] {
-            assert!(!code(text).contains(foreign), "{} knows {foreign}", name(path));
-        }
-    }
-}
+use source::{code, name, sources};
 
 #[test]
 fn every_file_opens_by_saying_what_it_is() {
