@@ -48,8 +48,7 @@ impl Tree {
     pub fn tops(&self) -> Vec<(&str, usize, String)> {
         let mut tops = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
-            let uses = module.uses.iter().map(|used| (&used.path, used.line));
-            for (path, line) in uses.chain(module.named.iter().map(|named| (&named.path, named.line))) {
+            for (path, line) in module.paths() {
                 let targets = self.resolve(at, path, &mut Vec::new());
                 let places = targets.into_iter().map(|target| match target {
                     Target::Module(at) | Target::Item(at) => self.modules[at].path.clone(),
@@ -62,13 +61,28 @@ impl Tree {
         tops
     }
 
+    /// Paths into this crate that lead to nothing that we know: what they import would not be seen.
+    pub fn lost_paths(&self) -> Vec<String> {
+        let mut lost = Vec::new();
+        for (at, module) in self.modules.iter().enumerate() {
+            let deep = module.paths().filter(|(path, _)| path.len() > 1);
+            for (path, line) in deep.filter(|(path, _)| self.absolute(at, path).is_some()) {
+                if self.resolve(at, path, &mut Vec::new()).is_empty() {
+                    lost.push(format!("{}:{line} names {}", module.file, path.join("::")));
+                }
+            }
+        }
+        lost
+    }
+
     /// Who imports whom.
     pub fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for (at, module) in self.modules.iter().enumerate() {
             let of_this = imports.entry(module.file.clone()).or_default();
             let uses = module.uses.iter().filter(|used| !used.is_reexport).map(|used| (&used.path, used.line));
-            for (path, line) in uses.chain(module.named.iter().map(|named| (&named.path, named.line))) {
+            let named = module.named.iter().map(|named| (&named.path, named.line));
+            for (path, line) in uses.chain(named) {
                 for target in self.resolve(at, path, &mut Vec::new()) {
                     let Target::Item(defines) = target else { continue };
                     let file = &self.modules[defines].file;

@@ -35,6 +35,14 @@ pub struct Named {
     pub line: usize,
 }
 
+impl Module {
+    /// Every path that it names, with its line.
+    pub fn paths(&self) -> impl Iterator<Item = (&Segments, usize)> {
+        let uses = self.uses.iter().map(|used| (&used.path, used.line));
+        uses.chain(self.named.iter().map(|named| (&named.path, named.line)))
+    }
+}
+
 /// The modules of some files, which are given by their names below `src/` and their texts.
 pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Module> {
     let (mut modules, mut tests) = (Vec::new(), Vec::new());
@@ -45,6 +53,13 @@ pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Modu
     }
     modules.retain(|module: &Module| !tests.iter().any(|test: &Segments| module.path.starts_with(test)));
     modules
+}
+
+/// What a file imports, a path a line: `use a::{b, c::d}` is `a::b` and `a::c::d`.
+pub fn imported(text: &str) -> String {
+    let modules = read([("lib.rs", text)]);
+    let uses = modules.iter().flat_map(|module| &module.uses);
+    uses.map(|used| used.path.join("::")).collect::<Vec<_>>().join("\n")
 }
 
 /// `commands/load/mod.rs` → `commands`, `load`; nothing for `lib.rs`.
@@ -171,7 +186,11 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         visit::visit_path(self, path);
     }
 
+    /// A macro by its bare name is of the standard library, or of this file.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        if call.path.segments.len() > 1 {
+            self.visit_path(&call.path);
+        }
         self.read_tokens(call.tokens.clone());
     }
 

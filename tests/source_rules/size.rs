@@ -1,0 +1,66 @@
+//! Files and functions stay short.
+
+use syn::visit::{self, Visit};
+
+use crate::source::{name, sources};
+
+const FILE: usize = 400;
+const FUNCTION: usize = 60;
+
+/// The functions of a file: name, first line, number of lines from the signature to the last brace.
+#[derive(Default)]
+struct Functions(Vec<(String, usize, usize)>);
+
+impl Functions {
+    fn of(text: &str) -> Vec<(String, usize, usize)> {
+        let mut functions = Self::default();
+        functions.visit_file(&syn::parse_file(text).expect("Rust"));
+        functions.0
+    }
+
+    fn measure(&mut self, signature: &syn::Signature, block: &syn::Block) {
+        let first = signature.fn_token.span.start().line;
+        let last = block.brace_token.span.close().end().line;
+        self.0.push((signature.ident.to_string(), first, last + 1 - first));
+    }
+}
+
+impl<'ast> Visit<'ast> for Functions {
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        self.measure(&function.sig, &function.block);
+        visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.measure(&function.sig, &function.block);
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        if let Some(block) = &function.default {
+            self.measure(&function.sig, block);
+        }
+        visit::visit_trait_item_fn(self, function);
+    }
+}
+
+#[test]
+fn files_and_functions_stay_short() {
+    let mut functions = 0;
+    for (path, text) in sources("src") {
+        let name = name(&path);
+        let lines = text.lines().count();
+        assert!(lines <= FILE, "{name} has {lines} lines, and {FILE} is the limit");
+        for (function, first, lines) in Functions::of(&text) {
+            functions += 1;
+            assert!(lines <= FUNCTION, "{name}:{first} is a function of {lines} lines: {function}");
+        }
+    }
+    assert!(functions > 1_000, "{functions} functions are found");
+}
+
+#[test]
+fn a_function_is_measured_from_its_name_to_its_end() {
+    let text = "impl A {\n    pub fn a(\n        b: B,\n    ) {\n        fn c() {\n        }\n    }\n}";
+    assert_eq!(Functions::of(text), [("a".to_owned(), 2, 6), ("c".to_owned(), 5, 2)]);
+}
