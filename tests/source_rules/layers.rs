@@ -49,6 +49,8 @@ fn imports_up(tree: &Tree) -> Vec<String> {
             up.push(format!("{file}:{line} must not use {used}"));
         }
     }
+    up.sort();
+    up.dedup();
     up
 }
 
