@@ -147,6 +147,10 @@ impl<S: Source> Fleet<S> {
         masking: &mut Masking,
     ) -> Result<Option<Polled<(S::Parcel, Option<Reservation>)>>, Error> {
         let Run { source, budget, ending, .. } = self.run.as_ref();
+        // A chunk is large: none is read before a writer can take it.
+        if !S::Parcel::IS_BATCHED && ending.stop.unless_asked(self.out.reserve()).await.is_none_or(|room| room.is_err()) {
+            return Ok(None);
+        }
         let Some(Some(mut reserved)) = ending.stop.unless_asked(budget.reserve(wanted)).await else { return Ok(None) };
         let keyed = ending.stop.unless_asked(masking.masker(&self.run.key_cache)).await;
         let Some(keyed) = keyed else { return Ok(None) };
