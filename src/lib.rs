@@ -6,8 +6,8 @@
 //! Source ─poll→ Message ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─acknowledge→ (message gone)
 //! ```
 //!
-//! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`] → [`vault`] → `queue`, `kms`, [`db`]
-//! (which never import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The
+//! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`], `recovery` → [`vault`] → `queue`, `kms`,
+//! [`db`] (which never import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The
 //! last four are pure: no tokio, no AWS, no Postgres. `tests/source_rules` keeps it so.
 //!
 //! # Glossary
@@ -50,6 +50,7 @@
 //! - **justification**: why somebody asks for a value, in her own words (`--reason`, `--ticket`).
 //! - **gate**: the way to a recovered value: **request** (committed, signed), **release** of a key, **outcome** (committed,
 //!   signed), and the **receipt** that proves it.
+//! - **recovery**: a query on its way through the gate, step by step; **resumed** by another process of the same login.
 //! - **record**: one line of the audit log, with its **details**; each holds the hash of the one before
 //!   it, which makes the **chain**.
 //! - **record kind**: what a record is about, `rotate.start` for one; some kinds are signed.
@@ -72,6 +73,7 @@ mod logging;
 pub mod login;
 mod output;
 mod queue;
+mod recovery;
 mod retry;
 mod settings;
 mod start;

@@ -310,6 +310,8 @@ comment on function vault.open_request is
     'A request of the same login that is committed, signed and not yet answered. For functions of the gate.';
 comment on function vault.is_closed is
     'Whether a request of the same login has its outcome, or was withdrawn. For functions of the gate.';
+comment on function vault.own_request is
+    'A committed request of the same login and how it stands, to take it up again. For unmaskers.';
 comment on function vault.release_key is
     'Records that a key is released for a request of the last five minutes. For unmaskers.';
 comment on function vault.check_release is

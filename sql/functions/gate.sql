@@ -34,6 +34,21 @@ create or replace function vault.is_closed(request bigint) returns boolean
           and case when o.db_user = session_user then (o.record::jsonb ->> 'request')::bigint = request end)
 $$;
 
+-- A committed request of this login, as the process needs it that takes it up again: the record,
+-- with all that its hash is made of, and how the request stands. Of another login's request it
+-- tells nothing, and it changes nothing: what may follow is for the functions below to decide.
+create or replace function vault.own_request(request bigint, out asked audit.log, out signed boolean, out closed boolean, out late boolean)
+    returns setof record
+    language sql stable security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
+    select l,
+           exists (select from audit.signatures s where s.seq = l.seq and s.xid is distinct from pg_current_xact_id_if_assigned()),
+           vault.is_closed(l.seq),
+           l.at < clock_timestamp() - interval '5 minutes'
+    from audit.log l
+    where l.seq = request and l.db_user = session_user and l.kind in ('unmask.request', 'find.request')
+      and l.xid is distinct from pg_current_xact_id_if_assigned()
+$$;
+
 -- The request behind a release or outcome, if it is this login's, committed, signed, and not yet answered.
 create or replace function vault.open_request(request bigint, out kind text, out record jsonb, out at timestamptz, out signature bytea)
     language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$

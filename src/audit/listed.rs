@@ -1,13 +1,13 @@
 //! How a record names many things: each of them up to a hundred, beyond that their digest and count.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::crypto::Digest;
 
 const NAMED: usize = 100;
 
 /// Selectors or hashes, as a record carries them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Listed {
     /// Each by name.

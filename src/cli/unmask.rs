@@ -26,6 +26,10 @@ was. Leave it out where a program reads the file.
 A signal ends it at once, until it begins to record the outcome. Then it waits
 up to 22 s for that, and without that shows nothing.
 
+A call that ended before its outcome leaves its request open, and says which.
+Within five minutes --resume and the same selectors go on with it, as the same
+login; reason and ticket stand in the log. Other selectors are refused.
+
 Examples:
   loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --reason 'abuse report' --ticket SEC-17
   loginetl unmask --token ip1.1.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads --reason 'abuse report'
@@ -33,6 +37,7 @@ Examples:
   loginetl unmask --from hashes.txt --format csv --csv-safe --reason 'court order 4711' > for-a-spreadsheet.csv
   loginetl unmask --quarantine 17 --reason 'what does the new app send?'
   loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt
+  loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --resume 4711
   loginetl unmask --withdraw 4711")]
 #[command(group = clap::ArgGroup::new("selectors").required(true).multiple(true))]
 #[command(group = clap::ArgGroup::new("listed").multiple(true))]
@@ -54,11 +59,14 @@ pub(crate) struct UnmaskArgs {
     #[command(flatten)]
     pub find: FindFlags,
     /// Why; 1 to 500 characters, kept for ever
-    #[arg(long, value_name = "TEXT", required_unless_present = "withdraw")]
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["withdraw", "resume"])]
     pub reason: Option<String>,
     /// Close a request of your own that failed: no key was released for it
     #[arg(long, value_name = "SEQ", group = "selectors", conflicts_with_all = ["listed", "value", "reason", "ticket"])]
     pub withdraw: Option<i64>,
+    /// Go on with a request of your own that has no outcome: the same selectors again, within five minutes
+    #[arg(long, value_name = "SEQ", conflicts_with_all = ["withdraw", "reason", "ticket"])]
+    pub resume: Option<i64>,
     /// The ticket or case that it belongs to
     #[arg(long, value_name = "TEXT")]
     pub ticket: Option<String>,

@@ -46,10 +46,10 @@ const LIST: &str = concat!(
      order by l.seq desc limit $7"
 );
 
-const UNSIGNED: &str = "\
-    select l.seq, to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), l.xid::text, l.db_user, \
-           l.client::text, l.application_name, l.kind, l.record, l.prev_hash, l.hash, null::text, null::bytea, null::text \
-    from audit.own_unsigned() l where l.kind = $1";
+/// What [`record_of`] reads of a record `l` without its signature.
+pub(super) const PARTS: &str = "\
+    l.seq, to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), l.xid::text, l.db_user, \
+    l.client::text, l.application_name, l.kind, l.record, l.prev_hash, l.hash, null::text, null::bytea, null::text";
 
 /// Which records `audit list` shows. Nothing means any.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +107,8 @@ impl Session {
     /// # Errors
     /// When the database is gone, or does not let this role.
     pub(crate) async fn unsigned_records(&self, kind: RecordKind) -> Result<Vec<Record>, DbError> {
-        let rows = self.read("looking for unsigned records", UNSIGNED, &[(&kind, Type::TEXT)]).await;
+        let statement = format!("select {PARTS} from audit.own_unsigned() l where l.kind = $1");
+        let rows = self.read("looking for unsigned records", &statement, &[(&kind, Type::TEXT)]).await;
         rows?.iter().map(record_of).collect()
     }
 
@@ -211,7 +212,7 @@ pub(super) async fn append(client: &Client, kind: RecordKind, record: &str) -> R
 }
 
 /// One record; whoever rewrote the table may have left something else there.
-fn record_of(row: &Row) -> Result<Record, DbError> {
+pub(super) fn record_of(row: &Row) -> Result<Record, DbError> {
     let read = || {
         Ok(Record {
             seq: row.try_get(0)?,

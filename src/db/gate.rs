@@ -4,11 +4,12 @@
 
 use tokio_postgres::types::Type;
 
+use super::audit::{PARTS, record_of};
 use super::keys::{KeyRow, key_row};
 use super::session::Parameter;
 use super::words::head;
 use super::{DbError, Session};
-use crate::audit::{Group, Head, RecordKind};
+use crate::audit::{Group, Head, Record, RecordKind};
 use crate::token::KeyId;
 
 /// The database's answer to a request, which is committed either way.
@@ -17,6 +18,18 @@ pub(crate) struct Requested {
     pub is_granted: bool,
     /// The record of the request, or of its denial.
     pub head: Head,
+}
+
+/// A committed request of this login, and how it stands.
+pub(crate) struct OwnRequest {
+    /// The request, with all that its hash is made of.
+    pub record: Record,
+    /// Whether a signature for it is stored.
+    pub is_signed: bool,
+    /// Whether it has its outcome, or was withdrawn.
+    pub is_closed: bool,
+    /// Whether it is too old for a release.
+    pub is_late: bool,
 }
 
 impl Session {
@@ -39,6 +52,21 @@ impl Session {
         let statement = "select granted, seq, hash from vault.request_unmask($1, $2, $3)";
         let row = self.write_one("recording the request", statement, &parameters).await?;
         Ok(Requested { is_granted: row.get(0), head: head(&row, 1) })
+    }
+
+    /// A committed request of this login; none, where no request of it has this number.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this login ask.
+    pub(crate) async fn own_request(&self, request: i64) -> Result<Option<OwnRequest>, DbError> {
+        let statement = format!(
+            "select {PARTS}, o.signed, o.closed, o.late from vault.own_request($1) o cross join lateral (select (o.asked).*) l"
+        );
+        let rows = self.read("looking for the request", &statement, &[(&request, Type::INT8)]).await?;
+        let own = |row| {
+            Ok(OwnRequest { record: record_of(row)?, is_signed: row.get(13), is_closed: row.get(14), is_late: row.get(15) })
+        };
+        rows.first().map(own).transpose()
     }
 
     /// Records that a key is released for a signed request, and commits that.

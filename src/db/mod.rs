@@ -48,6 +48,7 @@ pub(crate) use connect::{Target, UrlProblem, UrlSource};
 pub(crate) use deviation::{Deviation, Remedy};
 pub(crate) use error::DbError;
 pub(crate) use fence::Fenced;
+pub(crate) use gate::OwnRequest;
 pub(crate) use keys::{KeyFacts, KeyRow, NewWrap};
 pub(crate) use place::{Coverage, Snapshot};
 pub(crate) use privileges::Login;

@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::aws::{CallError, CallKind};
 use crate::db::{DbError, Denial, SqlKind};
+use crate::recovery::ResumeProblem;
 use crate::settings::SettingsError;
 use crate::vault::VaultError;
 
@@ -196,4 +197,22 @@ pub(super) fn vault_advice(error: &VaultError) -> (Exit, String) {
         VaultError::NoRandomness => (Exit::Temporary, "run it again"),
     };
     (exit, hint.to_owned())
+}
+
+/// What becomes of a request that was not taken up again.
+pub(super) fn resume_hint(request: i64, problem: ResumeProblem) -> String {
+    let withdraw = format!("if no key was released for it, withdraw it: loginetl unmask --withdraw {request}");
+    match problem {
+        ResumeProblem::NotOwn => {
+            "connect as the login that made it; an auditor sees which: loginetl audit list --kind unmask".to_owned()
+        }
+        ResumeProblem::Closed => "ask anew, with a reason: loginetl unmask --help".to_owned(),
+        ResumeProblem::Late => format!("{withdraw}; then ask anew, with a reason"),
+        ResumeProblem::OtherKind | ResumeProblem::OtherSelectors => {
+            format!("nothing was released; name what it was made for, or ask anew, with a reason; {withdraw}")
+        }
+        ResumeProblem::OtherKeys => {
+            format!("nothing was released; rows or keys have changed since, so ask anew, with a reason; {withdraw}")
+        }
+    }
 }

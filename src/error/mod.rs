@@ -9,13 +9,14 @@ use crate::audit::JustificationError;
 use crate::aws::CallError;
 use crate::crypto::NoPublicKey;
 use crate::db::DbError;
+use crate::recovery::{QueryError, RecoveryError, ResumeProblem};
 use crate::retry::Retry;
 use crate::settings::SettingsError;
 use crate::token::SealError;
 use crate::vault::VaultError;
 pub(crate) use exit::Exit;
 
-use advice::{aws_advice, db_advice, settings_hint, vault_advice};
+use advice::{aws_advice, db_advice, resume_hint, settings_hint, vault_advice};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +109,14 @@ pub(crate) enum Error {
         /// Which request.
         request: i64,
     },
+    /// A request that cannot be taken up again.
+    #[error("request {request} cannot be resumed: {problem}")]
+    NotResumed {
+        /// Which request.
+        request: i64,
+        /// Why not.
+        problem: ResumeProblem,
+    },
     /// Nobody knows whether the outcome was recorded.
     #[error("the outcome of request {request} may not be on record: nothing was shown")]
     OutcomeUnknown {
@@ -170,6 +179,24 @@ const REJECTED_FROM_START: &str = "see that it is the right queue; none was quar
      costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
      --quarantine-from-start";
 
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        Self::Settings(SettingsError::Flags(error.to_string()))
+    }
+}
+
+impl From<RecoveryError> for Error {
+    fn from(error: RecoveryError) -> Self {
+        match error {
+            RecoveryError::Vault(error) => Self::Vault(error),
+            RecoveryError::Query(error) => error.into(),
+            RecoveryError::NotGranted => Self::NotGranted,
+            RecoveryError::NotResumed { request, problem } => Self::NotResumed { request, problem },
+            RecoveryError::Record(error) => Self::Output(error.into()),
+        }
+    }
+}
+
 impl Error {
     /// Whether this process should try again what has failed. What ends a process ends it, even if the next one may succeed.
     #[must_use]
@@ -217,6 +244,7 @@ impl Error {
                 "only your own request can be, if no key was released for it and it has no outcome; an auditor sees which: loginetl audit list --kind unmask"
                     .to_owned(),
             ),
+            Self::NotResumed { request, problem } => (Exit::Refused, resume_hint(*request, *problem)),
             Self::OutcomeUnknown { .. } => (
                 Exit::Temporary,
                 "database or KMS did not answer in time; an auditor sees what is on record: loginetl audit verify; then run it again"

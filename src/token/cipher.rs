@@ -61,7 +61,7 @@ impl Token {
 
     /// Its text, alone.
     #[must_use]
-    pub fn into_text(self) -> String {
+    pub fn into_string(self) -> String {
         self.text
     }
 

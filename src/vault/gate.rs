@@ -5,8 +5,12 @@
 //!
 //! ```text
 //! Gate ─ask→ UnsignedRequest ─sign→ SignedRequest ─release→ RecoveryKeys ─open→ Recovered
-//!                                        └─conclude→ Receipt ──────────────────────┴─disclose→ bytes
+//!   │               ↑                 ↑  └─conclude→ Receipt ──────────────────────┴─disclose→ bytes
+//!   └─find→ LeftRequest ─resume───────┘
 //! ```
+//!
+//! A request that another process of the same login has left is resumed as the same types, so the
+//! same steps follow.
 //!
 //! A receipt cannot be made up:
 //!
@@ -51,10 +55,12 @@
 
 use futures_util::future::try_join_all;
 
+use super::VaultError;
 use super::keyring::unwrap_row;
-use super::{RecoveryKeys, Signer, VaultError};
-use crate::audit::{Head, RecordKind};
-use crate::db::Session;
+use super::recovery::{Receipt, RecoveryKeys};
+use super::signing::Signer;
+use crate::audit::{Head, Record, RecordKind};
+use crate::db::{DbError, OwnRequest, Session};
 use crate::kms::Kms;
 use crate::token::{Holder, KeyId};
 
@@ -76,6 +82,20 @@ pub(crate) enum Decision {
     Denied(Head),
 }
 
+/// A committed request of this login that another process of it may have left open.
+pub(crate) struct LeftRequest {
+    gate: Gate,
+    own: OwnRequest,
+}
+
+/// A request that was taken up again.
+pub(crate) enum ResumedRequest {
+    /// It is still to be signed.
+    Unsigned(Box<UnsignedRequest>),
+    /// Its keys can be released.
+    Signed(Box<SignedRequest>),
+}
+
 /// A request that is committed.
 pub(crate) struct UnsignedRequest {
     gate: Gate,
@@ -90,12 +110,6 @@ pub(crate) struct SignedRequest {
     keys: Vec<KeyId>,
 }
 
-/// Proof that the outcome of a request is committed and signed.
-pub struct Receipt {
-    head: Head,
-    request: i64,
-}
-
 impl Gate {
     /// Records what is asked and why; from then on it cannot be undone.
     ///
@@ -107,6 +121,57 @@ impl Gate {
             return Ok(Decision::Denied(requested.head));
         }
         Ok(Decision::Granted(Box::new(UnsignedRequest { gate: self, request: requested.head, keys })))
+    }
+
+    /// Looks for a request of this login; nothing, if it has made none of this number.
+    ///
+    /// # Errors
+    /// When the database is gone, or does not let this login look.
+    pub(crate) async fn find(self, request: i64) -> Result<Option<LeftRequest>, VaultError> {
+        Ok(self.session.own_request(request).await?.map(|own| LeftRequest { gate: self, own }))
+    }
+}
+
+impl LeftRequest {
+    /// The connection, to look for masked rows.
+    #[must_use]
+    pub(crate) fn session(&self) -> &Session {
+        &self.gate.session
+    }
+
+    /// What it asks for.
+    #[must_use]
+    pub(crate) fn record(&self) -> &Record {
+        &self.own.record
+    }
+
+    /// Whether it has its outcome, or was withdrawn.
+    #[must_use]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.own.is_closed
+    }
+
+    /// Whether no key is released for it any more.
+    #[must_use]
+    pub(crate) fn is_late(&self) -> bool {
+        self.own.is_late
+    }
+
+    /// Goes on with it, for these keys. Others than it names are not released.
+    ///
+    /// # Errors
+    /// When its hash is not the one of its parts: somebody changed it, and nobody signs it.
+    pub(crate) fn resume(self, keys: Vec<KeyId>) -> Result<ResumedRequest, VaultError> {
+        let Self { gate, own } = self;
+        if own.record.computed_hash() != own.record.hash.as_slice() {
+            return Err(DbError::Invalid("request in the audit log: its hash is not the one of its parts").into());
+        }
+        let request = own.record.head();
+        Ok(if own.is_signed {
+            ResumedRequest::Signed(Box::new(SignedRequest { gate, request, keys }))
+        } else {
+            ResumedRequest::Unsigned(Box::new(UnsignedRequest { gate, request, keys }))
+        })
     }
 }
 
@@ -165,20 +230,6 @@ impl SignedRequest {
     pub(crate) async fn conclude(self, details: &str) -> Result<Receipt, VaultError> {
         let head = self.gate.session.record_outcome(self.request.seq, details).await?;
         self.gate.signer.sign_patiently(&self.gate.session, &head).await?;
-        Ok(Receipt { head, request: self.request.seq })
-    }
-}
-
-impl Receipt {
-    /// The request whose outcome it proves.
-    #[must_use]
-    pub(super) fn request(&self) -> i64 {
-        self.request
-    }
-
-    /// The head of the log that the outcome made.
-    #[must_use]
-    pub(crate) fn head(&self) -> &Head {
-        &self.head
+        Ok(Receipt::of_outcome(head, self.request.seq))
     }
 }

@@ -11,12 +11,11 @@ mod signing;
 mod sweep;
 
 pub(crate) use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
-pub use gate::Receipt;
-pub(crate) use gate::{Decision, Gate, SignedRequest};
+pub(crate) use gate::{Decision, Gate, ResumedRequest, SignedRequest, UnsignedRequest};
 pub(crate) use keyring::{KeyCache, Keyring, check_wrap};
 pub(crate) use masking::{Fit, Masking};
 pub(crate) use recovery::{OpenFailure, OpenedValue, RecoveryKeys};
-pub use recovery::{OtherRequest, Recovered};
+pub use recovery::{OtherRequest, Receipt, Recovered};
 pub(crate) use rewrap::{Rewrapped, rewrap};
 pub(crate) use signing::{Signer, TryOut};
 pub(crate) use sweep::{Converted, Converter, SweepKeys};

@@ -7,10 +7,29 @@ use std::collections::hash_map::Entry;
 
 use uuid::Uuid;
 
-use super::Receipt;
+use crate::audit::Head;
 use crate::crypto::SecretBytes;
 use crate::db::SealedBody;
 use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
+
+/// Proof that the outcome of a request is committed and signed.
+pub struct Receipt {
+    head: Head,
+    request: i64,
+}
+
+impl Receipt {
+    /// For the gate, which has seen the outcome of the request signed.
+    pub(super) fn of_outcome(head: Head, request: i64) -> Self {
+        Self { head, request }
+    }
+
+    /// The head of the log that the outcome made.
+    #[must_use]
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+}
 
 /// The proof is of another request than the value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -29,7 +48,7 @@ impl Recovered {
     /// # Errors
     /// When the proof is of another one.
     pub fn disclose(&self, proof: &Receipt) -> Result<&[u8], OtherRequest> {
-        if proof.request() == self.request { Ok(self.bytes.expose()) } else { Err(OtherRequest) }
+        if proof.request == self.request { Ok(self.bytes.expose()) } else { Err(OtherRequest) }
     }
 }
 

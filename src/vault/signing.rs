@@ -1,6 +1,7 @@
 //! Signing the audit log: KMS signs a committed record's hash, and the signature is stored beside it.
 //!
-//! Invariant: what is signed is a hash that the database answered to this process when it committed the record.
+//! Invariant: what is signed is a hash that the database answered to this process when it committed
+//! the record, or one that this process has computed from the record's parts.
 
 use std::time::Duration;
 

@@ -136,7 +136,7 @@ impl<'a> Converter<'a> {
             return None;
         }
         let new_hash = self.new_hash.as_ref().map_or(value.hash, |hasher| hasher.hash(&plaintext));
-        Some((new_hash, self.to.seal(&plaintext).into_text()))
+        Some((new_hash, self.to.seal(&plaintext).into_string()))
     }
 }
 

@@ -39,6 +39,7 @@ mod quarantine;
 mod queue;
 mod queue_faults;
 mod release;
+mod resume;
 mod roles;
 mod rotate;
 mod rotate_faults;

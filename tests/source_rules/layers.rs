@@ -5,7 +5,7 @@ use crate::names::imported;
 use crate::source::{code, module, name, sources};
 
 /// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("crypto", &[]),
     ("retry", &[]),
     ("audit", &["crypto"]),
@@ -16,8 +16,9 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("kms", &["aws", "token", "crypto"]),
     ("db", &["audit", "login", "retry", "token"]),
     ("vault", &["queue", "kms", "db", "aws", "audit", "login", "retry", "token", "crypto"]),
+    ("recovery", &["vault", "db", "audit", "login", "token"]),
     ("settings", &[]),
-    ("error", &["settings", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
+    ("error", &["settings", "recovery", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
     ("output", &["error"]),
     ("stop", &["error", "output"]),
     ("load", &["audit", "aws", "db", "error", "queue", "settings", "stop", "vault", "login", "token", "crypto"]),
@@ -26,8 +27,8 @@ const LAYERS: [(&str, &[&str]); 20] = [
     (
         "commands",
         &[
-            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output", "queue", "retry", "settings",
-            "stop", "token", "vault",
+            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output", "queue", "recovery", "retry",
+            "settings", "stop", "token", "vault",
         ],
     ),
     ("start", &["cli", "commands", "error", "load", "logging", "output", "settings", "token"]),

@@ -7,6 +7,7 @@ mod circles;
 mod imports;
 mod layers;
 mod names;
+mod secrets;
 mod size;
 mod source;
 

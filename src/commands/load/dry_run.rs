@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
 use crate::load::{Judging, Parcel as _, Polled, Source, give_back, log_near_names};
-use crate::login::{MaskedLogin, Masker, NearNames, Verdict};
+use crate::login::{MaskedLogin, Masker, NearNames, Reading, Verdict};
 use crate::output;
 use crate::stop::Stop;
 use crate::token::{Field, Fields};
@@ -29,11 +29,17 @@ const POLL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the source fails, or there are no keys.
-pub(super) async fn run<S: Source>(args: &LoadArgs, source: &S, key_cache: &KeyCache, stop: &Stop) -> Result<Exit, Error> {
+pub(super) async fn run<S: Source>(
+    args: &LoadArgs,
+    reading: Reading,
+    source: &S,
+    key_cache: &KeyCache,
+    stop: &Stop,
+) -> Result<Exit, Error> {
     let mut masking = Masking::default();
     let masker = masking.masker(key_cache).await?;
     let (mut handles, near) = (Vec::new(), NearNames::default());
-    let result = judge_some(args, source, stop, masker, &near, &mut handles).await;
+    let result = judge_some(count_wanted(args), source, stop, masker, Judging::Read(reading, &near), &mut handles).await;
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, give_back(source, &handles, |_| {})).await;
     show(&result?, masker.fields(), args.format)?;
     log_near_names(&near);
@@ -46,14 +52,13 @@ pub(super) async fn run<S: Source>(args: &LoadArgs, source: &S, key_cache: &KeyC
 
 /// The verdicts on as many events as are wanted; what was taken for them goes into `handles`, whatever comes of it.
 async fn judge_some<S: Source>(
-    args: &LoadArgs,
+    wanted: usize,
     source: &S,
     stop: &Stop,
     masker: &mut Masker,
-    near: &NearNames,
+    how: Judging<'_>,
     handles: &mut Vec<S::Handle>,
 ) -> Result<Vec<Verdict>, Error> {
-    let (wanted, how) = (count_wanted(args), Judging::Read(super::reading(args), near));
     let (mut verdicts, mut last_answer) = (Vec::new(), Instant::now());
     while verdicts.len() < wanted && !stop.is_asked() && last_answer.elapsed() <= LOOK {
         let most = (wanted - verdicts.len()).min(source.facts().at_once);

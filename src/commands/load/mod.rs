@@ -112,7 +112,7 @@ async fn load_all<S: Source>(
     stop: Stop,
 ) -> Result<Exit, Error> {
     if args.dry_run {
-        return dry_run::run(args, &source, &key_cache, &stop).await;
+        return dry_run::run(args, reading(args), &source, &key_cache, &stop).await;
     }
     let run = Arc::new(Run::new(options(args), source, key_cache, target, stop));
     if let Some(listener) = listener {

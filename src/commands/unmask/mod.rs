@@ -1,31 +1,24 @@
 //! `loginetl unmask`: who asks, why and for what is on record, then keys are released, then what came of it is on record,
-//! and only then values are shown.
+//! and only then values are shown. The steps are those of `recovery/`; here are flags, signals and
+//! what is printed.
 //!
 //! Invariant: every way through [`run`] that prints a value goes through the gate (`vault/gate.rs`) from end to end.
 
-mod answer;
 mod print;
-mod search;
-mod selector;
+mod query;
 mod withdraw;
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use answer::{Answer, OutcomeRecord};
-use search::Search;
-use selector::{Query, Selector};
-
-use crate::audit::{Head, Justification, Listed, RecordKind};
+use crate::audit::{Head, Justification};
 use crate::cli::{Global, UnmaskArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
+use crate::recovery::{Answer, Cause, ConcludedRecovery, OpenedRecovery, Query, RecoveryStage, ask, resume};
 use crate::settings::Environment;
 use crate::stop::Stop;
-use crate::token::KeyId;
-use crate::vault::{Decision, Gate, Receipt, SignedRequest, Signer};
+use crate::vault::{Gate, Signer};
 use crate::{aws, output};
 
 /// The outcome is waited for no longer than this.
@@ -41,129 +34,101 @@ pub(crate) async fn run(args: UnmaskArgs, global: Global, environment: &Environm
     if let Some(request) = args.withdraw {
         return withdraw::run(request, &args, &target, environment).await;
     }
-    let query = Query::of(&args).await?;
-    let (reason, ticket) = check_reasons(&args, query.value.as_ref().map(|value| value.as_str()))?;
+    let query = query::read_query(&args).await?;
+    let request = RequestFlags::check(&args, &query, environment)?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
-    let details = Details {
-        reason: reason.as_str(),
-        ticket: ticket.as_ref().map(Justification::as_str),
-        selectors: list_selectors(&query.selectors),
-        unreadable_lines: query.selectors.iter().filter(|s| matches!(s, Selector::Unreadable(_))).count(),
-        max_values: args.max_values,
-        version: env!("CARGO_PKG_VERSION"),
-        declared: Declared { os_user: environment.os_user.as_deref().filter(|user| Justification::check(user, None).is_ok()) },
-    };
     let stop = Stop::on_signal("stopping: nothing is shown, unless its outcome is on record by then")?;
-    let recovered = stop.unless_asked(recover(&args, query.selectors, &details, target, kms, signer.clone())).await;
-    let recovered = recovered.ok_or(Error::Interrupted)??;
+    let opened = stop.unless_asked(recover(&args, query, &request, target, kms, signer)).await;
+    let opened = opened.ok_or(Error::Interrupted)??;
     // From here on a signal waits: the outcome is committed, signed and shown, or none of it.
-    let (granted, answers) = match recovered {
-        Recovery::Denied(head) => {
-            tell(&head);
-            return Err(Error::NotGranted);
+    let request = opened.number();
+    let concluded = outlast(&stop, opened.conclude()).await;
+    let concluded = concluded.ok_or(Error::OutcomeUnknown { request })??;
+    print::print(&concluded, format)?;
+    Ok(finish(&concluded))
+}
+
+/// Which request it is to be.
+enum RequestFlags {
+    /// A new one, for this reason.
+    New { reason: Justification, ticket: Option<Justification>, os_user: Option<String> },
+    /// One that another process of this login has left.
+    Left(i64),
+}
+
+impl RequestFlags {
+    /// Refuses a reason or ticket that could carry a value, before anything is written.
+    fn check(args: &UnmaskArgs, query: &Query, environment: &Environment) -> Result<Self, Error> {
+        if let Some(request) = args.resume {
+            return Ok(Self::Left(request));
         }
-        Recovery::Opened(granted, answers) => (granted, answers),
-    };
-    let (outcome, request) = (json(&OutcomeRecord::of(&answers))?, granted.request());
-    let concluded = outlast(&stop, granted.conclude(&outcome)).await;
-    let receipt = concluded.ok_or(Error::OutcomeUnknown { request })??;
-    print::print(&answers, format, &receipt)?;
-    Ok(finish(&answers, &receipt))
+        let check = |what: &'static str, text: &str| {
+            Justification::check(text, query.value()).map_err(|problem| Error::Justification { what, problem })
+        };
+        let ticket = args.ticket.as_deref().map(|ticket| check("ticket", ticket)).transpose()?;
+        let reason = check("reason", args.reason.as_deref().unwrap_or_default())?;
+        let os_user = environment.os_user.clone().filter(|user| Justification::check(user, None).is_ok());
+        Ok(Self::New { reason, ticket, os_user })
+    }
 }
 
 /// The steps before the outcome; whoever interrupts them leaves an open request behind.
-enum Recovery {
-    Denied(Head),
-    Opened(Box<SignedRequest>, Vec<Answer>),
-}
-
 async fn recover(
     args: &UnmaskArgs,
-    selectors: Vec<Selector>,
-    details: &Details<'_>,
+    query: Query,
+    request: &RequestFlags,
     target: Target,
     kms: Kms,
     signer: Signer,
-) -> Result<Recovery, Error> {
+) -> Result<OpenedRecovery, Error> {
     let session = target.connect().await?;
     super::ready(&session, Work::Write).await?;
     let (login, may) = session.who_unmasks().await?;
     if args.require_user.as_ref().is_some_and(|required| *required != login) {
         return Err(Error::OtherLogin { login });
     }
-    let is_find = selectors.iter().any(|selector| matches!(selector, Selector::Find(_)));
-    // Who may not does not look either; the refusal is the database's, and on record.
-    let search = if may {
-        signer.check_kind().await?;
-        session.ready(Work::Unmask).await?;
-        Some(Search::of(&session, selectors).await?)
-    } else {
-        None
-    };
-    let keys: Vec<KeyId> = search.as_ref().map_or_else(Vec::new, |search| search.keys.clone());
     let gate = Gate { session, kms, signer };
-    let kind = if is_find { RecordKind::FindRequest } else { RecordKind::UnmaskRequest };
-    let decision = gate.ask(kind, &json(details)?, keys).await?;
-    match (decision, search) {
-        (Decision::Granted(asked), Some(search)) => {
-            let open = OpenRequest(Some(asked.request()));
-            let granted = asked.sign().await?;
-            tracing::debug!(request = granted.request(), "request committed and signed");
-            let mut keys = granted.release().await?;
-            let answers = answer::open(search, &mut keys, granted.session()).await?;
-            open.proceed();
-            Ok(Recovery::Opened(Box::new(granted), answers))
+    let stage = match request {
+        RequestFlags::New { reason, ticket, os_user } => {
+            let (ticket, os_user, max_values) = (ticket.as_ref(), os_user.as_deref(), args.max_values);
+            ask(gate, may, query, &Cause { reason, ticket, max_values, os_user }).await?
         }
-        (Decision::Granted(_), None) => Err(Error::NotGranted),
-        (Decision::Denied(head), _) => Ok(Recovery::Denied(head)),
-    }
-}
-
-/// What a request says of itself.
-#[derive(Serialize)]
-struct Details<'a> {
-    reason: &'a str,
-    ticket: Option<&'a str>,
-    selectors: Listed,
-    unreadable_lines: usize,
-    max_values: u32,
-    version: &'static str,
-    declared: Declared<'a>,
-}
-
-/// What nobody but this process vouches for.
-#[derive(Serialize)]
-struct Declared<'a> {
-    os_user: Option<&'a str>,
-}
-
-/// Refuses a reason or ticket that could carry a value, before anything is written.
-fn check_reasons(args: &UnmaskArgs, asked: Option<&str>) -> Result<(Justification, Option<Justification>), Error> {
-    let given = args.reason.as_deref().unwrap_or_default();
-    let checked = |what: &'static str, text: &str| {
-        Justification::check(text, asked).map_err(|problem| Error::Justification { what, problem })
+        RequestFlags::Left(number) => resume(gate, *number, query).await?,
     };
-    let ticket = args.ticket.as_deref().map(|ticket| checked("ticket", ticket)).transpose()?;
-    Ok((checked("reason", given)?, ticket))
+    let (open, signed) = match stage {
+        RecoveryStage::Denied(head) => {
+            tell(&head);
+            return Err(Error::NotGranted);
+        }
+        RecoveryStage::Committed(committed) => (OpenRequest(Some(committed.number())), committed.sign().await?),
+        RecoveryStage::Signed(signed) => (OpenRequest(Some(signed.number())), *signed),
+    };
+    tracing::debug!(request = signed.number(), "request committed and signed");
+    let opened = signed.release().await?.open().await?;
+    open.proceed();
+    Ok(opened)
 }
 
-fn list_selectors(selectors: &[Selector]) -> Listed {
-    let readable = selectors.iter().filter(|selector| !matches!(selector, Selector::Unreadable(_)));
-    Listed::of(readable.map(ToString::to_string).collect())
-}
-
-fn json(value: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|e| Error::Output(e.into()))
-}
-
-fn finish(answers: &[Answer], receipt: &Receipt) -> Exit {
+fn finish(concluded: &ConcludedRecovery) -> Exit {
+    let answers = &concluded.answers;
     let missing = answers.iter().filter(|answer| answer.result.is_err()).count();
     if missing > 0 {
         output::note(&format!("{missing} of {} could not be answered", answers.len()));
     }
-    tell(receipt.head());
-    answer::exit(answers)
+    tell(concluded.receipt.head());
+    exit(answers)
+}
+
+/// The exit code of all answers together: the worst.
+fn exit(answers: &[Answer]) -> Exit {
+    let of = |answer: &Answer| match &answer.result {
+        Ok(value) if value.is_nowhere() => Exit::Attention,
+        Ok(_) => Exit::Done,
+        Err(problem) if problem.is_tampering() => Exit::Integrity,
+        Err(_) => Exit::Attention,
+    };
+    answers.iter().map(of).max_by_key(|exit| *exit as u8).unwrap_or(Exit::Done)
 }
 
 /// The head that this call made: evidence, for whoever keeps it, against a log that is cut or rewritten later.
@@ -171,7 +136,8 @@ fn tell(head: &Head) {
     output::note(&format!("audit head {head}"));
 }
 
-/// A request that stays open, unless it goes on to its outcome: whoever made it is told how to close it.
+/// A request that stays open, unless it goes on to its outcome: whoever made it is told how to go
+/// on, or to close it.
 struct OpenRequest(Option<i64>);
 
 impl OpenRequest {
@@ -184,7 +150,8 @@ impl Drop for OpenRequest {
     fn drop(&mut self) {
         if let Some(seq) = self.0 {
             output::note(&format!(
-                "request {seq} stays open in the audit log; if no key was released for it: loginetl unmask --withdraw {seq}"
+                "request {seq} stays open in the audit log; to go on with it within five minutes, the same selectors and \
+                 --resume {seq}; if no key was released for it: loginetl unmask --withdraw {seq}"
             ));
         }
     }

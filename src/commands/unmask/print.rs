@@ -3,12 +3,12 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::answer::{Answer, RecoveredValue};
 use crate::cli::{UnmaskArgs, UnmaskFormat};
 use crate::error::Error;
 use crate::output::{self, Cells};
+use crate::recovery::{Answer, ConcludedRecovery, RecoveredValue};
 use crate::settings::SettingsError;
-use crate::vault::{Receipt, VaultError};
+use crate::vault::VaultError;
 
 const HEADER: [&str; 10] =
     ["selector", "field", "value", "hash", "token", "key_id", "rows", "first_date", "last_date", "problem"];
@@ -59,7 +59,8 @@ struct ValueView<'a> {
 ///
 /// # Errors
 /// When stdout cannot be written, a closed pipe excepted.
-pub(super) fn print(answers: &[Answer], format: ValueFormat, receipt: &Receipt) -> Result<(), Error> {
+pub(super) fn print(concluded: &ConcludedRecovery, format: ValueFormat) -> Result<(), Error> {
+    let ConcludedRecovery { answers, receipt } = concluded;
     let disclose = |value: &RecoveredValue| {
         let bytes = value.value.disclose(receipt).map_err(VaultError::from)?;
         Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()))

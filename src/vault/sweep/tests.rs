@@ -41,7 +41,7 @@ fn rotation(field: Field, to_hash: u32) -> Rotation {
 }
 
 fn token(field: Field, key: u32, value: &str) -> String {
-    FieldCipher::new(&data_key(Purpose::Mask, key), field, id(key)).seal(&Plaintext::of(field, value).unwrap()).into_text()
+    FieldCipher::new(&data_key(Purpose::Mask, key), field, id(key)).seal(&Plaintext::of(field, value).unwrap()).into_string()
 }
 
 fn hash(field: Field, key: u32, value: &str) -> Uuid {

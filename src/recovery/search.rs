@@ -4,12 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::answer::SelectorProblem;
-use super::selector::Selector;
-use crate::db::{FoundRows, SealedBody, Session};
-use crate::error::Error;
+use super::refusal::{QueryError, RecoveryError};
+use super::selector::{Query, Selector, SelectorProblem};
+use crate::db::{FoundRows, SealedBody, Session, Work};
 use crate::login::Plan;
-use crate::settings::SettingsError;
 use crate::token::{Field, KeyId, Plaintext, Purpose, Sealer, Token};
 use crate::vault::VaultError;
 
@@ -52,10 +50,12 @@ impl Search {
     ///
     /// # Errors
     /// When the database is gone, or does not let this login.
-    pub(super) async fn of(session: &Session, selectors: Vec<Selector>) -> Result<Self, Error> {
+    pub(super) async fn of(session: &Session, query: Query) -> Result<Self, RecoveryError> {
+        session.ready(Work::Unmask).await?;
+        let selectors = query.into_selectors();
         let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
         if let Some(field) = selectors.iter().filter_map(Selector::field).find(|field| !plan.fields.contains(*field)) {
-            return Err(not_masked(field));
+            return Err(QueryError::NotMasked(field).into());
         }
         let known = session.known_keys().await?;
         let mut rows = HashMap::new();
@@ -85,17 +85,6 @@ impl Search {
         let keys = keys_of(&found, &plan);
         Ok(Self { found, keys, plan })
     }
-}
-
-/// A clear value needs no recovery.
-pub(super) fn not_masked(field: Field) -> Error {
-    let mask = field.flags().mask.unwrap_or_default();
-    let column = field.name();
-    SettingsError::Flags(format!(
-        "{} are not masked in this installation (loginetl init --{mask} masks them): look them up in the column {column}",
-        field.nouns()
-    ))
-    .into()
 }
 
 fn hash_in(selector: &Selector, field: Field) -> Option<Uuid> {

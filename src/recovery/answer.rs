@@ -1,70 +1,22 @@
 //! From masked rows to answers: tokens opened, their values hashed and compared, their rows counted.
 //!
-//! Invariant: a value stays a [`Recovered`] here; what can be serialised of an answer holds none.
+//! Invariant: a value stays a [`Recovered`] here.
 
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use serde::Serialize;
 use uuid::Uuid;
 
+use super::refusal::RecoveryError;
 use super::search::{HitKind, Search, SearchHit};
-use crate::audit::Listed;
+use super::selector::SelectorProblem;
 use crate::db::{FoundRows, Session};
-use crate::error::{Error, Exit};
 use crate::login::Plan;
 use crate::token::{Field, KeyId, Token};
 use crate::vault::{OpenFailure, OpenedValue, Recovered, RecoveryKeys};
 
-/// Why a selector has no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SelectorProblem {
-    /// No row or message has it.
-    NotFound,
-    /// The line is neither token nor hash.
-    Unreadable,
-    /// The token or body names a key that this installation never had.
-    UnknownKey,
-    /// Its key was destroyed.
-    DestroyedKey,
-    /// It does not authenticate: it was changed, or belongs elsewhere.
-    DoesNotOpen,
-    /// It opens, but to another value than its hash says: the row was changed.
-    HashMismatch,
-}
-
-impl SelectorProblem {
-    /// The word in JSON and CSV.
-    pub(super) fn code(self) -> &'static str {
-        match self {
-            Self::NotFound => "not_found",
-            Self::Unreadable => "unreadable",
-            Self::UnknownKey => "unknown_key",
-            Self::DestroyedKey => "destroyed_key",
-            Self::DoesNotOpen => "does_not_open",
-            Self::HashMismatch => "hash_mismatch",
-        }
-    }
-
-    /// What it looks like to a person.
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            Self::NotFound => "not found",
-            Self::Unreadable => "neither token nor hash",
-            Self::UnknownKey => "unknown key",
-            Self::DestroyedKey => "key destroyed",
-            Self::DoesNotOpen => "does not open: changed, or of another installation",
-            Self::HashMismatch => "value and hash differ: the row was changed",
-        }
-    }
-
-    fn exit(self) -> Exit {
-        if matches!(self, Self::DoesNotOpen | Self::HashMismatch) { Exit::Integrity } else { Exit::Attention }
-    }
-}
-
 /// The answer to one selector.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The selector, as it was asked.
     pub selector: String,
     /// The value and its rows, or why there is none.
@@ -72,7 +24,7 @@ pub(super) struct Answer {
 }
 
 /// A recovered value and the rows that carry it.
-pub(super) struct RecoveredValue {
+pub(crate) struct RecoveredValue {
     /// The field, of a value; a body has none.
     pub field: Option<Field>,
     /// The value or body.
@@ -95,7 +47,7 @@ pub(super) struct RecoveredValue {
 ///
 /// # Errors
 /// When the database is gone.
-pub(super) async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, Error> {
+pub(super) async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, RecoveryError> {
     let plan = search.plan;
     let answer = |found: SearchHit| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
     let mut answers: Vec<Answer> = search.found.into_iter().map(answer).collect();
@@ -186,58 +138,13 @@ impl RecoveredValue {
     }
 
     /// Whether it was looked for, and no row has it.
-    fn is_nowhere(&self) -> bool {
+    #[must_use]
+    pub(crate) fn is_nowhere(&self) -> bool {
         self.field.is_some() && self.token.is_none()
     }
 
     /// The key of its token.
-    pub(super) fn key_id(&self) -> Option<KeyId> {
+    pub(crate) fn key_id(&self) -> Option<KeyId> {
         self.token.as_ref().map(Token::key_id)
     }
-}
-
-/// What came of a call, as the log keeps it.
-#[derive(Serialize)]
-pub(super) struct OutcomeRecord {
-    shown: usize,
-    not_found: usize,
-    failed: usize,
-    rows: i64,
-    values: Listed,
-}
-
-impl OutcomeRecord {
-    /// Counts the answers, and names what is about to be shown by hash or message.
-    pub(super) fn of(answers: &[Answer]) -> Self {
-        let values: Vec<&Answer> = answers.iter().filter(|answer| answer.result.is_ok()).collect();
-        let is_missing = |answer: &&Answer| match &answer.result {
-            Err(problem) => *problem == SelectorProblem::NotFound,
-            Ok(value) => value.is_nowhere(),
-        };
-        let not_found = answers.iter().filter(is_missing).count();
-        let name = |answer: &&Answer| match &answer.result {
-            Ok(RecoveredValue { field: Some(field), hash: Some(hash), .. }) => format!("{field} {hash}"),
-            _ => answer.selector.clone(),
-        };
-        Self {
-            shown: values.len(),
-            not_found,
-            failed: answers
-                .iter()
-                .filter(|answer| answer.result.as_ref().is_err_and(|p| *p != SelectorProblem::NotFound))
-                .count(),
-            rows: values.iter().filter_map(|answer| answer.result.as_ref().ok()?.rows).sum(),
-            values: Listed::of(values.iter().map(name).collect()),
-        }
-    }
-}
-
-/// The exit code of all answers together: the worst.
-pub(super) fn exit(answers: &[Answer]) -> Exit {
-    let of = |answer: &Answer| match &answer.result {
-        Ok(value) if value.is_nowhere() => Exit::Attention,
-        Ok(_) => Exit::Done,
-        Err(problem) => problem.exit(),
-    };
-    answers.iter().map(of).max_by_key(|exit| *exit as u8).unwrap_or(Exit::Done)
 }
