@@ -79,10 +79,12 @@ fn an_import_up_is_seen_however_it_is_written() {
         "fn f() { println!(\"{}\", crate::vault::open()) }",
         "#[derive(Args)] struct A { #[arg(value_parser = crate::vault::open)] a: u8 }",
         "use crate::audit::Handed;",
+        "use crate::vault::Head;",
+        "use super::super::vault::Head;",
     ];
     for way in ways {
-        let audit = "pub use crate::vault::Keys as Handed;";
-        let vault = "pub struct Keys; pub fn open() {} pub trait Opens {}";
+        let audit = "pub use crate::vault::Keys as Handed; pub struct Head;";
+        let vault = "pub use crate::audit::Head; pub struct Keys; pub fn open() {} pub trait Opens {}";
         let tree = Tree::new([
             ("lib.rs", "mod audit; mod db; mod vault;"),
             ("audit/mod.rs", audit),

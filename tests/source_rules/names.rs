@@ -174,9 +174,6 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// `pub(in path)` imports nothing.
-    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
-
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.leading_colon.is_none() {
             let first = path.segments.first().map(|segment| segment.ident.span().start().line);
