@@ -8,7 +8,8 @@
 //!
 //! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`], `recovery` → [`vault`] → `queue`, `kms`,
 //! [`db`] (which never import each other; `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The
-//! last four are pure: no tokio, no AWS, no Postgres. `tests/source_rules` keeps it so.
+//! last four are pure: no tokio, no AWS, no Postgres. No two files import each other, in a circle
+//! of any length. `tests/source_rules` keeps it so.
 //!
 //! # Glossary
 //!
