@@ -1,7 +1,9 @@
-//! Who imports whom: each path leads to the file that defines what it names, whatever hands the name on in between.
+//! Who imports whom: each path leads to the file that defines what it names, whatever hands the
+//! name on in between.
 //!
-//! A file imports another if its code names what the other defines, by a `use` or a path. `mod child;` and
-//! `pub use child::Item;` list what there is, and import nothing. A method that is called without a path is not seen.
+//! A file imports another if its code names what the other defines, by a `use` or a path.
+//! `mod child;` and `pub use child::Item;` list what there is, and import nothing. A method that is
+//! called without a path is not seen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,7 +46,8 @@ impl Tree {
         Self { modules, places }
     }
 
-    /// Every path that a file names, re-exports among them: its line, and the top modules that it goes to.
+    /// Every path that a file names, re-exports among them: its line, and the top modules that it
+    /// goes to.
     pub fn tops(&self) -> Vec<(&str, usize, String)> {
         let mut tops = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
@@ -180,7 +183,8 @@ fn module_of(target: Target) -> Option<usize> {
     }
 }
 
-/// The circles, each the shortest of those that are left when the files of the ones before it are gone.
+/// The circles, each the shortest of those that are left when the files of the ones before it are
+/// gone.
 pub fn circles(mut imports: Imports) -> Vec<Vec<String>> {
     let mut circles = Vec::new();
     loop {

@@ -1,4 +1,5 @@
-//! What each module declares, imports and names, read off the source as the compiler reads it. Tests do not count.
+//! What each module declares, imports and names, read off the source as the compiler reads it.
+//! Tests do not count.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
