@@ -43,6 +43,7 @@ mod words;
 pub(crate) use audit::{AuditFilter, AuditReader};
 pub(crate) use backfill::{MaskedRow, PlainColumns, PlainRow};
 pub(crate) use batch::{BatchAnswer, BatchRow};
+pub(crate) use chunk::Entrance;
 pub use connect::Conninfo;
 pub(crate) use connect::{Target, UrlProblem, UrlSource};
 pub(crate) use deviation::{Deviation, Remedy};

@@ -16,7 +16,7 @@ const TRIES: u32 = 4;
 
 /// Acknowledges until the writers have ended and nothing is left.
 pub(super) async fn acknowledge_committed<S: Source>(run: Arc<Run<S>>, committed: Arc<Mutex<mpsc::Receiver<S::Handle>>>) {
-    let at_once = run.source.facts().at_once;
+    let at_once = run.source.facts().at_once();
     loop {
         let mut handles = Vec::with_capacity(at_once);
         if committed.lock().await.recv_many(&mut handles, at_once).await == 0 {
@@ -33,7 +33,7 @@ async fn acknowledge<S: Source>(run: &Run<S>, mut handles: Vec<S::Handle>) {
     for left in (0..TRIES).rev() {
         match run.source.acknowledge(&handles).await.map_err(Error::from) {
             Ok(refused) => {
-                run.watch.tally.count_deleted(handles.len() - refused.len());
+                run.watch.tally.count_deleted(handles.len().saturating_sub(refused.len()));
                 handles = refused;
             }
             Err(error) if error.retry().may_help() => tracing::debug!(%error, "deleting failed"),

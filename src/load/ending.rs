@@ -16,6 +16,7 @@ pub(super) struct Ending<H> {
     failure: Mutex<Option<Error>>,
     has_given_up: AtomicBool,
     has_all: AtomicBool,
+    has_left: AtomicBool,
     /// What is to be given back; none any more when the last receiver has ended.
     unwanted: Mutex<Option<Vec<H>>>,
 }
@@ -24,13 +25,18 @@ impl<H> Ending<H> {
     /// Nothing has ended yet.
     #[must_use]
     pub(super) fn new(stop: Stop) -> Self {
-        let (failure, has_given_up, has_all) = Default::default();
-        Self { stop, failure, has_given_up, has_all, unwanted: Mutex::new(Some(Vec::new())) }
+        let (failure, has_given_up, has_all, has_left) = Default::default();
+        Self { stop, failure, has_given_up, has_all, has_left, unwanted: Mutex::new(Some(Vec::new())) }
     }
 
-    /// Receives no more, because of an error; the first one is kept.
-    pub(super) fn fail(&self, error: Error) {
+    /// Keeps an error for the end of the run: the first one.
+    pub(super) fn keep_failure(&self, error: Error) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Receives no more, because of an error.
+    pub(super) fn fail(&self, error: Error) {
+        self.keep_failure(error);
         self.stop.ask();
     }
 
@@ -56,10 +62,15 @@ impl<H> Ending<H> {
         self.has_all.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the source has no more.
+    /// Something was left that had been handed out, or was asked for.
+    pub(super) fn note_left(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the source has no more, and all of it was taken to its end.
     #[must_use]
     pub(super) fn has_all(&self) -> bool {
-        self.has_all.load(Ordering::SeqCst)
+        self.has_all.load(Ordering::SeqCst) && !self.has_left.load(Ordering::SeqCst)
     }
 
     /// Keeps what is to be given back until the last receiver has ended, and hands it back to the caller after that. A

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(350);
 /// When the last try failed for some of them. Those that the source itself refused are no failure: they are visible
 /// already, or become so at their time.
 pub(crate) async fn give_back<S: Source>(source: &S, handles: &[S::Handle], taken: impl Fn(usize)) -> Result<(), Error> {
-    let (at_once, mut result) = (source.facts().at_once, Ok(()));
+    let (at_once, mut result) = (source.facts().at_once(), Ok(()));
     for many in handles.chunks(at_once * CALLS_AT_ONCE) {
         let calls = many.chunks(at_once).map(|some| give_back_some(source, some.to_vec(), &taken));
         result = join_all(calls).await.into_iter().fold(result, Result::and);
@@ -33,7 +33,7 @@ async fn give_back_some<S: Source>(source: &S, mut some: Vec<S::Handle>, taken: 
     for tries_left in (0..TRIES).rev() {
         last = match source.give_back(&some).await.map_err(Error::from) {
             Ok(refused) => {
-                taken(some.len() - refused.len());
+                taken(some.len().saturating_sub(refused.len()));
                 some = refused;
                 Ok(())
             }

@@ -46,8 +46,8 @@ impl<H: Clone + Eq + Hash> Held<H> {
         let tick = (lease / 8).max(Duration::from_secs(1));
         while done.run_until_cancelled(tokio::time::sleep(tick)).await.is_some() {
             let due = self.due_before(Instant::now() + lease / 2);
-            for many in due.chunks(facts.at_once * CALLS_AT_ONCE) {
-                let calls = many.chunks(facts.at_once).map(|some| self.prolong(source, lease, some.to_vec()));
+            for many in due.chunks(facts.at_once() * CALLS_AT_ONCE) {
+                let calls = many.chunks(facts.at_once()).map(|some| self.prolong(source, lease, some.to_vec()));
                 done.run_until_cancelled(join_all(calls)).await;
             }
         }

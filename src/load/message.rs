@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::parcel::{InHand, Judging, Parcel};
-use crate::db::{BatchAnswer, BatchRow, DbError, Fenced, Session};
+use crate::db::{BatchAnswer, BatchRow, DbError, Fenced};
+use crate::error::Error;
 use crate::login::{Body, Delivery, Masker, Verdict};
 use crate::token::SealError;
 
@@ -62,10 +63,11 @@ impl<H: Send + Sync + 'static> Parcel for Message<H> {
         fenced.insert_batch(&rows).await
     }
 
-    async fn find_refused(_: &mut Session, refused: &InHand<Self>) -> Result<Option<Vec<usize>>, DbError> {
+    async fn insert_in_part(fenced: &Fenced<'_>, refused: &mut InHand<Self>, masker: &mut Masker) -> Result<BatchAnswer, Error> {
         let message_id = refused.parcel.delivery.message_id;
         tracing::warn!(%message_id, "the database refuses a row; it goes to the quarantine");
-        Ok(Some(vec![0]))
+        refused.reject(&[0], masker)?;
+        Ok(Self::insert(fenced, std::slice::from_ref(refused)).await?)
     }
 
     fn handle(&self) -> Option<&H> {

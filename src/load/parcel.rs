@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::budget::Reservation;
-use crate::db::{BatchAnswer, DbError, Fenced, Session};
+use crate::db::{BatchAnswer, DbError, Fenced};
+use crate::error::Error;
 use crate::login::{Body, Masker, NearNames, Reading, Verdict};
 use crate::token::SealError;
 
@@ -44,15 +45,15 @@ pub trait Parcel: Send + Sync + Sized + 'static {
     /// When the database is gone or refuses. [`crate::db::SqlKind::Data`]: one of the rows is to blame.
     fn insert(fenced: &Fenced<'_>, batch: &[InHand<Self>]) -> impl Future<Output = Result<BatchAnswer, DbError>> + Send;
 
-    /// The places of the events that the database refuses, of one that it has refused; nothing, if another process has
-    /// written it meanwhile.
+    /// Writes one of which the database has refused a row: what it still refuses is rejected, by the plan of `masker`.
     ///
     /// # Errors
-    /// When the database is gone or refuses for another reason than a row.
-    fn find_refused(
-        session: &mut Session,
-        refused: &InHand<Self>,
-    ) -> impl Future<Output = Result<Option<Vec<usize>>, DbError>> + Send;
+    /// When the database is gone or refuses, or a body cannot be sealed.
+    fn insert_in_part(
+        fenced: &Fenced<'_>,
+        refused: &mut InHand<Self>,
+        masker: &mut Masker,
+    ) -> impl Future<Output = Result<BatchAnswer, Error>> + Send;
 
     /// What ends it at its source; nothing, where nothing has to be ended.
     fn handle(&self) -> Option<&Self::Handle>;
@@ -99,15 +100,13 @@ impl<P: Parcel> InHand<P> {
     ///
     /// # Errors
     /// When a rejected body cannot be sealed.
-    pub(super) fn judge(
-        parcel: P,
-        masker: &mut Masker,
-        (reading, near): (Reading, &NearNames),
-        share: Option<Reservation>,
-    ) -> Result<Self, SealError> {
-        let judge = |place| parcel.judge(place, masker, Judging::Read(reading, near));
-        let verdicts = (0..parcel.events()).map(judge).collect::<Result<_, _>>()?;
-        Ok(Self { parcel, verdicts, _share: share })
+    pub(super) fn judge_all(parcel: &P, masker: &mut Masker, how: Judging<'_>) -> Result<Vec<Verdict>, SealError> {
+        (0..parcel.events()).map(|place| parcel.judge(place, masker, how)).collect()
+    }
+
+    /// A parcel and the verdicts on all its events.
+    pub(super) fn new(parcel: P, verdicts: Vec<Verdict>, share: Option<Reservation>) -> Self {
+        Self { parcel, verdicts, _share: share }
     }
 
     /// Reads and masks them again, by the plan of `masker`. What the database refuses stays rejected.

@@ -11,12 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use super::budget::Reservation;
 use super::health::Service;
-use super::parcel::{InHand, Parcel};
+use super::parcel::{InHand, Judging, Parcel};
 use super::patience::Backoff;
 use super::run::Run;
 use super::source::{Polled, Source};
 use super::tally::log_near_names;
 use crate::error::Error;
+use crate::login::Verdict;
 use crate::vault::Masking;
 
 /// How long a poll waits for the first parcel. Stopping waits for polls that were sent.
@@ -73,6 +74,8 @@ impl<S: Source> Fleet<S> {
                 match self.receive_until_stopped().await {
                     Ok(Left::SteppedDown) => return,
                     Ok(Left::Ended) => {}
+                    // What was read before the fault has all the time that it takes.
+                    Err(error) if self.run.has_end() => self.run.ending.keep_failure(error),
                     Err(error) => self.run.ending.fail(error),
                 }
                 self.run.watch.receivers.fetch_sub(1, Ordering::SeqCst);
@@ -122,13 +125,16 @@ impl<S: Source> Fleet<S> {
                 self.run.watch.health.note(Service::Source, true);
                 self.hand_on(parcels, masking).await?;
                 // Fewer may be left of the quota than one poll can bring.
-                Ok(Turn::Received { wanted: self.run.source.facts().at_once, count })
+                Ok(Turn::Received { wanted: self.run.source.facts().at_once(), count })
             }
             Ok(Some(Polled::End)) => {
                 self.run.ending.note_all();
                 Ok(Turn::Ended)
             }
-            Ok(None) => Ok(Turn::Ended),
+            Ok(None) => {
+                self.run.ending.note_left();
+                Ok(Turn::Ended)
+            }
             Err(error) => {
                 if matches!(error, Error::Aws(_) | Error::Source { .. }) {
                     self.run.watch.health.note(Service::Source, false);
@@ -167,9 +173,11 @@ impl<S: Source> Fleet<S> {
     }
 
     fn take(&self, parcel: S::Parcel, polled: Instant, reserved: &mut Reservation) -> (S::Parcel, Option<Reservation>) {
-        self.run.watch.tally.count_received(parcel.events());
-        if let (Some(lease), Some(handle)) = (self.run.source.facts().lease, parcel.handle()) {
-            self.run.held.take(handle, polled + lease);
+        if let Some(handle) = parcel.handle() {
+            self.run.watch.tally.count_received(parcel.events());
+            if let Some(lease) = self.run.source.facts().lease {
+                self.run.held.take(handle, polled + lease);
+            }
         }
         let share = self.run.budget.share(parcel.bytes(), reserved);
         (parcel, share)
@@ -180,44 +188,50 @@ impl<S: Source> Fleet<S> {
         let mut result = Ok(());
         let mut unwanted = Vec::new();
         for (parcel, share) in received {
-            if result.is_err() || self.run.ending.stop.is_asked() {
+            // What has no handle cannot be given back: it is in hand.
+            if result.is_err() || (self.run.ending.stop.is_asked() && parcel.handle().is_some()) {
                 unwanted.extend(parcel.into_handle());
                 continue;
             }
-            let handle = parcel.handle().cloned();
-            let masked = self.run.ending.stop.before_deadline(self.mask(parcel, share, masking)).await;
-            match masked.unwrap_or(Err(Error::Stopped)) {
-                Ok(in_hand) => {
-                    let refused = self.out.send(in_hand).await.err();
+            match self.mask(&parcel, masking).await {
+                Ok(verdicts) => {
+                    let refused = self.out.send(InHand::new(parcel, verdicts, share)).await.err();
                     unwanted.extend(refused.and_then(|refused| refused.0.parcel.into_handle()));
                 }
                 Err(error) => {
-                    unwanted.extend(handle);
+                    unwanted.extend(parcel.into_handle());
                     result = Err(error);
                 }
             }
         }
         log_near_names(&self.run.watch.tally.near);
         if !unwanted.is_empty() {
+            self.run.ending.note_left();
             self.run.give_back(unwanted).await;
         }
         result
     }
 
-    async fn mask(
-        &self,
-        parcel: S::Parcel,
-        share: Option<Reservation>,
-        masking: &mut Masking,
-    ) -> Result<InHand<S::Parcel>, Error> {
-        let masker = masking.masker(&self.run.key_cache).await?;
-        let reading = (self.run.options.reading, &self.run.watch.tally.near);
-        Ok(InHand::judge(parcel, masker, reading, share)?)
+    /// Reads and masks all events of a parcel; bears faults that may pass, as when keys have to be unwrapped again.
+    async fn mask(&self, parcel: &S::Parcel, masking: &mut Masking) -> Result<Vec<Verdict>, Error> {
+        let how = Judging::Read(self.run.options.reading, &self.run.watch.tally.near);
+        let stop = &self.run.ending.stop;
+        let mut patience = Backoff::default();
+        loop {
+            let judged = async {
+                let masker = masking.masker(&self.run.key_cache).await?;
+                Ok::<_, Error>(InHand::judge_all(parcel, masker, how)?)
+            };
+            match stop.before_deadline(judged).await.unwrap_or(Err(Error::Stopped)) {
+                Ok(verdicts) => return Ok(verdicts),
+                Err(error) => patience.bear(error, stop).await?,
+            }
+        }
     }
 
     /// As many parcels as one poll may bring, of the quota of `--max-messages`.
     fn take_quota(&self) -> usize {
-        let most = self.run.source.facts().at_once as u64;
+        let most = self.run.source.facts().at_once() as u64;
         let taken = self.quota.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(most)));
         taken.unwrap_or_else(|left| left).min(most) as usize
     }

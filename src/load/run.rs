@@ -103,9 +103,9 @@ impl<S: Source> Run<S> {
     ///
     /// # Errors
     /// When the database is gone, mute, or does not let this login.
-    pub(crate) async fn record(&self, end: End) -> Result<(), Error> {
+    pub(crate) async fn record(&self, end: End, summary: &Summary) -> Result<(), Error> {
         let origin = self.source.origin();
-        record_run(&self.target, &self.ending.stop, &origin, end, &self.summary()).await
+        record_run(&self.target, &self.ending.stop, &origin, end, summary).await
     }
 
     /// What the source says of itself now, if it can tell.

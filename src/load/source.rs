@@ -95,6 +95,13 @@ pub struct Facts {
     pub has_end: bool,
 }
 
+impl Facts {
+    /// Most parcels or handles at once: at least one, whatever the source says.
+    pub(crate) fn at_once(&self) -> usize {
+        self.at_once.max(1)
+    }
+}
+
 /// Where events came from, as the audit log has it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]

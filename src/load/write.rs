@@ -24,7 +24,7 @@ use crate::vault::{Fit, Keyring, Masking};
 
 const BATCH_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(200);
-/// A search for refused rows that takes longer is given up: it makes up to two statements a row.
+/// How much longer it takes to write row by row: up to two statements each.
 const LONGEST_SEARCH: Duration = Duration::from_secs(600);
 
 /// What to do with a part of a batch after a try.
@@ -48,6 +48,24 @@ pub(super) struct Writer<S: Source> {
 
 type Batch<S> = Vec<InHand<<S as Source>::Parcel>>;
 
+/// A part of a batch, on its way.
+struct Part<S: Source> {
+    batch: Batch<S>,
+    /// Whether the database has refused it, and it cannot be halved any more.
+    is_refused: bool,
+}
+
+impl<S: Source> Part<S> {
+    fn whole(batch: Batch<S>) -> Self {
+        Self { batch, is_refused: false }
+    }
+
+    fn longest_write(&self) -> Duration {
+        let longest = self.batch.iter().map(|in_hand| in_hand.parcel.longest_write()).max().unwrap_or_default();
+        if self.is_refused { longest + LONGEST_SEARCH } else { longest }
+    }
+}
+
 impl<S: Source> Writer<S> {
     /// A writer that has not connected yet.
     #[must_use]
@@ -57,11 +75,10 @@ impl<S: Source> Writer<S> {
         Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session, masking, days }
     }
 
-    /// Writes batches until the receivers have ended and nothing is left. Once the run has given up, or has quarantined more
-    /// than it may, gives back what comes.
+    /// Writes batches until the receivers have ended and nothing is left. Once the run has given up, gives back what comes.
     pub(super) async fn write_batches(mut self) {
         while let Some(batch) = self.collect().await {
-            if self.run.ending.has_given_up() || self.run.is_poisoned() {
+            if self.run.ending.has_given_up() || self.is_over() {
                 self.give_back([batch]).await;
             } else {
                 self.write(batch).await;
@@ -92,21 +109,22 @@ impl<S: Source> Writer<S> {
 
     /// Writes a batch; in halves where the database refuses one of its rows. What is committed is handed on at once.
     async fn write(&mut self, batch: Batch<S>) {
-        let mut parts = vec![batch];
+        self.count_in(&batch);
+        let mut parts = vec![Part::<S>::whole(batch)];
         let mut patience = Backoff::default();
         let stop = self.run.ending.stop.clone();
         while let Some(mut part) = parts.pop() {
             let attempt = stop.before_deadline(self.write_part(&mut part, &mut patience)).await;
-            match attempt.unwrap_or(Err(DbError::Lost { action: "writing the last batches" }.into())) {
-                Ok(BatchAttempt::Committed) => self.hand_on(part).await,
+            match attempt.unwrap_or(Err(Error::Stopped)) {
+                Ok(BatchAttempt::Committed) => self.hand_on(part.batch).await,
                 Ok(BatchAttempt::Again | BatchAttempt::Learn(_)) => parts.push(part),
                 Ok(BatchAttempt::Halve) => {
-                    let right = part.split_off(part.len() / 2);
-                    parts.extend([right, part]);
+                    let right = part.batch.split_off(part.batch.len() / 2);
+                    parts.extend([Part::whole(right), part]);
                 }
                 Err(error) => {
                     self.run.ending.give_up(error);
-                    self.give_back(std::iter::once(part).chain(parts)).await;
+                    self.give_back(std::iter::once(part).chain(parts).map(|part| part.batch)).await;
                     return;
                 }
             }
@@ -114,11 +132,11 @@ impl<S: Source> Writer<S> {
     }
 
     /// Tries once, and says what to do next. A fault that may pass has been slept over.
-    async fn write_part(&mut self, part: &mut Batch<S>, patience: &mut Backoff) -> Result<BatchAttempt, Error> {
+    async fn write_part(&mut self, part: &mut Part<S>, patience: &mut Backoff) -> Result<BatchAttempt, Error> {
         let started = Instant::now();
-        let limit = part.iter().map(|in_hand| in_hand.parcel.longest_write()).max().unwrap_or_default();
         let mute = |_| Error::from(DbError::Lost { action: "writing a batch" });
-        let error = match tokio::time::timeout(limit, self.try_write(part)).await.map_err(mute).flatten() {
+        let tried = tokio::time::timeout(part.longest_write(), self.try_write(part)).await;
+        let error = match tried.map_err(mute).flatten() {
             // Outside of the time that the database has: KMS unwraps it.
             Ok(BatchAttempt::Learn(known)) => match self.run.key_cache.refresh(&known).await {
                 Ok(_) => return Ok(BatchAttempt::Again),
@@ -128,48 +146,52 @@ impl<S: Source> Writer<S> {
                 let Run { watch, .. } = self.run.as_ref();
                 watch.health.note(Service::Database, true);
                 if matches!(attempt, BatchAttempt::Committed) {
-                    watch.metrics.observe_batch(part, started.elapsed(), Timestamp::now());
+                    watch.metrics.observe_batch(&part.batch, started.elapsed(), Timestamp::now());
                 }
                 return Ok(attempt);
             }
             Err(error) => error,
         };
-        match error {
-            Error::Db(error) if error.sql_kind() == Some(SqlKind::Data) && part.len() > 1 => {
-                tracing::debug!(%error, rows = part.len(), "a row is refused; looking for it by halving");
-                Ok(BatchAttempt::Halve)
-            }
-            Error::Db(error) if error.sql_kind() == Some(SqlKind::Data) => {
-                tracing::warn!(%error, "the database refuses rows; they go to the quarantine");
-                self.reject_refused(&mut part[0], error).await?;
-                Ok(BatchAttempt::Again)
-            }
-            error => {
-                // Whatever it was: days may have gone, and the server may be another one after a failover.
-                self.days.clear();
-                self.session.disconnect();
-                if matches!(error, Error::Db(_)) {
-                    self.run.watch.health.note(Service::Database, false);
-                }
-                patience.bear(error, &self.run.ending.stop).await?;
-                Ok(BatchAttempt::Again)
-            }
+        let refuses_data = matches!(&error, Error::Db(error) if error.sql_kind() == Some(SqlKind::Data));
+        if refuses_data && part.batch.len() > 1 {
+            tracing::debug!(%error, rows = part.batch.len(), "a row is refused; looking for it by halving");
+            return Ok(BatchAttempt::Halve);
         }
+        if refuses_data && !part.is_refused {
+            tracing::debug!(%error, "refused as a whole");
+            part.is_refused = true;
+            return Ok(BatchAttempt::Again);
+        }
+        // Whatever it was: days may have gone, and the server may be another one after a failover.
+        self.days.clear();
+        self.session.disconnect();
+        if matches!(error, Error::Db(_)) {
+            self.run.watch.health.note(Service::Database, false);
+        }
+        patience.bear(error, &self.run.ending.stop).await?;
+        Ok(BatchAttempt::Again)
     }
 
     /// One transaction: fence, guarded insert, commit. A refused batch is read, masked and inserted again under the
     /// fence; unless a key has to be learnt first.
-    async fn try_write(&mut self, batch: &mut Batch<S>) -> Result<BatchAttempt, Error> {
+    async fn try_write(&mut self, part: &mut Part<S>) -> Result<BatchAttempt, Error> {
+        let Part { batch, is_refused } = part;
         self.make_days(batch).await?;
         let fenced = self.session.take_fence().await?;
-        let mut answer = S::Parcel::insert(&fenced, batch).await?;
+        let mut answer = BatchAnswer::Refused;
+        if !*is_refused {
+            answer = S::Parcel::insert(&fenced, batch).await?;
+        }
         if answer == BatchAnswer::Refused {
             let masker = match self.masking.fit(&self.run.key_cache, fenced.plan().await?)? {
                 Fit::Same(masker) | Fit::Anew(masker) => masker,
                 Fit::Unknown(known) => return Ok(BatchAttempt::Learn(known)),
             };
             batch.iter_mut().try_for_each(|in_hand| in_hand.judge_again(masker, self.run.options.reading))?;
-            answer = S::Parcel::insert(&fenced, batch).await?;
+            answer = match batch.as_mut_slice() {
+                [alone] if *is_refused => S::Parcel::insert_in_part(&fenced, alone, masker).await?,
+                batch => S::Parcel::insert(&fenced, batch).await?,
+            };
         }
         let BatchAnswer::Inserted { logins, rejections } = answer else {
             return Err(DbError::Invalid("rotation").into());
@@ -194,23 +216,21 @@ impl<S: Source> Writer<S> {
         Ok(())
     }
 
-    /// Rejects the events that the database refuses. A refused rejection is a fault of ours.
-    async fn reject_refused(&mut self, in_hand: &mut InHand<S::Parcel>, error: DbError) -> Result<(), Error> {
-        let search = S::Parcel::find_refused(&mut self.session, in_hand);
-        let mute = |_| DbError::Lost { action: "looking for refused rows" };
-        let Some(refused) = tokio::time::timeout(LONGEST_SEARCH, search).await.map_err(mute).flatten()? else {
-            return Ok(());
-        };
-        let is_new = |place: &usize| !in_hand.verdicts[*place].is_refused_by_database();
-        if refused.is_empty() || !refused.iter().all(is_new) {
-            return Err(error.into());
+    /// What comes without a handle is counted when it is written: what is not is as if it had not been read.
+    fn count_in(&self, batch: &[InHand<S::Parcel>]) {
+        for InHand { parcel, .. } in batch.iter().filter(|in_hand| in_hand.parcel.handle().is_none()) {
+            self.run.watch.tally.count_received(parcel.events());
         }
-        in_hand.reject(&refused, self.masking.masker(&self.run.key_cache).await?)?;
-        Ok(())
+    }
+
+    /// Whether more was quarantined than may be, and one more parcel could bring thousands.
+    fn is_over(&self) -> bool {
+        !S::Parcel::IS_BATCHED && self.run.is_poisoned()
     }
 
     async fn give_back(&self, batches: impl IntoIterator<Item = Batch<S>>) {
-        let handles = batches.into_iter().flatten().filter_map(|in_hand| self.release(in_hand));
+        self.run.ending.note_left();
+        let handles = batches.into_iter().flatten().filter_map(|in_hand| in_hand.parcel.into_handle());
         self.run.give_back(handles.collect()).await;
     }
 

@@ -164,3 +164,30 @@ async fn the_poison_budget_stops_a_file_in_the_midst() {
     assert!(quarantined > 100 && quarantined <= 3 * 5_000, "{summary}");
     assert_eq!(summary["quarantined"].as_i64(), Some(quarantined), "{summary}");
 }
+
+/// A fault that passes while the refused row is looked for is borne as any other is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_while_a_refused_row_is_looked_for_is_borne() {
+    let world = World::new().await;
+    world
+        .database
+        .execute(
+            "create sequence public.rows_seen;
+             grant usage on sequence public.rows_seen to public;
+             create function public.hiccup() returns trigger language plpgsql as $$
+             declare seen bigint := nextval('public.rows_seen');
+             begin
+                 if seen = 12 then raise exception 'for a moment' using errcode = '40001'; end if;
+                 if new.user_id = 'u-7' then raise exception 'never' using errcode = '23514'; end if;
+                 return new;
+             end $$;
+             create trigger hiccup before insert on user_logins for each row execute function public.hiccup()",
+        )
+        .await;
+    let file = file((0..10).map(event));
+    let summary = load(&world, file.path().to_str().expect("a path"));
+    assert_eq!((&summary["loaded"], &summary["quarantined"]), (&9.into(), &1.into()), "{summary}");
+    let seen: i64 = world.database.query("select last_value from public.rows_seen").await[0].get(0);
+    assert!(seen > 12 + 9, "the fault came in the midst of the search: {seen}");
+    assert_eq!(world.database.count("select from user_logins").await, 9);
+}

@@ -61,14 +61,14 @@ async fn judge_some<S: Source>(
 ) -> Result<Vec<Verdict>, Error> {
     let (mut verdicts, mut last_answer) = (Vec::new(), Instant::now());
     while verdicts.len() < wanted && !stop.is_asked() && last_answer.elapsed() <= LOOK {
-        let most = (wanted - verdicts.len()).min(source.facts().at_once);
+        let most = (wanted - verdicts.len()).min(source.facts().at_once());
         let Polled::Parcels(parcels) = source.poll(most, POLL).await? else { break };
+        handles.extend(parcels.iter().filter_map(|parcel| parcel.handle().cloned()));
         for parcel in parcels {
             last_answer = Instant::now();
-            let places = 0..parcel.events().min(wanted - verdicts.len());
-            let judged: Result<Vec<_>, _> = places.map(|place| parcel.judge(place, masker, how)).collect();
-            handles.extend(parcel.into_handle());
-            verdicts.extend(judged?);
+            for place in 0..parcel.events().min(wanted - verdicts.len()) {
+                verdicts.push(parcel.judge(place, masker, how)?);
+            }
         }
     }
     Ok(verdicts)

@@ -121,7 +121,9 @@ async fn load_all<S: Source>(
     tracing::info!(drain = args.drain, receivers = args.receivers, "loading");
     let progress = output::stderr_is_terminal().then(|| progress::show(&run));
     load(&run).await;
-    drop(progress);
+    if let Some(progress) = progress {
+        progress.end().await;
+    }
     finish(&run, args.format).await
 }
 

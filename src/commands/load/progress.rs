@@ -13,12 +13,14 @@ const TICK: Duration = Duration::from_millis(250);
 /// The rate is that of the last five seconds.
 const WINDOW: usize = 20;
 
-/// The line; it goes when this is dropped.
+/// The line.
 pub(super) struct ProgressTask(JoinHandle<()>);
 
-impl Drop for ProgressTask {
-    fn drop(&mut self) {
+impl ProgressTask {
+    /// Waits until it is gone from the terminal.
+    pub(super) async fn end(self) {
         self.0.abort();
+        let _ = self.0.await;
     }
 }
 

@@ -34,24 +34,25 @@ pub(super) async fn finish<S: Source>(run: &Run<S>, format: Format) -> Result<Ex
     let (end, failure) = run.conclude();
     let has_end = run.has_end();
     let poison_budget_exceeded = matches!(end, End::Poisoned);
+    let summary = run.summary();
     let depth = tokio::time::timeout(LONGEST_QUESTION, run.ask_depth());
-    let (depth, recorded) = tokio::join!(depth, run.record(end));
+    let (depth, recorded) = tokio::join!(depth, run.record(end, &summary));
     let depth = depth.ok().flatten();
     let (in_flight, delayed) = (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
-    let report = LoadReport { summary: run.summary(), in_flight, delayed, poison_budget_exceeded, has_end };
+    let report = LoadReport { summary, in_flight, delayed, poison_budget_exceeded, has_end };
     report.print(format)?;
     if let Some(error) = failure {
         return Err(error);
     }
     recorded?;
-    match end {
-        End::Poisoned => Ok(Exit::Attention),
-        End::Stopped if has_end => {
-            output::note("the rest was not loaded; load it again: what is there already is recognised");
-            Ok(Exit::Temporary)
-        }
-        End::Stopped | End::Done | End::Failed => Ok(Exit::Done),
+    if has_end && matches!(end, End::Poisoned | End::Stopped) {
+        output::note("the rest was not loaded; load it again: what is there already is recognised");
     }
+    Ok(match end {
+        End::Poisoned => Exit::Attention,
+        End::Stopped if has_end => Exit::Temporary,
+        End::Stopped | End::Done | End::Failed => Exit::Done,
+    })
 }
 
 /// A run that was stopped before it had begun.

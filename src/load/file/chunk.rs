@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::db::{BatchAnswer, DbError, Fenced, Session};
+use crate::db::{BatchAnswer, DbError, Entrance, Fenced};
+use crate::error::Error;
 use crate::load::parcel::{InHand, Judging, Parcel};
 use crate::login::{Body, Delivery, MaskedLogin, Masker, SealedRejection, SentAt, SourceKind, Verdict, line_id, utc_day};
 use crate::token::SealError;
@@ -96,28 +97,28 @@ impl Parcel for Chunk {
                 return Ok(BatchAnswer::Refused);
             }
             let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else { continue };
-            let logins: Vec<&MaskedLogin> = verdicts.iter().filter_map(login).collect();
+            let logins = logins(verdicts);
             fenced.insert_logins(&logins, entrance).await?;
-            fenced.compare_logins(&logins, entrance).await?;
             loaded += logins.len() as u64;
-            let rejected: Vec<(Delivery, &SealedRejection)> = chunk.rejections(verdicts).collect();
-            if !rejected.is_empty() {
-                let rejected = rejected.iter().map(|(delivery, sealed)| (delivery, *sealed));
-                quarantined += fenced.quarantine(rejected).await?;
-            }
+            quarantined += chunk.finish(fenced, verdicts, entrance).await?;
         }
         Ok(BatchAnswer::Inserted { logins: loaded, rejections: quarantined })
     }
 
-    /// In a transaction that is rolled back: the chunk is written anew, when its refused rows are rejected.
-    async fn find_refused(session: &mut Session, refused: &InHand<Self>) -> Result<Option<Vec<usize>>, DbError> {
-        let InHand { parcel: chunk, verdicts, .. } = refused;
-        let fenced = session.take_fence().await?;
-        let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else { return Ok(None) };
-        let places: Vec<usize> = (0..verdicts.len()).filter(|place| login(&verdicts[*place]).is_some()).collect();
-        let logins: Vec<&MaskedLogin> = verdicts.iter().filter_map(login).collect();
-        let refused = fenced.insert_logins_one_by_one(&logins, entrance).await?;
-        Ok(Some(refused.into_iter().map(|refused| places[refused]).collect()))
+    async fn insert_in_part(fenced: &Fenced<'_>, refused: &mut InHand<Self>, masker: &mut Masker) -> Result<BatchAnswer, Error> {
+        tracing::warn!("the database refuses rows; they go to the quarantine");
+        let InHand { parcel: chunk, verdicts, .. } = &*refused;
+        let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
+            return Ok(BatchAnswer::Inserted { logins: 0, rejections: 0 });
+        };
+        let is_login = |place: &usize| matches!(verdicts[*place], Verdict::Login(_));
+        let places: Vec<usize> = (0..verdicts.len()).filter(is_login).collect();
+        let found = fenced.insert_logins_one_by_one(&logins(verdicts), entrance).await?;
+        let found: Vec<usize> = found.into_iter().map(|found| places[found]).collect();
+        refused.reject(&found, masker)?;
+        let InHand { parcel: chunk, verdicts, .. } = &*refused;
+        let rejections = chunk.finish(fenced, verdicts, entrance).await?;
+        Ok(BatchAnswer::Inserted { logins: logins(verdicts).len() as u64, rejections })
     }
 
     fn handle(&self) -> Option<&Infallible> {
@@ -130,6 +131,16 @@ impl Parcel for Chunk {
 }
 
 impl Chunk {
+    /// Compares the rows that came to stand there, where triggers of others ran, and quarantines the rest.
+    async fn finish(&self, fenced: &Fenced<'_>, verdicts: &[Verdict], entrance: Entrance) -> Result<u64, DbError> {
+        fenced.compare_logins(&logins(verdicts), entrance).await?;
+        let rejected: Vec<(Delivery, &SealedRejection)> = self.rejections(verdicts).collect();
+        if rejected.is_empty() {
+            return Ok(0);
+        }
+        fenced.quarantine(rejected.iter().map(|(delivery, sealed)| (delivery, *sealed))).await
+    }
+
     fn rejections<'a>(&self, verdicts: &'a [Verdict]) -> impl Iterator<Item = (Delivery, &'a SealedRejection)> {
         let rejected = verdicts.iter().enumerate().filter_map(|(place, verdict)| match verdict {
             Verdict::Rejected(rejected) => Some((place, rejected)),
@@ -139,6 +150,6 @@ impl Chunk {
     }
 }
 
-fn login(verdict: &Verdict) -> Option<&MaskedLogin> {
-    if let Verdict::Login(login) = verdict { Some(login) } else { None }
+fn logins(verdicts: &[Verdict]) -> Vec<&MaskedLogin> {
+    verdicts.iter().filter_map(|verdict| if let Verdict::Login(login) = verdict { Some(login) } else { None }).collect()
 }

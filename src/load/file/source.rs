@@ -87,9 +87,9 @@ impl FileSource {
             (reader, done)
         };
         let Some((reader, done)) = unless_stopped(&self.stop, work).await? else { return Ok(None) };
-        let done = done.map_err(|e| file_error(&self.path, &e))?;
-        *state = if done.is_some() { ReadState::At(reader) } else { ReadState::End };
-        Ok(Some(done))
+        // After a fault there is nothing more to read.
+        *state = if matches!(done, Ok(Some(_))) { ReadState::At(reader) } else { ReadState::End };
+        Ok(Some(done.map_err(|e| file_error(&self.path, &e))?))
     }
 }
 
