@@ -73,9 +73,6 @@ pub(crate) struct AuditReader<'a>(Transaction<'a>);
 
 impl Session {
     /// Appends a record of a kind that this role may write.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn record(&self, kind: RecordKind, record: &str) -> Result<Head, DbError> {
         let transaction = self.begin(Mode::Write, "", RECORDING).await?;
         let head = append(&transaction, kind, record).await?;
@@ -84,9 +81,6 @@ impl Session {
     }
 
     /// Stores the signature of a committed record of one's own.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn store_signature(&self, seq: i64, key_arn: &str, signature: &[u8]) -> Result<(), DbError> {
         let parameters: [Parameter<'_>; 3] = [(&seq, Type::INT8), (&key_arn, Type::TEXT), (&signature, Type::BYTEA)];
         let stored = self.write("storing a signature", "select audit.sign($1, $2, $3)", &parameters).await;
@@ -94,18 +88,12 @@ impl Session {
     }
 
     /// Whether a record of one's own stands in the log with this signature (or with any), as of a new transaction.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn is_kept(&self, record: &Head, signature: Option<&[u8]>) -> Result<bool, DbError> {
         let parameters: [Parameter<'_>; 3] = [(&record.seq, Type::INT8), (&record.hash, Type::BYTEA), (&signature, Type::BYTEA)];
         Ok(self.read_one("looking for the signature", "select audit.is_kept($1, $2, $3)", &parameters).await?.get(0))
     }
 
     /// This login's records of a kind that are not signed.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn unsigned_records(&self, kind: RecordKind) -> Result<Vec<Record>, DbError> {
         let statement = format!("select {PARTS} from audit.own_unsigned() l where l.kind = $1");
         let rows = self.read("looking for unsigned records", &statement, &[(&kind, Type::TEXT)]).await;
@@ -114,9 +102,6 @@ impl Session {
 
     /// Other logins that wrote records of a kind which have no signature yet: only they can have them signed. Of a
     /// member of the owner's group, which reads the log.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn logins_that_must_sign(&self, kind: RecordKind) -> Result<Vec<String>, DbError> {
         let statement = "\
             select distinct l.db_user from audit.log l \
@@ -127,9 +112,6 @@ impl Session {
     }
 
     /// The newest `limit` records of the filter, oldest first.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn audit_list(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<Record>, DbError> {
         let parameters: [Parameter<'_>; 7] = [
             (&filter.db_user, Type::TEXT),
@@ -146,9 +128,6 @@ impl Session {
 
     /// Begins to read the whole log, as of an instant at which no record waits for its signature: a run that has just
     /// committed one stores it a moment later. A signature that stays away is for the reader to find.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn audit_reader(&self) -> Result<AuditReader<'_>, DbError> {
         let failed = |e| DbError::sql(READING, &e);
         let kinds: Vec<RecordKind> = RecordKind::ALL.into_iter().filter(|kind| kind.needs_signature()).collect();
@@ -170,9 +149,6 @@ impl Session {
 
 impl Fenced<'_> {
     /// Appends a record in this transaction, as its last statement: the log's head is held until the commit.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn record(&self, kind: RecordKind, record: &str) -> Result<(), DbError> {
         append(&self.transaction, kind, record).await.map(drop)
     }

@@ -94,9 +94,6 @@ fn quote(column: &str) -> String {
 
 impl Session {
     /// One of these columns that the table does not have.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn missing_column(&self, columns: &PlainColumns) -> Result<Option<String>, DbError> {
         let names: Vec<&str> = columns.iter().map(|(_, column)| column.as_str()).collect();
         let statement = "\

@@ -53,9 +53,6 @@ pub(crate) struct Entrance {
 impl Fenced<'_> {
     /// Enters a chunk into the ledger; nothing when it stands there already, under this id or
     /// under the one that an earlier build gave it.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn claim_chunk(&self, chunk: Uuid, earlier: Uuid) -> Result<Option<Entrance>, DbError> {
         let failed = |e| DbError::sql("entering a chunk into the ledger", &e);
         let day: Date = FIXED_DAY;
@@ -161,9 +158,6 @@ impl Fenced<'_> {
     }
 
     /// Quarantines lines of a claimed chunk.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn quarantine<'b>(
         &self,
         rejections: impl Iterator<Item = (&'b Delivery, &'b SealedRejection)>,

@@ -40,18 +40,12 @@ impl Session {
     }
 
     /// Begins a transaction and takes the fence. Waits while a rotation's step runs.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn take_fence(&mut self) -> Result<Fenced<'_>, DbError> {
         Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, TAKING_THE_FENCE).await? })
     }
 
     /// The keys in force now, and the wraps that a loader may unwrap, as of one instant; a moment later they may be
     /// others. No plan before the first `init`.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
         const ACTION: &str = "reading the keys in force";
         let failed = |e| DbError::sql(ACTION, &e);
@@ -64,9 +58,6 @@ impl Session {
     }
 
     /// Makes the ledger's partition of a day, in a transaction of its own.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
         self.write("making a day of the ledger", "select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map(drop)
     }
@@ -84,9 +75,6 @@ impl Fenced<'_> {
     }
 
     /// Commits. An error leaves the outcome unknown: send the same rows again, the ledger sorts it out.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn commit(self) -> Result<(), DbError> {
         self.transaction.commit("committing").await
     }

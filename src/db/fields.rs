@@ -19,9 +19,6 @@ const FENCE: &str = "\
 
 impl Session {
     /// The masked fields.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn fields(&self) -> Result<Fields, DbError> {
         read_fields(&self.begin(Mode::Read, "", READING).await?).await
     }

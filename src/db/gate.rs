@@ -34,9 +34,6 @@ pub(crate) struct OwnRequest {
 
 impl Session {
     /// The login, and whether it is an unmasker.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
         let statement = "select session_user::text, pg_has_role(session_user, $1, 'member')";
         let row = self.read_one("asking who this login is", statement, &[(&Group::Unmasker, Type::TEXT)]).await?;

@@ -71,9 +71,6 @@ const FACTS: &str = "\
 
 impl Session {
     /// Every key that is not destroyed.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn key_facts(&self) -> Result<Vec<KeyFacts>, DbError> {
         let rows = self.read("reading the keys", FACTS, &[]).await?;
         let facts = |row: &Row| {
@@ -90,9 +87,6 @@ impl Session {
     }
 
     /// The key of a purpose in a state, if there is one.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn key_in_state(&self, purpose: Purpose, state: KeyState) -> Result<Option<KeyId>, DbError> {
         let statement = "select key_id from vault.data_keys where purpose = $1 and state = $2";
         let row = self.read_opt("looking for a key", statement, &[(&purpose, Type::TEXT), (&state, Type::TEXT)]).await?;
@@ -100,17 +94,11 @@ impl Session {
     }
 
     /// A key id that nobody else gets.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn next_key_id(&self) -> Result<KeyId, DbError> {
         word(&self.write_one("numbering a key", "select nextval('vault.key_ids')", &[]).await?, 0)
     }
 
     /// Writes a pending key together with its wraps.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn insert_pending(
         &mut self,
         key_id: KeyId,
@@ -153,18 +141,12 @@ impl Session {
     }
 
     /// Every wrap of one holder, for a rotator or the owner.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn wraps_of_holder(&self, holder: Holder) -> Result<Vec<KeyRow>, DbError> {
         let rows = self.read(READING_WRAPS, WRAPS_OF_HOLDER, &[(&holder, Type::TEXT)]).await?;
         rows.iter().map(key_row).collect()
     }
 
     /// The wraps that a loader needs, and that are all that it can read.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn ingest_wraps(&self) -> Result<Vec<KeyRow>, DbError> {
         let rows = self.read(READING_WRAPS, INGEST_KEYS, &[]).await?;
         rows.iter().map(key_row).collect()

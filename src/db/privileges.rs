@@ -50,9 +50,6 @@ impl Login {
 
 impl Session {
     /// Who this login is.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn login(&self) -> Result<Login, DbError> {
         let statement = "\
             select session_user::text, current_setting('is_superuser') = 'on', \
@@ -63,18 +60,12 @@ impl Session {
     }
 
     /// Groups of ours that can log in, have attributes, or are members of each other.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn odd_groups(&self) -> Result<Vec<String>, DbError> {
         let rows = self.read("looking at the groups", ODD_ROLES, &[GROUPS]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Groups of which this login is a member without inheriting their rights.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn groups_not_inherited(&self) -> Result<Vec<Group>, DbError> {
         let statement = "\
             select coalesce(array_agg(g.rolname::text order by g.rolname), '{}') from pg_roles g where g.rolname = any($1) \
@@ -84,9 +75,6 @@ impl Session {
 
     /// Settings that somebody has made for this login, database or server and that matter: they have no say in loginetl's
     /// transactions, but in those of triggers' authors and of other clients. Name and value.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn foreign_settings(&self) -> Result<Vec<String>, DbError> {
         let rows = self.read("reading the settings", FOREIGN_SETTINGS, &[]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())

@@ -120,9 +120,6 @@ impl QuarantineFilter {
 
 impl Session {
     /// The oldest `limit` messages of the filter.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn quarantine_list(&self, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineEntry>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&limit, Type::INT8)]].concat();
         let rows = self.read("listing the quarantine", LIST, &parameters).await?;
@@ -142,27 +139,18 @@ impl Session {
     }
 
     /// How many messages the filter means now.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn quarantine_count(&self, filter: &QuarantineFilter) -> Result<u64, DbError> {
         let row = self.read_one("counting the quarantine", COUNT, &filter.parameters()).await;
         row.map(|row| row.get::<_, i64>(0).unsigned_abs())
     }
 
     /// The numbers of the messages that the filter means now.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn quarantine_ids(&self, filter: &QuarantineFilter) -> Result<Vec<i64>, DbError> {
         let rows = self.read("choosing messages of the quarantine", IDS, &filter.parameters()).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Deletes these messages for good, and no others, and writes that into the audit log, in one transaction.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn quarantine_purge(&mut self, ids: &[i64], record: impl FnOnce(u64) -> String) -> Result<u64, DbError> {
         const ACTION: &str = "purging the quarantine";
         let transaction = self.begin(Mode::Write, "", ACTION).await?;
@@ -173,9 +161,6 @@ impl Session {
     }
 
     /// The next `limit` sealed bodies of the filter after number `after`.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn quarantine_bodies(
         &self,
         filter: &QuarantineFilter,

@@ -33,9 +33,6 @@ const SEALED: &str = "select id, message_id, sealed from ingest.quarantine where
 
 impl Session {
     /// The rows of these hashes, by hash; a hash that nobody has is not in the answer.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn rows_of(&self, field: Field, hashes: &[Uuid]) -> Result<HashMap<Uuid, FoundRows>, DbError> {
         const ACTION: &str = "looking for rows";
         let (token, hash) = (field.token_column(), field.hash_column());
@@ -60,18 +57,12 @@ impl Session {
     }
 
     /// The sealed bodies of these numbers, by number.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn sealed_bodies(&self, ids: &[i64]) -> Result<HashMap<i64, SealedBody>, DbError> {
         let rows = self.read("reading the quarantine", SEALED, &[(&ids, Type::INT8_ARRAY)]).await?;
         Ok(rows.iter().map(sealed_body).map(|body| (body.id, body)).collect())
     }
 
     /// Which keys there are, each with its purpose and whether it can still be unwrapped.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn known_keys(&self) -> Result<HashMap<KeyId, (Purpose, bool)>, DbError> {
         let statement = "select key_id, purpose, state in ('active', 'retiring', 'retired') from vault.keys";
         let rows = self.read("listing the keys", statement, &[]).await?;
@@ -83,9 +74,6 @@ impl Session {
     }
 
     /// The keys in force; none before `init` has made them.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn plan(&self) -> Result<Option<Plan>, DbError> {
         super::fence::plan_of(&self.read("reading the keys in force", super::fence::PLAN, &[]).await?)
     }

@@ -115,9 +115,6 @@ impl Session {
     }
 
     /// Rows with a hash, and how many of them the longest value has. Reads the table.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn size_of_rotation(&self, fields: Fields) -> Result<(i64, i64), DbError> {
         let hashes: Vec<&str> = fields.fields().map(Field::hash_column).collect();
         let longest = |hash: &&str| {
@@ -136,9 +133,6 @@ impl Session {
     }
 
     /// Which KMS keys wrap which data keys.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn wrap_holders(&self) -> Result<Vec<WrapHolder>, DbError> {
         let statement = "select key_id, holder, kms_key_arn from vault.wrap_holders order by 1, 2";
         let rows = self.read("listing the wraps", statement, &[]).await?;
@@ -147,18 +141,12 @@ impl Session {
     }
 
     /// Quarantined bodies by the seal key that they are under.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn bodies_by_key(&self) -> Result<Vec<(KeyId, i64)>, DbError> {
         let rows = self.read("counting sealed bodies", "select key_id, body_count from ingest.bodies_by_key", &[]).await?;
         rows.iter().map(|row| Ok((word(row, 0)?, row.get(1)))).collect()
     }
 
     /// Sealed bodies after number `after` that are not under this key.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn old_seals(&self, key: KeyId, after: i64, limit: i64) -> Result<Vec<SealedBody>, DbError> {
         let statement = "\
             select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > $2 order by id limit $3";
@@ -168,9 +156,6 @@ impl Session {
     }
 
     /// Puts newly sealed bodies in the place of those that were read; one that has left meanwhile stays away.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn replace_seals(&self, key: KeyId, seals: &[(SealedBody, Vec<u8>)]) -> Result<u64, DbError> {
         let statement = "\
             update ingest.quarantine q set sealed = n.new, seal_key_id = $1 \

@@ -146,18 +146,12 @@ impl Session {
     }
 
     /// What hides rows from a group, for `check`.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn blind_spots(&self, who: Option<Group>, work: Work) -> Result<Vec<String>, DbError> {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         blind_spots(&transaction, who, work.commands()).await
     }
 
     /// Triggers of others on the rows, for `check` and for a message.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn row_triggers(&self, change: RowChange) -> Result<Vec<String>, DbError> {
         let transaction = self.begin(Mode::Read, "", LOOKING).await?;
         row_triggers(&transaction, change).await

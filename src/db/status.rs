@@ -45,9 +45,6 @@ pub(crate) struct QuarantineLine {
 
 impl Session {
     /// All data keys.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn key_lines(&self) -> Result<Vec<KeyOverview>, DbError> {
         let statement = "select key_id, purpose, state, created_at from vault.keys order by key_id";
         let rows = self.read("listing the keys", statement, &[]).await?;
@@ -59,18 +56,12 @@ impl Session {
     }
 
     /// Rows per field and key. Reads the whole table.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn census(&self) -> Result<Vec<CensusLine>, DbError> {
         let line = |row: &Row| CensusLine { field: row.get(0), key_id: row.get(1), rows: row.get(2) };
         self.lines("counting rows", "select field, key_id, row_count from vault.census order by 1, 2", line).await
     }
 
     /// Messages in quarantine by reason.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn quarantine_summary(&self) -> Result<Vec<QuarantineLine>, DbError> {
         let line = |row: &Row| QuarantineLine { reason: row.get(0), messages: row.get(1), oldest_at: row.get(2) };
         let statement = "select reason, message_count, oldest_at from ingest.quarantine_summary order by 2 desc, 1";
@@ -78,9 +69,6 @@ impl Session {
     }
 
     /// The head of the audit log, and the number of the last record that is signed.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn audit_state(&self) -> Result<(Head, Option<i64>), DbError> {
         let row =
             self.read_opt("reading the head of the audit log", "select seq, hash, last_signed from audit.state", &[]).await?;
@@ -89,9 +77,6 @@ impl Session {
     }
 
     /// Bytes of the table with its indexes, of `shared_buffers` and of `max_wal_size`.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn sizes(&self) -> Result<(i64, i64, i64), DbError> {
         let statement = "\
             select pg_total_relation_size('public.user_logins'), pg_size_bytes(current_setting('shared_buffers')), \
@@ -101,9 +86,6 @@ impl Session {
     }
 
     /// The server's clock.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn clock(&self) -> Result<Timestamp, DbError> {
         let row = self.read_one("reading the clock", "select clock_timestamp()", &[]).await;
         row.map(|row| row.get(0))

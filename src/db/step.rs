@@ -94,9 +94,6 @@ const ADVANCING: &str = "advancing the watermark";
 impl Session {
     /// Twice as many rows as the table has pages: so a page is read and written seldom, while what is rewritten on it still
     /// finds room there. Within bounds, because loaders wait for a step.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn rows_of_a_step(&self) -> Result<u32, DbError> {
         let statement = "\
             select (2 * pg_relation_size('public.user_logins') / current_setting('block_size')::int)::bigint";
@@ -121,18 +118,12 @@ impl Step<'_> {
     pub(crate) const FEWEST_ROWS: u32 = 10_000;
 
     /// Gives rows their new tokens, each where it was seen; returns how many were still there.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn move_placed(&self, moves: &[Move]) -> Result<u64, DbError> {
         let places: Vec<Option<Place>> = moves.iter().map(|m| m.place).collect();
         self.update(moves, "place", (&places, Type::TID_ARRAY), "u.ctid = n.place").await
     }
 
     /// Gives all rows of the values their new tokens; returns how many there were.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn move_values(&self, moves: &[Move]) -> Result<u64, DbError> {
         let joined = self.transaction.batch_execute("set local enable_hashjoin = on").await;
         joined.map_err(|e| DbError::sql(MOVING, &e))?;
@@ -173,9 +164,6 @@ impl Step<'_> {
     }
 
     /// What has happened since the range was read, and what may happen to this step's changes.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn look(&mut self, read: &Coverage, previous: &mut LastSteps) -> Result<Look, DbError> {
         let statement = concat!("select pg_current_xact_id()::text, pg_current_snapshot()::text, ", has_update_triggers!());
         let row = self.transaction.query_typed_one(statement, &[]).await;
@@ -192,17 +180,11 @@ impl Step<'_> {
     }
 
     /// Has the rows of these moves remembered, under their old tokens and their new ones, by all columns that stay.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn remember(&self, moves: &[Move]) -> Result<(), DbError> {
         self.about_rows("select vault.remember_rows($1, $2, $3)", moves).await.map(drop)
     }
 
     /// Whether as many rows stand there as were remembered, and nothing else of them has changed.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn are_as_remembered(&self, moves: &[Move]) -> Result<bool, DbError> {
         Ok(self.about_rows("select vault.are_rows_as_remembered($1, $2, $3)", moves).await?.get(0))
     }
@@ -234,9 +216,6 @@ impl Step<'_> {
     }
 
     /// The error of a step whose rows are not as it left them.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn explain_swallowed(&self, what: String) -> Result<DbError, DbError> {
         let mut suspects = row_triggers(&self.transaction, RowChange::Update).await?;
         suspects.insert(0, what);
@@ -244,9 +223,6 @@ impl Step<'_> {
     }
 
     /// What in the range is not under the new key now: loaders may have added values since it was read.
-    ///
-    /// # Errors
-    /// When the database is gone or refuses.
     pub(crate) async fn read_left(&self) -> Result<Vec<TokenGroup>, DbError> {
         let pattern = self.rotation.pattern();
         let parameters: [Parameter<'_>; 3] =

@@ -22,9 +22,6 @@ use crate::token::{Field, Fields};
 
 impl Session {
     /// What is not as it must be.
-    ///
-    /// # Errors
-    /// When the database is gone.
     pub(crate) async fn deviations(&self) -> Result<Vec<Deviation>, DbError> {
         let transaction = self.begin(Mode::Read, "", COMPARING).await?;
         deviations(&transaction).await

@@ -113,9 +113,6 @@ impl Rotation {
 
 impl Session {
     /// The rotations that are not finished, in the order of fields.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
         let statement = "\
             select field, from_key, to_key, from_hash_key, to_hash_key, watermark from vault.rotation \
@@ -129,9 +126,6 @@ impl Session {
 
     /// Whether a rotation is under way, or has ended since `begun` by the server's clock: whoever called for one then has
     /// got it. The age of a connection tells nothing: behind a pooler it is that of somebody else's.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn has_rotated_since(&self, begun: Timestamp) -> Result<bool, DbError> {
         let statement = "select exists (select from vault.rotation where finished_at is null or finished_at > $1)";
         Ok(self.read_one("reading the rotation", statement, &[(&begun, Type::TIMESTAMPTZ)]).await?.get(0))
@@ -139,9 +133,6 @@ impl Session {
 
     /// Hands out rows after the watermark that are not under the new key, `rows` at most: in the order of their hashes, or
     /// all up to `until` in no order. Returns a snapshot that was taken before.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn read_rows(
         &mut self,
         rotation: &Rotation,
@@ -173,9 +164,6 @@ impl Session {
     }
 
     /// Who holds the fence: login, name of the connection, address.
-    ///
-    /// # Errors
-    /// When the database is gone, or does not let this role.
     pub(crate) async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
         let statement = "\
             select format('%s (%s, pid %s%s)', login, application_name, pid, ', from ' || host(client_addr)) \
