@@ -1,6 +1,8 @@
-//! What the queue and KMS have in common: the SDK's configuration, and one sorting of its failures.
+//! What the queue and KMS have in common: the SDK's configuration, and one sorting of its
+//! failures.
 //!
-//! Invariant: no error text of the SDK or a service leaves this module, for they may quote what was sent.
+//! Invariant: no error text of the SDK or a service leaves this module, for they may
+//! quote what was sent.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -48,8 +50,8 @@ pub(crate) enum CallKind {
     /// The KMS key is disabled or pending deletion.
     #[error("the KMS key is not usable")]
     KeyState,
-    /// The KMS key is of another kind: an audit key that encrypts, or signs with another algorithm; a key that should
-    /// encrypt, and signs.
+    /// The KMS key is of another kind: an audit key that encrypts, or signs with another
+    /// algorithm; a key that should encrypt, and signs.
     #[error("the KMS key is of the wrong kind")]
     KeyKind,
     /// KMS does not recognise the ciphertext, its context or its key.
@@ -87,26 +89,50 @@ impl CallError {
     {
         let raw = error.raw_response();
         let status = raw.map_or(0, |response| response.status().as_u16());
-        if !matches!(status, 429 | 502..=504) && raw.and_then(|r| r.body().bytes()).is_some_and(is_query_protocol) {
-            return Self { operation, kind: CallKind::QueryProtocol, detail: format!(" (HTTP {status})") };
+        if !matches!(status, 429 | 502..=504)
+            && raw.and_then(|r| r.body().bytes()).is_some_and(is_query_protocol)
+        {
+            return Self {
+                operation,
+                kind: CallKind::QueryProtocol,
+                detail: format!(" (HTTP {status})"),
+            };
         }
         match error {
-            // Cut short or mangled on the way: whether it took effect is unknown, and it may be sent again.
-            SdkError::ServiceError(_) if (200..300).contains(&status) => Self::new(operation, CallKind::Busy),
+            // Cut short or mangled on the way: whether it took effect is unknown, and it
+            // may be sent again.
+            SdkError::ServiceError(_) if (200..300).contains(&status) => {
+                Self::new(operation, CallKind::Busy)
+            }
             SdkError::ServiceError(context) => {
                 let code = context.err().code().unwrap_or("no error code");
-                Self { operation, kind: kind_of(code, status), detail: format!(" ({})", printable(code)) }
+                Self {
+                    operation,
+                    kind: kind_of(code, status),
+                    detail: format!(" ({})", printable(code)),
+                }
             }
-            _ if find(error).is_some_and(are_missing) => Self::new(operation, CallKind::NoCredentials),
-            SdkError::TimeoutError(_) => Self { operation, kind: CallKind::Unreachable, detail: " (timeout)".to_owned() },
+            _ if find(error).is_some_and(are_missing) => {
+                Self::new(operation, CallKind::NoCredentials)
+            }
+            SdkError::TimeoutError(_) => {
+                Self { operation, kind: CallKind::Unreachable, detail: " (timeout)".to_owned() }
+            }
             SdkError::DispatchFailure(_) => {
-                let io = find::<std::io::Error>(error).map_or_else(String::new, |io| format!(" ({})", io.kind()));
+                let io = find::<std::io::Error>(error)
+                    .map_or_else(String::new, |io| format!(" ({})", io.kind()));
                 Self { operation, kind: CallKind::Unreachable, detail: io }
             }
-            SdkError::ResponseError(_) => {
-                Self { operation, kind: CallKind::Busy, detail: " (the answer could not be read)".to_owned() }
-            }
-            _ => Self { operation, kind: CallKind::Refused, detail: " (the request could not be made)".to_owned() },
+            SdkError::ResponseError(_) => Self {
+                operation,
+                kind: CallKind::Busy,
+                detail: " (the answer could not be read)".to_owned(),
+            },
+            _ => Self {
+                operation,
+                kind: CallKind::Refused,
+                detail: " (the request could not be made)".to_owned(),
+            },
         }
     }
 
@@ -115,24 +141,34 @@ impl CallError {
     pub(crate) fn retry(&self) -> Retry {
         match self.kind {
             CallKind::Busy | CallKind::Unreachable => Retry::Later,
-            CallKind::NoRegion | CallKind::NoCredentials | CallKind::Denied | CallKind::Missing => Retry::Never,
+            CallKind::NoRegion | CallKind::NoCredentials | CallKind::Denied | CallKind::Missing => {
+                Retry::Never
+            }
             CallKind::KeyState | CallKind::KeyKind | CallKind::Tampered => Retry::Never,
             CallKind::QueryProtocol | CallKind::Refused => Retry::Never,
         }
     }
 }
 
-/// The configuration of both services, from the SDK's own environment variables and profiles.
+/// The configuration of both services, from the SDK's own environment variables and
+/// profiles.
 ///
 /// # Errors
 /// When no region is set.
 pub(crate) async fn configuration() -> Result<SdkConfig, CallError> {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
     let region = DefaultRegionChain::builder().build().region().await;
-    let Some(region) = region.map(|region| region.as_ref().trim().to_owned()).filter(|region| !region.is_empty()) else {
+    let Some(region) =
+        region.map(|region| region.as_ref().trim().to_owned()).filter(|region| !region.is_empty())
+    else {
         return Err(CallError::new("AWS configuration", CallKind::NoRegion));
     };
-    let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region)).timeout_config(timeouts);
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .timeout_config(timeouts);
     let config = loader.load().await;
     let endpoint = config.endpoint_url().map(|endpoint| endpoint.trim().to_owned());
     let mut trimmed = config.to_builder();
@@ -141,7 +177,8 @@ pub(crate) async fn configuration() -> Result<SdkConfig, CallError> {
     Ok(trimmed.build())
 }
 
-/// The settings of one service, such as `AWS_ENDPOINT_URL_KMS`, without blanks and line ends around them.
+/// The settings of one service, such as `AWS_ENDPOINT_URL_KMS`, without blanks and line
+/// ends around them.
 #[derive(Debug)]
 struct Trimmed(SdkConfig);
 
@@ -163,10 +200,14 @@ fn kind_of(code: &str, status: u16) -> CallKind {
         | "ExpiredTokenException"
         | "InvalidSecurity"
         | "KmsAccessDenied" => CallKind::Denied,
-        "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "NotFoundException" => CallKind::Missing,
-        "DisabledException" | "KMSInvalidStateException" | "KeyUnavailableException" | "KmsDisabled" | "KmsInvalidState" => {
-            CallKind::KeyState
+        "AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist" | "NotFoundException" => {
+            CallKind::Missing
         }
+        "DisabledException"
+        | "KMSInvalidStateException"
+        | "KeyUnavailableException"
+        | "KmsDisabled"
+        | "KmsInvalidState" => CallKind::KeyState,
         // GetPublicKey says the second of a symmetric key.
         "InvalidKeyUsageException" | "UnsupportedOperationException" => CallKind::KeyKind,
         "InvalidCiphertextException" | "IncorrectKeyException" => CallKind::Tampered,
@@ -186,20 +227,26 @@ fn kind_of(code: &str, status: u16) -> CallKind {
     }
 }
 
-/// Whether an answer is XML of the query protocol, and not the page of a proxy that stands before the service.
+/// Whether an answer is XML of the query protocol, and not the page of a proxy that
+/// stands before the service.
 fn is_query_protocol(body: &[u8]) -> bool {
     let start = body.trim_ascii_start();
     [&b"<?xml"[..], b"<ErrorResponse", b"<Response"].iter().any(|xml| start.starts_with(xml))
 }
 
-/// Whether there are no credentials at all; a provider that does not answer now may do so later.
+/// Whether there are no credentials at all; a provider that does not answer now may do so
+/// later.
 fn are_missing(error: &CredentialsError) -> bool {
-    matches!(error, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
+    matches!(
+        error,
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
+    )
 }
 
 /// An error code is a word; whatever else an endpoint answers there is not repeated.
 fn printable(code: &str) -> &str {
-    let word = code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b' '));
+    let word = code.len() <= 64
+        && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b' '));
     if word { code } else { "unreadable error code" }
 }
 

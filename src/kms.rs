@@ -1,4 +1,5 @@
-//! KMS: wraps and unwraps data keys, and signs the audit log. Every call names its key, and the key in the answer is checked.
+//! KMS: wraps and unwraps data keys, and signs the audit log. Every call names its key,
+//! and the key in the answer is checked.
 //!
 //! Invariant: a wrap that was moved to another key id, purpose or holder does not unwrap.
 
@@ -67,12 +68,24 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, or refuses.
-    pub(crate) async fn wrap(&self, kms_key: &str, secret: &SecretBytes, context: WrapContext) -> Result<Wrapped, CallError> {
+    pub(crate) async fn wrap(
+        &self,
+        kms_key: &str,
+        secret: &SecretBytes,
+        context: WrapContext,
+    ) -> Result<Wrapped, CallError> {
         const OPERATION: &str = "KMS Encrypt";
-        let request = self.0.encrypt().key_id(kms_key).set_encryption_context(Some(context.to_map()));
-        let answer = request.plaintext(Blob::new(secret.expose())).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        let request =
+            self.0.encrypt().key_id(kms_key).set_encryption_context(Some(context.to_map()));
+        let answer = request
+            .plaintext(Blob::new(secret.expose()))
+            .send()
+            .await
+            .map_err(|e| CallError::of(OPERATION, &e))?;
         match (answer.key_id, answer.ciphertext_blob) {
-            (Some(kms_key_arn), Some(blob)) => Ok(Wrapped { kms_key_arn, bytes: blob.into_inner() }),
+            (Some(kms_key_arn), Some(blob)) => {
+                Ok(Wrapped { kms_key_arn, bytes: blob.into_inner() })
+            }
             _ => Err(CallError::new(OPERATION, CallKind::Refused)),
         }
     }
@@ -88,8 +101,13 @@ impl Kms {
         context: WrapContext,
     ) -> Result<SecretBytes, CallError> {
         const OPERATION: &str = "KMS Decrypt";
-        let request = self.0.decrypt().key_id(kms_key_arn).set_encryption_context(Some(context.to_map()));
-        let answer = request.ciphertext_blob(Blob::new(wrapped)).send().await.map_err(|e| CallError::of(OPERATION, &e))?;
+        let request =
+            self.0.decrypt().key_id(kms_key_arn).set_encryption_context(Some(context.to_map()));
+        let answer = request
+            .ciphertext_blob(Blob::new(wrapped))
+            .send()
+            .await
+            .map_err(|e| CallError::of(OPERATION, &e))?;
         let secret = answer.plaintext.map(|blob| SecretBytes::new(blob.into_inner()));
         match (answer.key_id, secret) {
             (Some(key), Some(secret)) if key == kms_key_arn => Ok(secret),
@@ -102,14 +120,27 @@ impl Kms {
     ///
     /// # Errors
     /// When KMS cannot be reached, or refuses.
-    pub(crate) async fn rewrap(&self, from: &str, to: &str, wrapped: &[u8], context: WrapContext) -> Result<Wrapped, CallError> {
+    pub(crate) async fn rewrap(
+        &self,
+        from: &str,
+        to: &str,
+        wrapped: &[u8],
+        context: WrapContext,
+    ) -> Result<Wrapped, CallError> {
         const OPERATION: &str = "KMS ReEncrypt";
-        let request = self.0.re_encrypt().source_key_id(from).destination_key_id(to).ciphertext_blob(Blob::new(wrapped));
+        let request = self
+            .0
+            .re_encrypt()
+            .source_key_id(from)
+            .destination_key_id(to)
+            .ciphertext_blob(Blob::new(wrapped));
         let request = request.set_source_encryption_context(Some(context.to_map()));
         let request = request.set_destination_encryption_context(Some(context.to_map()));
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
         match (answer.key_id, answer.ciphertext_blob) {
-            (Some(kms_key_arn), Some(blob)) => Ok(Wrapped { kms_key_arn, bytes: blob.into_inner() }),
+            (Some(kms_key_arn), Some(blob)) => {
+                Ok(Wrapped { kms_key_arn, bytes: blob.into_inner() })
+            }
             _ => Err(CallError::new(OPERATION, CallKind::Refused)),
         }
     }
@@ -120,11 +151,18 @@ impl Kms {
     /// When KMS cannot be reached, or refuses.
     pub(crate) async fn sign(&self, kms_key: &str, digest: &[u8]) -> Result<Signed, CallError> {
         const OPERATION: &str = "KMS Sign";
-        let request = self.0.sign().key_id(kms_key).message_type(MessageType::Digest).message(Blob::new(digest));
+        let request = self
+            .0
+            .sign()
+            .key_id(kms_key)
+            .message_type(MessageType::Digest)
+            .message(Blob::new(digest));
         let request = request.signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
         match (answer.key_id, answer.signature) {
-            (Some(key_arn), Some(signature)) => Ok(Signed { key_arn, signature: signature.into_inner() }),
+            (Some(key_arn), Some(signature)) => {
+                Ok(Signed { key_arn, signature: signature.into_inner() })
+            }
             _ => Err(CallError::new(OPERATION, CallKind::Refused)),
         }
     }
@@ -132,7 +170,8 @@ impl Kms {
     /// The public half of a signing key.
     ///
     /// # Errors
-    /// When KMS cannot be reached, or refuses; [`CallKind::KeyKind`] when the key does not sign, or not on P-256.
+    /// When KMS cannot be reached, or refuses; [`CallKind::KeyKind`] when the key does
+    /// not sign, or not on P-256.
     pub(crate) async fn public_key(&self, kms_key: &str) -> Result<VerifyingKey, CallError> {
         const OPERATION: &str = "KMS GetPublicKey";
         let request = self.0.get_public_key().key_id(kms_key);
@@ -145,13 +184,15 @@ impl Kms {
         }
         let der = answer.public_key.ok_or(CallError::new(OPERATION, CallKind::Refused))?;
         // Whatever the answer says of the key, its bytes decide.
-        VerifyingKey::from_der(der.as_ref()).map_err(|_| CallError::new(OPERATION, CallKind::KeyKind))
+        VerifyingKey::from_der(der.as_ref())
+            .map_err(|_| CallError::new(OPERATION, CallKind::KeyKind))
     }
 
     /// Whether a key that encrypts can be used at all: enabled, and made for that.
     ///
     /// # Errors
-    /// When KMS cannot be reached or refuses; [`CallKind::KeyState`] or [`CallKind::KeyKind`] when the key is not usable.
+    /// When KMS cannot be reached or refuses; [`CallKind::KeyState`] or
+    /// [`CallKind::KeyKind`] when the key is not usable.
     pub(crate) async fn check_usable(&self, kms_key: &str) -> Result<(), CallError> {
         const OPERATION: &str = "KMS DescribeKey";
         let request = self.0.describe_key().key_id(kms_key);

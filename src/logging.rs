@@ -1,8 +1,9 @@
 //! Log lines: which of them, and in which form.
 //!
-//! Invariant: whatever RUST_LOG says, no code but ours logs below info. The AWS SDK logs received bodies at trace and
-//! the raw data key of a KMS Encrypt at debug; tokio-postgres prints bind parameters (its records go through the log
-//! crate, for which no bridge is installed).
+//! Invariant: whatever RUST_LOG says, no code but ours logs below info. The AWS SDK logs
+//! received bodies at trace and the raw data key of a KMS Encrypt at debug;
+//! tokio-postgres prints bind parameters (its records go through the log crate, for which
+//! no bridge is installed).
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -25,11 +26,15 @@ pub(crate) fn start(format: LogFormat, environment: &Environment) -> Result<(), 
     let directives = environment.log_filter.as_deref().unwrap_or(DEFAULT_FILTER);
     let chosen = EnvFilter::try_new(directives).map_err(|_| SettingsError::LogFilter)?;
     let capped = filter::filter_fn(|metadata| {
-        *metadata.level() <= LevelFilter::INFO || metadata.target() == OURS || metadata.target().starts_with("loginetl::")
+        *metadata.level() <= LevelFilter::INFO
+            || metadata.target() == OURS
+            || metadata.target().starts_with("loginetl::")
     });
     let lines = fmt::layer().with_writer(|| LogWriter).with_target(false);
     let layer = match format {
-        LogFormat::Text => lines.with_ansi(output::stderr_is_terminal() && !environment.no_color).boxed(),
+        LogFormat::Text => {
+            lines.with_ansi(output::stderr_is_terminal() && !environment.no_color).boxed()
+        }
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let subscriber = tracing_subscriber::registry().with(capped).with(chosen).with(layer);

@@ -1,7 +1,8 @@
 //! The one module that prints: results on stdout, everything else on stderr.
 //!
-//! Invariants: a reader that went away is no failure; the progress line and log lines never mix; no character that a
-//! terminal obeys, or that nobody sees, gets out of a result (CSV into a file or pipe excepted: it keeps every byte).
+//! Invariants: a reader that went away is no failure; the progress line and log lines
+//! never mix; no character that a terminal obeys, or that nobody sees, gets out of a
+//! result (CSV into a file or pipe excepted: it keeps every byte).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -83,15 +84,17 @@ pub(crate) fn csv<const N: usize>(
     self::check_write(written)
 }
 
-/// The cell with an apostrophe before each sign that a spreadsheet takes for the beginning of a formula, or skips before
-/// it looks for one: where the cell begins, and after what another import or locale takes for the end of a cell.
+/// The cell with an apostrophe before each sign that a spreadsheet takes for the
+/// beginning of a formula, or skips before it looks for one: where the cell begins, and
+/// after what another import or locale takes for the end of a cell.
 fn inert(cell: &str) -> Zeroizing<String> {
     // In one piece from the start: no reallocation leaves a part of a value behind.
     let mut inert = Zeroizing::new(String::with_capacity(2 * cell.len()));
     let mut begins = true;
     for c in cell.chars() {
         // The wide forms count in East Asian locales.
-        let is_sign = matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+        let is_sign =
+            matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
         if begins && is_sign {
             inert.push('\'');
         }
@@ -101,17 +104,25 @@ fn inert(cell: &str) -> Zeroizing<String> {
     inert
 }
 
-/// The text without anything that a terminal obeys or nobody sees: such characters are spelled out.
+/// The text without anything that a terminal obeys or nobody sees: such characters are
+/// spelled out.
 #[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(|c: char| c.is_control() || is_unprintable(c)) {
         return text.into();
     }
-    let spelled = |c: char| if c.is_control() || is_unprintable(c) { c.escape_default().collect() } else { c.to_string() };
+    let spelled = |c: char| {
+        if c.is_control() || is_unprintable(c) {
+            c.escape_default().collect()
+        } else {
+            c.to_string()
+        }
+    };
     text.chars().map(spelled).collect::<String>().into()
 }
 
-/// DEL, the second set of controls, line separators, and characters without width or with a direction of their own.
+/// DEL, the second set of controls, line separators, and characters without width or with
+/// a direction of their own.
 fn is_unprintable(c: char) -> bool {
     matches!(c, '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
@@ -147,10 +158,12 @@ pub(crate) fn note(text: &str) {
     PROGRESS.suspend(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
-/// From now on a panic prints where it happened and not its message, which may quote a value.
+/// From now on a panic prints where it happened and not its message, which may quote a
+/// value.
 pub(crate) fn panics_without_values() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let place =
+            panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         note(&format!("panic at {place}"));
     }));
 }

@@ -1,6 +1,7 @@
 //! SQS: receive, delete, keep or give back messages, and ask how many there are.
 //!
-//! Invariant: a body leaves the SDK's message straight into [`Body`]; nothing here looks at it.
+//! Invariant: a body leaves the SDK's message straight into [`Body`]; nothing here looks
+//! at it.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName as Attribute,
-    QueueAttributeName,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName as Attribute, QueueAttributeName,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -54,7 +55,11 @@ pub struct Depth {
 
 impl std::fmt::Display for Depth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} visible, {} in flight, {} delayed", self.visible, self.in_flight, self.delayed)
+        write!(
+            f,
+            "{} visible, {} in flight, {} delayed",
+            self.visible, self.in_flight, self.delayed
+        )
     }
 }
 
@@ -67,7 +72,8 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// A client of the queue at `url`; whatever it receives stays invisible to others for `visibility_timeout`.
+    /// A client of the queue at `url`; whatever it receives stays invisible to others for
+    /// `visibility_timeout`.
     #[must_use]
     pub(crate) fn new(config: &SdkConfig, url: String, visibility_timeout: Duration) -> Self {
         Self { client: Client::new(config), url, visibility_timeout }
@@ -77,8 +83,13 @@ impl Queue {
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.
-    pub(crate) async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<QueueMessage>, CallError> {
-        let attempt = TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_GRACE).build();
+    pub(crate) async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<QueueMessage>, CallError> {
+        let attempt =
+            TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_GRACE).build();
         let request = self
             .client
             .receive_message()
@@ -88,33 +99,50 @@ impl Queue {
             .visibility_timeout(seconds(self.visibility_timeout))
             .message_system_attribute_names(Attribute::SentTimestamp)
             .message_system_attribute_names(Attribute::ApproximateReceiveCount);
-        // One attempt: the receivers have their own back-off, and stopping must not wait for three.
-        let once = aws_sdk_sqs::config::Config::builder().timeout_config(attempt).retry_config(RetryConfig::disabled());
+        // One attempt: the receivers have their own back-off, and stopping must not wait
+        // for three.
+        let once = aws_sdk_sqs::config::Config::builder()
+            .timeout_config(attempt)
+            .retry_config(RetryConfig::disabled());
         let answer = request.customize().config_override(once).send().await;
         let answer = answer.map_err(|e| CallError::of("SQS ReceiveMessage", &e))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(queue_message).collect())
     }
 
-    /// Deletes up to 10 messages; returns the handles of those of which the queue does not say that they are gone.
+    /// Deletes up to 10 messages; returns the handles of those of which the queue does
+    /// not say that they are gone.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
-    pub(crate) async fn delete(&self, handles: &[ReceiptHandle]) -> Result<Vec<ReceiptHandle>, CallError> {
+    pub(crate) async fn delete(
+        &self,
+        handles: &[ReceiptHandle],
+    ) -> Result<Vec<ReceiptHandle>, CallError> {
         const OPERATION: &str = "SQS DeleteMessageBatch";
         let entry = |(i, handle): (usize, &ReceiptHandle)| {
-            DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0).build()
+            DeleteMessageBatchRequestEntry::builder()
+                .id(i.to_string())
+                .receipt_handle(&handle.0)
+                .build()
         };
         let entries: Result<Vec<_>, _> = handles.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
-        let answer = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
+        let answer = self
+            .client
+            .delete_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send()
+            .await;
         let answer = answer.map_err(|e| CallError::of(OPERATION, &e))?;
         let is_gone = |i: usize| answer.successful.iter().any(|gone| gone.id.parse() == Ok(i));
         let left = handles.iter().enumerate().filter(|(i, _)| !is_gone(*i));
         Ok(left.map(|(_, handle)| handle.clone()).collect())
     }
 
-    /// Sets the time until up to 10 messages become visible again; zero gives them back now. Returns the handles that
-    /// the queue refused: those messages are visible already, or become so at their time.
+    /// Sets the time until up to 10 messages become visible again; zero gives them back
+    /// now. Returns the handles that the queue refused: those messages are visible
+    /// already, or become so at their time.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses all.
@@ -125,14 +153,24 @@ impl Queue {
     ) -> Result<Vec<ReceiptHandle>, CallError> {
         const OPERATION: &str = "SQS ChangeMessageVisibilityBatch";
         let entry = |(i, handle): (usize, &ReceiptHandle)| {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string()).receipt_handle(&handle.0);
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(i.to_string())
+                .receipt_handle(&handle.0);
             entry.visibility_timeout(seconds(timeout)).build()
         };
         let entries: Result<Vec<_>, _> = handles.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|_| CallError::new(OPERATION, CallKind::Refused))?;
-        let request = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+        let request = self
+            .client
+            .change_message_visibility_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries));
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
-        let failed = answer.failed.iter().filter_map(|f| f.id.parse::<usize>().ok()).filter_map(|i| handles.get(i).cloned());
+        let failed = answer
+            .failed
+            .iter()
+            .filter_map(|f| f.id.parse::<usize>().ok())
+            .filter_map(|i| handles.get(i).cloned());
         Ok(failed.collect())
     }
 
@@ -146,21 +184,41 @@ impl Queue {
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
-        let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
-        let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
-        let count = |name| answer.attributes().and_then(|all| all.get(name)).and_then(|text| text.parse().ok()).unwrap_or(0);
-        Ok(Depth { visible: count(&names[0]), in_flight: count(&names[1]), delayed: count(&names[2]) })
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()));
+        let answer =
+            request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
+        let count = |name| {
+            answer
+                .attributes()
+                .and_then(|all| all.get(name))
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
+        };
+        Ok(Depth {
+            visible: count(&names[0]),
+            in_flight: count(&names[1]),
+            delayed: count(&names[2]),
+        })
     }
 
-    /// After how many receives a message goes to the dead-letter queue; nothing without one.
+    /// After how many receives a message goes to the dead-letter queue; nothing without
+    /// one.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.
     pub(crate) async fn max_receive_count(&self) -> Result<Option<u64>, CallError> {
         let name = QueueAttributeName::RedrivePolicy;
-        let request = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
-        let answer = request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
-        let Some(policy) = answer.attributes().and_then(|all| all.get(&name)) else { return Ok(None) };
+        let request =
+            self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer =
+            request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
+        let Some(policy) = answer.attributes().and_then(|all| all.get(&name)) else {
+            return Ok(None);
+        };
         let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
         let count = policy.get("maxReceiveCount");
         Ok(count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())))
@@ -189,8 +247,10 @@ fn queue_message(mut message: Message) -> Option<QueueMessage> {
     let handle = ReceiptHandle(message.receipt_handle.take()?);
     let attribute = |name| message.attributes().and_then(|all| all.get(&name)).map(String::as_str);
     let sent = SentAt::from_attribute(attribute(Attribute::SentTimestamp));
-    let receive_count = attribute(Attribute::ApproximateReceiveCount).and_then(|text| text.parse().ok());
-    // Without an id, the body's place in the ledger is that of its handle: a redelivery would be loaded again, but nothing is lost.
+    let receive_count =
+        attribute(Attribute::ApproximateReceiveCount).and_then(|text| text.parse().ok());
+    // Without an id, the body's place in the ledger is that of its handle: a redelivery
+    // would be loaded again, but nothing is lost.
     let message_id = message_id(message.message_id.as_deref().unwrap_or(&handle.0));
     let body = Body::new(message.body.take().unwrap_or_default().into_bytes());
     Some(QueueMessage { message_id, sent, receive_count, handle, body })

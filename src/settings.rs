@@ -1,6 +1,8 @@
-//! Settings: flags before environment before defaults. The one module that reads the environment.
+//! Settings: flags before environment before defaults. The one module that reads the
+//! environment.
 //!
-//! Invariant: a setting's value is named in an error only where it cannot hold a password.
+//! Invariant: a setting's value is named in an error only where it cannot hold a
+//! password.
 
 use std::env;
 use std::path::PathBuf;
@@ -75,7 +77,8 @@ pub(crate) struct Environment {
     pub recovery_key: Option<String>,
     /// `LOGINETL_AUDIT_KEY`.
     pub audit_key: Option<String>,
-    /// `USER` or `LOGNAME`: what this process says of itself in the audit log. Nobody checks it.
+    /// `USER` or `LOGNAME`: what this process says of itself in the audit log. Nobody
+    /// checks it.
     pub os_user: Option<String>,
     /// `RUST_LOG`.
     pub log_filter: Option<String>,
@@ -87,9 +90,12 @@ impl Environment {
     /// Reads the environment once.
     ///
     /// # Errors
-    /// When a variable is not UTF-8, asks the AWS SDK to log bodies, or names an endpoint that cannot be one.
+    /// When a variable is not UTF-8, asks the AWS SDK to log bodies, or names an endpoint
+    /// that cannot be one.
     pub(crate) fn read() -> Result<Self, SettingsError> {
-        if variable("LOG_SENSITIVE_BODIES")?.is_some_and(|value| !matches!(value.as_str(), "false" | "0")) {
+        if variable("LOG_SENSITIVE_BODIES")?
+            .is_some_and(|value| !matches!(value.as_str(), "false" | "0"))
+        {
             return Err(SettingsError::SensitiveLogging);
         }
         check_aws()?;
@@ -111,11 +117,13 @@ impl Environment {
     /// # Errors
     /// When neither is set.
     pub(crate) fn database_url(&self, flag: Option<String>) -> Result<DatabaseUrl, SettingsError> {
-        trim(flag).map(DatabaseUrl::Text).or_else(|| self.database_url.clone()).ok_or(SettingsError::Missing {
-            what: "the database URL",
-            flag: "--database-url",
-            variable: "LOGINETL_DATABASE_URL",
-        })
+        trim(flag).map(DatabaseUrl::Text).or_else(|| self.database_url.clone()).ok_or(
+            SettingsError::Missing {
+                what: "the database URL",
+                flag: "--database-url",
+                variable: "LOGINETL_DATABASE_URL",
+            },
+        )
     }
 
     /// The queue URL, by flag or variable.
@@ -133,19 +141,25 @@ impl Environment {
     /// The KMS key that wraps for the loader.
     #[must_use]
     pub(crate) fn ingest_key(&self, flag: Option<String>) -> String {
-        trim(flag).or_else(|| self.ingest_key.clone()).unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
+        trim(flag)
+            .or_else(|| self.ingest_key.clone())
+            .unwrap_or_else(|| DEFAULT_INGEST_KEY.to_owned())
     }
 
     /// The KMS key that wraps for unmaskers.
     #[must_use]
     pub(crate) fn recovery_key(&self, flag: Option<String>) -> String {
-        trim(flag).or_else(|| self.recovery_key.clone()).unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
+        trim(flag)
+            .or_else(|| self.recovery_key.clone())
+            .unwrap_or_else(|| DEFAULT_RECOVERY_KEY.to_owned())
     }
 
     /// The KMS key that signs the audit log.
     #[must_use]
     pub(crate) fn audit_key(&self, flag: Option<String>) -> String {
-        trim(flag).or_else(|| self.audit_key.clone()).unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
+        trim(flag)
+            .or_else(|| self.audit_key.clone())
+            .unwrap_or_else(|| DEFAULT_AUDIT_KEY.to_owned())
     }
 }
 
@@ -164,8 +178,8 @@ fn password_file() -> Option<PathBuf> {
     path("PGPASSFILE").or_else(|| path("HOME").map(|home| home.join(".pgpass")))
 }
 
-/// What the SDK would only call a request that cannot be made. Blanks around endpoint and region are harmless: they are
-/// taken away when the SDK has read them.
+/// What the SDK would only call a request that cannot be made. Blanks around endpoint and
+/// region are harmless: they are taken away when the SDK has read them.
 fn check_aws() -> Result<(), SettingsError> {
     let is_url = |url: &String| {
         let host = url.strip_prefix("http://").or(url.strip_prefix("https://"));
@@ -177,7 +191,8 @@ fn check_aws() -> Result<(), SettingsError> {
         }
     }
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
-        let is_name = |region: &String| region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_name =
+            |region: &String| region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if variable(name)?.is_some_and(|region| !is_name(&region)) {
             return Err(SettingsError::Region(name));
         }
@@ -190,7 +205,8 @@ fn check_aws() -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// Without blanks and line ends around it, as files and consoles leave them; `None` if nothing is left.
+/// Without blanks and line ends around it, as files and consoles leave them; `None` if
+/// nothing is left.
 fn trim(value: Option<String>) -> Option<String> {
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

@@ -26,8 +26,9 @@ pub fn run() -> ExitCode {
     })
 }
 
-/// Loads from a source of one's own, as `loginetl load --format json` does from a queue or a file: the settings come from
-/// the environment, a signal stops it in order, and the last line of stdout is the summary.
+/// Loads from a source of one's own, as `loginetl load --format json` does from a queue
+/// or a file: the settings come from the environment, a signal stops it in order, and the
+/// last line of stdout is the summary.
 #[must_use]
 pub fn load_from(source: impl Source) -> ExitCode {
     let Cli { global, command } = Cli::of(&["loginetl", "load", "--format", "json"]);
@@ -37,7 +38,10 @@ pub fn load_from(source: impl Source) -> ExitCode {
     })
 }
 
-fn start(log_format: LogFormat, work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>) -> ExitCode {
+fn start(
+    log_format: LogFormat,
+    work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>,
+) -> ExitCode {
     let exit = execute(log_format, work).unwrap_or_else(|error| {
         let (exit, hint) = error.advice();
         output::failure(&error, &hint);
@@ -46,7 +50,10 @@ fn start(log_format: LogFormat, work: impl AsyncFnOnce(&Environment) -> Result<E
     exit.into()
 }
 
-fn execute(log_format: LogFormat, work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>) -> Result<Exit, Error> {
+fn execute(
+    log_format: LogFormat,
+    work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>,
+) -> Result<Exit, Error> {
     let environment = Environment::read()?;
     logging::start(log_format, &environment)?;
     output::panics_without_values();

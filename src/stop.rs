@@ -6,8 +6,9 @@
 //! what is in hand is finished   left, or given back words are said
 //! ```
 //!
-//! SIGINT, SIGTERM or a fault asks. A second signal exits at once. Whatever hangs, the process is gone 24 s after the
-//! first signal: whoever sent it (Docker, Kubernetes, systemd) kills it soon after.
+//! SIGINT, SIGTERM or a fault asks. A second signal exits at once. Whatever hangs, the
+//! process is gone 24 s after the first signal: whoever sent it (Docker, Kubernetes,
+//! systemd) kills it soon after.
 //!
 //! Invariant: the three come in this order, and none is taken back.
 
@@ -91,10 +92,13 @@ impl Stop {
         self.end.run_until_cancelled(work).await
     }
 
-    /// A limit for the last words of a command: shorter after a signal, so that they are said before the process exits.
+    /// A limit for the last words of a command: shorter after a signal, so that they are
+    /// said before the process exits.
     #[must_use]
     pub(crate) fn shorten(&self, limit: Duration) -> Duration {
-        let left = |at: &Instant| LONGEST.saturating_sub(MARGIN + at.elapsed()).max(Duration::from_millis(500));
+        let left = |at: &Instant| {
+            LONGEST.saturating_sub(MARGIN + at.elapsed()).max(Duration::from_millis(500))
+        };
         self.signalled.get().map_or(limit, |at| limit.min(left(at)))
     }
 
@@ -116,7 +120,10 @@ struct Signals(Signal, Signal);
 impl Signals {
     fn listen() -> Result<Self, Error> {
         let unusable = |e: std::io::Error| Error::Start(e.to_string());
-        Ok(Self(signal(SignalKind::interrupt()).map_err(unusable)?, signal(SignalKind::terminate()).map_err(unusable)?))
+        Ok(Self(
+            signal(SignalKind::interrupt()).map_err(unusable)?,
+            signal(SignalKind::terminate()).map_err(unusable)?,
+        ))
     }
 
     async fn next(&mut self) {

@@ -1,9 +1,16 @@
-//! The parser of bodies meets bytes of strangers: it never panics, tells no value, and an envelope changes no answer.
+//! The parser of bodies meets bytes of strangers: it never panics, tells no value, and an
+//! envelope changes no answer.
 //!
-//! Bodies are events, envelopes and other messages, changed at random places. LOGINETL_FUZZ_BODIES says how many are tried;
-//! the seed is that of the run's number, so that what fails fails again. `make soak` tries for a minute.
+//! Bodies are events, envelopes and other messages, changed at random places.
+//! LOGINETL_FUZZ_BODIES says how many are tried; the seed is that of the run's number, so
+//! that what fails fails again. `make soak` tries for a minute.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
 
 use jiff::civil::{Date, date};
 
@@ -101,11 +108,16 @@ fn change(body: &mut Vec<u8>, chance: &mut Chance) {
 }
 
 fn sns(message: &str) -> String {
-    format!(r#"{{"Type":"Notification","Message":{},"Timestamp":"2024-02-29T23:59:59.999Z"}}"#, serde_json::Value::from(message))
+    format!(
+        r#"{{"Type":"Notification","Message":{},"Timestamp":"2024-02-29T23:59:59.999Z"}}"#,
+        serde_json::Value::from(message)
+    )
 }
 
 fn eventbridge(detail: &str) -> String {
-    format!(r#"{{"version":"0","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{detail}}}"#)
+    format!(
+        r#"{{"version":"0","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{detail}}}"#
+    )
 }
 
 fn answer(body: &[u8], envelopes: Envelopes) -> Result<(), Rejection> {
@@ -121,7 +133,8 @@ fn answer(body: &[u8], envelopes: Envelopes) -> Result<(), Rejection> {
 pub fn try_one(chance: &mut Chance) {
     let body = body(chance);
     let plain = answer(&body, Envelopes::Auto);
-    let _ = answer(&body, [Envelopes::None, Envelopes::Sns, Envelopes::EventBridge][chance.below(3)]);
+    let _ =
+        answer(&body, [Envelopes::None, Envelopes::Sns, Envelopes::EventBridge][chance.below(3)]);
     let Ok(text) = std::str::from_utf8(&body) else { return };
     // One envelope more than are opened would make a difference.
     if text.matches("Message").count() + text.matches("detail").count() < 3 {
@@ -131,11 +144,14 @@ pub fn try_one(chance: &mut Chance) {
 
 #[test]
 fn no_body_panics_tells_a_value_or_is_another_in_an_envelope() {
-    let count = std::env::var("LOGINETL_FUZZ_BODIES").map_or(FEW, |text| text.parse().expect("a number"));
+    let count =
+        std::env::var("LOGINETL_FUZZ_BODIES").map_or(FEW, |text| text.parse().expect("a number"));
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(count);
     std::thread::scope(|scope| {
         for worker in 0..workers {
-            scope.spawn(move || (worker..count).step_by(workers as usize).for_each(|n| try_one(&mut Chance::new(n))));
+            scope.spawn(move || {
+                (worker..count).step_by(workers as usize).for_each(|n| try_one(&mut Chance::new(n)))
+            });
         }
     });
 }

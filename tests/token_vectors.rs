@@ -1,19 +1,52 @@
-//! Tokens and hashes against what other implementations say: published known answers, and Tink.
+//! Tokens and hashes against what other implementations say: published known answers, and
+//! Tink.
 //!
-//! The known answers were made by a second implementation; key material 00 01 02 …, key ids 7 and 4294967295.
+//! The known answers were made by a second implementation; key material 00 01 02 …, key
+//! ids 7 and 4294967295.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
 
 use loginetl::crypto::SecretBytes;
-use loginetl::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token, TokenError};
+use loginetl::token::{
+    DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token, TokenError,
+};
 use proptest::prelude::*;
 
 /// Field, key id, value, token, hash.
 const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
-    (Field::Ip, 7, "127.96.0.101", "ip1.7.jukT2ctOG_Vvc1Ccfrs8d0IAa5YDm3SwCdGshP3HEpI", "9ceccc68-c75d-80eb-824d-772a83e2735c"),
-    (Field::Ip, 7, "0.0.0.0", "ip1.7.gBtorwfSdTs8miP43sXKbvej9_uj1JQdSaIILmK5r_A", "4b7f91e6-8e11-81e3-af7f-0c2cba866887"),
-    (Field::Ip, 7, "2001:db8::1", "ip1.7.dsYSpMp4o94OSFJ1NZUKzF1tqspJQ45SLodQvwuuASs", "51a5f573-e768-8bda-841f-465a7ef2ca68"),
-    (Field::Ip, 7, "::", "ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g", "8b51b8a1-70bc-86e7-a67e-450fef1bdaf3"),
+    (
+        Field::Ip,
+        7,
+        "127.96.0.101",
+        "ip1.7.jukT2ctOG_Vvc1Ccfrs8d0IAa5YDm3SwCdGshP3HEpI",
+        "9ceccc68-c75d-80eb-824d-772a83e2735c",
+    ),
+    (
+        Field::Ip,
+        7,
+        "0.0.0.0",
+        "ip1.7.gBtorwfSdTs8miP43sXKbvej9_uj1JQdSaIILmK5r_A",
+        "4b7f91e6-8e11-81e3-af7f-0c2cba866887",
+    ),
+    (
+        Field::Ip,
+        7,
+        "2001:db8::1",
+        "ip1.7.dsYSpMp4o94OSFJ1NZUKzF1tqspJQ45SLodQvwuuASs",
+        "51a5f573-e768-8bda-841f-465a7ef2ca68",
+    ),
+    (
+        Field::Ip,
+        7,
+        "::",
+        "ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g",
+        "8b51b8a1-70bc-86e7-a67e-450fef1bdaf3",
+    ),
     (
         Field::Ip,
         4_294_967_295,
@@ -28,7 +61,13 @@ const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
         "ip1.4294967295.X7_wA57N2JFwIEnMWbBDUAeY8RLhf-gcV-N6qfC48I0",
         "8b51b8a1-70bc-86e7-a67e-450fef1bdaf3",
     ),
-    (Field::DeviceId, 7, "a", "dev1.7.qPOfJFxUXdXQe7Enqg56lRyphZCD7U0reLNe6VGN1lE", "acb7238d-537f-8b16-9f96-8dc2db61b32f"),
+    (
+        Field::DeviceId,
+        7,
+        "a",
+        "dev1.7.qPOfJFxUXdXQe7Enqg56lRyphZCD7U0reLNe6VGN1lE",
+        "acb7238d-537f-8b16-9f96-8dc2db61b32f",
+    ),
     (
         Field::DeviceId,
         7,
@@ -50,7 +89,13 @@ const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
         "dev1.7.94DNYk5HpadtMLDGenu6OQuiF2X1qkn5ITzd0OhPB6BHBXdsaJaRR4--rU7_Ae2cYHhl1hZ1lE7-vtEWd2yJwQ",
         "f64e074e-4bce-8eee-b5e6-ecec737adf06",
     ),
-    (Field::DeviceId, 7, "ünïcödé", "dev1.7.lDvJYc0TUzJJJKgTSAvM_F79sQcKb3P2SP8d0k_AYVk", "ef4666c1-5486-8c59-a3b5-2e354e4cfc9b"),
+    (
+        Field::DeviceId,
+        7,
+        "ünïcödé",
+        "dev1.7.lDvJYc0TUzJJJKgTSAvM_F79sQcKb3P2SP8d0k_AYVk",
+        "ef4666c1-5486-8c59-a3b5-2e354e4cfc9b",
+    ),
     (
         Field::DeviceId,
         4_294_967_295,
@@ -63,8 +108,8 @@ const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
 /// The longest device id: 159 times "x", under key 7.
 const LONGEST: &str = "dev1.7.yLWcktpyCxUaCkXhMhLuvnUgzTYWNfGy44yqtzy7vSbl-2CCo61tF4p7xW3Fpvr9Nh8WuVW48ZyS-mUx9S-0keS5NpLjlzW-I7FYUjaDhHOLp6wPeQQKbDkNDd_9AM7VsWtZA9JMWfzv_zc828pVZTCCmhg4OgqbtaT1girl5dblBaFxtsDUWzjUILOJ7__jxESNprOU2b0USI2i2jdeRRIJqSOxzNvNbt6lxIkqEIM";
 
-/// Key id, user id, token, hash, a line each, with tabs between them. Among them are the longest user
-/// ids: 128 characters of one byte, and of four.
+/// Key id, user id, token, hash, a line each, with tabs between them. Among them are the
+/// longest user ids: 128 characters of one byte, and of four.
 const USER_IDS: &str = include_str!("known_answers/user_id.tsv");
 
 fn data_key(purpose: Purpose) -> DataKey {
@@ -92,7 +137,8 @@ fn opened(cipher: &mut FieldCipher, token: &str) -> Result<String, TokenError> {
 #[test]
 fn known_answers_of_a_second_implementation() {
     let longest = "x".repeat(159);
-    let longest = (Field::DeviceId, 7, longest.as_str(), LONGEST, "4421fdc7-c7ef-8c4f-b777-ca93f092f0e0");
+    let longest =
+        (Field::DeviceId, 7, longest.as_str(), LONGEST, "4421fdc7-c7ef-8c4f-b777-ca93f092f0e0");
     for (field, id, value, token, hash) in KNOWN_ANSWERS.into_iter().chain([longest]) {
         let mut cipher = cipher(field, id);
         assert_eq!(cipher.seal(&plaintext(field, value)).as_str(), token);
@@ -130,7 +176,8 @@ fn a_body_that_a_second_implementation_sealed_opens() {
     assert_eq!(opened.expose(), br#"{"foo": "oops"}"#);
 }
 
-/// Tink's deterministic AEAD, given the field's key and the associated data as DESIGN fixes them.
+/// Tink's deterministic AEAD, given the field's key and the associated data as DESIGN
+/// fixes them.
 mod tink {
     use super::{Field, data_key};
     use base64::Engine as _;
@@ -144,13 +191,16 @@ mod tink {
         [b"loginetl\x01", &[name.len() as u8][..], name, &key_id.to_be_bytes()].concat()
     }
 
-    /// HKDF-SHA256 as `hkdf` computes it, with the info string spelled out here a second time.
+    /// HKDF-SHA256 as `hkdf` computes it, with the info string spelled out here a second
+    /// time.
     fn field_key(field: Field) -> Vec<u8> {
         let name = field.name().as_bytes();
         let info = [b"loginetl/siv/v1", &[name.len() as u8][..], name].concat();
         let mut key = vec![0; 64];
         let secret = data_key(Purpose::Mask);
-        hkdf::Hkdf::<sha2::Sha256>::new(None, secret.expose_for_wrapping().expose()).expand(&info, &mut key).expect("64 bytes");
+        hkdf::Hkdf::<sha2::Sha256>::new(None, secret.expose_for_wrapping().expose())
+            .expand(&info, &mut key)
+            .expect("64 bytes");
         key
     }
 
@@ -173,7 +223,9 @@ mod tink {
         };
         let handle: Handle = insecure::new_handle(keyset).expect("a keyset");
         let daead = tink_daead::new(&handle).expect("a deterministic AEAD");
-        let body = BASE64_URL_SAFE_NO_PAD.decode(token.rsplit('.').next().expect("a body")).expect("base64url");
+        let body = BASE64_URL_SAFE_NO_PAD
+            .decode(token.rsplit('.').next().expect("a body"))
+            .expect("base64url");
         let ciphertext = [&[1][..], &key_id.to_be_bytes(), &body].concat();
         daead.decrypt_deterministically(&ciphertext, &associated_data(field, key_id)).ok()
     }
@@ -192,9 +244,17 @@ fn tink_opens_our_tokens() {
         for id in [1, 7, u32::MAX] {
             let plaintext = plaintext(field, value);
             let token = cipher(field, id).seal(&plaintext);
-            assert_eq!(tink::open(field, id, token.as_str()).as_deref(), Some(plaintext.expose()), "{token}");
+            assert_eq!(
+                tink::open(field, id, token.as_str()).as_deref(),
+                Some(plaintext.expose()),
+                "{token}"
+            );
             for other in Field::ALL.into_iter().filter(|other| *other != field) {
-                assert_eq!(tink::open(other, id, token.as_str()), None, "the associated data binds the field");
+                assert_eq!(
+                    tink::open(other, id, token.as_str()),
+                    None,
+                    "the associated data binds the field"
+                );
             }
         }
     }
@@ -204,7 +264,8 @@ fn tink_opens_our_tokens() {
 fn tink_opens_the_user_id_of_every_body_of_the_sample() {
     let bodies = include_str!("env/sample.jsonl").lines();
     let values = bodies.filter_map(|body| serde_json::from_str::<serde_json::Value>(body).ok());
-    let users: Vec<String> = values.filter_map(|body| Some(body["user_id"].as_str()?.to_owned())).collect();
+    let users: Vec<String> =
+        values.filter_map(|body| Some(body["user_id"].as_str()?.to_owned())).collect();
     assert!(users.len() >= 100, "{} user ids", users.len());
     let mut cipher = cipher(Field::UserId, 7);
     for user in users {
@@ -223,7 +284,8 @@ fn a_token_has_one_spelling() {
     let body = good.rsplit('.').next().expect("a body");
     let last = body.chars().last().expect("a character");
     let stem = &good[..good.len() - 1];
-    let trailing_bits = ('A'..='Z').chain('a'..='z').filter(|c| *c != last).map(|c| format!("{stem}{c}"));
+    let trailing_bits =
+        ('A'..='Z').chain('a'..='z').filter(|c| *c != last).map(|c| format!("{stem}{c}"));
     let spellings = [
         format!("ip1.07.{body}"),
         format!("ip1.+7.{body}"),
@@ -245,7 +307,8 @@ fn a_token_has_one_spelling() {
     for spelling in spellings.into_iter() {
         assert!(Token::parse(&spelling).is_err(), "{spelling:?}");
     }
-    // 32 bytes are 43 characters: the last one carries two spare bits, so three of four neighbours are no spelling at all.
+    // 32 bytes are 43 characters: the last one carries two spare bits, so three of four
+    // neighbours are no spelling at all.
     let mut cipher = cipher(Field::Ip, 7);
     for spelling in trailing_bits {
         assert!(opened(&mut cipher, &spelling).is_err(), "{spelling}");
@@ -278,7 +341,8 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_refuses_to_open(value in "[ -~]{1,60}", octets: [u8; 16], position: prop::sample::Index, bit in 0..8u8) {
+    fn any_flipped_bit_refuses_to_open(value in "[ \
+                                                 -~]{1,60}", octets: [u8; 16], position: prop::sample::Index, bit in 0..8u8) {
         use base64::Engine as _;
         use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
         let address = std::net::Ipv6Addr::from(octets).to_string();

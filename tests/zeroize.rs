@@ -1,10 +1,16 @@
-//! A dropped key or event leaves nothing in this process's memory: searched for in /proc/self/mem, stack and heap alike.
+//! A dropped key or event leaves nothing in this process's memory: searched for in
+//! /proc/self/mem, stack and heap alike.
 //!
-//! A test binary of its own, so that no other test's memory is in the way. The needles are kept XORed, or the
-//! search would find itself.
+//! A test binary of its own, so that no other test's memory is in the way. The needles
+//! are kept XORed, or the search would find itself.
 
 #![cfg(target_os = "linux")]
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -12,7 +18,9 @@ use std::sync::{Mutex, PoisonError};
 
 use loginetl::crypto::{SecretBytes, derive_key, random_secret};
 use loginetl::login::{Body, NearNames, Reading, parse};
-use loginetl::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer};
+use loginetl::token::{
+    DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer,
+};
 
 const MASK: u8 = 0x5a;
 
@@ -25,24 +33,31 @@ struct Needle {
     disguised: Vec<u8>,
 }
 
-/// Every 16 bytes of a secret: an allocator overwrites the first bytes of what was freed, which proves nothing.
+/// Every 16 bytes of a secret: an allocator overwrites the first bytes of what was freed,
+/// which proves nothing.
 fn needles(name: &'static str, secret: &SecretBytes) -> Vec<Needle> {
     let blocks = secret.expose().chunks_exact(16);
-    blocks.map(|block| Needle { name, disguised: block.iter().map(|b| b ^ MASK).collect() }).collect()
+    blocks
+        .map(|block| Needle { name, disguised: block.iter().map(|b| b ^ MASK).collect() })
+        .collect()
 }
 
 fn is_at(window: &[u8], needle: &Needle) -> bool {
     window.iter().zip(&needle.disguised).all(|(byte, disguised)| byte ^ MASK == *disguised)
 }
 
-/// Names every needle that stands somewhere in writable memory. `bytes` has its room already: searching allocates little.
+/// Names every needle that stands somewhere in writable memory. `bytes` has its room
+/// already: searching allocates little.
 fn search(needles: &[Needle], bytes: &mut Vec<u8>) -> Vec<&'static str> {
     let mut found = Vec::new();
     let own = bytes.as_ptr() as u64..bytes.as_ptr() as u64 + bytes.capacity() as u64;
     let mut memory = File::open("/proc/self/mem").expect("own memory");
     let maps = std::fs::read_to_string("/proc/self/maps").expect("own maps");
-    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|p| p.starts_with("rw"))) {
-        let (start, end) = line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
+    for line in
+        maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|p| p.starts_with("rw")))
+    {
+        let (start, end) =
+            line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
         let start = u64::from_str_radix(start, 16).expect("an address");
         let end = u64::from_str_radix(end, 16).expect("an address");
         if own.contains(&start) || (start..end).contains(&own.start) {
@@ -72,7 +87,8 @@ struct Alive {
     plaintext: Plaintext,
 }
 
-/// Uses every kind of key once; returns it all, with what must not be found once it is dropped.
+/// Uses every kind of key once; returns it all, with what must not be found once it is
+/// dropped.
 #[inline(never)]
 fn secrets_in_use() -> (Alive, Vec<Needle>) {
     let mut all = Vec::new();
@@ -80,7 +96,10 @@ fn secrets_in_use() -> (Alive, Vec<Needle>) {
     let plaintext = Plaintext::of(Field::DeviceId, &device_id()).expect("a device id");
     all.extend(needles("plaintext", &SecretBytes::copy_of(&plaintext.expose()[..32])));
     let keys: Vec<DataKey> = Purpose::ALL
-        .map(|purpose| DataKey::new(purpose, random_secret(purpose.key_len()).expect("random bytes")).expect("its length"))
+        .map(|purpose| {
+            DataKey::new(purpose, random_secret(purpose.key_len()).expect("random bytes"))
+                .expect("its length")
+        })
         .into();
     for key in &keys {
         all.extend(needles("data key", key.expose_for_wrapping()));
@@ -103,7 +122,8 @@ fn secrets_in_use() -> (Alive, Vec<Needle>) {
     (Alive { keys, cipher, hasher, sealer, plaintext }, all)
 }
 
-/// A device id that the search can tell from chance; its text lives in memory that is cleared.
+/// A device id that the search can tell from chance; its text lives in memory that is
+/// cleared.
 fn device_id() -> zeroize::Zeroizing<String> {
     let random = random_secret(20).expect("random bytes");
     let mut text = zeroize::Zeroizing::new(String::with_capacity(40));
@@ -114,7 +134,8 @@ fn device_id() -> zeroize::Zeroizing<String> {
     text
 }
 
-/// Calls deep enough to overwrite what returned functions left on the stack, as the next calls of a program do.
+/// Calls deep enough to overwrite what returned functions left on the stack, as the next
+/// calls of a program do.
 #[inline(never)]
 fn reuse_the_stack() -> usize {
     let frame = std::hint::black_box([0xa5_u8; 64 << 10]);
@@ -136,13 +157,15 @@ fn a_dropped_key_leaves_nothing_behind() {
     assert_eq!(search(&needles, &mut room), Vec::<&str>::new(), "what was dropped is gone");
 }
 
-/// An event in an envelope of SNS: its text is there twice, the second time without escapes.
+/// An event in an envelope of SNS: its text is there twice, the second time without
+/// escapes.
 #[inline(never)]
 fn wrapped_event() -> (Body, Vec<Needle>) {
     let device = device_id();
     let needles = needles("device id", &SecretBytes::copy_of(&device.as_bytes()[..32]));
-    let mut body =
-        SecretBytes::copy_of(br#"{"Type": "Notification", "Message": "{\"user_id\": \"u\", \"app_version\": \"1.2\", "#);
+    let mut body = SecretBytes::copy_of(
+        br#"{"Type": "Notification", "Message": "{\"user_id\": \"u\", \"app_version\": \"1.2\", "#,
+    );
     body.append(br#"\"ip\": \"192.0.2.7\", \"device_id\": \""#);
     body.append(device.as_bytes());
     body.append(br#"\"}", "Timestamp": "2024-02-29T00:00:00.000Z"}"#);

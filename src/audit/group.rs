@@ -1,4 +1,5 @@
-//! The groups of logins, each with one task. Postgres knows them as roles; no other place in Rust lists them.
+//! The groups of logins, each with one task. Postgres knows them as roles; no other place
+//! in Rust lists them.
 
 use std::fmt;
 
@@ -21,7 +22,8 @@ pub enum Group {
 
 impl Group {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Owner, Self::Loader, Self::Analyst, Self::Unmasker, Self::Rotator, Self::Auditor];
+    pub const ALL: [Self; 6] =
+        [Self::Owner, Self::Loader, Self::Analyst, Self::Unmasker, Self::Rotator, Self::Auditor];
 
     /// The name of the role (fixed).
     #[must_use]

@@ -1,9 +1,11 @@
-//! Why somebody wants a value: free text that stays in the log for ever, and so must not carry a value itself.
+//! Why somebody wants a value: free text that stays in the log for ever, and so must not
+//! carry a value itself.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 const MAX_CHARS: usize = 500;
-/// A part of the asked value that is shorter than this may stand in a longer word by chance.
+/// A part of the asked value that is shorter than this may stand in a longer word by
+/// chance.
 const MIN_PART: usize = 4;
 
 /// A reason or ticket that may be written down.
@@ -37,7 +39,8 @@ pub enum JustificationError {
 }
 
 impl Justification {
-    /// Takes a text that holds neither a value nor `asked`, the value that `--find-…` looks for.
+    /// Takes a text that holds neither a value nor `asked`, the value that `--find-…`
+    /// looks for.
     ///
     /// # Errors
     /// When the text must not be written down.
@@ -63,27 +66,35 @@ impl Justification {
     }
 }
 
-/// Controls, line separators, and the characters without width or with a direction of their own.
+/// Controls, line separators, and the characters without width or with a direction of
+/// their own.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Compared by letters and digits alone, so that another spelling of the value is found too.
+/// Compared by letters and digits alone, so that another spelling of the value is found
+/// too.
 fn holds(text: &str, asked: &str) -> bool {
-    let bare = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let bare = |text: &str| {
+        text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>()
+    };
     let (words, asked) = (text.split(|c: char| !c.is_alphanumeric()), bare(asked));
     let is_word = words.into_iter().any(|word| bare(word) == asked);
-    !asked.is_empty() && (is_word || (asked.chars().count() >= MIN_PART && bare(text).contains(&asked)))
+    !asked.is_empty()
+        && (is_word || (asked.chars().count() >= MIN_PART && bare(text).contains(&asked)))
 }
 
 fn holds_address(text: &str) -> bool {
     let words = text.split(|c: char| c.is_whitespace() || "()[]{}<>,;'\"=/|".contains(c));
     let is_address = |word: &str| word != "::" && word.parse::<IpAddr>().is_ok();
-    words.map(|word| word.trim_end_matches(['.', ':', '!', '?'])).any(is_address) || holds_ipv4(text) || holds_ipv6(text)
+    words.map(|word| word.trim_end_matches(['.', ':', '!', '?'])).any(is_address)
+        || holds_ipv4(text)
+        || holds_ipv6(text)
 }
 
-/// Four numbers up to 255, one behind the other, with dots, commas or hyphens between them, whatever stands around.
+/// Four numbers up to 255, one behind the other, with dots, commas or hyphens between
+/// them, whatever stands around.
 fn holds_ipv4(text: &str) -> bool {
     let numbers = numbers(text);
     let is_byte = |digits: &str| digits.len() <= 3 && digits.parse::<u16>().is_ok_and(|n| n <= 255);
@@ -91,25 +102,34 @@ fn holds_ipv4(text: &str) -> bool {
         let is_plain = between.chars().all(|c| !c.is_alphanumeric() && c != ':');
         is_plain && between.chars().count() <= 4 && between.contains(['.', ',', '-'])
     };
-    numbers.windows(4).any(|w| w.iter().all(|n| is_byte(n.digits)) && w[..3].iter().all(|n| joins(n.after)))
+    numbers
+        .windows(4)
+        .any(|w| w.iter().all(|n| is_byte(n.digits)) && w[..3].iter().all(|n| joins(n.after)))
 }
 
-/// Some part of the text is an IPv6 address of more than a digit or two, whatever it is glued to.
+/// Some part of the text is an IPv6 address of more than a digit or two, whatever it is
+/// glued to.
 fn holds_ipv6(text: &str) -> bool {
-    let runs = text.split(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':').filter(|run| run.matches(':').count() > 1);
+    let runs = text
+        .split(|c: char| !c.is_ascii_hexdigit() && c != '.' && c != ':')
+        .filter(|run| run.matches(':').count() > 1);
     let is_address = |part: &str| {
         let hex = part.bytes().filter(u8::is_ascii_hexdigit).count();
         hex > 2 && part.bytes().any(|b| b.is_ascii_digit()) && part.parse::<Ipv6Addr>().is_ok()
     };
-    let parts =
-        |run: &'_ str| (0..run.len()).any(|from| (from + 4..=run.len().min(from + 45)).any(|to| is_address(&run[from..to])));
+    let parts = |run: &'_ str| {
+        (0..run.len())
+            .any(|from| (from + 4..=run.len().min(from + 45)).any(|to| is_address(&run[from..to])))
+    };
     runs.into_iter().any(parts)
 }
 
 /// Three, two and four digits with something between them.
 fn holds_device_id(text: &str) -> bool {
     let numbers = numbers(text);
-    let joins = |between: &str| between.chars().count() == 1 && between.chars().all(|c| !c.is_alphanumeric());
+    let joins = |between: &str| {
+        between.chars().count() == 1 && between.chars().all(|c| !c.is_alphanumeric())
+    };
     numbers.windows(3).any(|w| {
         let lengths = w[0].digits.len() >= 3 && w[1].digits.len() == 2 && w[2].digits.len() >= 4;
         lengths && joins(w[0].after) && joins(w[1].after)
@@ -126,8 +146,10 @@ fn numbers(text: &str) -> Vec<Number<'_>> {
     let mut found = Vec::new();
     let mut rest = text.trim_start_matches(|c: char| !c.is_ascii_digit());
     while !rest.is_empty() {
-        let (digits, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
-        let (after, next) = behind.split_at(behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len()));
+        let (digits, behind) =
+            rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (after, next) =
+            behind.split_at(behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len()));
         found.push(Number { digits, after });
         rest = next;
     }
@@ -193,24 +215,42 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Justification::check(text, None), Err(expected), "{text:?}");
         }
-        assert_eq!(Justification::check(&"x ".repeat(5000), None), Err(JustificationError::TooLong));
+        assert_eq!(
+            Justification::check(&"x ".repeat(5000), None),
+            Err(JustificationError::TooLong)
+        );
     }
 
     #[test]
     fn a_reason_does_not_name_the_value_that_is_looked_for() {
-        assert_eq!(Justification::check("who is Device-77?", Some("device-77")), Err(JustificationError::Asked));
-        assert_eq!(Justification::check("about xdevice-77x", Some("device-77")), Err(JustificationError::Asked));
-        assert_eq!(Justification::check("about device 77", Some("device-77")), Err(JustificationError::Asked));
+        assert_eq!(
+            Justification::check("who is Device-77?", Some("device-77")),
+            Err(JustificationError::Asked)
+        );
+        assert_eq!(
+            Justification::check("about xdevice-77x", Some("device-77")),
+            Err(JustificationError::Asked)
+        );
+        assert_eq!(
+            Justification::check("about device 77", Some("device-77")),
+            Err(JustificationError::Asked)
+        );
         assert_eq!(Justification::check("about a", Some("a")), Err(JustificationError::Asked));
         assert!(Justification::check("a man called", Some("z")).is_ok());
-        assert!(Justification::check("fraud", Some("fr")).is_ok(), "two letters stand in many words");
+        assert!(
+            Justification::check("fraud", Some("fr")).is_ok(),
+            "two letters stand in many words"
+        );
     }
 
     #[test]
     fn ordinary_reasons_are_taken() {
-        for text in
-            ["fraud case 4711", "Ticket SEC-1234, opened 2026-01-31 10:30", "Überprüfung: Nutzerin bat darum", "a/b c:d 1.2"]
-        {
+        for text in [
+            "fraud case 4711",
+            "Ticket SEC-1234, opened 2026-01-31 10:30",
+            "Überprüfung: Nutzerin bat darum",
+            "a/b c:d 1.2",
+        ] {
             assert!(Justification::check(text, None).is_ok(), "{text}");
         }
     }

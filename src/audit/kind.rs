@@ -1,6 +1,7 @@
 //! The kinds of records: the word of each, whether KMS signs it, and who may write it.
 //!
-//! Invariant: this is what the functions in sql/functions/ enforce. A test compares the two.
+//! Invariant: this is what the functions in sql/functions/ enforce. A test compares the
+//! two.
 
 use super::Group;
 
@@ -105,14 +106,23 @@ impl RecordKind {
     #[must_use]
     pub const fn is_signed(self) -> bool {
         match self {
-            Self::UnmaskRequest | Self::UnmaskOutcome | Self::UnmaskWithdrawal | Self::FindRequest | Self::FindOutcome => true,
+            Self::UnmaskRequest
+            | Self::UnmaskOutcome
+            | Self::UnmaskWithdrawal
+            | Self::FindRequest
+            | Self::FindOutcome => true,
             Self::KeyCreate | Self::KeyRewrap | Self::KeyDestroy => true,
             Self::RotateStart | Self::RotateEnd | Self::RotateInterrupted | Self::FieldMask => true,
-            Self::LoadRun | Self::UnmaskDenied | Self::UnmaskRelease | Self::QuarantineRetry | Self::QuarantinePurge => false,
+            Self::LoadRun
+            | Self::UnmaskDenied
+            | Self::UnmaskRelease
+            | Self::QuarantineRetry
+            | Self::QuarantinePurge => false,
         }
     }
 
-    /// Whether it asks for values. Such a record may stay without its signature: then no key was released for it.
+    /// Whether it asks for values. Such a record may stay without its signature: then no
+    /// key was released for it.
     #[must_use]
     pub const fn is_request(self) -> bool {
         matches!(self, Self::UnmaskRequest | Self::FindRequest)
@@ -130,7 +140,8 @@ impl RecordKind {
         self.is_signed() && !self.is_request()
     }
 
-    /// Whether a later run signs what a crash left unsigned. An outcome is not: what it would show is gone.
+    /// Whether a later run signs what a crash left unsigned. An outcome is not: what it
+    /// would show is gone.
     #[must_use]
     pub const fn is_signed_later(self) -> bool {
         self.needs_signature() && !self.is_outcome()
@@ -142,8 +153,8 @@ impl RecordKind {
         ["unmask", "find"].contains(&self.family())
     }
 
-    /// Whether a program writes it by `audit.record`. Each other kind has a function of its own, which alone knows
-    /// that it is true.
+    /// Whether a program writes it by `audit.record`. Each other kind has a function of
+    /// its own, which alone knows that it is true.
     #[must_use]
     pub fn is_free(self) -> bool {
         !self.is_of_gate() && self != Self::FieldMask
@@ -156,7 +167,10 @@ impl RecordKind {
         match self {
             Self::LoadRun | Self::QuarantineRetry | Self::QuarantinePurge => &[Loader, Owner],
             Self::UnmaskDenied => &[Owner, Loader, Analyst, Rotator, Auditor],
-            Self::UnmaskRequest | Self::UnmaskRelease | Self::UnmaskOutcome | Self::UnmaskWithdrawal => &[Unmasker],
+            Self::UnmaskRequest
+            | Self::UnmaskRelease
+            | Self::UnmaskOutcome
+            | Self::UnmaskWithdrawal => &[Unmasker],
             Self::FindRequest | Self::FindOutcome => &[Unmasker],
             Self::KeyCreate | Self::KeyRewrap | Self::KeyDestroy => &[Rotator, Owner],
             Self::RotateStart | Self::RotateEnd | Self::RotateInterrupted => &[Rotator, Owner],

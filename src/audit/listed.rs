@@ -1,4 +1,5 @@
-//! How a record names many things: each of them up to a hundred, beyond that their digest and count.
+//! How a record names many things: each of them up to a hundred, beyond that their digest
+//! and count.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,9 @@
-//! The audit log as it can be checked by anybody: records, their chain, their signatures. Pure; knows no storage.
+//! The audit log as it can be checked by anybody: records, their chain, their signatures.
+//! Pure; knows no storage.
 //!
-//! A record's hash covers its parts and the hash before it; a signature covers the hash. So whoever has the public
-//! key and the records can tell whether one was changed, added, moved or taken away.
+//! A record's hash covers its parts and the hash before it; a signature covers the hash.
+//! So whoever has the public key and the records can tell whether one was changed, added,
+//! moved or taken away.
 
 mod group;
 mod justification;

@@ -25,27 +25,34 @@ pub enum Trouble {
         line: u64,
     },
     /// Records are missing, or stand twice.
-    #[error("follows record {after}: records between them are missing, or records were moved or added")]
+    #[error(
+        "follows record {after}: records between them are missing, or records were moved or added"
+    )]
     Order {
         /// The record before it.
         after: i64,
     },
     /// It does not continue the record before it.
-    #[error("does not continue the record before it: that one was changed, or another chain begins here")]
+    #[error(
+        "does not continue the record before it: that one was changed, or another chain begins here"
+    )]
     Chain,
     /// Its parts do not have its hash.
     #[error("was changed: its content does not have its hash")]
     Edited,
     /// A signature that no given key made over this record.
     #[error(
-        "carries a signature that the audit key did not make over it: it, or a record after {since}, was changed, or it never signed"
+        "carries a signature that the audit key did not make over it: it, or a record after \
+         {since}, was changed, or it never signed"
     )]
     BadSignature {
         /// The last record before it with a valid signature.
         since: i64,
     },
     /// A record that KMS signs has no signature.
-    #[error("has no signature and needs one: it was removed, or the run was killed before it signed")]
+    #[error(
+        "has no signature and needs one: it was removed, or the run was killed before it signed"
+    )]
     NoSignature,
     /// A request whose signature is not the one that its outcome names.
     #[error("carries another signature than the one that outcome {outcome} names")]
@@ -63,7 +70,8 @@ pub enum Trouble {
         request: i64,
     },
     /// A request without an outcome.
-    #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows what was seen" } else { "no release is recorded" })]
+    #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows \
+        what was seen" } else { "no release is recorded" })]
     Open {
         /// Whether a key was released for it.
         is_released: bool,
@@ -84,7 +92,10 @@ pub enum Trouble {
     #[error("has a signature, but the record is missing")]
     MissingRecord,
     /// A log that nothing proves.
-    #[error("ends a log in which the audit key signed nothing: every log begins with signed records of its keys")]
+    #[error(
+        "ends a log in which the audit key signed nothing: every log begins with signed records \
+         of its keys"
+    )]
     NothingSigned,
     /// A data key that no signed record tells of.
     #[error("ends a log without a signed record of key {key_id}, which the vault has")]

@@ -1,6 +1,7 @@
 //! One record of the log: its parts, its hash, and the shape in which it is exported.
 //!
-//! Invariant: [`Record::signed_bytes`] is what the database hashed (sql/functions/audit.sql, `audit.append`), byte for byte.
+//! Invariant: [`Record::signed_bytes`] is what the database hashed
+//! (sql/functions/audit.sql, `audit.append`), byte for byte.
 
 use std::fmt;
 
@@ -12,7 +13,8 @@ const LABEL: &str = "loginetl/audit/v1";
 
 /// A record, exactly as the database keeps it, with its signature beside it.
 ///
-/// Serialised, it is one line of an export: hashes in hex, the signature (ASN.1 DER) in base64.
+/// Serialised, it is one line of an export: hashes in hex, the signature (ASN.1 DER) in
+/// base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -49,7 +51,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// What the hash is made of: ten parts, each `0x00` for null, else `0x01 ‖ length as u32 BE ‖ bytes`.
+    /// What the hash is made of: ten parts, each `0x00` for null, else `0x01 ‖ length as
+    /// u32 BE ‖ bytes`.
     #[must_use]
     pub fn signed_bytes(&self) -> Vec<u8> {
         let seq = self.seq.to_string();
@@ -91,7 +94,8 @@ impl Record {
     }
 }
 
-/// Number and hash of a record: whoever kept one notices when the log is cut or rewritten before it.
+/// Number and hash of a record: whoever kept one notices when the log is cut or rewritten
+/// before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The record's number; 0 before the first.
@@ -134,7 +138,9 @@ mod hex_text {
         serializer.serialize_str(&hex::encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         hex::decode(String::deserialize(deserializer)?).map_err(|_| D::Error::custom("no hex"))
     }
 }
@@ -144,12 +150,18 @@ mod base64_text {
     use base64::prelude::BASE64_STANDARD;
     use serde::{Deserialize, Deserializer, Serialize as _, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         bytes.as_ref().map(|bytes| BASE64_STANDARD.encode(bytes)).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;
-        text.map(|text| BASE64_STANDARD.decode(text).map_err(|_| D::Error::custom("no base64"))).transpose()
+        text.map(|text| BASE64_STANDARD.decode(text).map_err(|_| D::Error::custom("no base64")))
+            .transpose()
     }
 }

@@ -1,5 +1,6 @@
-//! Requests and what became of them: each release and outcome belongs to one signed request of the same login, and so
-//! does each withdrawal of a request for which nothing was released.
+//! Requests and what became of them: each release and outcome belongs to one signed
+//! request of the same login, and so does each withdrawal of a request for which nothing
+//! was released.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use serde::Deserialize;
 use super::{Problem, Record, RecordKind, Trouble};
 use crate::crypto::Digest;
 
-/// A request without an outcome is a finding once it is older than this: then no key is released for it any more.
+/// A request without an outcome is a finding once it is older than this: then no key is
+/// released for it any more.
 const OPEN_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// The requests that have no outcome yet.
@@ -32,7 +34,8 @@ struct RequestPart {
 }
 
 impl Requests {
-    /// Takes in one record; tells what is wrong with it, or with the request that it belongs to.
+    /// Takes in one record; tells what is wrong with it, or with the request that it
+    /// belongs to.
     pub(super) fn follow(&mut self, record: &Record) -> Option<Problem> {
         match RecordKind::from_name(&record.kind)? {
             RecordKind::UnmaskRequest | RecordKind::FindRequest => {
@@ -53,7 +56,8 @@ impl Requests {
         };
         let is_first = !request.is_released;
         request.is_released = true;
-        (request.signature_digest.is_none() && is_first).then(|| request.problem_unsigned(answer.request))
+        (request.signature_digest.is_none() && is_first)
+            .then(|| request.problem_unsigned(answer.request))
     }
 
     fn conclude(&mut self, record: &Record) -> Option<Problem> {
@@ -99,13 +103,16 @@ impl Requests {
             trouble: Trouble::NoRequest,
         };
         let answer: RequestPart = serde_json::from_str(&record.details).map_err(|_| orphaned())?;
-        let request = self.0.get_mut(&answer.request).filter(|request| request.db_user == record.db_user);
+        let request =
+            self.0.get_mut(&answer.request).filter(|request| request.db_user == record.db_user);
         request.map(|request| (request, answer)).ok_or_else(orphaned)
     }
 
     /// The requests that had their time and have no outcome.
     pub(super) fn find_overdue(&self, now: Timestamp) -> impl Iterator<Item = Problem> + '_ {
-        let is_old = move |at: &str| at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at) > OPEN_FOR);
+        let is_old = move |at: &str| {
+            at.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at) > OPEN_FOR)
+        };
         let old = self.0.iter().filter(move |(_, request)| is_old(&request.at));
         old.map(|(seq, request)| Problem {
             seq: *seq,
@@ -138,7 +145,12 @@ impl Request {
     }
 
     fn problem_unsigned(&self, seq: i64) -> Problem {
-        Problem { seq, kind: self.kind.clone(), db_user: self.db_user.clone(), trouble: Trouble::NoSignature }
+        Problem {
+            seq,
+            kind: self.kind.clone(),
+            db_user: self.db_user.clone(),
+            trouble: Trouble::NoSignature,
+        }
     }
 }
 

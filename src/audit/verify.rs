@@ -1,7 +1,8 @@
-//! Verification: the chain, the signatures, the requests, the head. One pass in seq order, constant memory.
+//! Verification: the chain, the signatures, the requests, the head. One pass in seq
+//! order, constant memory.
 //!
-//! Invariant: what is checked depends on the records and the public keys alone, so that the answer is the same online
-//! and from an export.
+//! Invariant: what is checked depends on the records and the public keys alone, so that
+//! the answer is the same online and from an export.
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
@@ -71,10 +72,12 @@ struct Checked {
 }
 
 impl<'a> Verifier<'a> {
-    /// Trusts these keys, whatever key a signature names; `expected` is a head that somebody kept.
+    /// Trusts these keys, whatever key a signature names; `expected` is a head that
+    /// somebody kept.
     #[must_use]
     pub fn new(keys: &'a [VerifyingKey], expected: Option<Head>) -> Self {
-        let (requests, recorded_keys, report) = (Requests::default(), BTreeSet::new(), VerifyReport::default());
+        let (requests, recorded_keys, report) =
+            (Requests::default(), BTreeSet::new(), VerifyReport::default());
         Self { keys, expected, requests, last_signed: 0, recorded_keys, report }
     }
 
@@ -84,8 +87,14 @@ impl<'a> Verifier<'a> {
         let share = records.len().div_ceil(workers).max(1);
         let keys = self.keys;
         let checked: Vec<Checked> = thread::scope(|scope| {
-            let parts: Vec<_> = records.chunks(share).map(|part| scope.spawn(move || check_all(part, keys))).collect();
-            parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            let parts: Vec<_> = records
+                .chunks(share)
+                .map(|part| scope.spawn(move || check_all(part, keys)))
+                .collect();
+            parts
+                .into_iter()
+                .flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
         });
         for (record, checked) in records.iter().zip(checked) {
             self.check_link(record, &checked);
@@ -117,8 +126,11 @@ impl<'a> Verifier<'a> {
                 self.recorded_keys.extend(created_key(record));
             }
             Some(false) => self.note(record, Trouble::BadSignature { since: self.last_signed }),
-            // A request whose signature failed got no key; whether it did, its release or outcome tells.
-            None if RecordKind::from_name(&record.kind).is_some_and(RecordKind::needs_signature) => {
+            // A request whose signature failed got no key; whether it did, its release or
+            // outcome tells.
+            None if RecordKind::from_name(&record.kind)
+                .is_some_and(RecordKind::needs_signature) =>
+            {
                 self.note(record, Trouble::NoSignature);
             }
             None => {}
@@ -126,7 +138,11 @@ impl<'a> Verifier<'a> {
         if let Some(problem) = self.requests.follow(record) {
             self.keep(problem);
         }
-        if self.expected.as_ref().is_some_and(|head| head.seq == record.seq && head.hash != record.hash) {
+        if self
+            .expected
+            .as_ref()
+            .is_some_and(|head| head.seq == record.seq && head.hash != record.hash)
+        {
             self.note(record, Trouble::Rewritten);
         }
     }
@@ -145,7 +161,9 @@ impl<'a> Verifier<'a> {
             if head != last {
                 self.note_at(last.seq, Trouble::OtherHead { head });
             }
-            for key_id in keys.into_iter().filter(|key| !self.recorded_keys.contains(key)).collect::<Vec<_>>() {
+            for key_id in
+                keys.into_iter().filter(|key| !self.recorded_keys.contains(key)).collect::<Vec<_>>()
+            {
                 self.note_at(last.seq, Trouble::UnrecordedKey { key_id });
             }
         }
@@ -165,7 +183,12 @@ impl<'a> Verifier<'a> {
     }
 
     fn note(&mut self, record: &Record, trouble: Trouble) {
-        self.keep(Problem { seq: record.seq, kind: record.kind.clone(), db_user: record.db_user.clone(), trouble });
+        self.keep(Problem {
+            seq: record.seq,
+            kind: record.kind.clone(),
+            db_user: record.db_user.clone(),
+            trouble,
+        });
     }
 
     fn keep(&mut self, problem: Problem) {
@@ -181,14 +204,18 @@ impl<'a> Verifier<'a> {
 /// The key whose creation a record tells of.
 fn created_key(record: &Record) -> Option<i64> {
     let is_creation = RecordKind::from_name(&record.kind) == Some(RecordKind::KeyCreate);
-    let record: serde_json::Value = is_creation.then(|| serde_json::from_str(&record.details).ok())??;
+    let record: serde_json::Value =
+        is_creation.then(|| serde_json::from_str(&record.details).ok())??;
     record.get("key_id")?.as_i64()
 }
 
 fn check_all(records: &[Record], keys: &[VerifyingKey]) -> Vec<Checked> {
     let check = |record: &Record| {
         let signed = record.signed_bytes();
-        let is_signed = record.signature.as_ref().map(|signature| keys.iter().any(|key| key.verifies(&signed, signature)));
+        let is_signed = record
+            .signature
+            .as_ref()
+            .map(|signature| keys.iter().any(|key| key.verifies(&signed, signature)));
         Checked { is_unchanged: record.computed_hash() == record.hash.as_slice(), is_signed }
     };
     records.iter().map(check).collect()

@@ -14,13 +14,13 @@ use crate::audit::Head;
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
     /// Show records, the newest last
-    #[command(
-        after_help = "Examples:\n  loginetl audit list --kind unmask --since 2026-01-01\n  loginetl audit list --user alice --ticket SEC-17 --format json"
-    )]
+    #[command(after_help = "Examples:\n  loginetl audit list --kind unmask --since 2026-01-01\n  \
+                      loginetl audit list --user alice --ticket SEC-17 --format json")]
     List(RecordsArgs),
     /// Write all records with their signatures to a file, to be verified elsewhere
     #[command(
-        after_help = "Examples:\n  loginetl audit export --out audit.jsonl\n  loginetl audit export --out - | gzip > audit.jsonl.gz"
+        after_help = "Examples:\n  loginetl audit export --out audit.jsonl\n  loginetl audit \
+                      export --out - | gzip > audit.jsonl.gz"
     )]
     Export(ExportArgs),
     /// Check chain, signatures and head, in the database or in an export
@@ -60,7 +60,8 @@ pub(crate) struct RecordsArgs {
     /// Only those with this ticket
     #[arg(long, value_name = "TEXT")]
     pub ticket: Option<String>,
-    /// Only those that name this hash; a record of over 100 hashes names none, only their digest
+    /// Only those that name this hash; a record of over 100 hashes names none, only their
+    /// digest
     #[arg(long, value_name = "HASH")]
     pub hash: Option<String>,
     /// Show at most this many, the newest
@@ -91,7 +92,8 @@ pub(crate) struct VerifyArgs {
     /// A head that somebody kept: the log must still hold it
     #[arg(long, value_name = "SEQ:HASH")]
     pub expect_head: Option<Head>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
+    /// alias/loginetl-audit]
     #[arg(long, value_name = "KEY", conflicts_with = "public_key")]
     pub audit_key: Option<String>,
     /// How the result looks
@@ -100,8 +102,18 @@ pub(crate) struct VerifyArgs {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let day = || text.parse::<Date>().ok().filter(|_| text.len() == 10)?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
-    text.parse().ok().or_else(day).ok_or_else(|| "a day (2026-01-31, UTC) or a time (2026-01-31T12:00:00Z)".to_owned())
+    let day = || {
+        text.parse::<Date>()
+            .ok()
+            .filter(|_| text.len() == 10)?
+            .to_zoned(TimeZone::UTC)
+            .ok()
+            .map(|day| day.timestamp())
+    };
+    text.parse()
+        .ok()
+        .or_else(day)
+        .ok_or_else(|| "a day (2026-01-31, UTC) or a time (2026-01-31T12:00:00Z)".to_owned())
 }
 
 #[cfg(test)]
@@ -110,8 +122,14 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_day_or_a_time() {
-        assert_eq!(moment("2026-01-31").map(|t| t.to_string()), Ok("2026-01-31T00:00:00Z".to_owned()));
-        assert_eq!(moment("2026-01-31T12:00:00+02:00").map(|t| t.to_string()), Ok("2026-01-31T10:00:00Z".to_owned()));
+        assert_eq!(
+            moment("2026-01-31").map(|t| t.to_string()),
+            Ok("2026-01-31T00:00:00Z".to_owned())
+        );
+        assert_eq!(
+            moment("2026-01-31T12:00:00+02:00").map(|t| t.to_string()),
+            Ok("2026-01-31T10:00:00Z".to_owned())
+        );
         for text in ["", "yesterday", "2026-02-30", "2026-01-31T12:00:00"] {
             assert!(moment(text).is_err(), "{text:?}");
         }

@@ -1,4 +1,5 @@
-//! Flags that exist once a field: made from [`Field::ALL`], so that a further field has them too.
+//! Flags that exist once a field: made from [`Field::ALL`], so that a further field has
+//! them too.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
@@ -21,11 +22,15 @@ impl FieldFlags for HashFlags {
     fn flag(field: Field) -> Option<Arg> {
         let flag = Arg::new(field.flags().hash).long(field.flags().hash).value_name("HASH");
         let help = format!("Recover the {} with these hashes", field.nouns());
-        Some(flag.num_args(1..).action(ArgAction::Append).groups(["selectors", "listed"]).help(help))
+        Some(
+            flag.num_args(1..).action(ArgAction::Append).groups(["selectors", "listed"]).help(help),
+        )
     }
 
     fn take(matches: &ArgMatches) -> Self {
-        let given = |field: Field| matches.get_many(field.flags().hash).unwrap_or_default().cloned().collect();
+        let given = |field: Field| {
+            matches.get_many(field.flags().hash).unwrap_or_default().cloned().collect()
+        };
         Self(Field::ALL.into_iter().map(|field| (field, given(field))).collect())
     }
 }
@@ -36,13 +41,15 @@ pub(crate) struct FindFlags(pub Option<(Field, String)>);
 
 impl FieldFlags for FindFlags {
     fn flag(field: Field) -> Option<Arg> {
-        let flag = Arg::new(field.flags().find).long(field.flags().find).value_name(field.flags().value);
+        let flag =
+            Arg::new(field.flags().find).long(field.flags().find).value_name(field.flags().value);
         let help = format!("Which rows have this {}? - reads it from standard input", field.noun());
         Some(flag.groups(["selectors", "value"]).conflicts_with("listed").help(help))
     }
 
     fn take(matches: &ArgMatches) -> Self {
-        let given = |field: Field| Some((field, matches.get_one::<String>(field.flags().find)?.clone()));
+        let given =
+            |field: Field| Some((field, matches.get_one::<String>(field.flags().find)?.clone()));
         Self(Field::ALL.into_iter().find_map(given))
     }
 }
@@ -58,7 +65,8 @@ impl FieldFlags for ColumnFlags {
     }
 
     fn take(matches: &ArgMatches) -> Self {
-        let given = |field: Field| Some((field, matches.get_one::<String>(field.flags().column)?.clone()));
+        let given =
+            |field: Field| Some((field, matches.get_one::<String>(field.flags().column)?.clone()));
         Self(Field::ALL.into_iter().filter_map(given).collect())
     }
 }
@@ -69,12 +77,14 @@ pub(crate) struct MaskFlags(pub Fields);
 
 impl FieldFlags for MaskFlags {
     fn flag(field: Field) -> Option<Arg> {
-        let flag = Arg::new(field.flags().mask?).long(field.flags().mask?).action(ArgAction::SetTrue);
+        let flag =
+            Arg::new(field.flags().mask?).long(field.flags().mask?).action(ArgAction::SetTrue);
         Some(flag.help(format!("Mask {} too, from now on and for good", field.nouns())))
     }
 
     fn take(matches: &ArgMatches) -> Self {
-        let is_given = |field: &Field| field.flags().mask.is_some_and(|flag| matches.get_flag(flag));
+        let is_given =
+            |field: &Field| field.flags().mask.is_some_and(|flag| matches.get_flag(flag));
         Self(Field::ALL.into_iter().filter(is_given).collect())
     }
 }

@@ -45,7 +45,8 @@ pub(crate) struct LoadArgs {
     /// The queue [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL", conflicts_with = "file")]
     pub queue_url: Option<String>,
-    /// Load a file of JSON Lines instead of a queue, plain or packed by gzip or zstd; - reads standard input
+    /// Load a file of JSON Lines instead of a queue, plain or packed by gzip or zstd; -
+    /// reads standard input
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// End when the queue stays empty (a file ends by itself)
@@ -57,10 +58,12 @@ pub(crate) struct LoadArgs {
     /// End after this many messages; of a file, only with --dry-run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_messages: Option<u64>,
-    /// Show masked rows, write nothing, give the messages back (their receive count grows by one)
+    /// Show masked rows, write nothing, give the messages back (their receive count grows
+    /// by one)
     #[arg(long)]
     pub dry_run: bool,
-    /// How long a received message stays invisible to others; it is prolonged while it is in hand
+    /// How long a received message stays invisible to others; it is prolonged while it is
+    /// in hand
     #[arg(long, value_name = "SECS", default_value_t = 120, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(10..=43_200))]
     pub visibility_timeout: u64,
     /// Most receivers at once; one starts, more join while answers are full
@@ -75,13 +78,15 @@ pub(crate) struct LoadArgs {
     /// Which envelopes of other services are opened, where a body is no event itself
     #[arg(long, value_enum, default_value_t)]
     pub envelope: Envelope,
-    /// Go on though the first 200 messages of a queue are rejected for one reason: into the quarantine with them
+    /// Go on though the first 200 messages of a queue are rejected for one reason: into
+    /// the quarantine with them
     #[arg(long, conflicts_with = "file")]
     pub quarantine_from_start: bool,
     /// Stop with exit 1 once more messages than this have been quarantined in this run
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub poison_budget: u64,
-    /// Answer /metrics (Prometheus), /healthz and /readyz at this address, such as 127.0.0.1:9464
+    /// Answer /metrics (Prometheus), /healthz and /readyz at this address, such as
+    /// 127.0.0.1:9464
     #[arg(long, value_name = "ADDR", conflicts_with = "file")]
     pub listen: Option<std::net::SocketAddr>,
     /// How the result looks; with json, the last line of stdout is one object

@@ -16,10 +16,13 @@ pub(crate) use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
 pub(crate) use format::Format;
 pub(crate) use load::{AppVersion, Envelope, LoadArgs};
 pub(crate) use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-pub(crate) use rotate::{BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose};
+pub(crate) use rotate::{
+    BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose,
+};
 pub(crate) use unmask::{UnmaskArgs, UnmaskFormat};
 
-/// loginetl loads login events from SQS into Postgres with the personal fields masked so that duplicates still match.
+/// loginetl loads login events from SQS into Postgres with the personal fields masked so
+/// that duplicates still match.
 #[derive(Parser)]
 #[command(name = "loginetl", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -32,7 +35,8 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line, or prints what is wrong with it (or the help that was asked for) and ends the process.
+    /// Reads the command line, or prints what is wrong with it (or the help that was
+    /// asked for) and ends the process.
     #[must_use]
     pub(crate) fn read() -> Self {
         Self::try_parse().unwrap_or_else(|mut error| {
@@ -48,7 +52,8 @@ impl Cli {
     }
 }
 
-/// Keeps what was typed out of the message, but for names of flags: a value may be one that is to be recovered.
+/// Keeps what was typed out of the message, but for names of flags: a value may be one
+/// that is to be recovered.
 fn hide_values(error: &mut clap::Error) {
     const HIDDEN: &str = "…";
     if error.get(ContextKind::InvalidValue).is_some() {
@@ -56,9 +61,12 @@ fn hide_values(error: &mut clap::Error) {
     }
     let is_flag = |text: &str| {
         text.starts_with('-')
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b"-<>.[] _ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(&b))
+            && text.bytes().all(|b| {
+                b.is_ascii_lowercase() || b"-<>.[] _ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(&b)
+            })
     };
-    if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if !is_flag(text)) {
+    if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if !is_flag(text))
+    {
         error.insert(ContextKind::InvalidArg, ContextValue::String(HIDDEN.to_owned()));
     }
 }
@@ -86,10 +94,12 @@ connection: a password or certificate may change under a running loader.
 /// Flags of every command.
 #[derive(Args)]
 pub(crate) struct Global {
-    /// The database; TLS is verified unless it says sslmode=require or sslmode=disable [env: LOGINETL_DATABASE_URL, or LOGINETL_DATABASE_URL_FILE]
+    /// The database; TLS is verified unless it says sslmode=require or sslmode=disable
+    /// [env: LOGINETL_DATABASE_URL, or LOGINETL_DATABASE_URL_FILE]
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub database_url: Option<String>,
-    /// How log lines on stderr look; RUST_LOG chooses which (default: error,loginetl=info)
+    /// How log lines on stderr look; RUST_LOG chooses which (default:
+    /// error,loginetl=info)
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = "Options of every command")]
     pub log_format: LogFormat,
 }
@@ -151,13 +161,16 @@ pub(crate) struct InitArgs {
     /// Fields that are to be masked too.
     #[command(flatten)]
     pub mask: MaskFlags,
-    /// KMS key that wraps for the loader [env: LOGINETL_INGEST_KEY] [default: alias/loginetl-ingest]
+    /// KMS key that wraps for the loader [env: LOGINETL_INGEST_KEY] [default:
+    /// alias/loginetl-ingest]
     #[arg(long, value_name = "KEY")]
     pub ingest_key: Option<String>,
-    /// KMS key that wraps for unmaskers [env: LOGINETL_RECOVERY_KEY] [default: alias/loginetl-recovery]
+    /// KMS key that wraps for unmaskers [env: LOGINETL_RECOVERY_KEY] [default:
+    /// alias/loginetl-recovery]
     #[arg(long, value_name = "KEY")]
     pub recovery_key: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
+    /// alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks

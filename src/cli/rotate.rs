@@ -23,29 +23,34 @@ Examples:
   loginetl rotate-keys --purpose seal        new key for quarantined bodies
   loginetl rotate-keys --compromised         a key has leaked: hashes change too")]
 pub(crate) struct RotateArgs {
-    /// Share of the time that it works; the rest is left to others: 50%, or 100% where nobody else works
+    /// Share of the time that it works; the rest is left to others: 50%, or 100% where
+    /// nobody else works
     #[arg(long, value_name = "PERCENT", default_value = "50%", value_parser = percent)]
     pub duty: u32,
-    /// Rows that are moved at a time [default: two for each page of the table, 10000 to 60000]. While a step runs, loaders
-    /// wait for it: some 4 µs a row
+    /// Rows that are moved at a time [default: two for each page of the table, 10000 to
+    /// 60000]. While a step runs, loaders wait for it: some 4 µs a row
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub step_rows: Option<u32>,
     /// Say how much there is to do, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Replace mask, hash and seal keys together. Hashes change: old handles find nothing afterwards
+    /// Replace mask, hash and seal keys together. Hashes change: old handles find nothing
+    /// afterwards
     #[arg(long)]
     pub compromised: bool,
     /// Which key to replace
     #[arg(long, value_enum, default_value_t, conflicts_with = "compromised")]
     pub purpose: RotatePurpose,
-    /// KMS key that wraps new keys for the loader [env: LOGINETL_INGEST_KEY] [default: alias/loginetl-ingest]
+    /// KMS key that wraps new keys for the loader [env: LOGINETL_INGEST_KEY] [default:
+    /// alias/loginetl-ingest]
     #[arg(long, value_name = "KEY")]
     pub ingest_key: Option<String>,
-    /// KMS key that wraps new keys for unmaskers [env: LOGINETL_RECOVERY_KEY] [default: alias/loginetl-recovery]
+    /// KMS key that wraps new keys for unmaskers [env: LOGINETL_RECOVERY_KEY] [default:
+    /// alias/loginetl-recovery]
     #[arg(long, value_name = "KEY")]
     pub recovery_key: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
+    /// alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks
@@ -68,11 +73,16 @@ pub(crate) enum RotatePurpose {
 pub(crate) enum KeysCommand {
     /// Show all data keys: state, age, rows, and the KMS keys around them
     List(KeysListArgs),
-    /// Put new KMS keys around the same data keys. Does not cure a leaked data key: that takes rotate-keys --compromised
-    #[command(after_help = "Examples:\n  loginetl keys rewrap --ingest-key alias/new-ingest --recovery-key alias/new-recovery")]
+    /// Put new KMS keys around the same data keys. Does not cure a leaked data key: that
+    /// takes rotate-keys --compromised
+    #[command(after_help = "Examples:\n  loginetl keys rewrap --ingest-key alias/new-ingest \
+                      --recovery-key alias/new-recovery")]
     Rewrap(RewrapArgs),
     /// Destroy a retired data key for good: copied tokens under it do not open any more
-    #[command(after_help = "Examples:\n  loginetl keys destroy 1\n  loginetl keys destroy 1 --after 90d --yes")]
+    #[command(
+        after_help = "Examples:\n  loginetl keys destroy 1\n  loginetl keys destroy 1 --after 90d \
+                      --yes"
+    )]
     Destroy(DestroyArgs),
 }
 
@@ -94,7 +104,8 @@ pub(crate) struct RewrapArgs {
     /// The KMS key that the unmaskers' wraps shall be under
     #[arg(long, value_name = "KEY")]
     pub recovery_key: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
+    /// alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks
@@ -117,7 +128,8 @@ pub(crate) struct DestroyArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
+    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
+    /// alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks

@@ -1,6 +1,8 @@
-//! `loginetl backfill`: rows that an earlier loader left with plain values are masked in place, by the path of the load.
+//! `loginetl backfill`: rows that an earlier loader left with plain values are masked in
+//! place, by the path of the load.
 //!
-//! Invariant: a value that was masked stands nowhere in the live row any more; a row that cannot be masked stays as it is.
+//! Invariant: a value that was masked stands nowhere in the live row any more; a row that
+//! cannot be masked stays as it is.
 
 use std::time::Duration;
 
@@ -35,12 +37,20 @@ struct BackfillReport {
 /// Masks what can be masked, and says what is left.
 ///
 /// # Errors
-/// When a column is missing, this login may not, or database or KMS cannot be used. What was masked until then stays so.
-pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+/// When a column is missing, this login may not, or database or KMS cannot be used. What
+/// was masked until then stays so.
+pub(crate) async fn run(
+    args: BackfillArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let columns = args.columns.0;
     if columns.is_empty() {
-        let flags: Vec<String> = Field::ALL.map(|field| format!("--{}", field.flags().column)).into();
-        return Err(SettingsError::Flags(format!("name one or more of {}", flags.join(", "))).into());
+        let flags: Vec<String> =
+            Field::ALL.map(|field| format!("--{}", field.flags().column)).into();
+        return Err(
+            SettingsError::Flags(format!("name one or more of {}", flags.join(", "))).into()
+        );
     }
     let target = commands::database(global, environment, "backfill")?;
     let stop = Stop::on_signal("stopping after this chunk; run it again to go on")?;
@@ -50,17 +60,26 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
     let masked_fields = session.fields().await?;
     if let Some(field) = columns.fields().find(|field| !masked_fields.contains(*field)) {
         let mask = field.flags().mask.unwrap_or_default();
-        let problem = format!("{} are not masked in this installation; loginetl init --{mask} masks them", field.nouns());
+        let problem = format!(
+            "{} are not masked in this installation; loginetl init --{mask} masks them",
+            field.nouns()
+        );
         return Err(SettingsError::Flags(problem).into());
     }
     if let Some(missing) = session.missing_column(&columns).await? {
-        return Err(SettingsError::Flags(format!("name columns of user_logins; it has none named {missing}")).into());
+        return Err(SettingsError::Flags(format!(
+            "name columns of user_logins; it has none named {missing}"
+        ))
+        .into());
     }
     let progress = output::stderr_is_terminal().then(Progress::start);
     let mut report = BackfillReport::default();
     let masked = async {
         let (mut masking, mut after) = (Masking::default(), "(0,0)".to_owned());
-        while let Some(last) = mask_chunk(&mut session, &key_cache, &mut masking, &columns, &after, &mut report).await? {
+        while let Some(last) =
+            mask_chunk(&mut session, &key_cache, &mut masking, &columns, &after, &mut report)
+                .await?
+        {
             after = last;
             if let Some(progress) = &progress {
                 progress.show(format!("{} rows masked", report.rows_masked));
@@ -82,7 +101,11 @@ pub(crate) async fn run(args: BackfillArgs, global: Global, environment: &Enviro
     masked.and(recorded)?;
     report.rows_without_hash = session.rows_without_hash(masked_fields).await?;
     print(&report, args.format)?;
-    Ok(if report.rows_not_masked > 0 || report.rows_without_hash > 0 { Exit::Attention } else { Exit::Done })
+    Ok(if report.rows_not_masked > 0 || report.rows_without_hash > 0 {
+        Exit::Attention
+    } else {
+        Exit::Done
+    })
 }
 
 /// The run in the audit log, as of a load.
@@ -98,7 +121,8 @@ async fn record(
         Err(Error::StoppedBySignal) => "stopped",
         Err(_) => "failed",
     };
-    // Those that always are masked have their place, named or not, as the log has had it from the first.
+    // Those that always are masked have their place, named or not, as the log has had it
+    // from the first.
     let named = |field: Field| columns.get(field).map(|column| Some(column.clone()));
     let always = |field: Field| named(field).or_else(|| (!field.is_optional()).then_some(None));
     let record = serde_json::json!({
@@ -115,7 +139,8 @@ async fn record(
     Ok(())
 }
 
-/// One chunk in one transaction; the place of its last row, or nothing at the end of the table.
+/// One chunk in one transaction; the place of its last row, or nothing at the end of the
+/// table.
 async fn mask_chunk(
     session: &mut Session,
     key_cache: &KeyCache,
@@ -167,12 +192,16 @@ fn print(report: &BackfillReport, format: Format) -> Result<(), Error> {
     }
     output::line(&format!("masked {} rows", report.rows_masked))?;
     if report.rows_not_masked > 0 {
-        output::line(&format!("{} rows hold something that cannot be masked, and stay as they are", report.rows_not_masked))?;
+        output::line(&format!(
+            "{} rows hold something that cannot be masked, and stay as they are",
+            report.rows_not_masked
+        ))?;
     }
     if report.rows_without_hash > 0 {
         output::line(&format!("{} rows have no hash", report.rows_without_hash))?;
     }
     output::line(
-        "the old row versions still hold the values: VACUUM FULL public.user_logins removes them; backups and WAL archives keep theirs",
+        "the old row versions still hold the values: VACUUM FULL public.user_logins removes them; \
+         backups and WAL archives keep theirs",
     )
 }

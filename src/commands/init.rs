@@ -1,4 +1,5 @@
-//! `loginetl init`: roles, schema, first keys. Run it as often as you like, and twice at once.
+//! `loginetl init`: roles, schema, first keys. Run it as often as you like, and twice at
+//! once.
 
 use serde::Serialize;
 
@@ -16,7 +17,11 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When the role may not, an existing table does not fit, or KMS does not wrap.
-pub(crate) async fn run(args: InitArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(
+    args: InitArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let target = super::database(global, environment, "init")?;
     let kms = Kms::new(&aws::configuration().await?);
     let mut session = target.connect().await?;
@@ -30,17 +35,24 @@ pub(crate) async fn run(args: InitArgs, global: Global, environment: &Environmen
     signer.catch_up(&session, RecordKind::FieldMask, |_| true).await?;
     let others = session.logins_that_must_sign(RecordKind::FieldMask).await?;
     for login in &others {
-        output::note(&format!("the record of a masked field waits for a signature: run init as {}", output::printable(login)));
+        output::note(&format!(
+            "the record of a masked field waits for a signature: run init as {}",
+            output::printable(login)
+        ));
     }
     let names_keys = args.ingest_key.is_some() || args.recovery_key.is_some();
-    let keys = KmsKeys { ingest: environment.ingest_key(args.ingest_key), recovery: environment.recovery_key(args.recovery_key) };
+    let keys = KmsKeys {
+        ingest: environment.ingest_key(args.ingest_key),
+        recovery: environment.recovery_key(args.recovery_key),
+    };
     let beside = target.connect().await?;
     let turn = beside.turn_to_make_keys().await?;
     let created = create_missing_keys(&mut session, &kms, &signer, &keys).await?;
     drop(turn);
     if names_keys && created.is_empty() {
         output::note(
-            "the data keys are there already and stay under their KMS keys: --ingest-key and --recovery-key had no effect",
+            "the data keys are there already and stay under their KMS keys: --ingest-key and \
+             --recovery-key had no effect",
         );
     }
     report(args.format, &done, &created)?;
@@ -69,7 +81,9 @@ struct KeyReport {
 fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(), Error> {
     let Initialised { migrations, table, repaired, left, fields, newly_masked } = done;
     if format == Format::Json {
-        let keys = created.iter().map(|c| KeyReport { purpose: c.purpose.name(), key_id: c.key_id.to_string() });
+        let keys = created
+            .iter()
+            .map(|c| KeyReport { purpose: c.purpose.name(), key_id: c.key_id.to_string() });
         return output::json(&InitReport {
             migrations,
             table_existed: table.existed,
@@ -87,29 +101,44 @@ fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(),
     if !table.existed {
         output::line("table    user_logins was not there; made it")?;
     } else if !table.missing.is_empty() {
-        output::line(&format!("table    user_logins was there; added {}", table.missing.join(", ")))?;
+        output::line(&format!(
+            "table    user_logins was there; added {}",
+            table.missing.join(", ")
+        ))?;
     }
     if table.has_unmasked_rows {
-        output::line("table    user_logins holds rows without hashes: they stay as they are, and match nothing by hash")?;
+        output::line(
+            "table    user_logins holds rows without hashes: they stay as they are, and match \
+             nothing by hash",
+        )?;
     }
     for field in newly_masked {
         let (name, column) = (field.name(), field.flags().column);
         output::line(&format!(
-            "masked   {name} is masked from now on; loginetl backfill --{column} {name} masks the rows that are there"
+            "masked   {name} is masked from now on; loginetl backfill --{column} {name} masks the \
+             rows that are there"
         ))?;
     }
     for what in repaired {
         output::line(&format!("repaired {}", output::printable(what)))?;
     }
     for key in created {
-        output::line(&format!("keys     {} key {} is active, wrapped for ingest and recovery", key.purpose.name(), key.key_id))?;
+        output::line(&format!(
+            "keys     {} key {} is active, wrapped for ingest and recovery",
+            key.purpose.name(),
+            key.key_id
+        ))?;
     }
-    let is_unchanged = migrations.is_empty() && created.is_empty() && repaired.is_empty() && newly_masked.is_empty();
+    let is_unchanged = migrations.is_empty()
+        && created.is_empty()
+        && repaired.is_empty()
+        && newly_masked.is_empty();
     if is_unchanged && table.existed && table.missing.is_empty() {
         output::line("nothing to do: schema and keys are up to date")?;
     }
     for Deviation { what, remedy, .. } in left {
-        let remedy = if let Remedy::Person(remedy) = remedy { remedy } else { "loginetl could not end it" };
+        let remedy =
+            if let Remedy::Person(remedy) = remedy { remedy } else { "loginetl could not end it" };
         output::note(&format!("left: {}: {remedy}", output::printable(what)));
     }
     output::line("ready    next: grant loginetl_loader to a login, then: loginetl load")

@@ -1,7 +1,7 @@
 //! `loginetl keys`: data keys, shown, wrapped anew, or destroyed.
 //!
-//! Invariants: a wrap is replaced only by one that was unwrapped again and compared; a key is destroyed only when nothing
-//! is under it (sql/functions/keys.sql decides).
+//! Invariants: a wrap is replaced only by one that was unwrapped again and compared; a
+//! key is destroyed only when nothing is under it (sql/functions/keys.sql decides).
 
 use std::time::Duration;
 
@@ -23,7 +23,11 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When the role may not, or database or KMS cannot be used.
-pub(crate) async fn run(command: KeysCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(
+    command: KeysCommand,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let target = super::database(global, environment, "keys")?;
     match command {
         KeysCommand::List(args) => list(&args, &target).await,
@@ -58,12 +62,22 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
     let mut shown = Vec::new();
     for key in session.key_lines().await? {
         let id = key.key_id.to_string();
-        let rows = || census.iter().filter(|line| line.key_id.as_ref() == Some(&id)).map(|line| line.rows).sum();
-        let wrap = |holder: Holder| wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
+        let rows = || {
+            census
+                .iter()
+                .filter(|line| line.key_id.as_ref() == Some(&id))
+                .map(|line| line.rows)
+                .sum()
+        };
+        let wrap = |holder: Holder| {
+            wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder)
+        };
         shown.push(KeyView {
             in_use: match key.purpose {
                 Purpose::Mask => Some(rows()),
-                Purpose::Seal => Some(bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum()),
+                Purpose::Seal => Some(
+                    bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum(),
+                ),
                 Purpose::Hash => None,
             },
             age_days: Timestamp::now().duration_since(key.created_at).as_hours() / 24,
@@ -79,7 +93,9 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
         shown.iter().try_for_each(output::json)?;
         return Ok(Exit::Done);
     }
-    let short = |arn: &Option<String>| arn.as_ref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("destroyed").to_owned();
+    let short = |arn: &Option<String>| {
+        arn.as_ref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("destroyed").to_owned()
+    };
     let cells = |key: &KeyView| {
         let in_use = key.in_use.map_or_else(String::new, |rows| rows.to_string());
         let age = format!("{} d", key.age_days);
@@ -98,14 +114,20 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-async fn rewrap_all(args: &RewrapArgs, target: &Target, environment: &Environment) -> Result<Exit, Error> {
+async fn rewrap_all(
+    args: &RewrapArgs,
+    target: &Target,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let session = connect(target, Work::Write).await?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
     signer.catch_up(&session, RecordKind::KeyRewrap, |_| true).await?;
     let mut done = Rewrapped::default();
-    for (holder, key) in [(Holder::Ingest, &args.ingest_key), (Holder::Recovery, &args.recovery_key)] {
+    for (holder, key) in
+        [(Holder::Ingest, &args.ingest_key), (Holder::Recovery, &args.recovery_key)]
+    {
         if let Some(key) = key {
             rewrap(&session, &kms, &signer, holder, key, &mut done).await?;
         }
@@ -113,8 +135,14 @@ async fn rewrap_all(args: &RewrapArgs, target: &Target, environment: &Environmen
     if args.format == Format::Json {
         output::json(&done)?;
     } else {
-        output::line(&format!("{} wraps replaced, {} were under these keys already", done.replaced, done.unchanged))?;
-        output::line("the data keys are the same: this does not cure one that has leaked (loginetl rotate-keys --compromised)")?;
+        output::line(&format!(
+            "{} wraps replaced, {} were under these keys already",
+            done.replaced, done.unchanged
+        ))?;
+        output::line(
+            "the data keys are the same: this does not cure one that has leaked (loginetl \
+             rotate-keys --compromised)",
+        )?;
     }
     Ok(Exit::Done)
 }
@@ -124,9 +152,16 @@ struct Destroyed {
     destroyed: i64,
 }
 
-async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment) -> Result<Exit, Error> {
+async fn destroy(
+    args: &DestroyArgs,
+    target: &Target,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let session = connect(target, Work::Destroy).await?;
-    let signer = Signer::new(Kms::new(&aws::configuration().await?), environment.audit_key(args.audit_key.clone()));
+    let signer = Signer::new(
+        Kms::new(&aws::configuration().await?),
+        environment.audit_key(args.audit_key.clone()),
+    );
     signer.try_out().await?;
     signer.catch_up(&session, RecordKind::KeyDestroy, |_| true).await?;
     if !args.yes && !confirm(args.id)? {
@@ -144,12 +179,18 @@ async fn destroy(args: &DestroyArgs, target: &Target, environment: &Environment)
     Ok(Exit::Done)
 }
 
-/// A look at all rows while everybody works, then a last one under the fence, so that nothing is added between it and
-/// the end of the key. Loaders go first, and wait for it no longer than the database lets it take.
-async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) -> Result<Head, Error> {
+/// A look at all rows while everybody works, then a last one under the fence, so that
+/// nothing is added between it and the end of the key. Loaders go first, and wait for it
+/// no longer than the database lets it take.
+async fn look_and_destroy(
+    session: &Session,
+    args: &DestroyArgs,
+    details: &str,
+) -> Result<Head, Error> {
     let Ok(key) = KeyId::try_from(args.id) else { return Err(not_retired(args.id)) };
     let known = session.key_lines().await?;
-    let is_retired = known.iter().any(|known| known.key_id == key && known.state == KeyState::Retired);
+    let is_retired =
+        known.iter().any(|known| known.key_id == key && known.state == KeyState::Retired);
     if is_retired && !session.is_unused(key).await? {
         return Err(refuse_in_use(args.id));
     }
@@ -166,7 +207,10 @@ async fn look_and_destroy(session: &Session, args: &DestroyArgs, details: &str) 
 }
 
 fn refuse_in_use(key: i64) -> Error {
-    Error::NotDestroyed { key, problem: "is still in use: rows, hashes or quarantined bodies are under it" }
+    Error::NotDestroyed {
+        key,
+        problem: "is still in use: rows, hashes or quarantined bodies are under it",
+    }
 }
 
 fn not_retired(key: i64) -> Error {
@@ -177,15 +221,25 @@ fn explain_refusal(error: DbError, args: &DestroyArgs) -> Error {
     match error.code() {
         Some("57014") => Error::LookTookTooLong { key: args.id, seconds: args.longest_look },
         Some("LG004") => not_retired(args.id),
-        Some("LG005") => Error::NotDestroyed { key: args.id, problem: "was retired a shorter time ago than --after asks for" },
+        Some("LG005") => Error::NotDestroyed {
+            key: args.id,
+            problem: "was retired a shorter time ago than --after asks for",
+        },
         Some("LG006") => refuse_in_use(args.id),
         _ => error.into(),
     }
 }
 
 fn confirm(id: i64) -> Result<bool, Error> {
-    let question = format!("type the number of the key to destroy it for good; copies under it become unreadable [{id}]: ");
-    let unasked =
-        || SettingsError::Flags("nothing was destroyed: nobody can be asked here; --yes destroys without asking".to_owned());
+    let question = format!(
+        "type the number of the key to destroy it for good; copies under it become unreadable \
+         [{id}]: "
+    );
+    let unasked = || {
+        SettingsError::Flags(
+            "nothing was destroyed: nobody can be asked here; --yes destroys without asking"
+                .to_owned(),
+        )
+    };
     Ok(output::ask(&question)?.ok_or_else(unasked)?.trim() == id.to_string())
 }

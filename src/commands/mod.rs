@@ -1,4 +1,5 @@
-//! One file a subcommand, one story a file: `run` stands at the top and reads as the story does.
+//! One file a subcommand, one story a file: `run` stands at the top and reads as the
+//! story does.
 
 pub(crate) mod audit;
 pub(crate) mod backfill;
@@ -25,9 +26,13 @@ fn database(global: Global, environment: &Environment, command: &str) -> Result<
         DatabaseUrl::Text(url) => UrlSource::Text(Zeroizing::new(url)),
         DatabaseUrl::File(path) => UrlSource::File(path),
     };
-    let target = Target::new(source, &format!("loginetl {command}"), environment.password_file.clone())?;
+    let target =
+        Target::new(source, &format!("loginetl {command}"), environment.password_file.clone())?;
     if target.is_unverified() {
-        tracing::warn!("sslmode=require: the connection is encrypted, but nobody checks that the server is the right one");
+        tracing::warn!(
+            "sslmode=require: the connection is encrypted, but nobody checks that the server is \
+             the right one"
+        );
     }
     Ok(target)
 }
@@ -37,7 +42,8 @@ async fn ready(session: &Session, work: Work) -> Result<(), Error> {
     let Readiness { is_read_only_by_default } = session.ready(work).await?;
     if is_read_only_by_default && work.writes() {
         output::note(
-            "default_transaction_read_only is on for this login or database; loginetl says read-only or read-write in each \
+            "default_transaction_read_only is on for this login or database; loginetl says \
+             read-only or read-write in each \
              transaction, and this command writes",
         );
     }

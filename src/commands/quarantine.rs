@@ -1,6 +1,8 @@
-//! `loginetl quarantine`: what could not be loaded, shown without content, tried again, or deleted after asking.
+//! `loginetl quarantine`: what could not be loaded, shown without content, tried again,
+//! or deleted after asking.
 //!
-//! Invariant: a message leaves the quarantine only into the rows (in one transaction) or by an explicit purge.
+//! Invariant: a message leaves the quarantine only into the rows (in one transaction) or
+//! by an explicit purge.
 
 use std::collections::HashMap;
 
@@ -9,7 +11,10 @@ use serde::Serialize;
 
 use crate::audit::{Listed, RecordKind};
 use crate::cli::{Format, Global, ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
-use crate::db::{DbError, Fenced, QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody, Session, SqlKind, Target, Work};
+use crate::db::{
+    DbError, Fenced, QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody, Session,
+    SqlKind, Target, Work,
+};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
 use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Reading, Verdict};
@@ -26,7 +31,11 @@ const PAGE: i64 = 50;
 ///
 /// # Errors
 /// When the role may not, or database or KMS cannot be used.
-pub(crate) async fn run(command: QuarantineCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(
+    command: QuarantineCommand,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let target = super::database(global, environment, "quarantine")?;
     match command {
         QuarantineCommand::List(args) => list(args, &target).await,
@@ -51,7 +60,17 @@ async fn list(args: ListArgs, target: &Target) -> Result<Exit, Error> {
         output::line("the quarantine is empty")?;
         return Ok(Exit::Done);
     }
-    let header = ["id", "reason", "field", "length", "age", "source", "received", "deliveries", "message id"];
+    let header = [
+        "id",
+        "reason",
+        "field",
+        "length",
+        "age",
+        "source",
+        "received",
+        "deliveries",
+        "message id",
+    ];
     output::table(&header, entries.iter().map(cells).collect())?;
     Ok(Exit::Done)
 }
@@ -139,10 +158,16 @@ async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
     if args.format == Format::Json {
         output::json(&retried)?;
     } else {
-        output::line(&format!("tried {}, loaded {}, still rejected {}", retried.tried, retried.loaded, retried.still_rejected))?;
+        output::line(&format!(
+            "tried {}, loaded {}, still rejected {}",
+            retried.tried, retried.loaded, retried.still_rejected
+        ))?;
     }
     if retried.not_opened > 0 {
-        output::note(&format!("{} sealed bodies do not open: they were changed, or their key is gone", retried.not_opened));
+        output::note(&format!(
+            "{} sealed bodies do not open: they were changed, or their key is gone",
+            retried.not_opened
+        ));
         return Ok(Exit::Integrity);
     }
     if stop.is_asked() {
@@ -182,8 +207,11 @@ async fn retry_page(
         let logins = mask_bodies(masker, &bodies, reading)?;
         match move_recorded(fenced, &logins).await {
             Ok(moved) => retried.loaded += moved,
-            // The database still refuses one of them: each on its own, so that the others move.
-            Err(error) if error.sql_kind() == Some(SqlKind::Data) => retried.loaded += move_each(session, &logins).await?,
+            // The database still refuses one of them: each on its own, so that the others
+            // move.
+            Err(error) if error.sql_kind() == Some(SqlKind::Data) => {
+                retried.loaded += move_each(session, &logins).await?
+            }
             Err(error) => return Err(error.into()),
         }
         break;
@@ -212,7 +240,8 @@ async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Resu
     let mut moved = 0;
     for login in logins {
         let fenced = session.take_fence().await?;
-        // A rotation may have moved on since these were masked; such a row waits for the next retry.
+        // A rotation may have moved on since these were masked; such a row waits for the
+        // next retry.
         if !fenced.plan().await?.allows(&login.1) {
             continue;
         }
@@ -226,7 +255,10 @@ async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Resu
 }
 
 /// The bodies that open, each under the key that it names.
-fn open_all<'a>(sealed: &'a [RetryCandidate], keyring: &Keyring) -> Vec<(&'a RetryCandidate, Body)> {
+fn open_all<'a>(
+    sealed: &'a [RetryCandidate],
+    keyring: &Keyring,
+) -> Vec<(&'a RetryCandidate, Body)> {
     let mut sealers: HashMap<KeyId, Sealer> = HashMap::new();
     let mut open = |body: &SealedBody| {
         let key_id = Sealer::key_id_of(&body.sealed).ok()?;
@@ -234,7 +266,10 @@ fn open_all<'a>(sealed: &'a [RetryCandidate], keyring: &Keyring) -> Vec<(&'a Ret
         let sealer = sealers.entry(key_id).or_insert_with(|| Sealer::new(key, key_id));
         sealer.open(body.message_id, &body.sealed).ok().map(Body::from_secret)
     };
-    sealed.iter().filter_map(|candidate| open(&candidate.body).map(|body| (candidate, body))).collect()
+    sealed
+        .iter()
+        .filter_map(|candidate| open(&candidate.body).map(|body| (candidate, body)))
+        .collect()
 }
 
 fn mask_bodies(
@@ -245,7 +280,9 @@ fn mask_bodies(
     // What they are spelt like was told when they came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
     for (RetryCandidate { body: sealed, row_day }, body) in bodies {
-        if let Verdict::Login(login) = masker.judge(body, || sealed.message_id, *row_day, reading, &near)? {
+        if let Verdict::Login(login) =
+            masker.judge(body, || sealed.message_id, *row_day, reading, &near)?
+        {
             logins.push((sealed.id, login));
         }
     }
@@ -261,7 +298,10 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
     let filter = filter(&args.selection);
     let names_some = filter.ids.is_some() || filter.reason.is_some() || filter.before.is_some();
     if !args.all && !names_some {
-        return Err(SettingsError::Flags("name messages, --reason, --older-than, or --all".to_owned()).into());
+        return Err(SettingsError::Flags(
+            "name messages, --reason, --older-than, or --all".to_owned(),
+        )
+        .into());
     }
     let mut session = connect(target, Work::Write).await?;
     let ids = session.quarantine_ids(&filter).await?;
@@ -273,7 +313,8 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::note("nothing was deleted");
         return Ok(Exit::Done);
     }
-    // Deleted is what was chosen: a message that came while somebody thought it over stays.
+    // Deleted is what was chosen: a message that came while somebody thought it over
+    // stays.
     let named = ids.iter().map(ToString::to_string).collect();
     let purged = session.quarantine_purge(&ids, |purged| record(named, purged)).await?;
     if args.format == Format::Json {
@@ -285,9 +326,13 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
 }
 
 fn confirm(count: usize) -> Result<bool, Error> {
-    let unasked =
-        || SettingsError::Flags(format!("nothing was deleted: {count} messages wait for --yes, as nobody can be asked here"));
-    let answer = output::confirm(&format!("delete {count} messages for good? Their content is lost."))?;
+    let unasked = || {
+        SettingsError::Flags(format!(
+            "nothing was deleted: {count} messages wait for --yes, as nobody can be asked here"
+        ))
+    };
+    let answer =
+        output::confirm(&format!("delete {count} messages for good? Their content is lost."))?;
     answer.ok_or_else(|| unasked().into())
 }
 

@@ -14,7 +14,11 @@ use crate::{aws, output};
 ///
 /// # Errors
 /// When the database cannot be used, or a queue is named that cannot.
-pub(crate) async fn run(args: StatusArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(
+    args: StatusArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let target = super::database(global, environment, "status")?;
     let session = target.connect().await?;
     super::ready(&session, Work::Census).await?;
@@ -58,7 +62,8 @@ struct KeyReportLine {
     rows: PerField<i64>,
 }
 
-/// A sweep that is under way. Hashes are spread evenly, so the watermark tells how much is done.
+/// A sweep that is under way. Hashes are spread evenly, so the watermark tells how much
+/// is done.
 #[derive(Serialize)]
 struct RotationLine {
     field: &'static str,
@@ -94,9 +99,14 @@ impl Status {
             state: key.state.name(),
             created_at: key.created_at.to_string(),
         };
-        let is_known = |id: &String| keys.iter().any(|key| key.purpose == Purpose::Mask && key.key_id.to_string() == *id);
-        let mut unknown_keys: Vec<String> =
-            census.iter().filter_map(|line| line.key_id.clone()).filter(|id| !is_known(id)).collect();
+        let is_known = |id: &String| {
+            keys.iter().any(|key| key.purpose == Purpose::Mask && key.key_id.to_string() == *id)
+        };
+        let mut unknown_keys: Vec<String> = census
+            .iter()
+            .filter_map(|line| line.key_id.clone())
+            .filter(|id| !is_known(id))
+            .collect();
         unknown_keys.sort();
         unknown_keys.dedup();
         let reason = |line: QuarantineLine| ReasonLine {
@@ -118,15 +128,22 @@ impl Status {
             keys: keys.into_iter().map(line).collect(),
             quarantine: session.quarantine_summary().await?.into_iter().map(reason).collect(),
             queue,
-            audit: AuditLine { after_last_signature: head.seq - last_signed.unwrap_or(0), head: head.to_string(), last_signed },
+            audit: AuditLine {
+                after_last_signature: head.seq - last_signed.unwrap_or(0),
+                head: head.to_string(),
+                last_signed,
+            },
         })
     }
 
     fn print(&self) -> Result<(), Error> {
         let key = |key: &KeyReportLine| {
-            let rows = |n: i64| if key.purpose == Purpose::Mask.name() { n.to_string() } else { String::new() };
+            let rows = |n: i64| {
+                if key.purpose == Purpose::Mask.name() { n.to_string() } else { String::new() }
+            };
             let created = key.created_at.get(..10).unwrap_or_default().to_owned();
-            let mut cells = vec![key.key_id.to_string(), key.purpose.to_owned(), key.state.to_owned(), created];
+            let mut cells =
+                vec![key.key_id.to_string(), key.purpose.to_owned(), key.state.to_owned(), created];
             cells.extend(key.rows.iter().map(|(_, count)| rows(*count)));
             cells
         };
@@ -136,36 +153,56 @@ impl Status {
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
         output::table(&header, self.keys.iter().map(key).collect())?;
         if unhashed.iter().any(|(_, count)| *count > 0) {
-            let counts: Vec<String> = unhashed.iter().map(|(field, count)| format!("{field} {count}")).collect();
-            output::line(&format!("without hash    {}: rows from before loginetl", counts.join(", ")))?;
+            let counts: Vec<String> =
+                unhashed.iter().map(|(field, count)| format!("{field} {count}")).collect();
+            output::line(&format!(
+                "without hash    {}: rows from before loginetl",
+                counts.join(", ")
+            ))?;
         }
         for sweep in &self.rotations {
             let RotationLine { field, from_key, to_key, percent_done } = sweep;
-            output::line(&format!("rotation        {field}: from key {from_key} to {to_key}, {percent_done:.1} % done"))?;
+            output::line(&format!(
+                "rotation        {field}: from key {from_key} to {to_key}, {percent_done:.1} % done"
+            ))?;
         }
         for holder in &self.fence_holders {
             output::line(&format!("fence           held by {}", output::printable(holder)))?;
         }
         if !self.unknown_keys.is_empty() {
             let named = output::printable(&self.unknown_keys.join(", ")).into_owned();
-            output::line(&format!("unknown keys    tokens name {named}, which this vault never had"))?;
+            output::line(&format!(
+                "unknown keys    tokens name {named}, which this vault never had"
+            ))?;
         }
         match &self.queue {
             Some(depth) => output::line(&format!("queue           {depth}"))?,
-            None => output::line("queue           not asked: no --queue-url, or it does not answer")?,
+            None => {
+                output::line("queue           not asked: no --queue-url, or it does not answer")?
+            }
         }
         if self.quarantine.is_empty() {
             output::line("quarantine      empty")?;
         }
         for line in &self.quarantine {
             let oldest = line.oldest_at.get(..10).unwrap_or_default();
-            output::line(&format!("quarantine      {} {}, the oldest of {oldest}", line.messages, line.reason))?;
+            output::line(&format!(
+                "quarantine      {} {}, the oldest of {oldest}",
+                line.messages, line.reason
+            ))?;
         }
-        output::line(&format!("audit log       {} records after the last signature", self.audit.after_last_signature))?;
+        output::line(&format!(
+            "audit log       {} records after the last signature",
+            self.audit.after_last_signature
+        ))?;
         output::line(&format!("audit head      {}", self.audit.head))
     }
 }
 
 fn rows(census: &[CensusLine], field: Field, key: Option<&str>) -> i64 {
-    census.iter().filter(|line| line.field == field.name() && line.key_id.as_deref() == key).map(|line| line.rows).sum()
+    census
+        .iter()
+        .filter(|line| line.field == field.name() && line.key_id.as_deref() == key)
+        .map(|line| line.rows)
+        .sum()
 }

@@ -1,4 +1,5 @@
-//! Keys from keys: HKDF-SHA256 (RFC 5869) without salt, and HMAC-SHA256 under a derived key.
+//! Keys from keys: HKDF-SHA256 (RFC 5869) without salt, and HMAC-SHA256 under a derived
+//! key.
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,7 +13,10 @@ use super::SecretBytes;
 #[must_use]
 pub fn derive_key(key: &SecretBytes, info: &[u8], len: usize) -> SecretBytes {
     let mut derived = SecretBytes::zeroed(len);
-    #[expect(clippy::expect_used, reason = "the length is a constant of the caller, far below the limit of HKDF")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the length is a constant of the caller, far below the limit of HKDF"
+    )]
     Hkdf::<Sha256>::new(None, key.expose())
         .expand(info, derived.expose_mut())
         .expect("16, 32 and 64 bytes are valid lengths of HKDF-SHA256");
@@ -48,9 +52,16 @@ mod tests {
     #[test]
     fn hmac_matches_rfc_4231() {
         let mac = Mac::new(&SecretBytes::copy_of(b"Jefe"));
-        let expected = [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7];
+        let expected = [
+            0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95,
+            0x75, 0xc7,
+        ];
         assert_eq!(mac.first_16(b"what do ya want for nothing?"), expected);
-        assert_eq!(mac.first_16(b"what do ya want for nothing?"), expected, "a reused key schedule gives the same answer");
+        assert_eq!(
+            mac.first_16(b"what do ya want for nothing?"),
+            expected,
+            "a reused key schedule gives the same answer"
+        );
     }
 
     /// RFC 5869, test case 3 (no salt, no info).

@@ -1,4 +1,5 @@
-//! SHA-256 over public facts: content digests and the ids made from them. Never over a value (that is a hash's work).
+//! SHA-256 over public facts: content digests and the ids made from them. Never over a
+//! value (that is a hash's work).
 
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -22,7 +23,8 @@ impl Digest {
     }
 }
 
-/// A UUIDv8 (RFC 9562) of the SHA-256 over `parts`, each behind its length as eight bytes.
+/// A UUIDv8 (RFC 9562) of the SHA-256 over `parts`, each behind its length as eight
+/// bytes.
 #[must_use]
 pub fn digest_uuid(parts: &[&[u8]]) -> Uuid {
     let mut digest = Digest::default();

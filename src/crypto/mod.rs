@@ -1,4 +1,5 @@
-//! The primitives: AES-256-SIV, HKDF, HMAC and signatures over types that cannot be printed, copied or left behind.
+//! The primitives: AES-256-SIV, HKDF, HMAC and signatures over types that cannot be
+//! printed, copied or left behind.
 //!
 //! Pure: bytes in, bytes out. Failures say nothing about the values that failed.
 
@@ -34,9 +35,11 @@ pub fn random_nonce() -> Result<[u8; 16], getrandom::Error> {
     Ok(nonce)
 }
 
-/// `value` behind its length as one byte: how every label in this program is kept unambiguous.
+/// `value` behind its length as one byte: how every label in this program is kept
+/// unambiguous.
 ///
-/// The callers' values are short constants; a longer one is cut by construction of its type, never here.
+/// The callers' values are short constants; a longer one is cut by construction of its
+/// type, never here.
 pub(crate) fn length_prefixed(value: &str) -> impl Iterator<Item = u8> + '_ {
     debug_assert!(value.len() <= usize::from(u8::MAX));
     std::iter::once(value.len() as u8).chain(value.bytes())

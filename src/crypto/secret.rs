@@ -1,14 +1,17 @@
-//! Bytes that must stay secret: no Debug, Display, Clone or Serialize, and zeroed when dropped.
+//! Bytes that must stay secret: no Debug, Display, Clone or Serialize, and zeroed when
+//! dropped.
 
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// Secret bytes on the heap, so that moving them moves a pointer and leaves no copy on the stack.
+/// Secret bytes on the heap, so that moving them moves a pointer and leaves no copy on
+/// the stack.
 ///
 /// Reading them is one named call, [`SecretBytes::expose`].
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes over bytes that already lie on the heap; they are zeroed when this value is dropped.
+    /// Takes over bytes that already lie on the heap; they are zeroed when this value is
+    /// dropped.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))

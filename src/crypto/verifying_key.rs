@@ -1,4 +1,5 @@
-//! Checks signatures: ECDSA on P-256 with SHA-256, as KMS makes them. The private key never leaves KMS.
+//! Checks signatures: ECDSA on P-256 with SHA-256, as KMS makes them. The private key
+//! never leaves KMS.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
@@ -27,8 +28,9 @@ impl VerifyingKey {
     /// When it has none, or one of another kind.
     pub fn all_of_pem(pem: &[u8]) -> Result<Vec<Self>, NoPublicKey> {
         let sections = SubjectPublicKeyInfoDer::pem_slice_iter(pem);
-        let keys: Result<Vec<_>, _> =
-            sections.map(|der| der.map_err(|_| NoPublicKey).and_then(|der| Self::from_der(der.as_ref()))).collect();
+        let keys: Result<Vec<_>, _> = sections
+            .map(|der| der.map_err(|_| NoPublicKey).and_then(|der| Self::from_der(der.as_ref())))
+            .collect();
         keys.and_then(|keys| if keys.is_empty() { Err(NoPublicKey) } else { Ok(keys) })
     }
 

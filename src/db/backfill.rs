@@ -1,6 +1,8 @@
-//! Rows of an earlier loader, with plain values in columns of their own: read in chunks, masked, and cleared in place.
+//! Rows of an earlier loader, with plain values in columns of their own: read in chunks,
+//! masked, and cleared in place.
 //!
-//! Invariant: a row is masked and its plain values cleared in one statement, in a transaction that holds the fence.
+//! Invariant: a row is masked and its plain values cleared in one statement, in a
+//! transaction that holds the fence.
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -13,9 +15,11 @@ use super::{DbError, Fenced, Session};
 use crate::login::MaskedField;
 use crate::token::{Field, Fields, PerField};
 
-/// A range of places is read from its start, in the order of places, and no further than the limit.
+/// A range of places is read from its start, in the order of places, and no further than
+/// the limit.
 const BY_PLACE: &str = "\
-    set local enable_seqscan = off; set local enable_indexscan = off; set local enable_bitmapscan = off; \
+    set local enable_seqscan = off; set local enable_indexscan = off; set local enable_bitmapscan \
+    = off; \
     set local max_parallel_workers_per_gather = 0";
 
 /// Columns of `user_logins` that hold plain values, by the field that masks them.
@@ -41,7 +45,11 @@ pub(crate) struct MaskedRow<'a> {
 fn select_sql(columns: &PlainColumns) -> String {
     let mut values = Vec::new();
     for (field, column) in columns.iter() {
-        values.push(format!("case when {} is null then {}::text end as {field}", field.hash_column(), quote(column)));
+        values.push(format!(
+            "case when {} is null then {}::text end as {field}",
+            field.hash_column(),
+            quote(column)
+        ));
     }
     let names: Vec<&str> = columns.fields().map(Field::name).collect();
     let is_there: Vec<String> = names.iter().map(|name| format!("{name} is not null")).collect();
@@ -67,7 +75,11 @@ fn update_sql(columns: &PlainColumns) -> String {
             sets.push(format!("{0} = case when n.{hash} is null then u.{0} end", quote(column)));
         }
         names.push(format!("{token}, {hash}"));
-        arrays.push(format!("${}::text[], ${}::uuid[]", arrays.len() * 2 + 2, arrays.len() * 2 + 3));
+        arrays.push(format!(
+            "${}::text[], ${}::uuid[]",
+            arrays.len() * 2 + 2,
+            arrays.len() * 2 + 3
+        ));
     }
     format!(
         "update public.user_logins u set {} from unnest($1::text[], {}) as n (place, {}) \
@@ -94,12 +106,18 @@ fn quote(column: &str) -> String {
 
 impl Session {
     /// One of these columns that the table does not have.
-    pub(crate) async fn missing_column(&self, columns: &PlainColumns) -> Result<Option<String>, DbError> {
+    pub(crate) async fn missing_column(
+        &self,
+        columns: &PlainColumns,
+    ) -> Result<Option<String>, DbError> {
         let names: Vec<&str> = columns.iter().map(|(_, column)| column.as_str()).collect();
         let statement = "\
-            select name from unnest($1::text[]) as name where not exists (select from pg_catalog.pg_attribute \
-            where attrelid = to_regclass('public.user_logins') and attname = name and attnum > 0 and not attisdropped)";
-        let missing = self.read("reading the columns", statement, &[(&names, Type::TEXT_ARRAY)]).await;
+            select name from unnest($1::text[]) as name where not exists (select from \
+            pg_catalog.pg_attribute \
+            where attrelid = to_regclass('public.user_logins') and attname = name and attnum > 0 \
+            and not attisdropped)";
+        let missing =
+            self.read("reading the columns", statement, &[(&names, Type::TEXT_ARRAY)]).await;
         Ok(missing?.first().map(|row| row.get(0)))
     }
 
@@ -109,9 +127,15 @@ impl Session {
     /// When the database is gone, does not let this role, or hides rows from it.
     pub(crate) async fn rows_without_hash(&self, fields: Fields) -> Result<i64, DbError> {
         const ACTION: &str = "counting rows without hash";
-        let statement = format!("select count(*) from public.user_logins where {}", any_hash_is_null(fields, ""));
+        let statement = format!(
+            "select count(*) from public.user_logins where {}",
+            any_hash_is_null(fields, "")
+        );
         let transaction = self.begin(Mode::Read, "", ACTION).await?;
-        let row = transaction.query_typed_one(&statement, &[]).await.map_err(|e| DbError::sql(ACTION, &e))?;
+        let row = transaction
+            .query_typed_one(&statement, &[])
+            .await
+            .map_err(|e| DbError::sql(ACTION, &e))?;
         require_sight(&transaction, Work::Count).await?;
         Ok(row.get(0))
     }
@@ -122,27 +146,39 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// When a column is missing, or the database is gone or does not let this role.
-    pub(crate) async fn plain_rows(&self, columns: &PlainColumns, after: &str, limit: i64) -> Result<Vec<PlainRow>, DbError> {
+    pub(crate) async fn plain_rows(
+        &self,
+        columns: &PlainColumns,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<PlainRow>, DbError> {
         let failed = |e| DbError::sql("reading plain rows", &e);
         self.transaction.batch_execute(BY_PLACE).await.map_err(failed)?;
         let parameters: [Parameter<'_>; 2] = [(&after, Type::TEXT), (&limit, Type::INT8)];
         let rows = self.transaction.query_typed(&select_sql(columns), &parameters).await;
         let rows = rows.map_err(failed)?;
         let values = |row: &tokio_postgres::Row| {
-            let value = |(place, field)| Some((field, Zeroizing::new(row.get::<_, Option<String>>(place)?)));
+            let value = |(place, field)| {
+                Some((field, Zeroizing::new(row.get::<_, Option<String>>(place)?)))
+            };
             (1..).zip(columns.fields()).filter_map(value).collect()
         };
         Ok(rows.iter().map(|row| PlainRow { place: row.get(0), values: values(row) }).collect())
     }
 
-    /// Masks rows and clears their plain values; returns how many were still there. Where triggers of others run on an
-    /// update, what stands there afterwards is counted.
+    /// Masks rows and clears their plain values; returns how many were still there. Where
+    /// triggers of others run on an update, what stands there afterwards is counted.
     ///
     /// # Errors
     /// [`DbError::Swallowed`]: less stands there than was written. Or the database is gone or refuses.
-    pub(crate) async fn mask_rows(&self, columns: &PlainColumns, rows: &[MaskedRow<'_>]) -> Result<u64, DbError> {
+    pub(crate) async fn mask_rows(
+        &self,
+        columns: &PlainColumns,
+        rows: &[MaskedRow<'_>],
+    ) -> Result<u64, DbError> {
         let failed = |e| DbError::sql(MASKING, &e);
-        let masked: Vec<MaskedColumn<'_>> = columns.iter().map(|(field, column)| MaskedColumn::of(field, column, rows)).collect();
+        let masked: Vec<MaskedColumn<'_>> =
+            columns.iter().map(|(field, column)| MaskedColumn::of(field, column, rows)).collect();
         let places: Vec<&str> = rows.iter().map(|row| row.place).collect();
         let mut parameters: Vec<Parameter<'_>> = vec![(&places, Type::TEXT_ARRAY)];
         for column in &masked {
@@ -151,11 +187,19 @@ impl Fenced<'_> {
         }
         let triggers = row_triggers(&self.transaction, RowChange::Update).await?;
         let before = if triggers.is_empty() { 0 } else { self.count_masked(&masked).await? };
-        let changed = self.transaction.execute_typed(&update_sql(columns), &parameters).await.map_err(failed)?;
+        let changed = self
+            .transaction
+            .execute_typed(&update_sql(columns), &parameters)
+            .await
+            .map_err(failed)?;
         require_sight(&self.transaction, Work::Backfill).await?;
         if !triggers.is_empty() {
-            self.transaction.batch_execute("set constraints all immediate").await.map_err(failed)?;
-            let written: u64 = masked.iter().map(|column| column.tokens.iter().flatten().count() as u64).sum();
+            self.transaction
+                .batch_execute("set constraints all immediate")
+                .await
+                .map_err(failed)?;
+            let written: u64 =
+                masked.iter().map(|column| column.tokens.iter().flatten().count() as u64).sum();
             let is_kept = self.count_masked(&masked).await? >= before + written;
             if !is_kept || self.has_plain_values(&masked).await? {
                 return Err(DbError::Swallowed { action: MASKING, suspects: triggers });
@@ -169,11 +213,13 @@ impl Fenced<'_> {
         for column in masked.iter().filter(|column| !is_token_column(column.plain)) {
             let hashes: Vec<Uuid> = column.hashes.iter().flatten().copied().collect();
             let statement = format!(
-                "select exists (select from public.user_logins where {} = any($1) and {} is not null)",
+                "select exists (select from public.user_logins where {} = any($1) and {} is not \
+                 null)",
                 column.field.hash_column(),
                 quote(column.plain)
             );
-            let found = self.transaction.query_typed_one(&statement, &[(&hashes, Type::UUID_ARRAY)]).await;
+            let found =
+                self.transaction.query_typed_one(&statement, &[(&hashes, Type::UUID_ARRAY)]).await;
             if found.map_err(|e| DbError::sql(MASKING, &e))?.get(0) {
                 return Ok(true);
             }

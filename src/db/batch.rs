@@ -1,7 +1,9 @@
-//! A batch of messages becomes rows: one guarded statement, in a transaction that holds the fence.
+//! A batch of messages becomes rows: one guarded statement, in a transaction that holds
+//! the fence.
 //!
-//! Invariants: a message whose id is in the ledger changes nothing; rows and ledger change together; the statement
-//! inserts nothing at all when one row is under another key than the plan asks for.
+//! Invariants: a message whose id is in the ledger changes nothing; rows and ledger
+//! change together; the statement inserts nothing at all when one row is under another
+//! key than the plan asks for.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,25 +17,29 @@ use super::{DbError, Fenced};
 use crate::login::{Delivery, MaskedField, MaskedLogin, SealedRejection, Verdict};
 use crate::token::{Field, Fields, KeyId};
 
-/// Ledger before rows before quarantine, in the order of ids: two loaders with the same messages cannot
-/// deadlock. The guard (`ingest.accepts`) judges all rows before one of them is inserted.
+/// Ledger before rows before quarantine, in the order of ids: two loaders with the same
+/// messages cannot deadlock. The guard (`ingest.accepts`) judges all rows before one of
+/// them is inserted.
 fn insert_sql(fields: Fields) -> String {
     let (names, arrays) = (row_names(fields), row_arrays(fields, 20));
     format!(
         "with logins as (
     select * from unnest($18::date[], $19::uuid[], {arrays}) as t (sent_day, message_id, {names})
 ), rejections as (
-    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::int4[],
+    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], \
+    $5::timestamptz[], $6::int4[],
                          $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], $12::bytea[])
         as t (sent_day, message_id, source, sent_at, received_at, receive_count,
               row_day, reason, field, length, seal_key_id, sealed)
 ), accepted as (
-    select ingest.accepts($13, $14, $15, $16, $17, exists (select from logins where user_id is not null),
+    select ingest.accepts($13, $14, $15, $16, $17, exists (select from logins where user_id is \
+    not null),
                           array(select distinct seal_key_id from rejections)) as yes
 ), fresh as (
     insert into ingest.ledger (sent_day, message_id)
     select sent_day, message_id
-    from (select sent_day, message_id from logins union all select sent_day, message_id from rejections) as ids
+    from (select sent_day, message_id from logins union all select sent_day, message_id from \
+    rejections) as ids
     where (select yes from accepted)
     order by sent_day, message_id
     on conflict (sent_day, message_id) do nothing
@@ -45,7 +51,8 @@ fn insert_sql(fields: Fields) -> String {
 ), quarantined as (
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count,
                                    row_day, reason, field, length, seal_key_id, sealed)
-    select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, length, seal_key_id, sealed
+    select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, \
+    length, seal_key_id, sealed
     from rejections join fresh using (sent_day, message_id)
     returning 1
 )
@@ -55,9 +62,11 @@ select (select yes from accepted),
        (select pg_catalog.count(*) from fresh join rejections using (sent_day, message_id)),
        (select pg_catalog.count(*) from quarantined),
        {},
-       exists (select from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgrelid = any(array(
+       exists (select from pg_trigger where not tgisinternal and tgenabled <> 'D' and tgrelid = \
+       any(array(
                    select inhrelid from pg_inherits where inhparent = 'ingest.ledger'::regclass::oid
-                   union all values ('ingest.ledger'::regclass::oid), ('ingest.quarantine'::regclass::oid))))",
+                   union all values ('ingest.ledger'::regclass::oid), \
+                   ('ingest.quarantine'::regclass::oid))))",
         has_insert_triggers!()
     )
 }
@@ -90,7 +99,10 @@ impl Fenced<'_> {
     ///
     /// # Errors
     /// [`super::SqlKind::MissingDay`]: make the days and send again. [`super::SqlKind::Data`]: one of the rows is to blame.
-    pub(crate) async fn insert_batch(&self, batch: &[BatchRow<'_>]) -> Result<BatchAnswer, DbError> {
+    pub(crate) async fn insert_batch(
+        &self,
+        batch: &[BatchRow<'_>],
+    ) -> Result<BatchAnswer, DbError> {
         let masked = batch.iter().filter_map(|row| match row.verdict {
             Verdict::Login(login) => Some(login),
             Verdict::Rejected(_) => None,
@@ -106,7 +118,8 @@ impl Fenced<'_> {
             }
         }
         let parameters = [rejections.parameters(), logins.parameters()].concat();
-        let answer = self.transaction.query_typed_one(&insert_sql(logins.rows.fields()), &parameters).await;
+        let answer =
+            self.transaction.query_typed_one(&insert_sql(logins.rows.fields()), &parameters).await;
         let answer = answer.map_err(|e| DbError::sql("inserting a batch", &e))?;
         if !answer.get::<_, bool>(0) {
             return Ok(BatchAnswer::Refused);
@@ -115,9 +128,13 @@ impl Fenced<'_> {
         let (inserted, quarantined) = (count(2), count(4));
         self.require_count(count(1), inserted).await?;
         if count(3) != quarantined || answer.get::<_, bool>(6) {
-            // Whoever stands there may have swallowed the ledger too, and a new message would pass for an old one.
+            // Whoever stands there may have swallowed the ledger too, and a new message
+            // would pass for an old one.
             require_sight(&self.transaction, Work::Load).await?;
-            return Err(DbError::Swallowed { action: "quarantining messages", suspects: vec!["ingest.quarantine".to_owned()] });
+            return Err(DbError::Swallowed {
+                action: "quarantining messages",
+                suspects: vec!["ingest.quarantine".to_owned()],
+            });
         }
         if answer.get::<_, bool>(5) && inserted > 0 {
             self.compare(&logins.rows, inserted).await?;
@@ -152,13 +169,15 @@ impl<'a> LoginColumns<'a> {
     }
 
     fn parameters(&self) -> Vec<Parameter<'_>> {
-        let ids: [Parameter<'_>; 2] = [(&self.sent_day, Type::DATE_ARRAY), (&self.message_id, Type::UUID_ARRAY)];
+        let ids: [Parameter<'_>; 2] =
+            [(&self.sent_day, Type::DATE_ARRAY), (&self.message_id, Type::UUID_ARRAY)];
         self.spans.parameters().into_iter().chain(ids).chain(self.rows.parameters()).collect()
     }
 }
 
-/// All rows of one field with one key and one key of their order. The guard asks on which side of the
-/// watermark they are, and the first and the last in that order answer for all.
+/// All rows of one field with one key and one key of their order. The guard asks on which
+/// side of the watermark they are, and the first and the last in that order answer for
+/// all.
 #[derive(Default)]
 struct Spans {
     field: Vec<&'static str>,
@@ -171,7 +190,9 @@ struct Spans {
 impl Spans {
     fn add(&mut self, field: Field, masked: &MaskedField) {
         let (key, order_key) = (masked.key_id(), masked.order_key);
-        let is_same = |at: &usize| (self.field[*at], self.key[*at], self.order_key[*at]) == (field.name(), key, order_key);
+        let is_same = |at: &usize| {
+            (self.field[*at], self.key[*at], self.order_key[*at]) == (field.name(), key, order_key)
+        };
         // There are a few: two keys a field while a rotation runs.
         if let Some(known) = (0..self.field.len()).find(is_same) {
             self.lowest[known] = self.lowest[known].min(masked.order);

@@ -1,4 +1,5 @@
-//! What can go wrong with the database, by SQLSTATE. Names objects and codes; never quotes a value.
+//! What can go wrong with the database, by SQLSTATE. Names objects and codes; never
+//! quotes a value.
 
 use tokio_postgres::error::SqlState;
 
@@ -19,7 +20,8 @@ pub(crate) enum DbError {
     /// No connection, or none that may be used.
     #[error("cannot connect to the database: {0}")]
     Connect(String),
-    /// TLS was asked for, and the server has none or shows a certificate that is not accepted.
+    /// TLS was asked for, and the server has none or shows a certificate that is not
+    /// accepted.
     #[error("no TLS with the database: {0}")]
     Tls(String),
     /// The server is older than 14 or not in UTF8.
@@ -32,7 +34,10 @@ pub(crate) enum DbError {
         action: &'static str,
     },
     /// The server refused a statement.
-    #[error("the database refused with SQLSTATE {code}{object} while {action}{}", ServerText(message))]
+    #[error(
+        "the database refused with SQLSTATE {code}{object} while {action}{}",
+        ServerText(message)
+    )]
     Sql {
         /// What was being done.
         action: &'static str,
@@ -54,7 +59,8 @@ pub(crate) enum DbError {
         spots: Vec<String>,
     },
     /// What was written is not what stands there: it was undone.
-    #[error("rows do not stand as they were written, and the transaction was undone, while {action}: {}", .suspects.join("; "))]
+    #[error("rows do not stand as they were written, and the transaction was undone, while \
+             {action}: {}", .suspects.join("; "))]
     Swallowed {
         /// What was being done.
         action: &'static str,
@@ -70,10 +76,15 @@ pub(crate) enum DbError {
         group: Group,
     },
     /// A server that takes no changes.
-    #[error("the database server is a read-only standby (it is in recovery), and this command writes")]
+    #[error(
+        "the database server is a read-only standby (it is in recovery), and this command writes"
+    )]
     Standby,
     /// A table whose owner is somebody else.
-    #[error("the table public.user_logins belongs to its owner {owner}, and {login} is no member of that role")]
+    #[error(
+        "the table public.user_logins belongs to its owner {owner}, and {login} is no member of \
+         that role"
+    )]
     Owner {
         /// Who owns it.
         owner: String,
@@ -108,12 +119,14 @@ impl std::fmt::Display for ServerText<'_> {
     }
 }
 
-/// Classes of SQLSTATE whose primary messages name objects and settings. Those of 22, 23 and P0 quote values.
+/// Classes of SQLSTATE whose primary messages name objects and settings. Those of 22, 23
+/// and P0 quote values.
 const SPEAKING: [&str; 8] = ["0A", "25", "3F", "42", "53", "55", "57", "58"];
 /// Of these, nothing that a value is handed to raises one of its own.
 const SPEAKING_FREELY: [&str; 3] = ["25", "53", "57"];
-/// Routines of the server that name what a statement names. A constraint may look up names that a value holds
-/// (`check (user_id::regclass is not null)`), and the server then quotes it from other routines.
+/// Routines of the server that name what a statement names. A constraint may look up
+/// names that a value holds (`check (user_id::regclass is not null)`), and the server
+/// then quotes it from other routines.
 const SPEAKING_ROUTINES: [&str; 16] = [
     "aclcheck_error",
     "aclcheck_error_col",
@@ -142,7 +155,8 @@ enum About {
     Schema,
 }
 
-/// The server's message, unless a value may be in it: anybody's trigger can raise any code with any text.
+/// The server's message, unless a value may be in it: anybody's trigger can raise any
+/// code with any text.
 fn message_of(about: About, error: &tokio_postgres::error::DbError) -> Option<String> {
     let class = &error.code().code()[..2];
     let is_harmless = about == About::Schema
@@ -177,7 +191,9 @@ impl DbError {
     /// What an error of a transaction means that began by asking for the fence alone.
     pub(super) fn at_the_fence(self) -> Self {
         match self {
-            Self::Sql { action, code, object, message, .. } if code == SqlState::LOCK_NOT_AVAILABLE.code() => {
+            Self::Sql { action, code, object, message, .. }
+                if code == SqlState::LOCK_NOT_AVAILABLE.code() =>
+            {
                 Self::Sql { action, kind: SqlKind::FenceTaken, code, object, message }
             }
             other => other,
@@ -194,13 +210,21 @@ impl DbError {
             db.constraint().map(|c| format!(", constraint {c}")),
         ];
         let object = named.into_iter().flatten().filter(|_| !is_raised).collect();
-        Self::Sql { action, kind: kind_of(db), code: db.code().code().to_owned(), object, message: message_of(about, db) }
+        Self::Sql {
+            action,
+            kind: kind_of(db),
+            code: db.code().code().to_owned(),
+            object,
+            message: message_of(about, db),
+        }
     }
 
-    /// Sorts an error of connecting. Transport errors carry no values, answers of the server are reduced to their code.
+    /// Sorts an error of connecting. Transport errors carry no values, answers of the
+    /// server are reduced to their code.
     pub(super) fn connect(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
-            // "database is not currently accepting connections": somebody is at work on it.
+            // "database is not currently accepting connections": somebody is at work on
+            // it.
             let is_closed = *db.code() == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
             let closed = || Self::Connect("it lets nobody in now (SQLSTATE 55000)".to_owned());
             return if is_closed { closed() } else { Self::sql("connecting", error) };
@@ -209,7 +233,8 @@ impl DbError {
         let mut tls = false;
         let mut cause = std::error::Error::source(error);
         while let Some(current) = cause {
-            let wrapped = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            let wrapped =
+                current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             tls |= wrapped.is_some_and(|inner| inner.is::<rustls::Error>());
             let current_text = current.to_string();
             if !text.contains(&current_text) {
@@ -229,7 +254,8 @@ impl DbError {
         if let Self::Sql { kind, .. } = self { Some(*kind) } else { None }
     }
 
-    /// Whether the server found the entry of this unique constraint there already, and nothing else.
+    /// Whether the server found the entry of this unique constraint there already, and
+    /// nothing else.
     #[must_use]
     pub(crate) fn is_duplicate_of(&self, constraint: &str) -> bool {
         matches!(self, Self::Sql { code, object, .. }
@@ -254,8 +280,15 @@ impl DbError {
         match self {
             Self::Connect(_) | Self::Stale(_) | Self::Lost { .. } => Retry::Later,
             Self::Sql { kind, .. } => kind.retry(),
-            Self::Url(_) | Self::Tls(_) | Self::Server(_) | Self::Standby | Self::NotInherited { .. } => Retry::Never,
-            Self::Blind { .. } | Self::Swallowed { .. } | Self::Owner { .. } | Self::SchemaVersion { .. } => Retry::Never,
+            Self::Url(_)
+            | Self::Tls(_)
+            | Self::Server(_)
+            | Self::Standby
+            | Self::NotInherited { .. } => Retry::Never,
+            Self::Blind { .. }
+            | Self::Swallowed { .. }
+            | Self::Owner { .. }
+            | Self::SchemaVersion { .. } => Retry::Never,
             Self::Divergent(_) | Self::Table(_) | Self::Invalid(_) => Retry::Never,
         }
     }

@@ -32,7 +32,8 @@ impl ExpectedStructure {
             Some((field, line)) => fields.contains(Field::from_name(field)?).then_some(line),
             None => Some(line),
         });
-        let (grants, facts): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("grant "));
+        let (grants, facts): (Vec<&str>, Vec<&str>) =
+            lines.partition(|line| line.starts_with("grant "));
         let grants = grants.into_iter().filter_map(|line| line.strip_prefix("grant "));
         Self {
             facts: facts.into_iter().filter_map(|line| line.split_once(" = ")).collect(),
@@ -55,7 +56,12 @@ mod tests {
     #[test]
     fn the_list_can_be_read() {
         let ExpectedStructure { facts, grants } = ExpectedStructure::of(Fields::always());
-        assert!(facts.len() > 100 && grants.len() > 80, "{} facts, {} grants", facts.len(), grants.len());
+        assert!(
+            facts.len() > 100 && grants.len() > 80,
+            "{} facts, {} grants",
+            facts.len(),
+            grants.len()
+        );
         assert!(facts.contains_key("column vault.data_keys.key_id"));
         let more = ExpectedStructure::of(Fields::always().with(Field::UserId));
         assert!(more.facts.len() >= facts.len() + 3 && more.grants.len() > grants.len());

@@ -1,7 +1,9 @@
-//! The fence between loaders and a rotation's steps: whoever writes rows holds it shared for one transaction.
+//! The fence between loaders and a rotation's steps: whoever writes rows holds it shared
+//! for one transaction.
 //!
-//! Invariants: the fence is taken before anything is read that it protects (read committed: each later statement
-//! sees what the last step committed); a transaction that is dropped is rolled back; a commit is on disk.
+//! Invariants: the fence is taken before anything is read that it protects (read
+//! committed: each later statement sees what the last step committed); a transaction that
+//! is dropped is rolled back; a commit is on disk.
 
 use jiff::civil::Date;
 use tokio_postgres::Row;
@@ -20,13 +22,16 @@ const LIMITS_AND_FENCE: &str = "\
     lock table vault.fence in row exclusive mode; \
     lock table public.user_logins in row exclusive mode";
 
-/// The fence for a rotation, which gives way: loaders that stand behind it wait no longer than this.
-pub(super) const EXCLUSIVE_FENCE: &str = "set local lock_timeout = '250ms'; lock table vault.fence in exclusive mode";
+/// The fence for a rotation, which gives way: loaders that stand behind it wait no longer
+/// than this.
+pub(super) const EXCLUSIVE_FENCE: &str =
+    "set local lock_timeout = '250ms'; lock table vault.fence in exclusive mode";
 
 const TAKING_THE_FENCE: &str = "taking the fence";
 
 /// A row a masked field; see [`plan_of`].
-pub(super) const PLAN: &str = "select field, from_mask, from_hash, to_mask, to_hash, watermark, seal from vault.field_plans";
+pub(super) const PLAN: &str =
+    "select field, from_mask, from_hash, to_mask, to_hash, watermark, seal from vault.field_plans";
 
 /// A transaction that holds the fence: the only place where rows are written.
 pub(crate) struct Fenced<'a> {
@@ -35,17 +40,23 @@ pub(crate) struct Fenced<'a> {
 
 impl Session {
     /// Begins a transaction whose settings take the fence alone.
-    pub(super) async fn begin_with_fence(&self, mode: Mode, settings: &str) -> Result<Transaction<'_>, DbError> {
+    pub(super) async fn begin_with_fence(
+        &self,
+        mode: Mode,
+        settings: &str,
+    ) -> Result<Transaction<'_>, DbError> {
         self.begin(mode, settings, TAKING_THE_FENCE).await.map_err(DbError::at_the_fence)
     }
 
     /// Begins a transaction and takes the fence. Waits while a rotation's step runs.
     pub(crate) async fn take_fence(&mut self) -> Result<Fenced<'_>, DbError> {
-        Ok(Fenced { transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, TAKING_THE_FENCE).await? })
+        Ok(Fenced {
+            transaction: self.begin(Mode::WriteRows, LIMITS_AND_FENCE, TAKING_THE_FENCE).await?,
+        })
     }
 
-    /// The keys in force now, and the wraps that a loader may unwrap, as of one instant; a moment later they may be
-    /// others. No plan before the first `init`.
+    /// The keys in force now, and the wraps that a loader may unwrap, as of one instant;
+    /// a moment later they may be others. No plan before the first `init`.
     pub(crate) async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
         const ACTION: &str = "reading the keys in force";
         let failed = |e| DbError::sql(ACTION, &e);
@@ -59,7 +70,13 @@ impl Session {
 
     /// Makes the ledger's partition of a day, in a transaction of its own.
     pub(crate) async fn ensure_day(&mut self, day: Date) -> Result<(), DbError> {
-        self.write("making a day of the ledger", "select ingest.ensure_day($1)", &[(&day, Type::DATE)]).await.map(drop)
+        self.write(
+            "making a day of the ledger",
+            "select ingest.ensure_day($1)",
+            &[(&day, Type::DATE)],
+        )
+        .await
+        .map(drop)
     }
 }
 
@@ -74,7 +91,8 @@ impl Fenced<'_> {
         plan_of(&rows)?.ok_or(DbError::Invalid("set of keys: none is active"))
     }
 
-    /// Commits. An error leaves the outcome unknown: send the same rows again, the ledger sorts it out.
+    /// Commits. An error leaves the outcome unknown: send the same rows again, the ledger
+    /// sorts it out.
     pub(crate) async fn commit(self) -> Result<(), DbError> {
         self.transaction.commit("committing").await
     }
@@ -82,9 +100,14 @@ impl Fenced<'_> {
 
 /// The plan in these rows; none before the first keys.
 pub(super) fn plan_of(rows: &[Row]) -> Result<Option<Plan>, DbError> {
-    let pair = |row: &Row, column| Ok::<_, DbError>(ValueKeys { mask: word(row, column)?, hash: word(row, column + 1)? });
+    let pair = |row: &Row, column| {
+        Ok::<_, DbError>(ValueKeys { mask: word(row, column)?, hash: word(row, column + 1)? })
+    };
     let field_plan = |row: &Row| {
-        Ok::<_, DbError>((word::<Field>(row, 0)?, FieldPlan { from: pair(row, 1)?, to: pair(row, 3)?, watermark: row.get(5) }))
+        Ok::<_, DbError>((
+            word::<Field>(row, 0)?,
+            FieldPlan { from: pair(row, 1)?, to: pair(row, 3)?, watermark: row.get(5) },
+        ))
     };
     let Some(first) = rows.first() else { return Ok(None) };
     let fields: Result<_, DbError> = rows.iter().map(field_plan).collect();

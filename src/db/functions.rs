@@ -1,7 +1,9 @@
-//! The functions, triggers and views: files that `init` runs again whenever they differ from what the database has.
+//! The functions, triggers and views: files that `init` runs again whenever they differ
+//! from what the database has.
 //!
-//! Invariant: the checksum of the files stands beside those of the migrations, as version 0, from the transaction on that
-//! ran them; what was changed since then is found by its body, settings or digest.
+//! Invariant: the checksum of the files stands beside those of the migrations, as version
+//! 0, from the transaction on that ran them; what was changed since then is found by its
+//! body, settings or digest.
 
 use jiff::Timestamp;
 use sha2::Digest as _;
@@ -14,13 +16,18 @@ use super::session::{Parameter, Transaction};
 use crate::audit::Group;
 
 const ENTER: &str = "\
-    insert into vault.schema_version (version, name, applied_on, checksum) values (0, 'functions', $1, $2) \
-    on conflict (version) do update set name = excluded.name, applied_on = excluded.applied_on, checksum = excluded.checksum";
+    insert into vault.schema_version (version, name, applied_on, checksum) values (0, \
+    'functions', $1, $2) \
+    on conflict (version) do update set name = excluded.name, applied_on = excluded.applied_on, \
+    checksum = excluded.checksum";
 
 /// Makes the functions, triggers and views, as their owner.
 pub(super) async fn run_functions(transaction: &Transaction<'_>) -> Result<(), DbError> {
     let failed = |e| DbError::schema("making the functions", &e);
-    transaction.batch_execute(&format!("set local role {}", Group::Owner)).await.map_err(|e| DbError::roles(&e))?;
+    transaction
+        .batch_execute(&format!("set local role {}", Group::Owner))
+        .await
+        .map_err(|e| DbError::roles(&e))?;
     for file in FUNCTIONS {
         transaction.batch_execute(file).await.map_err(failed)?;
     }
@@ -40,10 +47,14 @@ fn checksum() -> String {
     hex::encode(digest.finalize())
 }
 
-/// Whether the files ran as they are now, and each of their functions has the body that it got.
-pub(super) async fn compare_functions(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
+/// Whether the files ran as they are now, and each of their functions has the body that
+/// it got.
+pub(super) async fn compare_functions(
+    transaction: &Transaction<'_>,
+) -> Result<Vec<Deviation>, DbError> {
     let mut found = compare_bodies(transaction).await?;
-    let statement = "select exists (select from vault.schema_version where version = 0 and checksum = $1)";
+    let statement =
+        "select exists (select from vault.schema_version where version = 0 and checksum = $1)";
     let is_ours = transaction.query_typed_one(statement, &[(&checksum(), Type::TEXT)]).await;
     if !is_ours.map_err(|e| DbError::sql(COMPARING, &e))?.get::<_, bool>(0) {
         let what = "functions, triggers and views are not as this build makes them".to_owned();
@@ -55,9 +66,11 @@ pub(super) async fn compare_functions(transaction: &Transaction<'_>) -> Result<V
 /// Each function of the files, with the body that stands there.
 async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let statement = "\
-        select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n on n.oid = p.pronamespace \
+        select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n \
+        on n.oid = p.pronamespace \
         where n.nspname in ('vault', 'ingest', 'audit')";
-    let rows = transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
+    let rows =
+        transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;
     let is_other = |name: &str, body: &str| body_of(name).is_some_and(|ours| ours != body);
     let others = rows.iter().filter(|row| is_other(row.get(0), row.get(1))).map(|row| Deviation {
         what: format!("function {} has another body", row.get::<_, &str>(0)),

@@ -1,6 +1,8 @@
-//! The gate before every recovered value: a request, its keys, its outcome, each in a transaction of its own.
+//! The gate before every recovered value: a request, its keys, its outcome, each in a
+//! transaction of its own.
 //!
-//! Invariant: the functions behind it decide (sql/functions/gate.sql); this file only calls them.
+//! Invariant: the functions behind it decide (sql/functions/gate.sql); this file only
+//! calls them.
 
 use tokio_postgres::types::Type;
 
@@ -36,7 +38,9 @@ impl Session {
     /// The login, and whether it is an unmasker.
     pub(crate) async fn who_unmasks(&self) -> Result<(String, bool), DbError> {
         let statement = "select session_user::text, pg_has_role(session_user, $1, 'member')";
-        let row = self.read_one("asking who this login is", statement, &[(&Group::Unmasker, Type::TEXT)]).await?;
+        let row = self
+            .read_one("asking who this login is", statement, &[(&Group::Unmasker, Type::TEXT)])
+            .await?;
         Ok((row.get(0), row.get(1)))
     }
 
@@ -44,8 +48,14 @@ impl Session {
     ///
     /// # Errors
     /// When the database is gone, or does not even let this login ask.
-    pub(crate) async fn request_unmask(&self, kind: RecordKind, details: &str, keys: &[KeyId]) -> Result<Requested, DbError> {
-        let parameters: [Parameter<'_>; 3] = [(&kind.family(), Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
+    pub(crate) async fn request_unmask(
+        &self,
+        kind: RecordKind,
+        details: &str,
+        keys: &[KeyId],
+    ) -> Result<Requested, DbError> {
+        let parameters: [Parameter<'_>; 3] =
+            [(&kind.family(), Type::TEXT), (&details, Type::TEXT), (&keys, Type::INT8_ARRAY)];
         let statement = "select granted, seq, hash from vault.request_unmask($1, $2, $3)";
         let row = self.write_one("recording the request", statement, &parameters).await?;
         Ok(Requested { is_granted: row.get(0), head: head(&row, 1) })
@@ -57,11 +67,18 @@ impl Session {
     /// When the database is gone, or does not let this login ask.
     pub(crate) async fn own_request(&self, request: i64) -> Result<Option<OwnRequest>, DbError> {
         let statement = format!(
-            "select {PARTS}, o.signed, o.closed, o.late from vault.own_request($1) o cross join lateral (select (o.asked).*) l"
+            "select {PARTS}, o.signed, o.closed, o.late from vault.own_request($1) o cross join \
+             lateral (select (o.asked).*) l"
         );
-        let rows = self.read("looking for the request", &statement, &[(&request, Type::INT8)]).await?;
+        let rows =
+            self.read("looking for the request", &statement, &[(&request, Type::INT8)]).await?;
         let own = |row| {
-            Ok(OwnRequest { record: record_of(row)?, is_signed: row.get(13), is_closed: row.get(14), is_late: row.get(15) })
+            Ok(OwnRequest {
+                record: record_of(row)?,
+                is_signed: row.get(13),
+                is_closed: row.get(14),
+                is_late: row.get(15),
+            })
         };
         rows.first().map(own).transpose()
     }
@@ -72,7 +89,9 @@ impl Session {
     /// [`super::SqlKind::Gate`]: the request does not entitle this login to the key, now.
     pub(crate) async fn release_key(&self, request: i64, key: KeyId) -> Result<(), DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
-        self.write("releasing a recovery key", "select vault.release_key($1, $2)", &parameters).await.map(drop)
+        self.write("releasing a recovery key", "select vault.release_key($1, $2)", &parameters)
+            .await
+            .map(drop)
     }
 
     /// The recovery wrap of a key whose release is committed.
@@ -81,7 +100,8 @@ impl Session {
     /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to the key any more.
     pub(crate) async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
-        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from vault.released_wrap($1, $2)";
+        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from \
+                         vault.released_wrap($1, $2)";
         key_row(&self.write_one("handing out a recovery key", statement, &parameters).await?)
     }
 
@@ -89,7 +109,11 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or it is closed.
-    pub(crate) async fn withdraw_request(&self, request: i64, details: &str) -> Result<Head, DbError> {
+    pub(crate) async fn withdraw_request(
+        &self,
+        request: i64,
+        details: &str,
+    ) -> Result<Head, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
         let statement = "select seq, hash from vault.withdraw_request($1, $2)";
         let row = self.write_one("withdrawing a request", statement, &parameters).await?;
@@ -100,10 +124,19 @@ impl Session {
     ///
     /// # Errors
     /// [`super::SqlKind::Gate`]: it is not this login's, or has its outcome.
-    pub(crate) async fn record_outcome(&self, request: i64, details: &str) -> Result<Head, DbError> {
+    pub(crate) async fn record_outcome(
+        &self,
+        request: i64,
+        details: &str,
+    ) -> Result<Head, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&details, Type::TEXT)];
-        let row =
-            self.write_one("recording the outcome", "select seq, hash from vault.record_outcome($1, $2)", &parameters).await;
+        let row = self
+            .write_one(
+                "recording the outcome",
+                "select seq, hash from vault.record_outcome($1, $2)",
+                &parameters,
+            )
+            .await;
         row.map(|row| head(&row, 0))
     }
 }

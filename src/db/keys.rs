@@ -1,4 +1,5 @@
-//! The vault's rows: data keys, their check values and their wraps. Wrapped bytes only; never a key.
+//! The vault's rows: data keys, their check values and their wraps. Wrapped bytes only;
+//! never a key.
 
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -56,8 +57,8 @@ const WRAPS_OF_HOLDER: &str = "\
     join vault.wraps w using (key_id) where w.holder = $1 and k.state <> 'destroyed' order by 1";
 
 /// The wraps that a loader may unwrap; see [`key_row`].
-pub(super) const INGEST_KEYS: &str =
-    "select key_id, purpose, check_value, kms_key_arn, wrapped from vault.ingest_keys order by key_id";
+pub(super) const INGEST_KEYS: &str = "select key_id, purpose, check_value, kms_key_arn, wrapped \
+                                      from vault.ingest_keys order by key_id";
 
 const WRAPS_OF: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \
@@ -66,8 +67,10 @@ const WRAPS_OF: &str = "\
 const FACTS: &str = "\
     select k.key_id, k.purpose, k.check_value, array_agg(w.holder order by w.holder), \
            array_agg(w.kms_key_arn order by w.holder), \
-           exists (select from audit.created_keys c where c.key_id = k.key_id::text and c.check_value = encode(k.check_value, 'hex')) \
-    from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' group by 1, 2, 3 order by 1";
+           exists (select from audit.created_keys c where c.key_id = k.key_id::text and \
+           c.check_value = encode(k.check_value, 'hex')) \
+    from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' group \
+    by 1, 2, 3 order by 1";
 
 impl Session {
     /// Every key that is not destroyed.
@@ -87,9 +90,19 @@ impl Session {
     }
 
     /// The key of a purpose in a state, if there is one.
-    pub(crate) async fn key_in_state(&self, purpose: Purpose, state: KeyState) -> Result<Option<KeyId>, DbError> {
+    pub(crate) async fn key_in_state(
+        &self,
+        purpose: Purpose,
+        state: KeyState,
+    ) -> Result<Option<KeyId>, DbError> {
         let statement = "select key_id from vault.data_keys where purpose = $1 and state = $2";
-        let row = self.read_opt("looking for a key", statement, &[(&purpose, Type::TEXT), (&state, Type::TEXT)]).await?;
+        let row = self
+            .read_opt(
+                "looking for a key",
+                statement,
+                &[(&purpose, Type::TEXT), (&state, Type::TEXT)],
+            )
+            .await?;
         row.map(|row| word(&row, 0)).transpose()
     }
 
@@ -110,12 +123,18 @@ impl Session {
         let failed = |e| DbError::sql(ACTION, &e);
         let check_value = check_value.as_slice();
         let transaction = self.begin(Mode::Write, "", ACTION).await?;
-        let key = "insert into vault.data_keys (key_id, purpose, state, check_value) values ($1, $2, $3, $4)";
-        let parameters: [Parameter<'_>; 4] =
-            [(&key_id, Type::INT8), (&purpose, Type::TEXT), (&KeyState::Pending, Type::TEXT), (&check_value, Type::BYTEA)];
+        let key = "insert into vault.data_keys (key_id, purpose, state, check_value) values ($1, \
+                   $2, $3, $4)";
+        let parameters: [Parameter<'_>; 4] = [
+            (&key_id, Type::INT8),
+            (&purpose, Type::TEXT),
+            (&KeyState::Pending, Type::TEXT),
+            (&check_value, Type::BYTEA),
+        ];
         transaction.execute_typed(key, &parameters).await.map_err(failed)?;
         for wrap in wraps {
-            let statement = "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) values ($1, $2, $3, $4)";
+            let statement = "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) \
+                             values ($1, $2, $3, $4)";
             let parameters: [Parameter<'_>; 4] = [
                 (&key_id, Type::INT8),
                 (&wrap.holder, Type::TEXT),
@@ -162,9 +181,14 @@ impl Session {
             where key_id = $1 and state = 'pending'";
         let updated = self.execute(ACTIVATING, statement, &[(&key_id, Type::INT8)]).await;
         // Another init may have been faster with this very key.
-        let is_active = "select exists (select from vault.data_keys where key_id = $1 and state = 'active')";
+        let is_active =
+            "select exists (select from vault.data_keys where key_id = $1 and state = 'active')";
         match updated? {
-            0 if !self.read_one(ACTIVATING, is_active, &[(&key_id, Type::INT8)]).await?.get::<_, bool>(0) => {
+            0 if !self
+                .read_one(ACTIVATING, is_active, &[(&key_id, Type::INT8)])
+                .await?
+                .get::<_, bool>(0) =>
+            {
                 Err(DbError::Invalid("key: it was not pending any more"))
             }
             _ => Ok(()),

@@ -1,10 +1,13 @@
-//! Postgres: every statement that loginetl runs, and the one connection type that runs them.
+//! Postgres: every statement that loginetl runs, and the one connection type that runs
+//! them.
 //!
-//! Invariants: no session setting, prepared statement or session lock outlives a transaction (so a pooler in
-//! transaction mode may stand between); of a Postgres error, only such words leave this module as can hold no value.
+//! Invariants: no session setting, prepared statement or session lock outlives a
+//! transaction (so a pooler in transaction mode may stand between); of a Postgres error,
+//! only such words leave this module as can hold no value.
 //!
-//! Every function that returns a [`DbError`] fails when the database is gone, mute, refuses, or does not let this login.
-//! What else can go wrong stands under its `# Errors`.
+//! Every function that returns a [`DbError`] fails when the database is gone, mute,
+//! refuses, or does not let this login. What else can go wrong stands under its `#
+//! Errors`.
 
 mod alter;
 mod audit;

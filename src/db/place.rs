@@ -1,7 +1,9 @@
-//! Where a row lies, and what a reader has seen: so that a step finds rows again without looking for them.
+//! Where a row lies, and what a reader has seen: so that a step finds rows again without
+//! looking for them.
 //!
-//! Invariant: both only save work. A row is changed only if it still carries the token that was read and a hash in the
-//! range, and a range counts as complete only if nobody else can have written since it was read.
+//! Invariant: both only save work. A row is changed only if it still carries the token
+//! that was read and a hash in the range, and a range counts as complete only if nobody
+//! else can have written since it was read.
 
 use std::error::Error;
 
@@ -40,7 +42,8 @@ impl ToSql for Place {
 /// How much of a range was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Coverage {
-    /// All rows that this snapshot, taken before the first of them was read, can have shown.
+    /// All rows that this snapshot, taken before the first of them was read, can have
+    /// shown.
     Whole(Snapshot),
     /// As many as fit; there may be more.
     Part,
@@ -66,11 +69,13 @@ impl Snapshot {
 
     /// Whether only `own` transactions can have written between this snapshot and `now`.
     pub(super) fn only_own_since(&self, now: &Self, own: &[u64]) -> bool {
-        // Whoever wrote in between has a number that `self` has not seen and `now` knows: one that was in progress, or one begun
-        // since. If there are as many such numbers as of our own, they all are our own, for no number stands twice.
-        // Numbers fall back only when the server has crashed; then they tell nothing.
+        // Whoever wrote in between has a number that `self` has not seen and `now` knows:
+        // one that was in progress, or one begun since. If there are as many such numbers
+        // as of our own, they all are our own, for no number stands twice. Numbers fall
+        // back only when the server has crashed; then they tell nothing.
         let Some(begun) = now.until.checked_sub(self.until) else { return false };
-        let is_unseen = |id: &&u64| self.in_progress.contains(id) || (self.until..now.until).contains(*id);
+        let is_unseen =
+            |id: &&u64| self.in_progress.contains(id) || (self.until..now.until).contains(*id);
         self.in_progress.len() as u64 + begun == own.iter().filter(is_unseen).count() as u64
     }
 }
@@ -87,12 +92,19 @@ mod tests {
         };
         assert!(since("10:10:", "10:10:", &[]), "nobody");
         assert!(since("10:10:", "10:10:", &[10]), "its own, which is under way");
-        assert!(since("10:11:10", "12:12:", &[10, 11]), "its own: one under way when it was read, one begun since");
+        assert!(
+            since("10:11:10", "12:12:", &[10, 11]),
+            "its own: one under way when it was read, one begun since"
+        );
         assert!(!since("10:11:10", "11:11:", &[]), "another's that was under way");
         assert!(!since("10:10:", "11:11:", &[]), "another's that began since");
         assert!(!since("10:12:10", "13:13:", &[10]), "another's beside its own");
         assert!(since("10:13:10,12", "13:13:", &[10, 12]), "two of its own");
         assert!(!since("10:13:10", "12:12:", &[10]), "numbers that fell back");
-        assert!(Snapshot::parse("10").is_err() && Snapshot::parse("1:x:").is_err() && Snapshot::parse("1:2:y").is_err());
+        assert!(
+            Snapshot::parse("10").is_err()
+                && Snapshot::parse("1:x:").is_err()
+                && Snapshot::parse("1:2:y").is_err()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The quarantine: listed without content, retried by moving a message into the rows in one transaction, purged by hand.
+//! The quarantine: listed without content, retried by moving a message into the rows in
+//! one transaction, purged by hand.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -77,7 +78,8 @@ macro_rules! matching {
 }
 
 const LIST: &str = concat!(
-    "select id, message_id, source, sent_at, received_at, receive_count, reason, field, length, quarantined_at \
+    "select id, message_id, source, sent_at, received_at, receive_count, reason, field, length, \
+     quarantined_at \
      from ingest.quarantine where ",
     matching!(),
     " order by id limit $4"
@@ -104,23 +106,33 @@ fn move_sql(fields: Fields) -> String {
         ), taken as (
             delete from ingest.quarantine q using logins l where q.id = l.id returning q.id
         ), moved as (
-            insert into public.user_logins ({names}) select {names} from logins join taken using (id)
+            insert into public.user_logins ({names}) select {names} from logins join taken using \
+            (id)
             returning 1
         )
-        select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), {}",
+        select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), \
+        {}",
         has_insert_triggers!()
     )
 }
 
 impl QuarantineFilter {
     fn parameters(&self) -> [Parameter<'_>; 3] {
-        [(&self.ids, Type::INT8_ARRAY), (&self.reason, Type::TEXT), (&self.before, Type::TIMESTAMPTZ)]
+        [
+            (&self.ids, Type::INT8_ARRAY),
+            (&self.reason, Type::TEXT),
+            (&self.before, Type::TIMESTAMPTZ),
+        ]
     }
 }
 
 impl Session {
     /// The oldest `limit` messages of the filter.
-    pub(crate) async fn quarantine_list(&self, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineEntry>, DbError> {
+    pub(crate) async fn quarantine_list(
+        &self,
+        filter: &QuarantineFilter,
+        limit: i64,
+    ) -> Result<Vec<QuarantineEntry>, DbError> {
         let parameters = [&filter.parameters()[..], &[(&limit, Type::INT8)]].concat();
         let rows = self.read("listing the quarantine", LIST, &parameters).await?;
         let entry = |row: &Row| QuarantineEntry {
@@ -145,16 +157,28 @@ impl Session {
     }
 
     /// The numbers of the messages that the filter means now.
-    pub(crate) async fn quarantine_ids(&self, filter: &QuarantineFilter) -> Result<Vec<i64>, DbError> {
-        let rows = self.read("choosing messages of the quarantine", IDS, &filter.parameters()).await?;
+    pub(crate) async fn quarantine_ids(
+        &self,
+        filter: &QuarantineFilter,
+    ) -> Result<Vec<i64>, DbError> {
+        let rows =
+            self.read("choosing messages of the quarantine", IDS, &filter.parameters()).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Deletes these messages for good, and no others, and writes that into the audit log, in one transaction.
-    pub(crate) async fn quarantine_purge(&mut self, ids: &[i64], record: impl FnOnce(u64) -> String) -> Result<u64, DbError> {
+    /// Deletes these messages for good, and no others, and writes that into the audit
+    /// log, in one transaction.
+    pub(crate) async fn quarantine_purge(
+        &mut self,
+        ids: &[i64],
+        record: impl FnOnce(u64) -> String,
+    ) -> Result<u64, DbError> {
         const ACTION: &str = "purging the quarantine";
         let transaction = self.begin(Mode::Write, "", ACTION).await?;
-        let purged = transaction.execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)]).await.map_err(|e| DbError::sql(ACTION, &e))?;
+        let purged = transaction
+            .execute_typed(PURGE, &[(&ids, Type::INT8_ARRAY)])
+            .await
+            .map_err(|e| DbError::sql(ACTION, &e))?;
         append(&transaction, RecordKind::QuarantinePurge, &record(purged)).await?;
         transaction.commit(ACTION).await?;
         Ok(purged)
@@ -167,24 +191,34 @@ impl Session {
         after: i64,
         limit: i64,
     ) -> Result<Vec<RetryCandidate>, DbError> {
-        let parameters = [&filter.parameters()[..], &[(&after, Type::INT8), (&limit, Type::INT8)]].concat();
+        let parameters =
+            [&filter.parameters()[..], &[(&after, Type::INT8), (&limit, Type::INT8)]].concat();
         let rows = self.read("reading the quarantine", SEALED, &parameters).await?;
-        Ok(rows.iter().map(|row| RetryCandidate { body: sealed_body(row), row_day: row.get(3) }).collect())
+        Ok(rows
+            .iter()
+            .map(|row| RetryCandidate { body: sealed_body(row), row_day: row.get(3) })
+            .collect())
     }
 }
 
 impl Fenced<'_> {
-    /// Moves messages from the quarantine into the rows; returns how many still stood there to be moved.
+    /// Moves messages from the quarantine into the rows; returns how many still stood
+    /// there to be moved.
     ///
     /// # Errors
     /// [`super::SqlKind::Data`]: one of the rows is to blame.
-    pub(crate) async fn move_from_quarantine(&self, logins: &[(i64, MaskedLogin)]) -> Result<u64, DbError> {
+    pub(crate) async fn move_from_quarantine(
+        &self,
+        logins: &[(i64, MaskedLogin)],
+    ) -> Result<u64, DbError> {
         let ids: Vec<i64> = logins.iter().map(|(id, _)| *id).collect();
         let rows = RowColumns::of(logins.iter().map(|(_, login)| login))?;
         let ids: Parameter<'_> = (&ids, Type::INT8_ARRAY);
-        let parameters: Vec<Parameter<'_>> = std::iter::once(ids).chain(rows.parameters()).collect();
+        let parameters: Vec<Parameter<'_>> =
+            std::iter::once(ids).chain(rows.parameters()).collect();
         let answer = self.transaction.query_typed_one(&move_sql(rows.fields()), &parameters).await;
-        let answer = answer.map_err(|e| DbError::sql("moving messages out of the quarantine", &e))?;
+        let answer =
+            answer.map_err(|e| DbError::sql("moving messages out of the quarantine", &e))?;
         let count = |column: usize| answer.get::<_, i64>(column).unsigned_abs();
         let moved = count(1);
         self.require_count(count(0), moved).await?;

@@ -1,5 +1,5 @@
-//! What `init` does about deviations: each statement in the order in which they can run, until none is left that a
-//! statement ends.
+//! What `init` does about deviations: each statement in the order in which they can run,
+//! until none is left that a statement ends.
 
 use super::DbError;
 use super::deviation::{Deviation, Remedy};
@@ -12,9 +12,13 @@ const ROUNDS: usize = 4;
 
 const REPAIRING: &str = "repairing the schema";
 
-/// Repairs; returns what was repaired and what only a person can put right. What follows from a migration that was just
-/// applied (`is_upgrade`) is part of it, and not told again.
-pub(super) async fn repair(transaction: &Transaction<'_>, is_upgrade: bool) -> Result<(Vec<String>, Vec<Deviation>), DbError> {
+/// Repairs; returns what was repaired and what only a person can put right. What follows
+/// from a migration that was just applied (`is_upgrade`) is part of it, and not told
+/// again.
+pub(super) async fn repair(
+    transaction: &Transaction<'_>,
+    is_upgrade: bool,
+) -> Result<(Vec<String>, Vec<Deviation>), DbError> {
     let mut repaired: Vec<String> = advance_sequences(transaction).await?;
     let mut found = deviations(transaction).await?;
     for _ in 0..ROUNDS {
@@ -23,7 +27,10 @@ pub(super) async fn repair(transaction: &Transaction<'_>, is_upgrade: bool) -> R
         for deviation in &found {
             match &deviation.remedy {
                 Remedy::Statement(statement) => {
-                    transaction.batch_execute(statement).await.map_err(|e| DbError::schema(REPAIRING, &e))?;
+                    transaction
+                        .batch_execute(statement)
+                        .await
+                        .map_err(|e| DbError::schema(REPAIRING, &e))?;
                 }
                 Remedy::Functions if has_run_functions => {}
                 Remedy::Functions => {
@@ -53,8 +60,10 @@ async fn advance_sequences(transaction: &Transaction<'_>) -> Result<Vec<String>,
     const BEHIND: [(&str, &str); 2] = [
         (
             "sequence vault.key_ids is behind the keys",
-            "select setval('vault.key_ids', m.last) from (select max(key_id) as last from vault.data_keys) m \
-             where m.last > (select case when is_called then last_value else last_value - 1 end from vault.key_ids)",
+            "select setval('vault.key_ids', m.last) from (select max(key_id) as last from \
+             vault.data_keys) m \
+             where m.last > (select case when is_called then last_value else last_value - 1 end \
+             from vault.key_ids)",
         ),
         (
             "sequence of ingest.quarantine.id is behind the messages",
@@ -65,10 +74,12 @@ async fn advance_sequences(transaction: &Transaction<'_>) -> Result<Vec<String>,
     ];
     let mut advanced = Vec::new();
     for (what, statement) in BEHIND {
-        let tables = "select to_regclass('vault.key_ids') is not null and to_regclass('vault.data_keys') is not null \
+        let tables = "select to_regclass('vault.key_ids') is not null and \
+                      to_regclass('vault.data_keys') is not null \
                       and to_regclass('ingest.quarantine') is not null";
         let failed = |e| DbError::schema(REPAIRING, &e);
-        let are_there = transaction.query_typed_one(tables, &[]).await.map_err(failed)?.get::<_, bool>(0);
+        let are_there =
+            transaction.query_typed_one(tables, &[]).await.map_err(failed)?.get::<_, bool>(0);
         if are_there && !transaction.query_typed(statement, &[]).await.map_err(failed)?.is_empty() {
             advanced.push(what.to_owned());
         }
@@ -76,7 +87,8 @@ async fn advance_sequences(transaction: &Transaction<'_>) -> Result<Vec<String>,
     Ok(advanced)
 }
 
-/// Relations before what belongs to them, owners before what they do, keys before what refers to them, rights last.
+/// Relations before what belongs to them, owners before what they do, keys before what
+/// refers to them, rights last.
 fn rank(deviation: &Deviation) -> u8 {
     let begins = |word: &str| deviation.what.starts_with(word);
     match () {

@@ -1,7 +1,9 @@
-//! Rows of `user_logins` as arrays, one a column, and the proof that they stand there as they were sent.
+//! Rows of `user_logins` as arrays, one a column, and the proof that they stand there as
+//! they were sent.
 //!
-//! Invariant: what is called loaded was counted by the statement that inserted it; where triggers of others ran on the
-//! insert, it was read again in the same transaction by the owner of our functions, and compared.
+//! Invariant: what is called loaded was counted by the statement that inserted it; where
+//! triggers of others ran on the insert, it was read again in the same transaction by the
+//! owner of our functions, and compared.
 
 use jiff::civil::Date;
 use tokio_postgres::types::Type;
@@ -25,7 +27,8 @@ const CLEAR: [(&str, Type); 5] = [
 /// The columns that a row has where these fields are masked, in the order of
 /// [`RowColumns::parameters`], with the types of their values.
 pub(super) fn row_columns(fields: Fields) -> Vec<(&'static str, Type)> {
-    let masked = |field: Field| [(field.token_column(), Type::TEXT), (field.hash_column(), Type::UUID)];
+    let masked =
+        |field: Field| [(field.token_column(), Type::TEXT), (field.hash_column(), Type::UUID)];
     CLEAR.into_iter().chain(fields.fields().flat_map(masked)).collect()
 }
 
@@ -36,14 +39,17 @@ pub(super) fn row_names(fields: Fields) -> String {
 
 /// Parameters for them from number `first` on: `$3::text[], $4::text[]`.
 pub(super) fn row_arrays(fields: Fields, first: usize) -> String {
-    let array = |(place, (_, of_type)): (usize, (_, Type))| format!("${place}::{}[]", of_type.name());
+    let array =
+        |(place, (_, of_type)): (usize, (_, Type))| format!("${place}::{}[]", of_type.name());
     (first..).zip(row_columns(fields)).map(array).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether triggers of others run on an insert. The transaction holds the table, so it stays so.
+/// Whether triggers of others run on an insert. The transaction holds the table, so it
+/// stays so.
 macro_rules! has_insert_triggers {
     () => {
-        "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass::oid and not tgisinternal \
+        "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass::oid and \
+         not tgisinternal \
                  and tgenabled in ('O', 'A') and tgtype::int & 4 <> 0)"
     };
 }
@@ -79,9 +85,15 @@ impl<'a> RowColumns<'a> {
 
     /// # Errors
     /// When they are masked in different fields.
-    pub(super) fn of(mut logins: impl Iterator<Item = &'a MaskedLogin> + Clone) -> Result<Self, DbError> {
+    pub(super) fn of(
+        mut logins: impl Iterator<Item = &'a MaskedLogin> + Clone,
+    ) -> Result<Self, DbError> {
         let mut columns = Self::new(fields_of(logins.clone()));
-        if logins.all(|login| columns.push(login)) { Ok(columns) } else { Err(DbError::Invalid("mixture of rows")) }
+        if logins.all(|login| columns.push(login)) {
+            Ok(columns)
+        } else {
+            Err(DbError::Invalid("mixture of rows"))
+        }
     }
 
     /// Adds a row; false if it is masked in other fields.
@@ -134,24 +146,31 @@ pub(super) fn fields_of<'a>(mut logins: impl Iterator<Item = &'a MaskedLogin>) -
 }
 
 impl Fenced<'_> {
-    /// Whether so many of these rows were written by this transaction and stand there as they were sent, after all
-    /// triggers have run, deferred ones too.
+    /// Whether so many of these rows were written by this transaction and stand there as
+    /// they were sent, after all triggers have run, deferred ones too.
     ///
     /// # Errors
     /// [`DbError::Swallowed`]: they do not. [`super::SqlKind::Data`]: a deferred trigger refuses one of them.
-    pub(super) async fn compare(&self, rows: &RowColumns<'_>, inserted: u64) -> Result<(), DbError> {
+    pub(super) async fn compare(
+        &self,
+        rows: &RowColumns<'_>,
+        inserted: u64,
+    ) -> Result<(), DbError> {
         let failed = |e| DbError::sql(COMPARING, &e);
         self.transaction.batch_execute("set constraints all immediate").await.map_err(failed)?;
         let fields: Vec<&str> = rows.masked.fields().map(Field::name).collect();
-        let tokens: Vec<&str> = rows.masked.iter().flat_map(|(_, columns)| &columns.tokens).copied().collect();
-        let hashes: Vec<Uuid> = rows.masked.iter().flat_map(|(_, columns)| &columns.hashes).copied().collect();
+        let tokens: Vec<&str> =
+            rows.masked.iter().flat_map(|(_, columns)| &columns.tokens).copied().collect();
+        let hashes: Vec<Uuid> =
+            rows.masked.iter().flat_map(|(_, columns)| &columns.hashes).copied().collect();
         let mut parameters = rows.clear_parameters();
         parameters.extend::<[Parameter<'_>; 3]>([
             (&fields, Type::TEXT_ARRAY),
             (&tokens, Type::TEXT_ARRAY),
             (&hashes, Type::UUID_ARRAY),
         ]);
-        let there = self.transaction.query_typed_one(COUNT_WRITTEN, &parameters).await.map_err(failed)?;
+        let there =
+            self.transaction.query_typed_one(COUNT_WRITTEN, &parameters).await.map_err(failed)?;
         self.require_count(inserted, there.get::<_, i64>(0).unsigned_abs()).await
     }
 
@@ -179,10 +198,12 @@ pub(super) async fn count_pairs(
     let (masked, hash) = (field.token_column(), field.hash_column());
     let statement = format!(
         "select pg_catalog.count(*) from public.user_logins u \
-         join (select distinct hash, token from unnest($1::uuid[], $2::text[]) as n (hash, token)) as n \
+         join (select distinct hash, token from unnest($1::uuid[], $2::text[]) as n (hash, \
+         token)) as n \
            on u.{hash} = n.hash and u.{masked}::text = n.token"
     );
     let parameters: [Parameter<'_>; 2] = [(&hashes, Type::UUID_ARRAY), (&tokens, Type::TEXT_ARRAY)];
     let row = transaction.query_typed_one(&statement, &parameters).await;
-    row.map(|row| row.get::<_, i64>(0).unsigned_abs()).map_err(|e| DbError::sql("counting rows under the new key", &e))
+    row.map(|row| row.get::<_, i64>(0).unsigned_abs())
+        .map_err(|e| DbError::sql("counting rows under the new key", &e))
 }

@@ -1,7 +1,9 @@
-//! The schema: bootstrap, numbered migrations, repair, and the version that every command checks before it works.
+//! The schema: bootstrap, numbered migrations, repair, and the version that every command
+//! checks before it works.
 //!
-//! Invariants: `init` is one transaction, so that it works through any pooler and changes all or nothing; one at a time
-//! in a database; a migration that was applied is never changed; a schema newer than this program is refused.
+//! Invariants: `init` is one transaction, so that it works through any pooler and changes
+//! all or nothing; one at a time in a database; a migration that was applied is never
+//! changed; a schema newer than this program is refused.
 
 use std::time::Duration;
 
@@ -36,16 +38,20 @@ const VERSION: i32 = MIGRATIONS.len() as i32;
 /// The table of refinery, which earlier builds used to apply the same files.
 const HISTORY: &str = "\
     create table if not exists vault.schema_version \
-        (version int4 primary key, name varchar(255), applied_on varchar(255), checksum varchar(255))";
+        (version int4 primary key, name varchar(255), applied_on varchar(255), checksum \
+        varchar(255))";
 
-/// "loginetl" as a number: the advisory lock that serialises `init` in one database, for its transaction. Whoever holds
-/// a lock on the table that `init` needs is waited for a while, for everybody else queues up behind.
+/// "loginetl" as a number: the advisory lock that serialises `init` in one database, for
+/// its transaction. Whoever holds a lock on the table that `init` needs is waited for a
+/// while, for everybody else queues up behind.
 const LOCK: &str = "\
-    set local lock_timeout = '60s'; select pg_catalog.pg_advisory_xact_lock(7813026270484821356); set local lock_timeout = '10s'; \
+    set local lock_timeout = '60s'; select pg_catalog.pg_advisory_xact_lock(7813026270484821356); \
+    set local lock_timeout = '10s'; \
     set local check_function_bodies = off";
 
-/// Making the first keys takes calls of KMS, for which no transaction of `init` stays open. One init at a time does so: its
-/// turn is a transaction that does nothing else, on a connection of its own, so that a pooler may stand between.
+/// Making the first keys takes calls of KMS, for which no transaction of `init` stays
+/// open. One init at a time does so: its turn is a transaction that does nothing else, on
+/// a connection of its own, so that a pooler may stand between.
 const TURN: &str = "\
     set local lock_timeout = '60s'; set local idle_in_transaction_session_timeout = '300s'; \
     select pg_catalog.pg_advisory_xact_lock(7813026270484821357)";
@@ -80,7 +86,9 @@ impl Session {
     /// # Errors
     /// When another one goes on, or the database is gone.
     pub(crate) async fn turn_to_make_keys(&self) -> Result<KeyTurn<'_>, DbError> {
-        Ok(KeyTurn { _transaction: self.begin(Mode::Write, TURN, "waiting for another init").await? })
+        Ok(KeyTurn {
+            _transaction: self.begin(Mode::Write, TURN, "waiting for another init").await?,
+        })
     }
 
     /// Refuses to work with a schema that is not this program's.
@@ -90,19 +98,25 @@ impl Session {
     pub(crate) async fn check_schema_version(&self) -> Result<(), DbError> {
         let transaction = self.begin(Mode::Read, "", READING_VERSION).await?;
         let found = applied_version(&transaction).await?;
-        if found == VERSION { Ok(()) } else { Err(DbError::SchemaVersion { found, needed: VERSION }) }
+        if found == VERSION {
+            Ok(())
+        } else {
+            Err(DbError::SchemaVersion { found, needed: VERSION })
+        }
     }
 
-    /// Creates what is missing, upgrades what is older, and repairs what is not as it must be. The fields of `mask`
-    /// are masked from now on too.
+    /// Creates what is missing, upgrades what is older, and repairs what is not as it
+    /// must be. The fields of `mask` are masked from now on too.
     ///
     /// # Errors
-    /// When the schema is newer than this program, `user_logins` does not fit, or the role may not. Then nothing is changed.
+    /// When the schema is newer than this program, `user_logins` does not fit, or the
+    /// role may not. Then nothing is changed.
     pub(crate) async fn initialise(&self, mask: Fields) -> Result<Initialised, DbError> {
         let mut tries_left = COLLISIONS;
         loop {
             match self.try_initialise(mask).await {
-                // Roles belong to the cluster: another database's init may be making the same ones this instant.
+                // Roles belong to the cluster: another database's init may be making the
+                // same ones this instant.
                 Err(Failure::Collision(_)) if tries_left > 0 => {
                     tries_left -= 1;
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -116,7 +130,8 @@ impl Session {
     async fn try_initialise(&self, mask: Fields) -> Result<Initialised, Failure> {
         let about = "\
             select pg_is_in_recovery(), current_setting('session_replication_role'), \
-                   exists (select from pg_roles where rolname = $1 and pg_has_role(current_user, oid, 'member') \
+                   exists (select from pg_roles where rolname = $1 and pg_has_role(current_user, \
+                   oid, 'member') \
                            and not pg_has_role(current_user, oid, 'usage')), session_user::text";
         let about = self.read_one(READING_VERSION, about, &[OWNER]).await?;
         if about.get(0) {
@@ -127,7 +142,9 @@ impl Session {
         }
         let role: String = about.get(1);
         if role != "origin" {
-            let spots = vec![format!("session_replication_role is {role}, so that no trigger and no foreign key works")];
+            let spots = vec![format!(
+                "session_replication_role is {role}, so that no trigger and no foreign key works"
+            )];
             return Err(DbError::Blind { who: "this login", spots }.into());
         }
         let transaction = self.begin(Mode::Write, LOCK, "locking the schema").await?;
@@ -145,14 +162,21 @@ impl Session {
         if let Err(error) = transaction.batch_execute(BOOTSTRAP).await {
             let is_collision = is_collision_of_roles(&error);
             let error = DbError::roles(&error);
-            return Err(if is_collision { Failure::Collision(error) } else { Failure::Final(error) });
+            return Err(if is_collision {
+                Failure::Collision(error)
+            } else {
+                Failure::Final(error)
+            });
         }
         let is_shut_out = "select not has_schema_privilege($1, 'public', 'usage')";
         let is_shut_out = transaction.query_typed_one(is_shut_out, &[OWNER]).await;
         let is_shut_out = is_shut_out.map_err(|e| DbError::roles(&e))?;
         if is_shut_out.get(0) {
             let run = "grant usage on schema public to loginetl_owner";
-            return Err(DbError::Table(format!("loginetl_owner may not use the schema public; run: {run}")).into());
+            return Err(DbError::Table(format!(
+                "loginetl_owner may not use the schema public; run: {run}"
+            ))
+            .into());
         }
         make_table(&transaction, &table, fields).await?;
         let migrations = migrate(&transaction).await?;
@@ -187,36 +211,56 @@ const MIGRATING: &str = "applying a migration";
 
 async fn applied_version(transaction: &Transaction<'_>) -> Result<i32, DbError> {
     let failed = |e| DbError::schema(READING_VERSION, &e);
-    let exists = transaction.query_typed_one("select to_regclass('vault.schema_version') is not null", &[]).await;
+    let exists = transaction
+        .query_typed_one("select to_regclass('vault.schema_version') is not null", &[])
+        .await;
     if !exists.map_err(failed)?.get::<_, bool>(0) {
         return Ok(0);
     }
-    let row = transaction.query_typed_one("select coalesce(max(version), 0) from vault.schema_version", &[]).await;
+    let row = transaction
+        .query_typed_one("select coalesce(max(version), 0) from vault.schema_version", &[])
+        .await;
     Ok(row.map_err(failed)?.get(0))
 }
 
-/// The table, or the columns that it lacks. A first `init` would do so too; later ones find it gone or made anew.
-async fn make_table(transaction: &Transaction<'_>, table: &TableFinding, fields: Fields) -> Result<(), DbError> {
+/// The table, or the columns that it lacks. A first `init` would do so too; later ones
+/// find it gone or made anew.
+async fn make_table(
+    transaction: &Transaction<'_>,
+    table: &TableFinding,
+    fields: Fields,
+) -> Result<(), DbError> {
     let columns = own_columns(fields);
-    let columns = columns.iter().filter(|column| !table.existed || table.missing.contains(&column.name));
-    let columns: Vec<String> = columns.map(|column| format!("{} {}", column.name, column.of_type)).collect();
+    let columns =
+        columns.iter().filter(|column| !table.existed || table.missing.contains(&column.name));
+    let columns: Vec<String> =
+        columns.map(|column| format!("{} {}", column.name, column.of_type)).collect();
     let statement = match (table.existed, columns.is_empty()) {
         (false, _) => format!("create table public.user_logins ({})", columns.join(", ")),
-        (true, false) => format!("alter table public.user_logins add column {}", columns.join(", add column ")),
+        (true, false) => {
+            format!("alter table public.user_logins add column {}", columns.join(", add column "))
+        }
         (true, true) => return Ok(()),
     };
-    transaction.batch_execute(&statement).await.map_err(|e| DbError::schema("making the table user_logins", &e))
+    transaction
+        .batch_execute(&statement)
+        .await
+        .map_err(|e| DbError::schema("making the table user_logins", &e))
 }
 
 /// Applies what is not applied yet, after comparing what is.
 async fn migrate(transaction: &Transaction<'_>) -> Result<Vec<String>, DbError> {
     let failed = |e| DbError::schema(MIGRATING, &e);
     transaction.batch_execute(HISTORY).await.map_err(failed)?;
-    let rows = transaction.query_typed("select version, checksum from vault.schema_version", &[]).await.map_err(failed)?;
+    let rows = transaction
+        .query_typed("select version, checksum from vault.schema_version", &[])
+        .await
+        .map_err(failed)?;
     let applied: Vec<(i32, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let mut done = Vec::new();
     for (name, sql) in MIGRATIONS {
-        let migration = Migration::unapplied(name, sql).map_err(|_| DbError::Invalid("migration in this program"))?;
+        let migration = Migration::unapplied(name, sql)
+            .map_err(|_| DbError::Invalid("migration in this program"))?;
         let (version, checksum) = (migration.version(), migration.checksum().to_string());
         match applied.iter().find(|(of, _)| *of == version) {
             Some((_, known)) if *known == checksum => {}
@@ -224,9 +268,14 @@ async fn migrate(transaction: &Transaction<'_>) -> Result<Vec<String>, DbError> 
             None => {
                 transaction.batch_execute(sql).await.map_err(failed)?;
                 let (name, now) = (migration.name().to_owned(), Timestamp::now().to_string());
-                let enter = "insert into vault.schema_version (version, name, applied_on, checksum) values ($1, $2, $3, $4)";
-                let row: [Parameter<'_>; 4] =
-                    [(&version, Type::INT4), (&name, Type::TEXT), (&now, Type::TEXT), (&checksum, Type::TEXT)];
+                let enter = "insert into vault.schema_version (version, name, applied_on, \
+                             checksum) values ($1, $2, $3, $4)";
+                let row: [Parameter<'_>; 4] = [
+                    (&version, Type::INT4),
+                    (&name, Type::TEXT),
+                    (&now, Type::TEXT),
+                    (&checksum, Type::TEXT),
+                ];
                 transaction.execute_typed(enter, &row).await.map_err(failed)?;
                 done.push(migration.to_string());
             }

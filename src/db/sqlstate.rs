@@ -1,6 +1,7 @@
 //! What a SQLSTATE means to us: one table from codes to kinds.
 //!
-//! Invariant: it is told by codes and by the server's routines, never by messages, which may be in any language.
+//! Invariant: it is told by codes and by the server's routines, never by messages, which
+//! may be in any language.
 
 use tokio_postgres::error::SqlState;
 
@@ -65,8 +66,15 @@ impl SqlKind {
         match self {
             Self::FenceTaken => Retry::Now,
             Self::Temporary | Self::ReadOnly | Self::MissingDay | Self::Overtaken => Retry::Later,
-            Self::Login | Self::Denied(_) | Self::Missing | Self::Unsupported | Self::Pooler | Self::Data => Retry::Never,
-            Self::Gate | Self::ForeignCode | Self::Blind | Self::Swallowed | Self::Other => Retry::Never,
+            Self::Login
+            | Self::Denied(_)
+            | Self::Missing
+            | Self::Unsupported
+            | Self::Pooler
+            | Self::Data => Retry::Never,
+            Self::Gate | Self::ForeignCode | Self::Blind | Self::Swallowed | Self::Other => {
+                Retry::Never
+            }
         }
     }
 }
@@ -111,20 +119,23 @@ pub(super) fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
 /// A table, column, function or other object that is not there.
 const MISSING: [&str; 4] = ["42P01", "42703", "42883", "42704"];
 
-/// What passes by itself. Others of these classes do not: a limit that somebody has set (53400), a database that was
-/// dropped (57P04), a file of the server that is not there (58P01).
+/// What passes by itself. Others of these classes do not: a limit that somebody has set
+/// (53400), a database that was dropped (57P04), a file of the server that is not there
+/// (58P01).
 const TEMPORARY: [&str; 13] = [
     "40001", "40P01", // serialization failure, deadlock
     "53000", "53100", "53200", "53300", // out of resources, disk, memory, connections
-    "57014", "57P01", "57P02", "57P03", "57P05", // cancelled, shut down, crashed, starting, idle
+    "57014", "57P01", "57P02", "57P03",
+    "57P05", // cancelled, shut down, crashed, starting, idle
     "58000", "58030", // system error, I/O error
 ];
 
-/// The same, unless somebody's code has raised it: `idle_in_transaction_session_timeout`, `transaction_timeout`, an object
-/// in use, a lock that is not to be had.
+/// The same, unless somebody's code has raised it: `idle_in_transaction_session_timeout`,
+/// `transaction_timeout`, an object in use, a lock that is not to be had.
 const PASSING_UNLESS_RAISED: [&str; 4] = ["25P03", "25P04", "55006", "55P03"];
 
-/// A transaction where none should be, none where one should be, and one that failed before its first statement.
+/// A transaction where none should be, none where one should be, and one that failed
+/// before its first statement.
 const OTHER_TRANSACTIONS: [&str; 3] = ["25001", "25P01", "25P02"];
 
 /// Whether one of our own functions was at work.
@@ -145,7 +156,8 @@ fn denial_of(error: &tokio_postgres::error::DbError) -> Denial {
     }
 }
 
-/// Whether a function or trigger of somebody else raised it. COPY has a context too, which names no code.
+/// Whether a function or trigger of somebody else raised it. COPY has a context too,
+/// which names no code.
 pub(super) fn is_raised_by_user_code(error: &tokio_postgres::error::DbError) -> bool {
     let is_code = |context: &str| context.contains("PL/") || context.contains("SQL");
     error.routine() == Some("exec_stmt_raise") || error.where_().is_some_and(is_code)

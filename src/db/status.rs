@@ -57,21 +57,37 @@ impl Session {
 
     /// Rows per field and key. Reads the whole table.
     pub(crate) async fn census(&self) -> Result<Vec<CensusLine>, DbError> {
-        let line = |row: &Row| CensusLine { field: row.get(0), key_id: row.get(1), rows: row.get(2) };
-        self.lines("counting rows", "select field, key_id, row_count from vault.census order by 1, 2", line).await
+        let line =
+            |row: &Row| CensusLine { field: row.get(0), key_id: row.get(1), rows: row.get(2) };
+        self.lines(
+            "counting rows",
+            "select field, key_id, row_count from vault.census order by 1, 2",
+            line,
+        )
+        .await
     }
 
     /// Messages in quarantine by reason.
     pub(crate) async fn quarantine_summary(&self) -> Result<Vec<QuarantineLine>, DbError> {
-        let line = |row: &Row| QuarantineLine { reason: row.get(0), messages: row.get(1), oldest_at: row.get(2) };
-        let statement = "select reason, message_count, oldest_at from ingest.quarantine_summary order by 2 desc, 1";
+        let line = |row: &Row| QuarantineLine {
+            reason: row.get(0),
+            messages: row.get(1),
+            oldest_at: row.get(2),
+        };
+        let statement = "select reason, message_count, oldest_at from ingest.quarantine_summary \
+                         order by 2 desc, 1";
         self.lines("counting the quarantine", statement, line).await
     }
 
     /// The head of the audit log, and the number of the last record that is signed.
     pub(crate) async fn audit_state(&self) -> Result<(Head, Option<i64>), DbError> {
-        let row =
-            self.read_opt("reading the head of the audit log", "select seq, hash, last_signed from audit.state", &[]).await?;
+        let row = self
+            .read_opt(
+                "reading the head of the audit log",
+                "select seq, hash, last_signed from audit.state",
+                &[],
+            )
+            .await?;
         let row = row.ok_or(DbError::Invalid("audit log: its head is missing"))?;
         Ok((head(&row, 0), row.get(2)))
     }
@@ -79,7 +95,8 @@ impl Session {
     /// Bytes of the table with its indexes, of `shared_buffers` and of `max_wal_size`.
     pub(crate) async fn sizes(&self) -> Result<(i64, i64, i64), DbError> {
         let statement = "\
-            select pg_total_relation_size('public.user_logins'), pg_size_bytes(current_setting('shared_buffers')), \
+            select pg_total_relation_size('public.user_logins'), \
+            pg_size_bytes(current_setting('shared_buffers')), \
                    pg_size_bytes(current_setting('max_wal_size'))";
         let row = self.read_one("reading sizes", statement, &[]).await?;
         Ok((row.get(0), row.get(1), row.get(2)))
@@ -91,7 +108,12 @@ impl Session {
         row.map(|row| row.get(0))
     }
 
-    async fn lines<T>(&self, action: &'static str, statement: &str, line: impl Fn(&Row) -> T) -> Result<Vec<T>, DbError> {
+    async fn lines<T>(
+        &self,
+        action: &'static str,
+        statement: &str,
+        line: impl Fn(&Row) -> T,
+    ) -> Result<Vec<T>, DbError> {
         let rows = self.read(action, statement, &[]).await?;
         Ok(rows.iter().map(line).collect())
     }

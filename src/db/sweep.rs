@@ -1,6 +1,8 @@
-//! What a rotation reads: the values after its watermark, in the order of their hashes, a range at a time.
+//! What a rotation reads: the values after its watermark, in the order of their hashes, a
+//! range at a time.
 //!
-//! Invariant: a range counts as read only if the reader is proved to have seen all of its rows (`sight.rs`).
+//! Invariant: a range counts as read only if the reader is proved to have seen all of its
+//! rows (`sight.rs`).
 
 use std::pin::pin;
 
@@ -62,15 +64,16 @@ pub(crate) struct Move {
     pub place: Option<Place>,
 }
 
-/// Reading as many rows as come first. One index serves it, and no other plan is any good.
+/// Reading as many rows as come first. One index serves it, and no other plan is any
+/// good.
 const IN_ORDER: &str = "\
     set local jit = off; \
     set local enable_seqscan = off; \
     set local enable_bitmapscan = off; \
     select pg_current_snapshot()::text";
 
-/// Reading a range: each page once, in the order in which they lie. Pages are tidied (pruned) while they are read, which is
-/// most of the work.
+/// Reading a range: each page once, in the order in which they lie. Pages are tidied
+/// (pruned) while they are read, which is most of the work.
 const PAGE_BY_PAGE: &str = "\
     set local jit = off; \
     set local max_parallel_workers_per_gather = 0; \
@@ -86,10 +89,15 @@ impl Rotation {
         (self.field.token_column(), self.field.hash_column())
     }
 
-    /// At most `$3` rows whose tokens are not like `$2`: the next after `$1`, or any of those up to `$4`.
+    /// At most `$3` rows whose tokens are not like `$2`: the next after `$1`, or any of
+    /// those up to `$4`.
     fn next_sql(&self, until: Option<Uuid>) -> String {
         let (masked, hash) = self.columns();
-        let which = if until.is_some() { format!("and {hash} <= $4 limit $3") } else { format!("order by {hash} limit $3") };
+        let which = if until.is_some() {
+            format!("and {hash} <= $4 limit $3")
+        } else {
+            format!("order by {hash} limit $3")
+        };
         format!(
             "select {hash}, {masked}, 1::bigint, ctid from public.user_logins \
              where {hash} > $1 and ({masked}::text like $2) is not true {which}"
@@ -101,7 +109,8 @@ impl Rotation {
         let (masked, hash) = self.columns();
         format!(
             "select {hash}, {masked}, pg_catalog.count(*), null::tid from public.user_logins \
-             where {hash} > $1 and {hash} <= $3 and ({masked}::text like $2) is not true group by 1, 2"
+             where {hash} > $1 and {hash} <= $3 and ({masked}::text like $2) is not true group by \
+             1, 2"
         )
     }
 
@@ -115,7 +124,8 @@ impl Session {
     /// The rotations that are not finished, in the order of fields.
     pub(crate) async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
         let statement = "\
-            select field, from_key, to_key, from_hash_key, to_hash_key, watermark from vault.rotation \
+            select field, from_key, to_key, from_hash_key, to_hash_key, watermark from \
+            vault.rotation \
             where finished_at is null";
         let rows = self.read("reading the rotation", statement, &[]).await?;
         let rotations: Result<Vec<_>, _> = rows.iter().map(rotation).collect();
@@ -124,15 +134,21 @@ impl Session {
         Ok(rotations)
     }
 
-    /// Whether a rotation is under way, or has ended since `begun` by the server's clock: whoever called for one then has
-    /// got it. The age of a connection tells nothing: behind a pooler it is that of somebody else's.
+    /// Whether a rotation is under way, or has ended since `begun` by the server's clock:
+    /// whoever called for one then has got it. The age of a connection tells nothing:
+    /// behind a pooler it is that of somebody else's.
     pub(crate) async fn has_rotated_since(&self, begun: Timestamp) -> Result<bool, DbError> {
-        let statement = "select exists (select from vault.rotation where finished_at is null or finished_at > $1)";
-        Ok(self.read_one("reading the rotation", statement, &[(&begun, Type::TIMESTAMPTZ)]).await?.get(0))
+        let statement = "select exists (select from vault.rotation where finished_at is null or \
+                         finished_at > $1)";
+        Ok(self
+            .read_one("reading the rotation", statement, &[(&begun, Type::TIMESTAMPTZ)])
+            .await?
+            .get(0))
     }
 
-    /// Hands out rows after the watermark that are not under the new key, `rows` at most: in the order of their hashes, or
-    /// all up to `until` in no order. Returns a snapshot that was taken before.
+    /// Hands out rows after the watermark that are not under the new key, `rows` at most:
+    /// in the order of their hashes, or all up to `until` in no order. Returns a snapshot
+    /// that was taken before.
     pub(crate) async fn read_rows(
         &mut self,
         rotation: &Rotation,
@@ -153,11 +169,17 @@ impl Session {
         let mut parameters: Vec<Parameter<'_>> =
             vec![(&rotation.watermark, Type::UUID), (&pattern, Type::TEXT), (&rows, Type::INT8)];
         parameters.extend(until.iter().map(|until| (until as &(dyn ToSql + Sync), Type::UUID)));
-        let mut found = pin!(transaction.query_typed_raw(&rotation.next_sql(until), parameters).await.map_err(failed)?);
+        let mut found = pin!(
+            transaction
+                .query_typed_raw(&rotation.next_sql(until), parameters)
+                .await
+                .map_err(failed)?
+        );
         while let Some(row) = found.try_next().await.map_err(failed)? {
             each(token_group(&row));
         }
-        // After the rows: this transaction holds the table, so what hid some of them would be there still.
+        // After the rows: this transaction holds the table, so what hid some of them
+        // would be there still.
         require_sight(&transaction, Work::Rotate).await?;
         transaction.commit(READING).await?;
         Ok(seen)
@@ -166,7 +188,8 @@ impl Session {
     /// Who holds the fence: login, name of the connection, address.
     pub(crate) async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
         let statement = "\
-            select format('%s (%s, pid %s%s)', login, application_name, pid, ', from ' || host(client_addr)) \
+            select format('%s (%s, pid %s%s)', login, application_name, pid, ', from ' || \
+            host(client_addr)) \
             from vault.fence_holders where granted and pid <> pg_backend_pid() order by xact_start";
         let rows = self.read("looking who holds the fence", statement, &[]).await;
         Ok(rows?.iter().map(|row| row.get(0)).collect())

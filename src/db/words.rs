@@ -1,6 +1,8 @@
-//! The words of the schema as types: how each stands in a parameter and in a row, in one place.
+//! The words of the schema as types: how each stands in a parameter and in a row, in one
+//! place.
 //!
-//! Invariant: whatever stands in the database, reading it is an error and no panic. Somebody may have changed it.
+//! Invariant: whatever stands in the database, reading it is an error and no panic.
+//! Somebody may have changed it.
 
 use std::error::Error;
 
@@ -124,15 +126,21 @@ mod tests {
         }
     }
 
-    /// The words between the quotes of a list behind `before`, up to the next parenthesis.
+    /// The words between the quotes of a list behind `before`, up to the next
+    /// parenthesis.
     fn listed(sql: &str, before: &str) -> Vec<String> {
-        let list = sql.split_once(before).unwrap().1.split_once('(').unwrap().1.split_once(')').unwrap().0;
-        let mut words: Vec<String> = list.split('\'').skip(1).step_by(2).map(ToOwned::to_owned).collect();
+        let list =
+            sql.split_once(before).unwrap().1.split_once('(').unwrap().1.split_once(')').unwrap().0;
+        let mut words: Vec<String> =
+            list.split('\'').skip(1).step_by(2).map(ToOwned::to_owned).collect();
         words.sort();
         words
     }
 
-    fn names<T: Copy>(of: impl IntoIterator<Item = T>, name: impl Fn(T) -> &'static str) -> Vec<String> {
+    fn names<T: Copy>(
+        of: impl IntoIterator<Item = T>,
+        name: impl Fn(T) -> &'static str,
+    ) -> Vec<String> {
         let mut names: Vec<String> = of.into_iter().map(|word| name(word).to_owned()).collect();
         names.sort();
         names

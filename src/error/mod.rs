@@ -1,4 +1,5 @@
-//! Every failure of a command, and the one place that turns it into an exit code and a remedy.
+//! Every failure of a command, and the one place that turns it into an exit code and a
+//! remedy.
 
 mod advice;
 mod exit;
@@ -132,7 +133,10 @@ pub(crate) enum Error {
         problem: &'static str,
     },
     /// The last look before a key goes.
-    #[error("looking at all rows once more took over {seconds} s while loaders waited: key {key} was not destroyed")]
+    #[error(
+        "looking at all rows once more took over {seconds} s while loaders waited: key {key} was \
+         not destroyed"
+    )]
     LookTookTooLong {
         /// Which key.
         key: i64,
@@ -152,7 +156,10 @@ pub(crate) enum Error {
     #[error("stopped before all was done: something did not answer in time")]
     Stopped,
     /// What a queue begins with are no login events.
-    #[error("the queue begins with {messages} messages in a row that cannot be loaded: each is {looks_like} ({reason})")]
+    #[error(
+        "the queue begins with {messages} messages in a row that cannot be loaded: each is \
+         {looks_like} ({reason})"
+    )]
     RejectedFromStart {
         /// How many were looked at.
         messages: usize,
@@ -172,11 +179,14 @@ pub(crate) enum Error {
     Start(String),
 }
 
-const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the file before you load it again, for its \
+const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the file \
+                            before you load it again, for its \
      unchanged lines would count twice";
 
-const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or deleted, all were given back, and each restart \
-     costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves them there); to quarantine them: \
+const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or \
+                                   deleted, all were given back, and each restart \
+     costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves \
+     them there); to quarantine them: \
      --quarantine-from-start";
 
 impl From<QueryError> for Error {
@@ -198,14 +208,17 @@ impl From<RecoveryError> for Error {
 }
 
 impl Error {
-    /// Whether this process should try again what has failed. What ends a process ends it, even if the next one may succeed.
+    /// Whether this process should try again what has failed. What ends a process ends
+    /// it, even if the next one may succeed.
     #[must_use]
     pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Db(error) => error.retry(),
             Self::Aws(error) => error.retry(),
             Self::Vault(error) => error.retry(),
-            Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => Retry::Later,
+            Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
+                Retry::Later
+            }
             _ => Retry::Never,
         }
     }
@@ -221,53 +234,133 @@ impl Error {
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
                 (Exit::Temporary, "run it again".to_owned())
             }
-            Self::Source { may_pass: false, .. } => (Exit::Usage, "see what the source needs".to_owned()),
-            Self::Seal(_) => (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned()),
-            Self::File { .. } => (Exit::Usage, "check the name, and that you may read it".to_owned()),
+            Self::Source { may_pass: false, .. } => (
+                Exit::Usage,
+                "see what the source \
+                needs"
+                    .to_owned(),
+            ),
+            Self::Seal(_) => (
+                Exit::Integrity,
+                "somebody changed this row; compare it with a \
+                                                backup"
+                    .to_owned(),
+            ),
+            Self::File { .. } => (
+                Exit::Usage,
+                "check the name, and that you may read \
+                                                it"
+                .to_owned(),
+            ),
             Self::FileRefused { hint, .. } => (Exit::Usage, hint.clone()),
             Self::FileChanged { .. } => (Exit::Integrity, FILE_CHANGED.to_owned()),
-            Self::Export { .. } => (Exit::Usage, "give --out another name, in a folder that you may write to".to_owned()),
-            Self::PublicKey { .. } => {
-                (Exit::Usage, "give the public key of the audit key (see: loginetl audit verify --help)".to_owned())
-            }
-            Self::Justification { problem: JustificationError::Empty | JustificationError::TooLong | JustificationError::Control, .. } => {
-                (Exit::Refused, "say why in 1 to 500 printable characters; nothing was written".to_owned())
-            }
+            Self::Export { .. } => (
+                Exit::Usage,
+                "give --out another name, in a folder that you \
+                                                  may write to"
+                    .to_owned(),
+            ),
+            Self::PublicKey { .. } => (
+                Exit::Usage,
+                "give the public key of the audit key (see: loginetl audit verify \
+                               --help)"
+                    .to_owned(),
+            ),
+            Self::Justification {
+                problem:
+                    JustificationError::Empty
+                    | JustificationError::TooLong
+                    | JustificationError::Control,
+                ..
+            } => (
+                Exit::Refused,
+                "say why in 1 to 500 printable characters; nothing was \
+                                 written"
+                    .to_owned(),
+            ),
             Self::Justification { .. } => (
                 Exit::Refused,
-                "it stays in the log for ever, so leave values out and name a case or ticket; nothing was written".to_owned(),
+                "it stays in the log for ever, so leave values out and name a case or ticket; \
+                 nothing was written"
+                    .to_owned(),
             ),
-            Self::NotGranted => (Exit::Refused, "ask for membership: GRANT loginetl_unmasker TO your login".to_owned()),
-            Self::OtherLogin { .. } => (Exit::Refused, "connect as your own login; the log shows who asked".to_owned()),
+            Self::NotGranted => (
+                Exit::Refused,
+                "ask for membership: GRANT loginetl_unmasker TO \
+                                                 your login"
+                    .to_owned(),
+            ),
+            Self::OtherLogin { .. } => (
+                Exit::Refused,
+                "connect as your own login; the log shows \
+                who asked"
+                    .to_owned(),
+            ),
             Self::NotWithdrawn { .. } => (
                 Exit::Refused,
-                "only your own request can be, if no key was released for it and it has no outcome; an auditor sees which: loginetl audit list --kind unmask"
+                "only your own request can be, if no key was released for it and it has no \
+                 outcome; an auditor sees which: loginetl audit list --kind unmask"
                     .to_owned(),
             ),
-            Self::NotResumed { request, problem } => (Exit::Refused, resume_hint(*request, *problem)),
+            Self::NotResumed { request, problem } => {
+                (Exit::Refused, resume_hint(*request, *problem))
+            }
             Self::OutcomeUnknown { .. } => (
                 Exit::Temporary,
-                "database or KMS did not answer in time; an auditor sees what is on record: loginetl audit verify; then run it again"
+                "database or KMS did not answer in time; an auditor sees what is on record: \
+                 loginetl audit verify; then run it again"
                     .to_owned(),
             ),
-            Self::LookTookTooLong { .. } => {
-                (Exit::Temporary, "run it again when less is going on, or let loaders wait longer: --longest-look SECS".to_owned())
-            }
+            Self::LookTookTooLong { .. } => (
+                Exit::Temporary,
+                "run it again when less is going on, or let loaders wait \
+                                   longer: --longest-look SECS"
+                    .to_owned(),
+            ),
             Self::NotDestroyed { .. } => (
                 Exit::Refused,
-                "see: loginetl keys list; only a key that was retired by a rotation, and is empty, can go".to_owned(),
+                "see: loginetl keys list; only a key that was retired by a rotation, and is \
+                 empty, can go"
+                    .to_owned(),
             ),
             Self::Interrupted => (
                 Exit::Temporary,
-                "run it again; a request without an outcome stays in the log, and audit verify shows it".to_owned(),
+                "run it again; a request without an outcome stays in the log, and audit verify \
+                 shows it"
+                    .to_owned(),
             ),
-            Self::Output(_) => (Exit::Temporary, "see where the output goes: a full disk, a closed terminal?".to_owned()),
-            Self::SelfTest => (Exit::Integrity, "do not load with it; use another build or machine".to_owned()),
+            Self::Output(_) => (
+                Exit::Temporary,
+                "see where the output goes: a full disk, a \
+                                                  closed terminal?"
+                    .to_owned(),
+            ),
+            Self::SelfTest => (
+                Exit::Integrity,
+                "do not load with it; use another build or \
+                                                 machine"
+                    .to_owned(),
+            ),
             Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
             Self::RejectedFromStart { .. } => (Exit::Attention, REJECTED_FROM_START.to_owned()),
-            Self::StoppedBySignal => (Exit::Temporary, "run it again; it goes on where it was".to_owned()),
-            Self::Panicked => (Exit::Temporary, "run it again, nothing is lost; and report the line above".to_owned()),
-            Self::Start(_) => (Exit::Temporary, "see whether the machine has memory, threads and file handles left".to_owned()),
+            Self::StoppedBySignal => (
+                Exit::Temporary,
+                "run it again; it goes on where it \
+                was"
+                .to_owned(),
+            ),
+            Self::Panicked => (
+                Exit::Temporary,
+                "run it again, nothing is lost; and report the \
+                                                 line above"
+                    .to_owned(),
+            ),
+            Self::Start(_) => (
+                Exit::Temporary,
+                "see whether the machine has memory, threads and \
+                                                 file handles left"
+                    .to_owned(),
+            ),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Another try and the exit code say the same: what a loop tries again is what a person is told to run again.
+//! Another try and the exit code say the same: what a loop tries again is what a person
+//! is told to run again.
 
 use super::*;
 use crate::audit::Group;
@@ -53,7 +54,13 @@ fn call_kinds() -> Vec<CallKind> {
 }
 
 fn of_kind(kind: SqlKind) -> DbError {
-    DbError::Sql { action: ACTION, kind, code: "00000".to_owned(), object: String::new(), message: None }
+    DbError::Sql {
+        action: ACTION,
+        kind,
+        code: "00000".to_owned(),
+        object: String::new(),
+        message: None,
+    }
 }
 
 fn db_errors() -> Vec<DbError> {
@@ -88,7 +95,11 @@ fn vault_errors() -> Vec<VaultError> {
     errors.extend(calls().into_iter().map(|source| VaultError::Kms { key_id, source }));
     errors.extend(calls().into_iter().map(|source| VaultError::Unsigned { seq: 1, source }));
     errors.extend(calls().into_iter().map(VaultError::NoSigner));
-    errors.extend(calls().into_iter().map(|source| VaultError::Expired(Box::new(VaultError::NoSigner(source)))));
+    errors.extend(
+        calls()
+            .into_iter()
+            .map(|source| VaultError::Expired(Box::new(VaultError::NoSigner(source)))),
+    );
     errors.extend([
         VaultError::WrongSigner,
         VaultError::NotKept { seq: 1 },
@@ -103,8 +114,12 @@ fn vault_errors() -> Vec<VaultError> {
 #[test]
 fn what_is_tried_again_is_what_a_person_is_told_to_run_again() {
     let of_services = db_errors().into_iter().map(Error::Db);
-    let of_services = of_services.chain(calls().into_iter().map(Error::Aws)).chain(vault_errors().into_iter().map(Error::Vault));
-    for error in of_services.chain([Error::Seal(SealError::Malformed), Error::Seal(SealError::Forged)]) {
+    let of_services = of_services
+        .chain(calls().into_iter().map(Error::Aws))
+        .chain(vault_errors().into_iter().map(Error::Vault));
+    for error in
+        of_services.chain([Error::Seal(SealError::Malformed), Error::Seal(SealError::Forged)])
+    {
         let (exit, remedy) = error.advice();
         assert_eq!(error.retry().may_help(), exit == Exit::Temporary, "{error:?}");
         assert!(!remedy.is_empty(), "{error:?}");
@@ -114,14 +129,21 @@ fn what_is_tried_again_is_what_a_person_is_told_to_run_again() {
 #[test]
 fn only_the_fence_is_asked_for_again_at_once() {
     let at_once = db_errors().into_iter().filter(|error| error.retry() == Retry::Now);
-    assert_eq!(at_once.map(|error| error.sql_kind()).collect::<Vec<_>>(), [Some(SqlKind::FenceTaken)]);
+    assert_eq!(
+        at_once.map(|error| error.sql_kind()).collect::<Vec<_>>(),
+        [Some(SqlKind::FenceTaken)]
+    );
 }
 
 #[test]
 fn what_ends_a_process_is_not_tried_again_within_it() {
-    for error in
-        [Error::Stopped, Error::StoppedBySignal, Error::Interrupted, Error::Panicked, Error::OutcomeUnknown { request: 1 }]
-    {
+    for error in [
+        Error::Stopped,
+        Error::StoppedBySignal,
+        Error::Interrupted,
+        Error::Panicked,
+        Error::OutcomeUnknown { request: 1 },
+    ] {
         assert_eq!((error.retry(), error.advice().0), (Retry::Never, Exit::Temporary), "{error:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Last stage: end what is committed at its source. What the source answers is no evidence of anything.
+//! Last stage: end what is committed at its source. What the source answers is no
+//! evidence of anything.
 //!
 //! Invariant: nothing reaches this stage before its transaction is committed.
 
@@ -15,7 +16,10 @@ use crate::error::Error;
 const TRIES: u32 = 4;
 
 /// Acknowledges until the writers have ended and nothing is left.
-pub(super) async fn acknowledge_committed<S: Source>(run: Arc<Run<S>>, committed: Arc<Mutex<mpsc::Receiver<S::Handle>>>) {
+pub(super) async fn acknowledge_committed<S: Source>(
+    run: Arc<Run<S>>,
+    committed: Arc<Mutex<mpsc::Receiver<S::Handle>>>,
+) {
     let at_once = run.source.facts().at_once();
     loop {
         let mut handles = Vec::with_capacity(at_once);
@@ -48,5 +52,8 @@ async fn acknowledge<S: Source>(run: &Run<S>, mut handles: Vec<S::Handle>) {
             pause *= 3;
         }
     }
-    tracing::warn!(messages = handles.len(), "loaded messages could not be deleted; they will come again and be recognised");
+    tracing::warn!(
+        messages = handles.len(),
+        "loaded messages could not be deleted; they will come again and be recognised"
+    );
 }

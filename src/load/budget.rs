@@ -1,4 +1,5 @@
-//! How much may be in hand: the bodies of all parcels together, and room for those of the next poll.
+//! How much may be in hand: the bodies of all parcels together, and room for those of the
+//! next poll.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// All bodies in hand together, in KiB.
 const BUDGET_KIB: usize = 48 * 1024;
-/// What a poll reserves for each parcel, in KiB, unless larger ones have been seen lately.
+/// What a poll reserves for each parcel, in KiB, unless larger ones have been seen
+/// lately.
 const LEAST_GUESS_KIB: usize = 64;
 /// A large parcel is remembered for one to two of these.
 const MEMORY: Duration = Duration::from_secs(30);
@@ -37,7 +39,8 @@ impl Default for Budget {
 impl Budget {
     /// Waits until there is room for `parcels` more of the largest size seen lately.
     pub(super) async fn reserve(&self, parcels: usize) -> Option<Reservation> {
-        let guess = self.seen.lock().unwrap_or_else(PoisonError::into_inner).guess_kib(Instant::now());
+        let guess =
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).guess_kib(Instant::now());
         let kib = u32::try_from((parcels * guess).min(BUDGET_KIB)).unwrap_or(1);
         Arc::clone(&self.room).acquire_many_owned(kib).await.ok().map(Reservation)
     }
@@ -53,7 +56,8 @@ impl Budget {
 }
 
 impl LargestSeen {
-    /// What the next parcel may need: while an answer is read, it is there as text and as parcels.
+    /// What the next parcel may need: while an answer is read, it is there as text and as
+    /// parcels.
     fn guess_kib(&mut self, now: Instant) -> usize {
         if now.saturating_duration_since(self.since) > MEMORY {
             (self.kib, self.since) = ((0, self.kib.0), now);

@@ -1,7 +1,9 @@
-//! How a run ends: at the end of its source, by a stop, or by an error; and what is given back then.
+//! How a run ends: at the end of its source, by a stop, or by an error; and what is given
+//! back then.
 //!
-//! A fault of the source alone stops the receiving: what is in hand is written. A fault of the database, or a beginning
-//! that is none of login events, gives up: what is in hand goes back.
+//! A fault of the source alone stops the receiving: what is in hand is written. A fault
+//! of the database, or a beginning that is none of login events, gives up: what is in
+//! hand goes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +28,14 @@ impl<H> Ending<H> {
     #[must_use]
     pub(super) fn new(stop: Stop) -> Self {
         let (failure, has_given_up, has_all, has_left) = Default::default();
-        Self { stop, failure, has_given_up, has_all, has_left, unwanted: Mutex::new(Some(Vec::new())) }
+        Self {
+            stop,
+            failure,
+            has_given_up,
+            has_all,
+            has_left,
+            unwanted: Mutex::new(Some(Vec::new())),
+        }
     }
 
     /// Keeps an error for the end of the run: the first one.
@@ -73,9 +82,9 @@ impl<H> Ending<H> {
         self.has_all.load(Ordering::SeqCst) && !self.has_left.load(Ordering::SeqCst)
     }
 
-    /// Keeps what is to be given back until the last receiver has ended, and hands it back to the caller after that. A
-    /// poll of this very process would get it again, and each time costs a message one of the receives after which it is a
-    /// dead letter.
+    /// Keeps what is to be given back until the last receiver has ended, and hands it
+    /// back to the caller after that. A poll of this very process would get it again, and
+    /// each time costs a message one of the receives after which it is a dead letter.
     pub(super) fn keep_unwanted(&self, handles: Vec<H>) -> Vec<H> {
         match self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(unwanted) => {

@@ -1,4 +1,5 @@
-//! Giving parcels back: visible to others at once, tried for as long as a stop has time for it.
+//! Giving parcels back: visible to others at once, tried for as long as a stop has time
+//! for it.
 //!
 //! Invariant: what cannot be given back is told, and comes back by its lease.
 
@@ -10,16 +11,22 @@ use super::CALLS_AT_ONCE;
 use super::source::Source;
 use crate::error::Error;
 
-/// How often giving back is tried, and how long after each try: two and a half seconds in all.
+/// How often giving back is tried, and how long after each try: two and a half seconds in
+/// all.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(350);
 
-/// Gives parcels back, however many; `taken` is told of each answer how many the source took.
+/// Gives parcels back, however many; `taken` is told of each answer how many the source
+/// took.
 ///
 /// # Errors
-/// When the last try failed for some of them. Those that the source itself refused are no failure: they are visible
-/// already, or become so at their time.
-pub(crate) async fn give_back<S: Source>(source: &S, handles: &[S::Handle], taken: impl Fn(usize)) -> Result<(), Error> {
+/// When the last try failed for some of them. Those that the source itself refused are no
+/// failure: they are visible already, or become so at their time.
+pub(crate) async fn give_back<S: Source>(
+    source: &S,
+    handles: &[S::Handle],
+    taken: impl Fn(usize),
+) -> Result<(), Error> {
     let (at_once, mut result) = (source.facts().at_once(), Ok(()));
     for many in handles.chunks(at_once * CALLS_AT_ONCE) {
         let calls = many.chunks(at_once).map(|some| give_back_some(source, some.to_vec(), &taken));
@@ -28,7 +35,11 @@ pub(crate) async fn give_back<S: Source>(source: &S, handles: &[S::Handle], take
     result
 }
 
-async fn give_back_some<S: Source>(source: &S, mut some: Vec<S::Handle>, taken: &impl Fn(usize)) -> Result<(), Error> {
+async fn give_back_some<S: Source>(
+    source: &S,
+    mut some: Vec<S::Handle>,
+    taken: &impl Fn(usize),
+) -> Result<(), Error> {
     let mut last = Ok(());
     for tries_left in (0..TRIES).rev() {
         last = match source.give_back(&some).await.map_err(Error::from) {
@@ -49,6 +60,9 @@ async fn give_back_some<S: Source>(source: &S, mut some: Vec<S::Handle>, taken: 
             tokio::time::sleep(PAUSE).await;
         }
     }
-    tracing::warn!(messages = some.len(), "messages could not be given back; they come back by their timeout");
+    tracing::warn!(
+        messages = some.len(),
+        "messages could not be given back; they come back by their timeout"
+    );
     last
 }

@@ -31,7 +31,10 @@ impl Health {
     /// What does not work.
     #[must_use]
     pub(super) fn waits_for(&self) -> Option<&'static str> {
-        match (self.database_fails.load(Ordering::Relaxed), self.source_fails.load(Ordering::Relaxed)) {
+        match (
+            self.database_fails.load(Ordering::Relaxed),
+            self.source_fails.load(Ordering::Relaxed),
+        ) {
             (false, false) => None,
             (true, false) => Some("waiting for the database"),
             (false, true) => Some("waiting for the queue"),

@@ -1,6 +1,7 @@
 //! The parcels that this process holds, and until when each stays ours.
 //!
-//! Invariant: a parcel in hand is kept alive before its lease ends, until it is acknowledged or given back.
+//! Invariant: a parcel in hand is kept alive before its lease ends, until it is
+//! acknowledged or given back.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -40,21 +41,33 @@ impl<H: Clone + Eq + Hash> Held<H> {
     }
 
     /// Keeps what is in hand alive until that is done.
-    pub(super) async fn keep_alive(&self, source: &impl Source<Handle = H>, done: &CancellationToken) {
+    pub(super) async fn keep_alive(
+        &self,
+        source: &impl Source<Handle = H>,
+        done: &CancellationToken,
+    ) {
         let facts = source.facts();
         let Some(lease) = facts.lease else { return };
         let tick = (lease / 8).max(Duration::from_secs(1));
         while done.run_until_cancelled(tokio::time::sleep(tick)).await.is_some() {
             let due = self.due_before(Instant::now() + lease / 2);
             for many in due.chunks(facts.at_once() * CALLS_AT_ONCE) {
-                let calls = many.chunks(facts.at_once()).map(|some| self.prolong(source, lease, some.to_vec()));
+                let calls = many
+                    .chunks(facts.at_once())
+                    .map(|some| self.prolong(source, lease, some.to_vec()));
                 done.run_until_cancelled(join_all(calls)).await;
             }
         }
     }
 
-    async fn prolong(&self, source: &impl Source<Handle = H>, lease: Duration, mut handles: Vec<H>) {
-        // Some may have been acknowledged or given back since they were found due: those must not be hidden again.
+    async fn prolong(
+        &self,
+        source: &impl Source<Handle = H>,
+        lease: Duration,
+        mut handles: Vec<H>,
+    ) {
+        // Some may have been acknowledged or given back since they were found due: those
+        // must not be hidden again.
         handles.retain(|handle| self.lock().contains_key(handle));
         if handles.is_empty() {
             return;
@@ -63,7 +76,8 @@ impl<H: Clone + Eq + Hash> Held<H> {
         match source.keep_alive(&handles).await.map_err(crate::error::Error::from) {
             Ok(refused) => handles.retain(|handle| !refused.contains(handle)),
             Err(error) => {
-                tracing::warn!(%error, messages = handles.len(), "messages in hand could not be prolonged");
+                tracing::warn!(%error, messages = handles.len(), "messages in hand could not be \
+                    prolonged");
                 return;
             }
         }
@@ -77,7 +91,10 @@ impl<H: Clone + Eq + Hash> Held<H> {
 
     fn due_before(&self, deadline: Instant) -> Vec<H> {
         let held = self.lock();
-        held.iter().filter(|(_, until)| **until < deadline).map(|(handle, _)| handle.clone()).collect()
+        held.iter()
+            .filter(|(_, until)| **until < deadline)
+            .map(|(handle, _)| handle.clone())
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<H, Instant>> {

@@ -1,7 +1,9 @@
-//! Between receiving and writing: whether what a queue begins with are login events at all, decided before any is written.
+//! Between receiving and writing: whether what a queue begins with are login events at
+//! all, decided before any is written.
 //!
-//! Invariant: a message that comes in goes out to a writer, once and in order; while the beginning is undecided it stays
-//! here, neither written nor deleted, and is kept alive like all that is in hand.
+//! Invariant: a message that comes in goes out to a writer, once and in order; while the
+//! beginning is undecided it stays here, neither written nor deleted, and is kept alive
+//! like all that is in hand.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,9 +16,11 @@ use crate::stop::Stop;
 
 /// So many rejections in a row for one reason, and it is perhaps the wrong queue (fixed).
 pub(super) const TOO_MANY: usize = 200;
-/// A queue from which nothing has come for so long has no more: what came is written as ever.
+/// A queue from which nothing has come for so long has no more: what came is written as
+/// ever.
 const QUIET: Duration = Duration::from_secs(2);
-/// Bodies that wait here leave no room for others. Larger ones are written, and the poison budget watches over them.
+/// Bodies that wait here leave no room for others. Larger ones are written, and the
+/// poison budget watches over them.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the receivers have handed on, for the writers.
@@ -42,8 +46,9 @@ impl<P: Parcel> Intake<P> {
         }
     }
 
-    /// Waits until it is clear what the run begins with; says for which one reason the first [`TOO_MANY`] messages are
-    /// rejected, if they are. Once that is decided, it costs nothing.
+    /// Waits until it is clear what the run begins with; says for which one reason the
+    /// first [`TOO_MANY`] messages are rejected, if they are. Once that is decided, it
+    /// costs nothing.
     pub(super) async fn wait_for_common_rejection(&mut self, stop: &Stop) -> Option<RejectReason> {
         let mut bytes = 0;
         while !self.is_decided {
@@ -54,7 +59,8 @@ impl<P: Parcel> Intake<P> {
             bytes += message.parcel.bytes();
             let reason = reason_of(&message);
             self.first.push_back(message);
-            let is_like_first = reason.is_some() && reason == self.first.front().and_then(reason_of);
+            let is_like_first =
+                reason.is_some() && reason == self.first.front().and_then(reason_of);
             let is_enough = self.first.len() >= TOO_MANY;
             self.is_decided = !is_like_first || is_enough || bytes >= MOST_BYTES;
             if is_like_first && is_enough {

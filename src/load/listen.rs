@@ -6,7 +6,8 @@
 //! | `/healthz` | 200 while the process works |
 //! | `/readyz` | 200 while it loads, or could; else 503, and what it waits for |
 //!
-//! Invariant: whatever is asked, at most [`CONNECTIONS`] at once and a few seconds each; the run does not wait for it.
+//! Invariant: whatever is asked, at most [`CONNECTIONS`] at once and a few seconds each;
+//! the run does not wait for it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -69,7 +70,8 @@ impl Listener {
     pub(crate) async fn start(address: SocketAddr) -> Result<Self, Error> {
         let unusable = |e: std::io::Error| SettingsError::Flags(format!("--listen {address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
-        tracing::info!(address = %listener.local_addr().map_err(unusable)?, "listening: /metrics, /healthz, /readyz");
+        tracing::info!(address = %listener.local_addr().map_err(unusable)?, "listening: /metrics, \
+            /healthz, /readyz");
         let watched = OnceBegun::default();
         let task = tokio::spawn(accept(listener, Arc::clone(&watched)));
         Ok(Self { watched, task })
@@ -107,7 +109,9 @@ async fn accept(listener: TcpListener, watched: OnceBegun) {
 }
 
 async fn serve(stream: TcpStream, watched: OnceBegun) {
-    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, watched.get()))));
+    let service = service_fn(|request| {
+        std::future::ready(Ok::<_, Infallible>(answer(&request, watched.get())))
+    });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(LONGEST_HEADER).keep_alive(false);
     // A client that leaves early is no fault.
@@ -118,15 +122,19 @@ fn answer(request: &Request<Incoming>, run: Option<&Arc<dyn Watched>>) -> Respon
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; charset=utf-8";
     let (status, kind, text) = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/metrics") => {
-            (StatusCode::OK, OPENMETRICS, run.map_or("# EOF\n".to_owned(), |run| run.metrics_text()))
-        }
+        (&Method::GET | &Method::HEAD, "/metrics") => (
+            StatusCode::OK,
+            OPENMETRICS,
+            run.map_or("# EOF\n".to_owned(), |run| run.metrics_text()),
+        ),
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/readyz") => match waits_for(run) {
             None => (StatusCode::OK, PLAIN, "ready\n".to_owned()),
             Some(what) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{what}\n")),
         },
-        (&Method::GET | &Method::HEAD, _) => (StatusCode::NOT_FOUND, PLAIN, "try /metrics, /healthz or /readyz\n".to_owned()),
+        (&Method::GET | &Method::HEAD, _) => {
+            (StatusCode::NOT_FOUND, PLAIN, "try /metrics, /healthz or /readyz\n".to_owned())
+        }
         _ => (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));

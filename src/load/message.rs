@@ -1,4 +1,5 @@
-//! A message of a queue or log: one event, with an id of its own in the ledger. A batch of them shares a transaction.
+//! A message of a queue or log: one event, with an id of its own in the ledger. A batch
+//! of them shares a transaction.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -54,16 +55,24 @@ impl<H: Send + Sync + 'static> Parcel for Message<H> {
     }
 
     async fn insert(fenced: &Fenced<'_>, batch: &[InHand<Self>]) -> Result<BatchAnswer, DbError> {
-        // What came twice in a batch is one row; both are ended at the source all the same.
+        // What came twice in a batch is one row; both are ended at the source all the
+        // same.
         let mut seen = HashSet::with_capacity(batch.len());
         let id = |message: &Self| (message.delivery.sent.ledger_day(), message.delivery.message_id);
         let distinct = batch.iter().filter(|in_hand| seen.insert(id(&in_hand.parcel)));
-        let rows = distinct.map(|message| BatchRow { delivery: &message.parcel.delivery, verdict: &message.verdicts[0] });
+        let rows = distinct.map(|message| BatchRow {
+            delivery: &message.parcel.delivery,
+            verdict: &message.verdicts[0],
+        });
         let rows: Vec<BatchRow<'_>> = rows.collect();
         fenced.insert_batch(&rows).await
     }
 
-    async fn insert_in_part(fenced: &Fenced<'_>, refused: &mut InHand<Self>, masker: &mut Masker) -> Result<BatchAnswer, Error> {
+    async fn insert_in_part(
+        fenced: &Fenced<'_>,
+        refused: &mut InHand<Self>,
+        masker: &mut Masker,
+    ) -> Result<BatchAnswer, Error> {
         let message_id = refused.parcel.delivery.message_id;
         tracing::warn!(%message_id, "the database refuses a row; it goes to the quarantine");
         refused.reject(&[0], masker)?;

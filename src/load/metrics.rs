@@ -1,6 +1,8 @@
-//! What a run tells a monitoring system: counters, distributions and states, in the text format of OpenMetrics.
+//! What a run tells a monitoring system: counters, distributions and states, in the text
+//! format of OpenMetrics.
 //!
-//! Invariant: labels take few, fixed values (reasons, states, ids of keys in force); nothing of a message is in them.
+//! Invariant: labels take few, fixed values (reasons, states, ids of keys in force);
+//! nothing of a message is in them.
 
 use std::time::Duration;
 
@@ -63,7 +65,9 @@ impl Metrics {
             // From a tenth of a second to four days, fourfold.
             lag: Histogram::new((0..11).map(|n| 0.1 * 4_f64.powi(n))),
             batch: Histogram::new([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0]),
-            write: Histogram::new([0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]),
+            write: Histogram::new([
+                0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+            ]),
             in_hand: Gauge::default(),
             receivers: Gauge::default(),
             depth: Family::default(),
@@ -80,19 +84,41 @@ impl Metrics {
             "Rejected messages in committed batches, each delivery, by reason",
             self.rejected.clone(),
         );
-        registry.register("lag_seconds", "From SentTimestamp to commit, of each message", self.lag.clone());
+        registry.register(
+            "lag_seconds",
+            "From SentTimestamp to commit, of each message",
+            self.lag.clone(),
+        );
         registry.register("batch_messages", "Messages in one transaction", self.batch.clone());
-        registry.register("write_seconds", "Time in the database of one transaction", self.write.clone());
-        registry.register("messages_in_hand", "Messages received and neither deleted nor given back", self.in_hand.clone());
+        registry.register(
+            "write_seconds",
+            "Time in the database of one transaction",
+            self.write.clone(),
+        );
+        registry.register(
+            "messages_in_hand",
+            "Messages received and neither deleted nor given back",
+            self.in_hand.clone(),
+        );
         registry.register("receivers", "Receivers at work", self.receivers.clone());
-        registry.register("queue_messages", "What the queue says of itself, roughly, by state", self.depth.clone());
+        registry.register(
+            "queue_messages",
+            "What the queue says of itself, roughly, by state",
+            self.depth.clone(),
+        );
         registry.register("key_in_use", "Data keys in force", self.keys.clone());
         self
     }
 
     /// A batch was committed, `now`, after so long in the database.
-    pub(super) fn observe_batch<P: Parcel>(&self, batch: &[InHand<P>], written_in: Duration, now: Timestamp) {
-        self.batch.observe(batch.iter().map(|in_hand| in_hand.parcel.events()).sum::<usize>() as f64);
+    pub(super) fn observe_batch<P: Parcel>(
+        &self,
+        batch: &[InHand<P>],
+        written_in: Duration,
+        now: Timestamp,
+    ) {
+        self.batch
+            .observe(batch.iter().map(|in_hand| in_hand.parcel.events()).sum::<usize>() as f64);
         self.write.observe(written_in.as_secs_f64());
         for in_hand in batch {
             if let Some(sent) = in_hand.parcel.sent_at() {
@@ -100,7 +126,9 @@ impl Metrics {
             }
             for verdict in &in_hand.verdicts {
                 if let Verdict::Rejected(rejected) = verdict {
-                    self.rejected.get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())]).inc();
+                    self.rejected
+                        .get_or_create(&[("reason", rejected.rejection.reason.code().to_owned())])
+                        .inc();
                 }
             }
         }
@@ -114,7 +142,9 @@ impl Metrics {
         self.receivers.set(whole(now.receivers as u64));
         if let Some(depth) = now.depth {
             let Depth { visible, in_flight, delayed } = depth;
-            for (state, count) in [("visible", visible), ("in_flight", in_flight), ("delayed", delayed)] {
+            for (state, count) in
+                [("visible", visible), ("in_flight", in_flight), ("delayed", delayed)]
+            {
                 self.depth.get_or_create(&[("state", state.to_owned())]).set(whole(count));
             }
         }
@@ -140,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_back_makes_no_negative_lag() {
-        let (sent, later) = ("2026-01-01T00:00:10Z".parse().unwrap(), "2026-01-01T00:00:12.5Z".parse().unwrap());
+        let (sent, later) =
+            ("2026-01-01T00:00:10Z".parse().unwrap(), "2026-01-01T00:00:12.5Z".parse().unwrap());
         assert_eq!((lag_of(sent, later), lag_of(later, sent)), (2.5, 0.0));
     }
 }

@@ -6,18 +6,22 @@
 //!                  └────────────── give back ──────────┘                (a stop, a fault)
 //! ```
 //!
-//! Read it in this order: [`source`] (what a queue, a file or a third source is asked to do), [`parcel`] (what is handed
-//! out as one, and its verdicts), [`pipeline`] (the stages and how they end), [`receive`], [`intake`] (does it begin with
-//! login events?), [`write`](mod@write), [`acknowledge`], [`give_back`](mod@give_back). Beside them: [`held`] and
-//! [`budget`] (leases, memory), [`ending`] (why it ends), [`watch`] ([`tally`], [`metrics`], [`health`], [`listen`]),
-//! [`record`] (the run in the audit log), [`patience`].
+//! Read it in this order: [`source`] (what a queue, a file or a third source is asked to
+//! do), [`parcel`] (what is handed out as one, and its verdicts), [`pipeline`] (the
+//! stages and how they end), [`receive`], [`intake`] (does it begin with login events?),
+//! [`write`](mod@write), [`acknowledge`], [`give_back`](mod@give_back). Beside them:
+//! [`held`] and [`budget`] (leases, memory), [`ending`] (why it ends), [`watch`]
+//! ([`tally`], [`metrics`], [`health`], [`listen`]), [`record`] (the run in the audit
+//! log), [`patience`].
 //!
-//! Stopping runs the same way: no more is received, what is in hand is written and acknowledged, the rest is given back.
+//! Stopping runs the same way: no more is received, what is in hand is written and
+//! acknowledged, the rest is given back.
 
 #![allow(
     private_interfaces,
     private_bounds,
-    reason = "a source of one's own hands out messages; nobody outside needs to know how they are written"
+    reason = "a source of one's own hands out messages; nobody outside needs to know how they are \
+              written"
 )]
 
 mod acknowledge;

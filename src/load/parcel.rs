@@ -1,4 +1,5 @@
-//! What is handed out as one, on its way: a message or a chunk, with a verdict for each of its events.
+//! What is handed out as one, on its way: a message or a chunk, with a verdict for each
+//! of its events.
 
 use std::time::Duration;
 
@@ -12,13 +13,15 @@ use crate::error::Error;
 use crate::login::{Body, Masker, NearNames, Reading, Verdict};
 use crate::token::SealError;
 
-/// What a source hands out and takes back as one, and what is written whole or not at all.
+/// What a source hands out and takes back as one, and what is written whole or not at
+/// all.
 pub trait Parcel: Send + Sync + Sized + 'static {
     /// What stands for it at its source.
     type Handle;
     /// Whether many share a transaction, each with an id of its own in the ledger.
     const IS_BATCHED: bool;
-    /// A try to write it that takes longer is given up: the server or the way to it is gone.
+    /// A try to write it that takes longer is given up: the server or the way to it is
+    /// gone.
     fn longest_write(&self) -> Duration;
 
     /// How many events it has.
@@ -37,15 +40,26 @@ pub trait Parcel: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// When a rejected body cannot be sealed.
-    fn judge(&self, place: usize, masker: &mut Masker, how: Judging<'_>) -> Result<Verdict, SealError>;
+    fn judge(
+        &self,
+        place: usize,
+        masker: &mut Masker,
+        how: Judging<'_>,
+    ) -> Result<Verdict, SealError>;
 
-    /// Writes a batch of them, once each; nothing at all, if one event is under another key than the plan asks for.
+    /// Writes a batch of them, once each; nothing at all, if one event is under another
+    /// key than the plan asks for.
     ///
     /// # Errors
-    /// When the database is gone or refuses. [`crate::db::SqlKind::Data`]: one of the rows is to blame.
-    fn insert(fenced: &Fenced<'_>, batch: &[InHand<Self>]) -> impl Future<Output = Result<BatchAnswer, DbError>> + Send;
+    /// When the database is gone or refuses. [`crate::db::SqlKind::Data`]: one of the
+    /// rows is to blame.
+    fn insert(
+        fenced: &Fenced<'_>,
+        batch: &[InHand<Self>],
+    ) -> impl Future<Output = Result<BatchAnswer, DbError>> + Send;
 
-    /// Writes one of which the database has refused a row: what it still refuses is rejected, by the plan of `masker`.
+    /// Writes one of which the database has refused a row: what it still refuses is
+    /// rejected, by the plan of `masker`.
     ///
     /// # Errors
     /// When the database is gone or refuses, or a body cannot be sealed.
@@ -87,7 +101,8 @@ impl Judging<'_> {
     }
 }
 
-/// A parcel between receiving and acknowledging, with its verdicts. Its bodies stay, so that it can be read again.
+/// A parcel between receiving and acknowledging, with its verdicts. Its bodies stay, so
+/// that it can be read again.
 pub struct InHand<P> {
     pub(super) parcel: P,
     pub(super) verdicts: Vec<Verdict>,
@@ -100,7 +115,11 @@ impl<P: Parcel> InHand<P> {
     ///
     /// # Errors
     /// When a rejected body cannot be sealed.
-    pub(super) fn judge_all(parcel: &P, masker: &mut Masker, how: Judging<'_>) -> Result<Vec<Verdict>, SealError> {
+    pub(super) fn judge_all(
+        parcel: &P,
+        masker: &mut Masker,
+        how: Judging<'_>,
+    ) -> Result<Vec<Verdict>, SealError> {
         (0..parcel.events()).map(|place| parcel.judge(place, masker, how)).collect()
     }
 
@@ -109,16 +128,22 @@ impl<P: Parcel> InHand<P> {
         Self { parcel, verdicts, _share: share }
     }
 
-    /// Reads and masks them again, by the plan of `masker`. What the database refuses stays rejected.
+    /// Reads and masks them again, by the plan of `masker`. What the database refuses
+    /// stays rejected.
     ///
     /// # Errors
     /// When a rejected body cannot be sealed.
-    pub(super) fn judge_again(&mut self, masker: &mut Masker, reading: Reading) -> Result<(), SealError> {
+    pub(super) fn judge_again(
+        &mut self,
+        masker: &mut Masker,
+        reading: Reading,
+    ) -> Result<(), SealError> {
         // What fields are spelt like was counted when these were read first.
         let near = NearNames::default();
         for (place, verdict) in self.verdicts.iter_mut().enumerate() {
             let refused = verdict.is_refused_by_database();
-            let how = if refused { Judging::RefusedByDatabase } else { Judging::Read(reading, &near) };
+            let how =
+                if refused { Judging::RefusedByDatabase } else { Judging::Read(reading, &near) };
             *verdict = self.parcel.judge(place, masker, how)?;
         }
         Ok(())
@@ -128,9 +153,14 @@ impl<P: Parcel> InHand<P> {
     ///
     /// # Errors
     /// When a body cannot be sealed.
-    pub(super) fn reject(&mut self, places: &[usize], masker: &mut Masker) -> Result<(), SealError> {
+    pub(super) fn reject(
+        &mut self,
+        places: &[usize],
+        masker: &mut Masker,
+    ) -> Result<(), SealError> {
         for place in places {
-            self.verdicts[*place] = self.parcel.judge(*place, masker, Judging::RefusedByDatabase)?;
+            self.verdicts[*place] =
+                self.parcel.judge(*place, masker, Judging::RefusedByDatabase)?;
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! How long a stage puts up with a fault that may pass: pauses with jitter, longer each time, and an end.
+//! How long a stage puts up with a fault that may pass: pauses with jitter, longer each
+//! time, and an end.
 
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,8 @@ impl Backoff {
 }
 
 fn pauses() -> ExponentialBackoff {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_delay(Duration::from_secs(2));
+    let builder = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(2));
     builder.with_jitter().without_max_times().build()
 }

@@ -32,11 +32,15 @@ pub(crate) async fn load<S: Source>(run: &Arc<Run<S>>) {
         run.spawn(&writers, Writer::new(run, &in_hand, committed.clone()).write_batches());
     }
     for _ in 0..facts.receivers.div_ceil(4) * 5 {
-        run.spawn(&acknowledgers, acknowledge_committed(Arc::clone(run), Arc::clone(&to_acknowledge)));
+        run.spawn(
+            &acknowledgers,
+            acknowledge_committed(Arc::clone(run), Arc::clone(&to_acknowledge)),
+        );
     }
     run.spawn(&beside, keep_alive(Arc::clone(run), done.clone()));
     run.spawn(&beside, Arc::clone(run).watch_depth(done.clone()));
-    // The workers alone hold the ends of the channels: a stage whose next one is gone notices.
+    // The workers alone hold the ends of the channels: a stage whose next one is gone
+    // notices.
     drop((in_hand, to_acknowledge, committed));
 
     wait_until_ended(receivers).await;

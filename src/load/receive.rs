@@ -1,6 +1,8 @@
-//! First stage: poll the source, parse and mask at once, hand on. One receiver scouts; more join while answers are full.
+//! First stage: poll the source, parse and mask at once, hand on. One receiver scouts;
+//! more join while answers are full.
 //!
-//! Invariant: what was received is handed on or given back, also when the run is being stopped.
+//! Invariant: what was received is handed on or given back, also when the run is being
+//! stopped.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,8 +58,13 @@ enum Left {
 }
 
 impl<S: Source> Fleet<S> {
-    /// Starts the scout. The fleet ends when the run is stopped, the quota is used up, or the source has no more.
-    pub(super) fn start(run: &Arc<Run<S>>, tracker: &TaskTracker, out: mpsc::Sender<InHand<S::Parcel>>) {
+    /// Starts the scout. The fleet ends when the run is stopped, the quota is used up, or
+    /// the source has no more.
+    pub(super) fn start(
+        run: &Arc<Run<S>>,
+        tracker: &TaskTracker,
+        out: mpsc::Sender<InHand<S::Parcel>>,
+    ) {
         let quota = AtomicU64::new(run.options.max_messages.unwrap_or(u64::MAX));
         let quiet_since = Mutex::new(Instant::now());
         let (run, tracker) = (Arc::clone(run), tracker.clone());
@@ -93,7 +100,9 @@ impl<S: Source> Fleet<S> {
             match self.receive_once(&mut masking, &mut patience).await? {
                 Turn::Ended => break,
                 Turn::Again => {}
-                Turn::Received { wanted, count } if count == wanted && count > 0 => Arc::clone(self).join(),
+                Turn::Received { wanted, count } if count == wanted && count > 0 => {
+                    Arc::clone(self).join()
+                }
                 Turn::Received { count, .. } if count > 0 => {}
                 Turn::Received { .. } if self.steps_down() => return Ok(Left::SteppedDown),
                 Turn::Received { .. } => match self.is_drained().await {
@@ -110,14 +119,19 @@ impl<S: Source> Fleet<S> {
     }
 
     /// Polls once, and hands on what comes.
-    async fn receive_once(&self, masking: &mut Masking, patience: &mut Backoff) -> Result<Turn, Error> {
+    async fn receive_once(
+        &self,
+        masking: &mut Masking,
+        patience: &mut Backoff,
+    ) -> Result<Turn, Error> {
         let wanted = self.take_quota();
         if wanted == 0 {
             self.run.ending.note_all();
             return Ok(Turn::Ended);
         }
         let received = self.receive(wanted, masking).await;
-        let count = if let Ok(Some(Polled::Parcels(parcels))) = &received { parcels.len() } else { 0 };
+        let count =
+            if let Ok(Some(Polled::Parcels(parcels))) = &received { parcels.len() } else { 0 };
         self.give_back_quota(wanted - count.min(wanted));
         match received {
             Ok(Some(Polled::Parcels(parcels))) => {
@@ -145,8 +159,9 @@ impl<S: Source> Fleet<S> {
         }
     }
 
-    /// Polls once, with room for the answer and keys to mask it; what comes is in hand at once, and so kept alive.
-    /// Nothing, when the run was stopped meanwhile: the source was not asked, or did not answer in time.
+    /// Polls once, with room for the answer and keys to mask it; what comes is in hand at
+    /// once, and so kept alive. Nothing, when the run was stopped meanwhile: the source
+    /// was not asked, or did not answer in time.
     async fn receive(
         &self,
         wanted: usize,
@@ -154,10 +169,15 @@ impl<S: Source> Fleet<S> {
     ) -> Result<Option<Polled<(S::Parcel, Option<Reservation>)>>, Error> {
         let Run { source, budget, ending, .. } = self.run.as_ref();
         // A chunk is large: none is read before a writer can take it.
-        if !S::Parcel::IS_BATCHED && ending.stop.unless_asked(self.out.reserve()).await.is_none_or(|room| room.is_err()) {
+        if !S::Parcel::IS_BATCHED
+            && ending.stop.unless_asked(self.out.reserve()).await.is_none_or(|room| room.is_err())
+        {
             return Ok(None);
         }
-        let Some(Some(mut reserved)) = ending.stop.unless_asked(budget.reserve(wanted)).await else { return Ok(None) };
+        let Some(Some(mut reserved)) = ending.stop.unless_asked(budget.reserve(wanted)).await
+        else {
+            return Ok(None);
+        };
         let keyed = ending.stop.unless_asked(masking.masker(&self.run.key_cache)).await;
         let Some(keyed) = keyed else { return Ok(None) };
         keyed?;
@@ -168,11 +188,17 @@ impl<S: Source> Fleet<S> {
         if !parcels.is_empty() {
             *self.lock_quiet() = Instant::now();
         }
-        let received = parcels.into_iter().map(|parcel| self.take(parcel, polled, &mut reserved)).collect();
+        let received =
+            parcels.into_iter().map(|parcel| self.take(parcel, polled, &mut reserved)).collect();
         Ok(Some(Polled::Parcels(received)))
     }
 
-    fn take(&self, parcel: S::Parcel, polled: Instant, reserved: &mut Reservation) -> (S::Parcel, Option<Reservation>) {
+    fn take(
+        &self,
+        parcel: S::Parcel,
+        polled: Instant,
+        reserved: &mut Reservation,
+    ) -> (S::Parcel, Option<Reservation>) {
         if let Some(handle) = parcel.handle() {
             self.run.watch.tally.count_received(parcel.events());
             if let Some(lease) = self.run.source.facts().lease {
@@ -183,8 +209,13 @@ impl<S: Source> Fleet<S> {
         (parcel, share)
     }
 
-    /// Masks each parcel and hands it on, while the writers can take more; gives back what cannot be handed on.
-    async fn hand_on(&self, received: Received<S::Parcel>, masking: &mut Masking) -> Result<(), Error> {
+    /// Masks each parcel and hands it on, while the writers can take more; gives back
+    /// what cannot be handed on.
+    async fn hand_on(
+        &self,
+        received: Received<S::Parcel>,
+        masking: &mut Masking,
+    ) -> Result<(), Error> {
         let mut result = Ok(());
         let mut unwanted = Vec::new();
         for (parcel, share) in received {
@@ -212,7 +243,8 @@ impl<S: Source> Fleet<S> {
         result
     }
 
-    /// Reads and masks all events of a parcel; bears faults that may pass, as when keys have to be unwrapped again.
+    /// Reads and masks all events of a parcel; bears faults that may pass, as when keys
+    /// have to be unwrapped again.
     async fn mask(&self, parcel: &S::Parcel, masking: &mut Masking) -> Result<Vec<Verdict>, Error> {
         let how = Judging::Read(self.run.options.reading, &self.run.watch.tally.near);
         let stop = &self.run.ending.stop;
@@ -232,7 +264,9 @@ impl<S: Source> Fleet<S> {
     /// As many parcels as one poll may bring, of the quota of `--max-messages`.
     fn take_quota(&self) -> usize {
         let most = self.run.source.facts().at_once() as u64;
-        let taken = self.quota.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| Some(left.saturating_sub(most)));
+        let taken = self.quota.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            Some(left.saturating_sub(most))
+        });
         taken.unwrap_or_else(|left| left).min(most) as usize
     }
 
@@ -240,8 +274,9 @@ impl<S: Source> Fleet<S> {
         self.quota.fetch_add(unused as u64, Ordering::SeqCst);
     }
 
-    /// After an empty answer, all but one receiver leave; the one that stays is the scout. With a quota, all stay until
-    /// it is used up: what one gives back, another may have to take.
+    /// After an empty answer, all but one receiver leave; the one that stays is the
+    /// scout. With a quota, all stay until it is used up: what one gives back, another
+    /// may have to take.
     fn steps_down(&self) -> bool {
         if self.run.options.max_messages.is_some() {
             return false;

@@ -43,12 +43,19 @@ struct RunRecord<'a> {
 ///
 /// # Errors
 /// When the database is gone, mute, or does not let this login.
-pub(crate) async fn record_run(target: &Target, stop: &Stop, from: &Origin, end: End, summary: &Summary) -> Result<(), Error> {
+pub(crate) async fn record_run(
+    target: &Target,
+    stop: &Stop,
+    from: &Origin,
+    end: End,
+    summary: &Summary,
+) -> Result<(), Error> {
     let record = RunRecord { from, end, summary, version: env!("CARGO_PKG_VERSION") };
     let text = serde_json::to_string(&record).map_err(|e| Error::Output(e.into()))?;
     let write = async { target.connect().await?.record(RecordKind::LoadRun, &text).await };
     let mute = |_| DbError::Lost { action: "recording the run" };
-    let limit = stop.shorten(if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST });
+    let limit =
+        stop.shorten(if matches!(end, End::Stopped) { LONGEST_WHEN_STOPPED } else { LONGEST });
     tokio::time::timeout(limit, write).await.map_err(mute).flatten()?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What the stages of one run share: where events come from and go to, the keys, what is in hand, and how it ends.
+//! What the stages of one run share: where events come from and go to, the keys, what is
+//! in hand, and how it ends.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -64,7 +65,13 @@ pub(crate) struct Run<S: Source> {
 impl<S: Source> Run<S> {
     /// A run that has not begun.
     #[must_use]
-    pub(crate) fn new(options: Options, source: S, key_cache: KeyCache, target: Target, stop: Stop) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        source: S,
+        key_cache: KeyCache,
+        target: Target,
+        stop: Stop,
+    ) -> Self {
         let (held, budget, watch) = Default::default();
         Self { options, source, key_cache, target, held, budget, watch, ending: Ending::new(stop) }
     }
@@ -149,8 +156,13 @@ impl<S: Source> Run<S> {
         self.watch.tally.count_released(handles.len());
     }
 
-    /// Runs a stage's worker on its tracker. A worker that panics ends the run with an error, never in silence.
-    pub(super) fn spawn(self: &Arc<Self>, tracker: &TaskTracker, worker: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a stage's worker on its tracker. A worker that panics ends the run with an
+    /// error, never in silence.
+    pub(super) fn spawn(
+        self: &Arc<Self>,
+        tracker: &TaskTracker,
+        worker: impl Future<Output = ()> + Send + 'static,
+    ) {
         let run = Arc::clone(self);
         tracker.spawn(async move {
             if AssertUnwindSafe(worker).catch_unwind().await.is_err() {

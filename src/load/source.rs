@@ -1,21 +1,28 @@
-//! What a source of events is asked to do: hand out, keep, end and take back. All else exists once, in the stages.
+//! What a source of events is asked to do: hand out, keep, end and take back. All else
+//! exists once, in the stages.
 //!
-//! Two sources stand here: a queue of SQS ([`super::queue`]) and a file or standard input ([`super::file`]). What one of
-//! them cannot do, its types say: nothing of a file is ever given back, for its handle has no value
-//! ([`std::convert::Infallible`]); a file has no lease, so that nothing keeps it alive.
+//! Two sources stand here: a queue of SQS ([`super::queue`]) and a file or standard input
+//! ([`super::file`]). What one of them cannot do, its types say: nothing of a file is
+//! ever given back, for its handle has no value ([`std::convert::Infallible`]); a file
+//! has no lease, so that nothing keeps it alive.
 //!
-//! A third one would be one more file. A log with offsets in order, such as Kafka, would hold:
+//! A third one would be one more file. A log with offsets in order, such as Kafka, would
+//! hold:
 //!
-//! - a [`Source::Handle`] of partition and offset, and as parcel a [`super::Message`] of it;
-//! - a `message_id` made of topic, partition and offset, which are the same at every redelivery, and as `sent` the
-//!   time of the record; `SourceKind` and the check constraint of `ingest.quarantine` get one more word;
-//! - [`Source::poll`]: records from where the last poll ended, at first from the committed offset;
-//! - [`Source::acknowledge`]: the offset up to which *all* are acknowledged is committed. Two writers may be done
-//!   in another order; what is not committed comes again after a crash, and the ledger recognises it;
-//! - [`Source::give_back`] that does nothing, as what is not committed is given back already, and no lease: the
-//!   client of such a log keeps its partitions by itself;
-//! - [`Source::depth`]: the end of the log less what was handed out. One receiver and one writer a partition keep
-//!   their order.
+//! - a [`Source::Handle`] of partition and offset, and as parcel a [`super::Message`] of
+//!   it;
+//! - a `message_id` made of topic, partition and offset, which are the same at every
+//!   redelivery, and as `sent` the time of the record; `SourceKind` and the check
+//!   constraint of `ingest.quarantine` get one more word;
+//! - [`Source::poll`]: records from where the last poll ended, at first from the
+//!   committed offset;
+//! - [`Source::acknowledge`]: the offset up to which *all* are acknowledged is committed.
+//!   Two writers may be done in another order; what is not committed comes again after a
+//!   crash, and the ledger recognises it;
+//! - [`Source::give_back`] that does nothing, as what is not committed is given back
+//!   already, and no lease: the client of such a log keeps its partitions by itself;
+//! - [`Source::depth`]: the end of the log less what was handed out. One receiver and one
+//!   writer a partition keep their order.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -29,11 +36,13 @@ pub use crate::queue::Depth;
 
 /// Where events come from.
 ///
-/// Invariant: what was handed out and not acknowledged is handed out again, with the same ids, by this process or the next.
+/// Invariant: what was handed out and not acknowledged is handed out again, with the same
+/// ids, by this process or the next.
 pub trait Source: Send + Sync + Sized + 'static {
     /// What ends a parcel, keeps it, or gives it back.
     type Handle: Clone + Eq + Hash + Send + Sync + 'static;
-    /// What is handed out as one, and written whole: a [`super::Message`] with an id of its own, or a chunk of a file.
+    /// What is handed out as one, and written whole: a [`super::Message`] with an id of
+    /// its own, or a chunk of a file.
     type Parcel: Parcel<Handle = Self::Handle>;
 
     /// What it is like.
@@ -42,24 +51,35 @@ pub trait Source: Send + Sync + Sized + 'static {
     /// What the audit log calls it.
     fn origin(&self) -> Origin;
 
-    /// Hands out up to `most` parcels; waits up to `wait` for the first. Its answer is waited for, also by a run that is
-    /// being stopped: what it hands out is ours.
+    /// Hands out up to `most` parcels; waits up to `wait` for the first. Its answer is
+    /// waited for, also by a run that is being stopped: what it hands out is ours.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses.
-    fn poll(&self, most: usize, wait: Duration) -> impl Future<Output = Result<Polled<Self::Parcel>, SourceError>> + Send;
+    fn poll(
+        &self,
+        most: usize,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Polled<Self::Parcel>, SourceError>> + Send;
 
     /// Ends parcels whose effect is committed; returns the handles that it refused.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses all.
-    fn acknowledge(&self, handles: &[Self::Handle]) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send;
+    fn acknowledge(
+        &self,
+        handles: &[Self::Handle],
+    ) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send;
 
-    /// Makes parcels ours for another [`Facts::lease`]; returns the handles that it refused.
+    /// Makes parcels ours for another [`Facts::lease`]; returns the handles that it
+    /// refused.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses all.
-    fn keep_alive(&self, _handles: &[Self::Handle]) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send {
+    fn keep_alive(
+        &self,
+        _handles: &[Self::Handle],
+    ) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
 
@@ -67,7 +87,10 @@ pub trait Source: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// When it cannot be asked, or refuses all.
-    fn give_back(&self, _handles: &[Self::Handle]) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send {
+    fn give_back(
+        &self,
+        _handles: &[Self::Handle],
+    ) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
 
@@ -126,7 +149,8 @@ pub enum Polled<P> {
 pub struct SourceError(Error);
 
 impl SourceError {
-    /// A fault of a source of one's own: what is wrong, and whether it may pass by itself.
+    /// A fault of a source of one's own: what is wrong, and whether it may pass by
+    /// itself.
     pub fn new(problem: impl std::fmt::Display, may_pass: bool) -> Self {
         Self(Error::Source { problem: problem.to_string(), may_pass })
     }

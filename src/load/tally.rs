@@ -1,4 +1,5 @@
-//! What a run has done so far: counted by the stages, shown by the progress line, printed at the end.
+//! What a run has done so far: counted by the stages, shown by the progress line, printed
+//! at the end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -22,7 +23,8 @@ pub(super) struct Tally {
     pub near: NearNames,
 }
 
-/// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`, `deleted`).
+/// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`,
+/// `deleted`).
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Summary {
     /// Taken from the queue or file.
@@ -46,9 +48,20 @@ pub(crate) struct Summary {
 
 impl Default for Tally {
     fn default() -> Self {
-        let [received, loaded, duplicates, quarantined, deleted, given_back] = [(); 6].map(|()| Counter::default());
+        let [received, loaded, duplicates, quarantined, deleted, given_back] =
+            [(); 6].map(|()| Counter::default());
         let (started, in_hand) = (Instant::now(), AtomicU64::new(0));
-        Self { started, received, loaded, duplicates, quarantined, deleted, given_back, in_hand, near: NearNames::default() }
+        Self {
+            started,
+            received,
+            loaded,
+            duplicates,
+            quarantined,
+            deleted,
+            given_back,
+            in_hand,
+            near: NearNames::default(),
+        }
     }
 }
 
@@ -62,7 +75,11 @@ impl Tally {
             ("messages_duplicate", "Messages that had their effect before", &self.duplicates),
             ("messages_quarantined", "New rows of the quarantine", &self.quarantined),
             ("messages_deleted", "Messages that the queue says are deleted", &self.deleted),
-            ("messages_given_back", "Messages given back because the run was stopped", &self.given_back),
+            (
+                "messages_given_back",
+                "Messages given back because the run was stopped",
+                &self.given_back,
+            ),
         ]
     }
 
@@ -134,7 +151,10 @@ impl Summary {
     pub(crate) fn near_name_lines(&self) -> impl Iterator<Item = String> + '_ {
         let line = |near: &NearNameCount| {
             let NearNameCount { name, almost, count } = near;
-            format!("\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it misspelt?")
+            format!(
+                "\"{name}\" stood in {count} events without \"{almost}\", and was not read: is it \
+                 misspelt?"
+            )
         };
         self.near_names.iter().map(line)
     }
@@ -153,6 +173,7 @@ impl std::fmt::Display for Summary {
 /// Logs the spellings that have come since this was called last, each once.
 pub(crate) fn log_near_names(near: &NearNames) {
     for name in near.take_new() {
-        tracing::warn!(%name.name, name.almost, "a field is not read: its name is almost a known one");
+        tracing::warn!(%name.name, name.almost, "a field is not read: its name is almost a known \
+                                                 one");
     }
 }

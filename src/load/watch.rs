@@ -1,4 +1,5 @@
-//! What others see of a run: its counters, the receivers at work, what the source says of itself, who does not answer.
+//! What others see of a run: its counters, the receivers at work, what the source says of
+//! itself, who does not answer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -46,6 +47,11 @@ impl Watch {
     #[must_use]
     pub(super) fn metrics_text(&self, plan: Plan) -> String {
         let receivers = self.receivers.load(Ordering::Relaxed);
-        self.metrics.text(&Now { in_hand: self.tally.in_hand(), receivers, depth: self.depth(), plan })
+        self.metrics.text(&Now {
+            in_hand: self.tally.in_hand(),
+            receivers,
+            depth: self.depth(),
+            plan,
+        })
     }
 }

@@ -1,7 +1,8 @@
 //! Second stage: collect a batch, write it in one transaction, hand its handles on.
 //!
-//! Invariants: handles go on only after the commit; an unknown outcome is settled by sending the same batch again; a row
-//! that the database refuses is found and quarantined, the others are loaded.
+//! Invariants: handles go on only after the commit; an unknown outcome is settled by
+//! sending the same batch again; a row that the database refuses is found and
+//! quarantined, the others are loaded.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -61,7 +62,12 @@ impl<S: Source> Part<S> {
     }
 
     fn longest_write(&self) -> Duration {
-        let longest = self.batch.iter().map(|in_hand| in_hand.parcel.longest_write()).max().unwrap_or_default();
+        let longest = self
+            .batch
+            .iter()
+            .map(|in_hand| in_hand.parcel.longest_write())
+            .max()
+            .unwrap_or_default();
         if self.is_refused { longest + LONGEST_SEARCH } else { longest }
     }
 }
@@ -69,13 +75,25 @@ impl<S: Source> Part<S> {
 impl<S: Source> Writer<S> {
     /// A writer that has not connected yet.
     #[must_use]
-    pub(super) fn new(run: &Arc<Run<S>>, in_hand: &Arc<Mutex<Intake<S::Parcel>>>, committed: mpsc::Sender<S::Handle>) -> Self {
+    pub(super) fn new(
+        run: &Arc<Run<S>>,
+        in_hand: &Arc<Mutex<Intake<S::Parcel>>>,
+        committed: mpsc::Sender<S::Handle>,
+    ) -> Self {
         let session = run.target.session();
         let (masking, days) = Default::default();
-        Self { run: Arc::clone(run), in_hand: Arc::clone(in_hand), committed, session, masking, days }
+        Self {
+            run: Arc::clone(run),
+            in_hand: Arc::clone(in_hand),
+            committed,
+            session,
+            masking,
+            days,
+        }
     }
 
-    /// Writes batches until the receivers have ended and nothing is left. Once the run has given up, gives back what comes.
+    /// Writes batches until the receivers have ended and nothing is left. Once the run
+    /// has given up, gives back what comes.
     pub(super) async fn write_batches(mut self) {
         while let Some(batch) = self.collect().await {
             if self.run.ending.has_given_up() || self.is_over() {
@@ -86,12 +104,17 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// The next batch: full, large, or 200 ms old. One writer collects while the others write.
+    /// The next batch: full, large, or 200 ms old. One writer collects while the others
+    /// write.
     async fn collect(&self) -> Option<Batch<S>> {
         let mut in_hand = self.in_hand.lock().await;
         if let Some(reason) = in_hand.wait_for_common_rejection(&self.run.ending.stop).await {
             let (reason, looks_like) = (reason.code(), reason.looks_like());
-            self.run.ending.give_up(Error::RejectedFromStart { messages: TOO_MANY, reason, looks_like });
+            self.run.ending.give_up(Error::RejectedFromStart {
+                messages: TOO_MANY,
+                reason,
+                looks_like,
+            });
         }
         let first = in_hand.next().await?;
         let linger = if self.run.ending.has_given_up() { Duration::ZERO } else { LINGER };
@@ -107,7 +130,8 @@ impl<S: Source> Writer<S> {
         Some(batch)
     }
 
-    /// Writes a batch; in halves where the database refuses one of its rows. What is committed is handed on at once.
+    /// Writes a batch; in halves where the database refuses one of its rows. What is
+    /// committed is handed on at once.
     async fn write(&mut self, batch: Batch<S>) {
         self.count_in(&batch);
         let mut parts = vec![Part::<S>::whole(batch)];
@@ -132,7 +156,11 @@ impl<S: Source> Writer<S> {
     }
 
     /// Tries once, and says what to do next. A fault that may pass has been slept over.
-    async fn write_part(&mut self, part: &mut Part<S>, patience: &mut Backoff) -> Result<BatchAttempt, Error> {
+    async fn write_part(
+        &mut self,
+        part: &mut Part<S>,
+        patience: &mut Backoff,
+    ) -> Result<BatchAttempt, Error> {
         let started = Instant::now();
         let mute = |_| Error::from(DbError::Lost { action: "writing a batch" });
         let tried = tokio::time::timeout(part.longest_write(), self.try_write(part)).await;
@@ -152,9 +180,11 @@ impl<S: Source> Writer<S> {
             }
             Err(error) => error,
         };
-        let refuses_data = matches!(&error, Error::Db(error) if error.sql_kind() == Some(SqlKind::Data));
+        let refuses_data =
+            matches!(&error, Error::Db(error) if error.sql_kind() == Some(SqlKind::Data));
         if refuses_data && part.batch.len() > 1 {
-            tracing::debug!(%error, rows = part.batch.len(), "a row is refused; looking for it by halving");
+            tracing::debug!(%error, rows = part.batch.len(), "a row is refused; looking for it by \
+                halving");
             return Ok(BatchAttempt::Halve);
         }
         if refuses_data && !part.is_refused {
@@ -162,7 +192,8 @@ impl<S: Source> Writer<S> {
             part.is_refused = true;
             return Ok(BatchAttempt::Again);
         }
-        // Whatever it was: days may have gone, and the server may be another one after a failover.
+        // Whatever it was: days may have gone, and the server may be another one after a
+        // failover.
         self.days.clear();
         self.session.disconnect();
         if matches!(error, Error::Db(_)) {
@@ -172,8 +203,8 @@ impl<S: Source> Writer<S> {
         Ok(BatchAttempt::Again)
     }
 
-    /// One transaction: fence, guarded insert, commit. A refused batch is read, masked and inserted again under the
-    /// fence; unless a key has to be learnt first.
+    /// One transaction: fence, guarded insert, commit. A refused batch is read, masked
+    /// and inserted again under the fence; unless a key has to be learnt first.
     async fn try_write(&mut self, part: &mut Part<S>) -> Result<BatchAttempt, Error> {
         let Part { batch, is_refused } = part;
         self.make_days(batch).await?;
@@ -187,7 +218,9 @@ impl<S: Source> Writer<S> {
                 Fit::Same(masker) | Fit::Anew(masker) => masker,
                 Fit::Unknown(known) => return Ok(BatchAttempt::Learn(known)),
             };
-            batch.iter_mut().try_for_each(|in_hand| in_hand.judge_again(masker, self.run.options.reading))?;
+            batch
+                .iter_mut()
+                .try_for_each(|in_hand| in_hand.judge_again(masker, self.run.options.reading))?;
             answer = match batch.as_mut_slice() {
                 [alone] if *is_refused => S::Parcel::insert_in_part(&fenced, alone, masker).await?,
                 batch => S::Parcel::insert(&fenced, batch).await?,
@@ -202,7 +235,8 @@ impl<S: Source> Writer<S> {
         Ok(BatchAttempt::Committed)
     }
 
-    /// Makes the days of the ledger that this writer has not met yet, and drops those that SQS cannot deliver any more.
+    /// Makes the days of the ledger that this writer has not met yet, and drops those
+    /// that SQS cannot deliver any more.
     async fn make_days(&mut self, batch: &[InHand<S::Parcel>]) -> Result<(), Error> {
         for day in batch.iter().filter_map(|in_hand| in_hand.parcel.ledger_day()) {
             if !self.days.contains(&day) {
@@ -216,21 +250,26 @@ impl<S: Source> Writer<S> {
         Ok(())
     }
 
-    /// What comes without a handle is counted when it is written: what is not is as if it had not been read.
+    /// What comes without a handle is counted when it is written: what is not is as if it
+    /// had not been read.
     fn count_in(&self, batch: &[InHand<S::Parcel>]) {
-        for InHand { parcel, .. } in batch.iter().filter(|in_hand| in_hand.parcel.handle().is_none()) {
+        for InHand { parcel, .. } in
+            batch.iter().filter(|in_hand| in_hand.parcel.handle().is_none())
+        {
             self.run.watch.tally.count_received(parcel.events());
         }
     }
 
-    /// Whether more was quarantined than may be, and one more parcel could bring thousands.
+    /// Whether more was quarantined than may be, and one more parcel could bring
+    /// thousands.
     fn is_over(&self) -> bool {
         !S::Parcel::IS_BATCHED && self.run.is_poisoned()
     }
 
     async fn give_back(&self, batches: impl IntoIterator<Item = Batch<S>>) {
         self.run.ending.note_left();
-        let handles = batches.into_iter().flatten().filter_map(|in_hand| in_hand.parcel.into_handle());
+        let handles =
+            batches.into_iter().flatten().filter_map(|in_hand| in_hand.parcel.into_handle());
         self.run.give_back(handles.collect()).await;
     }
 

@@ -1,11 +1,13 @@
-//! `app_version` as an integer: two or three groups of ASCII digits, by one of three encodings in use.
+//! `app_version` as an integer: two or three groups of ASCII digits, by one of three
+//! encodings in use.
 
 use super::RejectReason;
 
 /// How a version becomes the integer column `app_version`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AppVersionEncoding {
-    /// major·1,000,000 + minor·1,000 + patch: the order of versions is the order of integers (`2.3` = `2.3.0` = 2003000).
+    /// major·1,000,000 + minor·1,000 + patch: the order of versions is the order of
+    /// integers (`2.3` = `2.3.0` = 2003000).
     #[default]
     Ordered,
     /// The first group alone (`2.3.0` = 2).
@@ -35,7 +37,8 @@ impl AppVersionEncoding {
 }
 
 fn encode_in_order(groups: &[&str]) -> Option<i32> {
-    let small = |group: Option<&&str>| group.map_or(Some(0), |g| g.parse().ok().filter(|n| *n <= 999));
+    let small =
+        |group: Option<&&str>| group.map_or(Some(0), |g| g.parse().ok().filter(|n| *n <= 999));
     let major: i32 = groups[0].parse().ok()?;
     let minor: i32 = small(groups.get(1))?;
     let patch: i32 = small(groups.get(2))?;
@@ -62,13 +65,26 @@ mod tests {
 
     #[test]
     fn what_is_no_version_is_rejected() {
-        for text in ["", "1", "a.b", "1.2.3.4", "1.", ".1", "1..2", "1.2 ", "+1.2", "-1.2", "1.2-rc1", "١.٢"] {
-            assert_eq!(AppVersionEncoding::Ordered.encode(text), Err(RejectReason::InvalidAppVersion), "{text:?}");
+        for text in [
+            "", "1", "a.b", "1.2.3.4", "1.", ".1", "1..2", "1.2 ", "+1.2", "-1.2", "1.2-rc1", "١.٢",
+        ] {
+            assert_eq!(
+                AppVersionEncoding::Ordered.encode(text),
+                Err(RejectReason::InvalidAppVersion),
+                "{text:?}"
+            );
         }
         for text in ["1.1000", "1.0.1000", "2148.0", "2147.483.648", "99999999999.0"] {
-            assert_eq!(AppVersionEncoding::Ordered.encode(text), Err(RejectReason::AppVersionOutOfRange), "{text:?}");
+            assert_eq!(
+                AppVersionEncoding::Ordered.encode(text),
+                Err(RejectReason::AppVersionOutOfRange),
+                "{text:?}"
+            );
         }
-        assert_eq!(AppVersionEncoding::Digits.encode("2147483.648"), Err(RejectReason::AppVersionOutOfRange));
+        assert_eq!(
+            AppVersionEncoding::Digits.encode("2147483.648"),
+            Err(RejectReason::AppVersionOutOfRange)
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! The body of a message or the line of a file, as it came: plaintext in every field, so it cannot be printed.
+//! The body of a message or the line of a file, as it came: plaintext in every field, so
+//! it cannot be printed.
 
 use crate::crypto::SecretBytes;
 
@@ -18,7 +19,8 @@ impl Body {
         Self(secret)
     }
 
-    /// The bytes themselves. Whoever calls this answers for where they go: the parser and the sealer.
+    /// The bytes themselves. Whoever calls this answers for where they go: the parser and
+    /// the sealer.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose()

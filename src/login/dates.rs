@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 
-/// The ledger day of messages whose SentTimestamp is absent or absurd, and of file chunks. Never dropped.
+/// The ledger day of messages whose SentTimestamp is absent or absurd, and of file
+/// chunks. Never dropped.
 pub const FIXED_DAY: Date = date(1970, 1, 1);
 
 /// Epoch numbers below this are seconds (until the year 5138), others milliseconds.
@@ -15,7 +16,8 @@ const FIRST_MILLISECOND: i64 = 100_000_000_000;
 pub struct SentAt(Option<Timestamp>);
 
 impl SentAt {
-    /// Reads SentTimestamp: milliseconds on AWS, seconds on old emulators. Outside 2004…2100 it counts as absent.
+    /// Reads SentTimestamp: milliseconds on AWS, seconds on old emulators. Outside
+    /// 2004…2100 it counts as absent.
     #[must_use]
     pub fn from_attribute(text: Option<&str>) -> Self {
         let timestamp = text.and_then(epoch_digits);
@@ -34,7 +36,8 @@ impl SentAt {
         self.0.map_or(FIXED_DAY, utc_day)
     }
 
-    /// The day of the row when its body carries none: that of sending, else that of `now`.
+    /// The day of the row when its body carries none: that of sending, else that of
+    /// `now`.
     #[must_use]
     pub fn row_day(self, now: Timestamp) -> Date {
         utc_day(self.0.unwrap_or(now))
@@ -50,18 +53,26 @@ pub fn utc_day(timestamp: Timestamp) -> Date {
 /// The day of a `create_date`: `YYYY-MM-DD` and nothing else.
 pub(super) fn calendar_day(text: &str) -> Option<Date> {
     let shape = text.len() == 10
-        && text.bytes().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if matches!(i, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
     shape.then(|| text.parse().ok()).flatten().filter(|day: &Date| day.year() >= 1)
 }
 
-/// The day of a textual `timestamp`: digits as epoch seconds or milliseconds, or RFC 3339.
+/// The day of a textual `timestamp`: digits as epoch seconds or milliseconds, or RFC
+/// 3339.
 pub(super) fn timestamp_day(text: &str) -> Option<Date> {
-    let timestamp = if text.bytes().all(|b| b.is_ascii_digit()) { epoch_digits(text) } else { text.parse().ok() };
+    let timestamp = if text.bytes().all(|b| b.is_ascii_digit()) {
+        epoch_digits(text)
+    } else {
+        text.parse().ok()
+    };
     timestamp.map(utc_day).filter(|day| day.year() >= 1)
 }
 
-/// The day of which an envelope says that the event was published then. Like SentTimestamp, it counts as absent when it
-/// is absurd: it is not the event's own.
+/// The day of which an envelope says that the event was published then. Like
+/// SentTimestamp, it counts as absent when it is absurd: it is not the event's own.
 pub(super) fn published_day(text: &str) -> Option<Date> {
     text.parse().ok().filter(is_plausible).map(utc_day)
 }
@@ -76,7 +87,11 @@ pub(super) fn epoch_day(epoch: i64) -> Option<Date> {
 }
 
 fn epoch_digits(text: &str) -> Option<Timestamp> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten().and_then(epoch_timestamp)
+    text.bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+        .and_then(epoch_timestamp)
 }
 
 fn epoch_timestamp(epoch: i64) -> Option<Timestamp> {
@@ -113,7 +128,15 @@ mod tests {
     #[test]
     fn dates_have_one_shape() {
         assert_eq!(calendar_day("2024-02-29"), Some(date(2024, 2, 29)));
-        for text in ["2023-02-29", "2024-2-29", "20240229", "2024-02-29T00:00:00Z", "0000-01-01", "", "2024/02/29"] {
+        for text in [
+            "2023-02-29",
+            "2024-2-29",
+            "20240229",
+            "2024-02-29T00:00:00Z",
+            "0000-01-01",
+            "",
+            "2024/02/29",
+        ] {
             assert_eq!(calendar_day(text), None, "{text:?}");
         }
         assert_eq!(timestamp_day("2024-02-29T23:30:00-01:00"), Some(date(2024, 3, 1)));

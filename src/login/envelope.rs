@@ -1,10 +1,11 @@
-//! Events in the envelope of a service that handed them on: SNS notifications and EventBridge events.
+//! Events in the envelope of a service that handed them on: SNS notifications and
+//! EventBridge events.
 //!
-//! Only bodies without any required field of an event are opened, and only those or what begins as an
-//! envelope does are looked at, so that plain events pay nothing.
+//! Only bodies without any required field of an event are opened, and only those or what
+//! begins as an envelope does are looked at, so that plain events pay nothing.
 //!
-//! Invariant: what is taken out of an envelope borrows from the body, or lies in memory that is
-//! zeroed. The JSON library never unescapes it, for its buffers are not.
+//! Invariant: what is taken out of an envelope borrows from the body, or lies in memory
+//! that is zeroed. The JSON library never unescapes it, for its buffers are not.
 
 use std::borrow::Cow;
 
@@ -60,7 +61,10 @@ pub(super) fn is_likely(body: &str) -> bool {
 ///
 /// # Errors
 /// When it is one that is not to be opened, or a message that never holds an event.
-pub(super) fn open(body: &str, envelopes: Envelopes) -> Result<Option<OpenedEnvelope<'_>>, Rejection> {
+pub(super) fn open(
+    body: &str,
+    envelopes: Envelopes,
+) -> Result<Option<OpenedEnvelope<'_>>, Rejection> {
     let Ok(members) = serde_json::from_str::<Members<'_>>(body) else { return Ok(None) };
     if members.is_event() {
         return Ok(None);
@@ -71,7 +75,8 @@ pub(super) fn open(body: &str, envelopes: Envelopes) -> Result<Option<OpenedEnve
         Some(reason) => return refused(reason),
         None => return Ok(None),
     }
-    // EventBridge first: the names in `detail` are the producer's, those beside it are not.
+    // EventBridge first: the names in `detail` are the producer's, those beside it are
+    // not.
     let (content, time) = match members.detail.filter(|detail| is_object(detail)) {
         Some(detail) => (Content::Borrowed(detail.get()), members.time),
         None => match members.message.map(RawValue::get).map(unescape) {
@@ -139,7 +144,11 @@ impl Members<'_> {
     fn kind(&self) -> Option<RejectReason> {
         if self.detail.is_some_and(is_object) {
             let is_from_s3 = is(self.source, "aws.s3");
-            return Some(if is_from_s3 { RejectReason::S3Notification } else { RejectReason::EventBridgeEvent });
+            return Some(if is_from_s3 {
+                RejectReason::S3Notification
+            } else {
+                RejectReason::EventBridgeEvent
+            });
         }
         if is(self.kind, "Notification") && self.message.is_some_and(is_text) {
             return Some(RejectReason::SnsNotification);
@@ -154,8 +163,10 @@ impl Members<'_> {
     }
 
     fn is_of_s3(&self) -> bool {
-        let records = self.records.and_then(|raw| serde_json::from_str::<Vec<S3Record<'_>>>(raw.get()).ok());
-        records.is_some_and(|records| records.first().is_some_and(|first| is(first.source, "aws:s3")))
+        let records =
+            self.records.and_then(|raw| serde_json::from_str::<Vec<S3Record<'_>>>(raw.get()).ok());
+        records
+            .is_some_and(|records| records.first().is_some_and(|first| is(first.source, "aws:s3")))
     }
 }
 

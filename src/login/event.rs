@@ -24,9 +24,11 @@ pub struct MaskedField {
     pub token: Token,
     /// The stable handle.
     pub hash: Uuid,
-    /// The hash by which a running sweep orders values; differs from `hash` only while hash keys change.
+    /// The hash by which a running sweep orders values; differs from `hash` only while
+    /// hash keys change.
     pub order: Uuid,
-    /// The hash key of that order: what an earlier rotation ordered by tells nothing of a later watermark.
+    /// The hash key of that order: what an earlier rotation ordered by tells nothing of a
+    /// later watermark.
     pub order_key: KeyId,
 }
 

@@ -1,7 +1,9 @@
-//! The form of a file, by its first bytes: how it is packed, and whether it has one event a line.
+//! The form of a file, by its first bytes: how it is packed, and whether it has one event
+//! a line.
 //!
-//! Invariants: what is refused is refused by the name of its form and with a command that converts
-//! it; neither holds a byte of the file. Whatever the bytes are, nothing here panics.
+//! Invariants: what is refused is refused by the name of its form and with a command that
+//! converts it; neither holds a byte of the file. Whatever the bytes are, nothing here
+//! panics.
 
 mod examine;
 
@@ -11,8 +13,8 @@ pub use examine::{HEAD_LINES, examine};
 
 use super::RejectReason;
 
-/// The byte order mark of UTF-8. It is no part of the content: two files that differ in it alone
-/// are the same file.
+/// The byte order mark of UTF-8. It is no part of the content: two files that differ in
+/// it alone are the same file.
 pub const BOM: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// CSV as JSON Lines, by the standard library of Python.
@@ -143,15 +145,32 @@ impl fmt::Display for Form {
             Self::WideText(_) => f.write_str("this is UTF-16 text, not UTF-8"),
             Self::Packed { what, .. } => write!(f, "this is {what}, not JSON Lines"),
             Self::Array => f.write_str("this is a JSON array, not one event a line"),
-            Self::PrettyPrinted => f.write_str("this is JSON over several lines (pretty-printed), not one event a line"),
-            Self::Joined => f.write_str("several JSON values stand on one line, not one event a line"),
-            Self::JsonSequence => {
-                f.write_str("these are JSON text sequences (RFC 7464, a record behind each 0x1E), not JSON Lines")
-            }
-            Self::CarriageReturns => f.write_str("its lines end in carriage returns (CR) alone, not in LF or CRLF"),
-            Self::Separated(Separator::Tab) => f.write_str("this is tab-separated text (TSV), not JSON Lines"),
+            Self::PrettyPrinted => f.write_str(
+                "this is JSON over several lines (pretty-printed), \
+                                                not one event a line",
+            ),
+            Self::Joined => f.write_str(
+                "several JSON values stand on one line, not one event a \
+                                         line",
+            ),
+            Self::JsonSequence => f.write_str(
+                "these are JSON text sequences (RFC 7464, a record behind each 0x1E), \
+                             not JSON Lines",
+            ),
+            Self::CarriageReturns => f.write_str(
+                "its lines end in carriage returns (CR) alone, \
+                                                  not in LF or CRLF",
+            ),
+            Self::Separated(Separator::Tab) => f.write_str(
+                "this is tab-separated text (TSV), not \
+                JSON Lines",
+            ),
             Self::Separated(_) => f.write_str("this is CSV, not JSON Lines"),
-            Self::NoEvent { lines: 1, usual } => write!(f, "its first line is no login event ({usual})"),
+            Self::NoEvent { lines: 1, usual } => write!(
+                f,
+                "its first line is no login event \
+                ({usual})"
+            ),
             Self::NoEvent { lines, usual } => {
                 write!(f, "none of its first {lines} lines is a login event (most often: {usual})")
             }
@@ -180,7 +199,8 @@ impl Form {
         }
     }
 
-    /// The same with python3 alone, where `filter` needs a program that few machines have.
+    /// The same with python3 alone, where `filter` needs a program that few machines
+    /// have.
     #[must_use]
     pub const fn python_filter(&self) -> Option<&'static str> {
         match self {

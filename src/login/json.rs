@@ -1,4 +1,5 @@
-//! The body as JSON: which of our fields stand in it, once each, and of which type. Values borrow from the body.
+//! The body as JSON: which of our fields stand in it, once each, and of which type.
+//! Values borrow from the body.
 //!
 //! Invariant: no error of the JSON library leaves this file, for its texts quote values.
 
@@ -45,7 +46,8 @@ pub(super) struct RawEvent<'a> {
 /// # Errors
 /// When it is not UTF-8.
 pub(super) fn text(body: &[u8]) -> Result<&str, Rejection> {
-    let text = std::str::from_utf8(body).map_err(|_| Rejection::body(shape::of_bytes(body), body.len()))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Rejection::body(shape::of_bytes(body), body.len()))?;
     // RFC 8259 lets a parser pass over it.
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -77,7 +79,9 @@ impl<'a> RawEvent<'a> {
 
     /// Whether it has none of the fields that an event must have.
     pub(super) fn is_foreign(&self) -> bool {
-        [&self.user_id, &self.app_version, &self.ip, &self.device_id].iter().all(|field| matches!(field, Scalar::Absent))
+        [&self.user_id, &self.app_version, &self.ip, &self.device_id]
+            .iter()
+            .all(|field| matches!(field, Scalar::Absent))
     }
 
     /// The names in it that are almost those of fields which it lacks.
@@ -85,7 +89,9 @@ impl<'a> RawEvent<'a> {
         let mut near = std::mem::take(&mut self.near);
         near.sort_unstable();
         near.dedup();
-        near.retain(|(known, _)| self.slot(known).is_some_and(|(_, slot)| matches!(slot, Scalar::Absent)));
+        near.retain(|(known, _)| {
+            self.slot(known).is_some_and(|(_, slot)| matches!(slot, Scalar::Absent))
+        });
         near
     }
 
@@ -194,7 +200,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        // Fractions of a second are dropped; whatever no day can be made of is no integer either.
+        // Fractions of a second are dropped; whatever no day can be made of is no integer
+        // either.
         let representable = (0.0..9.0e15).contains(&number);
         Ok(if representable { Scalar::Integer(number as i64) } else { Scalar::Other })
     }

@@ -1,12 +1,15 @@
 //! `LoginEvent ─mask→ MaskedLogin`, and which key masks which value.
 //!
-//! Invariant: the key of a value depends on the value's order hash and the plan alone, so that all loaders which
-//! know the same plan give equal values equal tokens, during a rotation too.
+//! Invariant: the key of a value depends on the value's order hash and the plan alone, so
+//! that all loaders which know the same plan give equal values equal tokens, during a
+//! rotation too.
 
 use uuid::Uuid;
 
 use super::{Body, LoginEvent, MaskedField, MaskedLogin};
-use crate::token::{DataKey, Field, FieldCipher, FieldHasher, Fields, KeyId, PerField, Plaintext, SealError, Sealer};
+use crate::token::{
+    DataKey, Field, FieldCipher, FieldHasher, Fields, KeyId, PerField, Plaintext, SealError, Sealer,
+};
 
 /// The data keys that mask and hash one value. They change together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub struct FieldPlan {
 }
 
 impl FieldPlan {
-    /// Whether a sweep has passed the value with this order hash: the one place that decides which key a value is
-    /// under. `ingest.accepts` decides the same in SQL.
+    /// Whether a sweep has passed the value with this order hash: the one place that
+    /// decides which key a value is under. `ingest.accepts` decides the same in SQL.
     #[must_use]
     pub fn is_swept(&self, order: Uuid) -> bool {
         order <= self.watermark
@@ -53,21 +56,30 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The keys under which values of this field are hashed: two while a rotation changes them.
+    /// The keys under which values of this field are hashed: two while a rotation changes
+    /// them.
     #[must_use]
     pub fn hash_keys(&self, field: Field) -> Vec<KeyId> {
-        let mut keys: Vec<KeyId> = self.fields.get(field).into_iter().flat_map(|plan| [plan.to.hash, plan.from.hash]).collect();
+        let mut keys: Vec<KeyId> = self
+            .fields
+            .get(field)
+            .into_iter()
+            .flat_map(|plan| [plan.to.hash, plan.from.hash])
+            .collect();
         keys.dedup();
         keys
     }
 
     /// Every key it names.
     pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
-        let of = |(_, plan): (Field, &FieldPlan)| [plan.from.mask, plan.from.hash, plan.to.mask, plan.to.hash];
+        let of = |(_, plan): (Field, &FieldPlan)| {
+            [plan.from.mask, plan.from.hash, plan.to.mask, plan.to.hash]
+        };
         self.fields.iter().flat_map(of).chain([self.seal])
     }
 
-    /// Whether a login is masked in the fields of this plan and no others, under the keys that it asks for.
+    /// Whether a login is masked in the fields of this plan and no others, under the keys
+    /// that it asks for.
     #[must_use]
     pub fn allows(&self, login: &MaskedLogin) -> bool {
         let allows = |(field, masked): (Field, &MaskedField)| {
@@ -166,7 +178,11 @@ impl FieldMasker {
         let key = |id: KeyId| keys.data_key(id).ok_or(id);
         let side = |pair: ValueKeys| {
             let cipher = FieldCipher::new(key(pair.mask)?, field, pair.mask);
-            let hasher = if pair.hash == plan.from.hash { None } else { Some(FieldHasher::new(key(pair.hash)?, field)) };
+            let hasher = if pair.hash == plan.from.hash {
+                None
+            } else {
+                Some(FieldHasher::new(key(pair.hash)?, field))
+            };
             Ok(Side { cipher, hasher })
         };
         Ok(Self {
@@ -184,7 +200,12 @@ impl FieldMasker {
             _ => &mut self.from,
         };
         let hash = side.hasher.as_ref().map_or(order, |hasher| hasher.hash(plaintext));
-        MaskedField { token: side.cipher.seal(plaintext), hash, order, order_key: self.plan.from.hash }
+        MaskedField {
+            token: side.cipher.seal(plaintext),
+            hash,
+            order,
+            order_key: self.plan.from.hash,
+        }
     }
 }
 
@@ -201,12 +222,18 @@ mod tests {
         ValueKeys { mask: key(mask), hash: key(hash) }
     }
 
-    /// Masked late in a rotation that changed hashes, allowed by a plan of the next: only if its order is of that one.
+    /// Masked late in a rotation that changed hashes, allowed by a plan of the next: only
+    /// if its order is of that one.
     #[test]
     fn an_order_of_an_earlier_rotation_tells_nothing_of_a_later_watermark() {
-        let token = Token::parse("ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g").unwrap_or_else(|e| panic!("{e}"));
-        let field =
-            |order_key| MaskedField { token: token.clone(), hash: Uuid::nil(), order: Uuid::max(), order_key: key(order_key) };
+        let token = Token::parse("ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g")
+            .unwrap_or_else(|e| panic!("{e}"));
+        let field = |order_key| MaskedField {
+            token: token.clone(),
+            hash: Uuid::nil(),
+            order: Uuid::max(),
+            order_key: key(order_key),
+        };
         let login = |order_key| MaskedLogin {
             masked: Fields::always().map(|_, ()| field(order_key)),
             user_id: Some(String::new()),
@@ -225,7 +252,8 @@ mod tests {
         let quiet = plan(pair(7, 5), pair(7, 5), Uuid::nil());
         assert!(quiet.allows(&login(2)), "without a rotation there is no order");
         let all = Fields::always().with(Field::UserId);
-        let more = Plan { fields: all.filter_map(|_, ()| quiet.fields.get(Field::Ip).copied()), ..quiet };
+        let more =
+            Plan { fields: all.filter_map(|_, ()| quiet.fields.get(Field::Ip).copied()), ..quiet };
         assert!(!more.allows(&login(2)), "a field is clear that the plan masks");
     }
 }

@@ -1,4 +1,5 @@
-//! A message beside its body: what the ledger and the quarantine know of it. Harmless; may be printed.
+//! A message beside its body: what the ledger and the quarantine know of it. Harmless;
+//! may be printed.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -47,7 +48,10 @@ pub struct Delivery {
 
 /// What became of a message: a row, or a sealed body and the reason.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are logins: a box for each would cost more")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are logins: a box for each would cost more"
+)]
 pub enum Verdict {
     /// A row of `user_logins`.
     Login(MaskedLogin),
@@ -66,13 +70,16 @@ pub struct SealedRejection {
     pub key_id: KeyId,
 }
 
-/// SQS message ids are UUIDs; an emulator's other text becomes a UUIDv8 of its SHA-256, the same every time.
+/// SQS message ids are UUIDs; an emulator's other text becomes a UUIDv8 of its SHA-256,
+/// the same every time.
 #[must_use]
 pub fn message_id(text: &str) -> Uuid {
-    Uuid::try_parse(text).unwrap_or_else(|_| digest_uuid(&[b"loginetl/message-id/v1", text.as_bytes()]))
+    Uuid::try_parse(text)
+        .unwrap_or_else(|_| digest_uuid(&[b"loginetl/message-id/v1", text.as_bytes()]))
 }
 
-/// The ledger id of a chunk of a file: its number and the digest of the content that it belongs to.
+/// The ledger id of a chunk of a file: its number and the digest of the content that it
+/// belongs to.
 #[must_use]
 pub fn chunk_id(content: &[u8; 32], number: u64) -> Uuid {
     digest_uuid(&[b"loginetl/chunk/v1", content, &number.to_be_bytes()])

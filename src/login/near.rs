@@ -1,6 +1,8 @@
-//! Names of fields that are almost known: in another case, or one letter off. What they hold is not read.
+//! Names of fields that are almost known: in another case, or one letter off. What they
+//! hold is not read.
 //!
-//! Invariant: a name that is kept is one of ours but for a letter, so that no value can be in it.
+//! Invariant: a name that is kept is one of ours but for a letter, so that no value can
+//! be in it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +11,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 /// The names of an event's fields.
-const KNOWN: [&str; 8] = ["user_id", "app_version", "device_type", "ip", "locale", "device_id", "timestamp", "create_date"];
+const KNOWN: [&str; 8] = [
+    "user_id",
+    "app_version",
+    "device_type",
+    "ip",
+    "locale",
+    "device_id",
+    "timestamp",
+    "create_date",
+];
 /// So short a name has too many neighbours: `id` is not a misspelt `ip`.
 const TOO_SHORT: usize = 2;
 /// The longest known name, and one letter.
@@ -34,7 +45,9 @@ pub(super) fn near_name(name: &str) -> Option<&'static str> {
     let lower = &mut lower[..name.len()];
     lower.copy_from_slice(name.as_bytes());
     lower.make_ascii_lowercase();
-    let is_near = |known: &[u8]| lower == known || (known.len() > TOO_SHORT && is_one_letter_off(lower, known));
+    let is_near = |known: &[u8]| {
+        lower == known || (known.len() > TOO_SHORT && is_one_letter_off(lower, known))
+    };
     let mut plausible = KNOWN.into_iter().filter(|known| known.len().abs_diff(name.len()) <= 1);
     plausible.find(|known| is_near(known.as_bytes()))
 }
@@ -144,9 +157,21 @@ mod tests {
         ] {
             assert_eq!(near_name(name), Some(known), "{name}");
         }
-        for name in
-            ["locale", "ip", "id", "ips", "user", "type", "", "xx", "device", "éocale", "loc\0le", "version", "user__name"]
-        {
+        for name in [
+            "locale",
+            "ip",
+            "id",
+            "ips",
+            "user",
+            "type",
+            "",
+            "xx",
+            "device",
+            "éocale",
+            "loc\0le",
+            "version",
+            "user__name",
+        ] {
             assert_eq!(near_name(name), None, "{name}");
         }
     }
@@ -160,7 +185,8 @@ mod tests {
         assert_eq!((names.take_new().len(), names.take_new().len()), (2, 0));
         let all = NearNames::default();
         all.add_all(&names);
-        let counts: Vec<_> = all.counts().into_iter().map(|c| (c.name.into_string(), c.almost, c.count)).collect();
+        let counts: Vec<_> =
+            all.counts().into_iter().map(|c| (c.name.into_string(), c.almost, c.count)).collect();
         assert_eq!(counts, [("IP".to_owned(), "ip", 2), ("Locale".to_owned(), "locale", 1)]);
         (0..100).for_each(|n| all.count([("ip", format!("{n}").into())]));
         assert_eq!(all.counts().len(), MOST_SPELLINGS);

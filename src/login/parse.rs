@@ -1,6 +1,7 @@
 //! `Body ─parse→ LoginEvent`: every rule about the fields of an event stands here.
 //!
-//! Invariant: an event that leaves this file fits its table; whatever does not is a [`Rejection`] without a value.
+//! Invariant: an event that leaves this file fits its table; whatever does not is a
+//! [`Rejection`] without a value.
 
 use std::borrow::Cow;
 
@@ -9,31 +10,46 @@ use zeroize::Zeroize as _;
 
 use super::envelope::{self, MOST_LAYERS, OpenedEnvelope};
 use super::json::{self, RawEvent, Scalar};
-use super::{AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, RejectReason, Rejection, dates};
+use super::{
+    AppVersionEncoding, Body, Envelopes, LoginEvent, NearNames, Reading, RejectReason, Rejection,
+    dates,
+};
 use crate::token::{Field, Plaintext, PlaintextError};
 
 const USER_ID_WIDTH: usize = 128;
 const DEVICE_TYPE_WIDTH: usize = 32;
 const LOCALE_WIDTH: usize = 32;
 
-/// Parses and validates one body. `row_day` is the day of the row when neither the event nor its
-/// envelope has one. Names that are almost those of fields are counted in `near`.
+/// Parses and validates one body. `row_day` is the day of the row when neither the event
+/// nor its envelope has one. Names that are almost those of fields are counted in `near`.
 ///
 /// # Errors
 /// What is wrong, in which field; never the value.
-pub fn parse(body: &Body, row_day: Date, reading: Reading, near: &NearNames) -> Result<LoginEvent, Rejection> {
+pub fn parse(
+    body: &Body,
+    row_day: Date,
+    reading: Reading,
+    near: &NearNames,
+) -> Result<LoginEvent, Rejection> {
     parse_layer(body.expose(), row_day, reading, near, MOST_LAYERS)
 }
 
 /// Parses an event, or what is in its envelope.
-fn parse_layer(body: &[u8], row_day: Date, reading: Reading, near: &NearNames, layers: usize) -> Result<LoginEvent, Rejection> {
+fn parse_layer(
+    body: &[u8],
+    row_day: Date,
+    reading: Reading,
+    near: &NearNames,
+    layers: usize,
+) -> Result<LoginEvent, Rejection> {
     let text = json::text(body)?;
     let envelopes = if layers > 0 { reading.envelopes } else { Envelopes::None };
     let within = |opened: OpenedEnvelope<'_>| {
         let day = opened.day.unwrap_or(row_day);
         parse_layer(opened.content.expose(), day, reading, near, layers - 1)
     };
-    // What begins as an envelope does is not read as an event first: that would be a scan of all of it.
+    // What begins as an envelope does is not read as an event first: that would be a scan
+    // of all of it.
     if envelope::is_likely(text)
         && let Some(opened) = envelope::open(text, envelopes)?
     {
@@ -53,12 +69,19 @@ fn event(mut raw: RawEvent<'_>, row_day: Date, reading: Reading) -> Result<Login
     let create_date = day(&raw);
     let user_id = match reading.masked.contains(Field::UserId) {
         true => None,
-        false => Some(storable("user_id", required("user_id", raw.take(Field::UserId))?, USER_ID_WIDTH)?),
+        false => {
+            Some(storable("user_id", required("user_id", raw.take(Field::UserId))?, USER_ID_WIDTH)?)
+        }
     };
     Ok(LoginEvent {
         user_id,
-        app_version: version(required("app_version", std::mem::take(&mut raw.app_version))?, reading.app_version)?,
-        values: reading.masked.try_map(|field, ()| value(field, required(field.name(), raw.take(field))?))?,
+        app_version: version(
+            required("app_version", std::mem::take(&mut raw.app_version))?,
+            reading.app_version,
+        )?,
+        values: reading
+            .masked
+            .try_map(|field, ()| value(field, required(field.name(), raw.take(field))?))?,
         device_type: optional("device_type", raw.device_type, DEVICE_TYPE_WIDTH)?,
         locale: optional("locale", raw.locale, LOCALE_WIDTH)?,
         create_date: create_date?.unwrap_or(row_day),
@@ -67,7 +90,9 @@ fn event(mut raw: RawEvent<'_>, row_day: Date, reading: Reading) -> Result<Login
 
 fn required<'a>(field: &'static str, scalar: Scalar<'a>) -> Result<Cow<'a, str>, Rejection> {
     match scalar {
-        Scalar::Text(text) if text.is_empty() => Err(Rejection::text(RejectReason::Empty, field, "")),
+        Scalar::Text(text) if text.is_empty() => {
+            Err(Rejection::text(RejectReason::Empty, field, ""))
+        }
         Scalar::Text(text) => Ok(text),
         Scalar::Absent => Err(Rejection::field(RejectReason::MissingField, field)),
         Scalar::Null => Err(Rejection::field(RejectReason::NullField, field)),
@@ -75,7 +100,11 @@ fn required<'a>(field: &'static str, scalar: Scalar<'a>) -> Result<Cow<'a, str>,
     }
 }
 
-fn optional(field: &'static str, scalar: Scalar<'_>, width: usize) -> Result<Option<String>, Rejection> {
+fn optional(
+    field: &'static str,
+    scalar: Scalar<'_>,
+    width: usize,
+) -> Result<Option<String>, Rejection> {
     match scalar {
         Scalar::Absent | Scalar::Null => Ok(None),
         Scalar::Text(text) => storable(field, text, width).map(Some),
@@ -116,13 +145,18 @@ fn value(field: Field, text: Cow<'_, str>) -> Result<Plaintext, Rejection> {
     plaintext
 }
 
-/// `create_date` before `timestamp`; null counts as absent; present but invalid is a rejection.
+/// `create_date` before `timestamp`; null counts as absent; present but invalid is a
+/// rejection.
 fn day(raw: &RawEvent<'_>) -> Result<Option<Date>, Rejection> {
     let invalid = |field| Rejection::field(RejectReason::InvalidDate, field);
     match &raw.create_date {
         Scalar::Absent | Scalar::Null => {}
-        Scalar::Text(text) => return dates::calendar_day(text).map(Some).ok_or(invalid("create_date")),
-        Scalar::Integer(_) | Scalar::Other => return Err(Rejection::field(RejectReason::WrongType, "create_date")),
+        Scalar::Text(text) => {
+            return dates::calendar_day(text).map(Some).ok_or(invalid("create_date"));
+        }
+        Scalar::Integer(_) | Scalar::Other => {
+            return Err(Rejection::field(RejectReason::WrongType, "create_date"));
+        }
     }
     match &raw.timestamp {
         Scalar::Absent | Scalar::Null => Ok(None),

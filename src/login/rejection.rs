@@ -1,4 +1,5 @@
-//! Why a message cannot become a row: a reason code, a field name and a length, never a value.
+//! Why a message cannot become a row: a reason code, a field name and a length, never a
+//! value.
 
 /// The reasons, as `ingest.quarantine` stores them and `quarantine list` shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,7 +131,9 @@ impl RejectReason {
             Self::EventBridgeEvent => "an EventBridge event that is not opened (see --envelope)",
             Self::S3Notification => "a notification of S3, not an event itself",
             Self::S3TestEvent => "a test event of S3",
-            Self::ExtendedClientPointer => "the place in S3 where an extended client has put the body",
+            Self::ExtendedClientPointer => {
+                "the place in S3 where an extended client has put the body"
+            }
             Self::MissingField => "a JSON object without a field that is needed",
             Self::DatabaseRejected => "an event that the database refuses",
             Self::DuplicateField
@@ -147,7 +150,8 @@ impl RejectReason {
     }
 }
 
-/// What is wrong with one message, where, and how long the offending text is (in characters, where that matters).
+/// What is wrong with one message, where, and how long the offending text is (in
+/// characters, where that matters).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The reason code.

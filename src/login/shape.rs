@@ -1,4 +1,5 @@
-//! What a body is that is no JSON object: known by its first bytes, so that its reason says more than "no".
+//! What a body is that is no JSON object: known by its first bytes, so that its reason
+//! says more than "no".
 //!
 //! Only rejected bodies come here.
 
@@ -16,8 +17,10 @@ const DAMAGED_GZIP: &str = "\u{1f}\u{fffd}\u{8}";
 /// Shorter than any compressed event.
 const SHORTEST_ENCODED: usize = 20;
 /// The first element of what the extended clients for Java and Python send.
-const POINTERS: [&str; 2] =
-    ["software.amazon.payloadoffloading.PayloadS3Pointer", "com.amazon.sqs.javamessaging.MessageS3Pointer"];
+const POINTERS: [&str; 2] = [
+    "software.amazon.payloadoffloading.PayloadS3Pointer",
+    "com.amazon.sqs.javamessaging.MessageS3Pointer",
+];
 
 /// What bytes are that are no UTF-8.
 pub(super) fn of_bytes(body: &[u8]) -> RejectReason {
@@ -36,7 +39,9 @@ pub(super) fn of_text(text: &str) -> RejectReason {
 
 /// What a JSON value is that is no object.
 pub(super) fn of_value(text: &str) -> RejectReason {
-    let Some(rest) = text.trim_ascii_start().strip_prefix('[') else { return RejectReason::NotAnObject };
+    let Some(rest) = text.trim_ascii_start().strip_prefix('[') else {
+        return RejectReason::NotAnObject;
+    };
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return RejectReason::NotJson;
     }
@@ -57,17 +62,23 @@ fn is_zlib(body: &[u8]) -> bool {
     matches!(body, [cmf, flags, ..] if *cmf == 0x78 && (u16::from(*cmf) << 8 | u16::from(*flags)) % 31 == 0)
 }
 
-/// Base64 of either alphabet throughout, and its first bytes are those of compressed ones.
+/// Base64 of either alphabet throughout, and its first bytes are those of compressed
+/// ones.
 fn is_encoded(text: &str) -> bool {
     let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(&b);
-    let Some(first) = text.get(..8).filter(|_| text.len() >= SHORTEST_ENCODED && text.bytes().all(is_base64)) else {
+    let Some(first) =
+        text.get(..8).filter(|_| text.len() >= SHORTEST_ENCODED && text.bytes().all(is_base64))
+    else {
         return false;
     };
-    [BASE64_STANDARD, BASE64_URL_SAFE].iter().any(|base64| base64.decode(first).is_ok_and(|bytes| is_compressed(&bytes)))
+    [BASE64_STANDARD, BASE64_URL_SAFE]
+        .iter()
+        .any(|base64| base64.decode(first).is_ok_and(|bytes| is_compressed(&bytes)))
 }
 
 fn has_several_objects(text: &str) -> bool {
     let mut count = 0;
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().inspect(|_| count += 1);
+    let mut values =
+        serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().inspect(|_| count += 1);
     values.all(|value| value.is_ok_and(|value| value.get().starts_with('{'))) && count > 1
 }

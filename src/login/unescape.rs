@@ -1,4 +1,5 @@
-//! The text of a JSON string, without its escapes: a second buffer of plaintext, so it is made in memory that is zeroed.
+//! The text of a JSON string, without its escapes: a second buffer of plaintext, so it is
+//! made in memory that is zeroed.
 
 use super::Body;
 use crate::crypto::SecretBytes;
@@ -20,11 +21,13 @@ impl Content<'_> {
     }
 }
 
-/// The text of a JSON string with its quotes; nothing if an escape in it stands for no character.
+/// The text of a JSON string with its quotes; nothing if an escape in it stands for no
+/// character.
 pub(super) fn unescape(quoted: &str) -> Option<Content<'_>> {
     let text = quoted.strip_prefix('"')?.strip_suffix('"')?;
     let Some(first) = text.find('\\') else { return Some(Content::Borrowed(text)) };
-    // No escape is shorter than what it stands for: the buffer never grows, and so is never copied.
+    // No escape is shorter than what it stands for: the buffer never grows, and so is
+    // never copied.
     let mut plain = SecretBytes::zeroed(text.len());
     let len = {
         let mut written = Written { buffer: plain.expose_mut(), len: 0 };
@@ -85,7 +88,8 @@ fn unicode(text: &str) -> Option<(char, &str)> {
     }
     let (second, rest) = code_unit(rest.strip_prefix("\\u")?)?;
     let pair = (0xd800..0xdc00).contains(&first) && (0xdc00..0xe000).contains(&second);
-    let character = pair.then(|| char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)));
+    let character =
+        pair.then(|| char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)));
     Some((character.flatten()?, rest))
 }
 
@@ -109,8 +113,17 @@ mod tests {
         assert_eq!(plain(r#""plain""#).as_deref(), Some("plain"));
         assert_eq!(plain(r#""\"\\\/\b\f\n\r\t""#).as_deref(), Some("\"\\/\u{8}\u{c}\n\r\t"));
         assert_eq!(plain(r#""x\u00e9\u20AC\ud83e\udd80y""#).as_deref(), Some("xé€🦀y"));
-        for wrong in ["", "\"", r#""\"#, r#""\x""#, r#""\u12""#, r#""\ud800""#, r#""\ud800\u0041""#, r#""\udc00""#, r#""\u+123""#]
-        {
+        for wrong in [
+            "",
+            "\"",
+            r#""\"#,
+            r#""\x""#,
+            r#""\u12""#,
+            r#""\ud800""#,
+            r#""\ud800\u0041""#,
+            r#""\udc00""#,
+            r#""\u+123""#,
+        ] {
             assert_eq!(plain(wrong), None, "{wrong}");
         }
     }
@@ -124,7 +137,8 @@ mod tests {
         #[test]
         fn it_says_what_the_json_library_says(text in r#"([a-z"é]|\\["\\/bfnrtux]|\\u[dD][89a-fA-F][0-9]{2}|\\u[0-9a-f]{4}){0,12}"#) {
             let quoted = format!("\"{text}\"");
-            // A quote without a backslash ends the string for the library; for us, what is between the outer ones is one text.
+            // A quote without a backslash ends the string for the library; for us, what
+            // is between the outer ones is one text.
             prop_assume!(serde_json::from_str::<&serde_json::value::RawValue>(&quoted).is_ok());
             prop_assert_eq!(plain(&quoted), serde_json::from_str::<String>(&quoted).ok());
         }

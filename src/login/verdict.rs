@@ -1,14 +1,19 @@
-//! `Body ─parse→ LoginEvent ─mask→ MaskedLogin`, or a sealed rejection: one way for queue, file, retry and dry run.
+//! `Body ─parse→ LoginEvent ─mask→ MaskedLogin`, or a sealed rejection: one way for
+//! queue, file, retry and dry run.
 
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::{Body, Masker, NearNames, Plan, Reading, RejectReason, Rejection, SealedRejection, Verdict, parse};
+use super::{
+    Body, Masker, NearNames, Plan, Reading, RejectReason, Rejection, SealedRejection, Verdict,
+    parse,
+};
 use crate::token::SealError;
 
 impl Masker {
-    /// What becomes of one body. After this, nothing but the body itself holds its values. Names that are almost those of
-    /// fields are counted in `near`. `message_id` is asked for only when it is rejected.
+    /// What becomes of one body. After this, nothing but the body itself holds its
+    /// values. Names that are almost those of fields are counted in `near`. `message_id`
+    /// is asked for only when it is rejected.
     ///
     /// # Errors
     /// When a rejected body cannot be sealed.
@@ -31,11 +36,20 @@ impl Masker {
     ///
     /// # Errors
     /// When it cannot be sealed.
-    pub fn reject_for_database(&mut self, body: &Body, message_id: Uuid) -> Result<Verdict, SealError> {
+    pub fn reject_for_database(
+        &mut self,
+        body: &Body,
+        message_id: Uuid,
+    ) -> Result<Verdict, SealError> {
         self.reject(body, message_id, Rejection::body(RejectReason::DatabaseRejected, body.len()))
     }
 
-    fn reject(&mut self, body: &Body, message_id: Uuid, rejection: Rejection) -> Result<Verdict, SealError> {
+    fn reject(
+        &mut self,
+        body: &Body,
+        message_id: Uuid,
+        rejection: Rejection,
+    ) -> Result<Verdict, SealError> {
         let sealed = self.seal(message_id, body)?;
         Ok(Verdict::Rejected(SealedRejection { rejection, sealed, key_id: self.plan().seal }))
     }

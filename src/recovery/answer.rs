@@ -1,4 +1,5 @@
-//! From masked rows to answers: tokens opened, their values hashed and compared, their rows counted.
+//! From masked rows to answers: tokens opened, their values hashed and compared, their
+//! rows counted.
 //!
 //! Invariant: a value stays a [`Recovered`] here.
 
@@ -47,12 +48,21 @@ pub(crate) struct RecoveredValue {
 ///
 /// # Errors
 /// When the database is gone.
-pub(super) async fn open(search: Search, keys: &mut RecoveryKeys, session: &Session) -> Result<Vec<Answer>, RecoveryError> {
+pub(super) async fn open(
+    search: Search,
+    keys: &mut RecoveryKeys,
+    session: &Session,
+) -> Result<Vec<Answer>, RecoveryError> {
     let plan = search.plan;
-    let answer = |found: SearchHit| Answer { selector: found.selector, result: open_one(found.what, keys, &plan) };
+    let answer = |found: SearchHit| Answer {
+        selector: found.selector,
+        result: open_one(found.what, keys, &plan),
+    };
     let mut answers: Vec<Answer> = search.found.into_iter().map(answer).collect();
     for field in plan.fields.fields() {
-        let hashes: Vec<Uuid> = values_to_count(&mut answers, field).flat_map(|value| value.uncounted.clone()).collect();
+        let hashes: Vec<Uuid> = values_to_count(&mut answers, field)
+            .flat_map(|value| value.uncounted.clone())
+            .collect();
         if hashes.is_empty() {
             continue;
         }
@@ -62,12 +72,19 @@ pub(super) async fn open(search: Search, keys: &mut RecoveryKeys, session: &Sess
     Ok(answers)
 }
 
-fn values_to_count(answers: &mut [Answer], field: Field) -> impl Iterator<Item = &mut RecoveredValue> {
+fn values_to_count(
+    answers: &mut [Answer],
+    field: Field,
+) -> impl Iterator<Item = &mut RecoveredValue> {
     let values = answers.iter_mut().filter_map(|answer| answer.result.as_mut().ok());
     values.filter(move |value| value.field == Some(field) && !value.uncounted.is_empty())
 }
 
-fn open_one(what: HitKind, keys: &mut RecoveryKeys, plan: &Plan) -> Result<RecoveredValue, SelectorProblem> {
+fn open_one(
+    what: HitKind,
+    keys: &mut RecoveryKeys,
+    plan: &Plan,
+) -> Result<RecoveredValue, SelectorProblem> {
     match what {
         HitKind::Rows(found, tokens) => open_rows(&found, tokens, keys, plan),
         HitKind::Token(token) => {
@@ -82,7 +99,16 @@ fn open_one(what: HitKind, keys: &mut RecoveryKeys, plan: &Plan) -> Result<Recov
         HitKind::Body(body) => {
             let value = keys.open_body(&body).map_err(problem)?;
             let (rows, first_date, last_date) = (None, None, None);
-            Ok(RecoveredValue { field: None, value, hash: None, token: None, rows, first_date, last_date, uncounted: Vec::new() })
+            Ok(RecoveredValue {
+                field: None,
+                value,
+                hash: None,
+                token: None,
+                rows,
+                first_date,
+                last_date,
+                uncounted: Vec::new(),
+            })
         }
         HitKind::Nothing(problem) => Err(problem),
     }
@@ -120,10 +146,20 @@ impl RecoveredValue {
     fn without_count(opened: OpenedValue, field: Field, token: Option<Token>) -> Self {
         let OpenedValue { value, hashes } = opened;
         let hash = hashes.first().copied();
-        Self { field: Some(field), value, hash, token, rows: Some(0), first_date: None, last_date: None, uncounted: hashes }
+        Self {
+            field: Some(field),
+            value,
+            hash,
+            token,
+            rows: Some(0),
+            first_date: None,
+            last_date: None,
+            uncounted: hashes,
+        }
     }
 
-    /// Adds the rows of each of its hashes; while a rotation changes hashes, they are under one of two.
+    /// Adds the rows of each of its hashes; while a rotation changes hashes, they are
+    /// under one of two.
     fn count(&mut self, rows: &HashMap<Uuid, FoundRows>) {
         let hashes = std::mem::take(&mut self.uncounted);
         for found in hashes.iter().filter_map(|hash| rows.get(hash)) {

@@ -1,5 +1,5 @@
-//! What came of a recovery, as the log keeps it: counts, and what is about to be shown by hash or
-//! message.
+//! What came of a recovery, as the log keeps it: counts, and what is about to be shown by
+//! hash or message.
 //!
 //! Invariant: it holds no value.
 
@@ -29,7 +29,9 @@ impl OutcomeRecord {
         };
         let not_found = answers.iter().filter(is_missing).count();
         let name = |answer: &&Answer| match &answer.result {
-            Ok(RecoveredValue { field: Some(field), hash: Some(hash), .. }) => format!("{field} {hash}"),
+            Ok(RecoveredValue { field: Some(field), hash: Some(hash), .. }) => {
+                format!("{field} {hash}")
+            }
             _ => answer.selector.clone(),
         };
         Self {
@@ -37,7 +39,9 @@ impl OutcomeRecord {
             not_found,
             failed: answers
                 .iter()
-                .filter(|answer| answer.result.as_ref().is_err_and(|p| *p != SelectorProblem::NotFound))
+                .filter(|answer| {
+                    answer.result.as_ref().is_err_and(|p| *p != SelectorProblem::NotFound)
+                })
                 .count(),
             rows: values.iter().filter_map(|answer| answer.result.as_ref().ok()?.rows).sum(),
             values: Listed::of(values.iter().map(name).collect()),

@@ -1,5 +1,5 @@
-//! Why a recovery does not go on. Names flags, numbers and fields; never quotes what may be a
-//! value.
+//! Why a recovery does not go on. Names flags, numbers and fields; never quotes what may
+//! be a value.
 
 use std::fmt::Display;
 
@@ -31,7 +31,8 @@ pub(crate) enum QueryError {
     },
     /// A clear value needs no recovery.
     #[error(
-        "{} are not masked in this installation (loginetl init --{} masks them): look them up in the column {}",
+        "{} are not masked in this installation (loginetl init --{} masks them): look them up in \
+         the column {}",
         .0.nouns(), .0.flags().mask.unwrap_or_default(), .0.name()
     )]
     NotMasked(Field),

@@ -1,8 +1,8 @@
-//! The second step: a request is made, or one is taken up again that another process of this login
-//! has left.
+//! The second step: a request is made, or one is taken up again that another process of
+//! this login has left.
 //!
-//! Invariant: what is taken up is what was asked for: the same kind, the same selectors, the same
-//! keys. The reason stands in the record.
+//! Invariant: what is taken up is what was asked for: the same kind, the same selectors,
+//! the same keys. The reason stands in the record.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +36,17 @@ pub(crate) enum RecoveryStage {
     Signed(Box<SignedRecovery>),
 }
 
-/// Records what is asked for and why. Who may not does not look either; the refusal is the
-/// database's, and on record.
+/// Records what is asked for and why. Who may not does not look either; the refusal is
+/// the database's, and on record.
 ///
 /// # Errors
 /// When the log could not be signed, or the database does not look or record.
-pub(crate) async fn ask(gate: Gate, may: bool, query: Query, cause: &Cause<'_>) -> Result<RecoveryStage, RecoveryError> {
+pub(crate) async fn ask(
+    gate: Gate,
+    may: bool,
+    query: Query,
+    cause: &Cause<'_>,
+) -> Result<RecoveryStage, RecoveryError> {
     let kind = query.kind();
     let details = serde_json::to_string(&RequestDetails::of(&query, cause))?;
     let search = if may {
@@ -65,7 +70,11 @@ pub(crate) async fn ask(gate: Gate, may: bool, query: Query, cause: &Cause<'_>) 
 /// # Errors
 /// [`RecoveryError::NotResumed`]: it is not, or nothing more comes of it. Otherwise when the
 /// database does not look.
-pub(crate) async fn resume(gate: Gate, number: i64, query: Query) -> Result<RecoveryStage, RecoveryError> {
+pub(crate) async fn resume(
+    gate: Gate,
+    number: i64,
+    query: Query,
+) -> Result<RecoveryStage, RecoveryError> {
     let refuse = |problem| RecoveryError::NotResumed { request: number, problem };
     gate.signer.check_kind().await?;
     let left = gate.find(number).await?.ok_or_else(|| refuse(ResumeProblem::NotOwn))?;
@@ -79,8 +88,12 @@ pub(crate) async fn resume(gate: Gate, number: i64, query: Query) -> Result<Reco
     let search = Search::of(left.session(), query).await?;
     asked.check_keys(&search.keys).map_err(refuse)?;
     Ok(match left.resume(search.keys.clone())? {
-        ResumedRequest::Unsigned(request) => RecoveryStage::Committed(Box::new(CommittedRecovery::new(*request, search))),
-        ResumedRequest::Signed(request) => RecoveryStage::Signed(Box::new(SignedRecovery::new(*request, search))),
+        ResumedRequest::Unsigned(request) => {
+            RecoveryStage::Committed(Box::new(CommittedRecovery::new(*request, search)))
+        }
+        ResumedRequest::Signed(request) => {
+            RecoveryStage::Signed(Box::new(SignedRecovery::new(*request, search)))
+        }
     })
 }
 
@@ -116,8 +129,8 @@ impl<'a> RequestDetails<'a> {
     }
 }
 
-/// What a request in the log asks for. A record that another program wrote may say nothing of it:
-/// then it fits no query.
+/// What a request in the log asks for. A record that another program wrote may say
+/// nothing of it: then it fits no query.
 struct RequestTerms {
     kind: Option<RecordKind>,
     parts: Option<TermParts>,
@@ -132,21 +145,31 @@ struct TermParts {
 
 impl RequestTerms {
     fn of(record: &Record) -> Self {
-        Self { kind: RecordKind::from_name(&record.kind), parts: serde_json::from_str(&record.details).ok() }
+        Self {
+            kind: RecordKind::from_name(&record.kind),
+            parts: serde_json::from_str(&record.details).ok(),
+        }
     }
 
     fn check_query(&self, query: &Query) -> Result<(), ResumeProblem> {
         if self.kind != Some(query.kind()) {
             return Err(ResumeProblem::OtherKind);
         }
-        let is_for =
-            |parts: &TermParts| parts.selectors == query.name_selectors() && parts.unreadable_lines == query.count_unreadable();
-        if self.parts.as_ref().is_some_and(is_for) { Ok(()) } else { Err(ResumeProblem::OtherSelectors) }
+        let is_for = |parts: &TermParts| {
+            parts.selectors == query.name_selectors()
+                && parts.unreadable_lines == query.count_unreadable()
+        };
+        if self.parts.as_ref().is_some_and(is_for) {
+            Ok(())
+        } else {
+            Err(ResumeProblem::OtherSelectors)
+        }
     }
 
     fn check_keys(&self, keys: &[KeyId]) -> Result<(), ResumeProblem> {
         let keys = keys.iter().map(|key| key.to_i64());
-        let are_named = self.parts.as_ref().is_some_and(|parts| parts.key_ids.iter().copied().eq(keys));
+        let are_named =
+            self.parts.as_ref().is_some_and(|parts| parts.key_ids.iter().copied().eq(keys));
         if are_named { Ok(()) } else { Err(ResumeProblem::OtherKeys) }
     }
 }
@@ -164,7 +187,9 @@ mod tests {
     fn terms(kind: RecordKind, query: &Query, key_ids: &str) -> RequestTerms {
         let selectors = serde_json::to_string(&query.name_selectors()).unwrap();
         let unreadable = query.count_unreadable();
-        let details = format!(r#"{{"selectors": {selectors}, "unreadable_lines": {unreadable}, "key_ids": {key_ids}}}"#);
+        let details = format!(
+            r#"{{"selectors": {selectors}, "unreadable_lines": {unreadable}, "key_ids": {key_ids}}}"#
+        );
         RequestTerms { kind: Some(kind), parts: serde_json::from_str(&details).ok() }
     }
 
@@ -176,8 +201,17 @@ mod tests {
         for lines in [HASH, &format!("{HASH}\nnonsense"), &many] {
             let asked = terms(RecordKind::UnmaskRequest, &query(lines), "[1, 2]");
             assert_eq!(asked.check_query(&query(lines)), Ok(()));
-            for other in [&format!("ip-hash {HASH}"), &format!("{HASH}\n{HASH}"), &many.replacen('0', "1", 1), "nonsense"] {
-                assert_eq!(asked.check_query(&query(other)), Err(ResumeProblem::OtherSelectors), "{lines} and {other}");
+            for other in [
+                &format!("ip-hash {HASH}"),
+                &format!("{HASH}\n{HASH}"),
+                &many.replacen('0', "1", 1),
+                "nonsense",
+            ] {
+                assert_eq!(
+                    asked.check_query(&query(other)),
+                    Err(ResumeProblem::OtherSelectors),
+                    "{lines} and {other}"
+                );
             }
             let find = terms(RecordKind::FindRequest, &query(lines), "[1, 2]");
             assert_eq!(find.check_query(&query(lines)), Err(ResumeProblem::OtherKind));

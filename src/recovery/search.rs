@@ -1,4 +1,5 @@
-//! From selectors to masked rows and sealed bodies, and to the keys that a request has to name. No plaintext yet.
+//! From selectors to masked rows and sealed bodies, and to the keys that a request has to
+//! name. No plaintext yet.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -54,7 +55,9 @@ impl Search {
         session.ready(Work::Unmask).await?;
         let selectors = query.into_selectors();
         let plan = session.plan().await?.ok_or(VaultError::NoKeys)?;
-        if let Some(field) = selectors.iter().filter_map(Selector::field).find(|field| !plan.fields.contains(*field)) {
+        if let Some(field) =
+            selectors.iter().filter_map(Selector::field).find(|field| !plan.fields.contains(*field))
+        {
             return Err(QueryError::NotMasked(field).into());
         }
         let known = session.known_keys().await?;
@@ -65,9 +68,12 @@ impl Search {
                 rows.insert(field, session.rows_of(field, &hashes).await?);
             }
         }
-        let ids: Vec<i64> =
-            selectors.iter().filter_map(|s| if let Selector::Quarantine(id) = s { Some(*id) } else { None }).collect();
-        let bodies = if ids.is_empty() { HashMap::new() } else { session.sealed_bodies(&ids).await? };
+        let ids: Vec<i64> = selectors
+            .iter()
+            .filter_map(|s| if let Selector::Quarantine(id) = s { Some(*id) } else { None })
+            .collect();
+        let bodies =
+            if ids.is_empty() { HashMap::new() } else { session.sealed_bodies(&ids).await? };
         let mut found = Vec::with_capacity(selectors.len());
         for selector in selectors {
             let name = selector.to_string();
@@ -75,12 +81,20 @@ impl Search {
                 Selector::Hash(field, hash) => rows_of_hash(field, hash, &rows),
                 Selector::Token(token) => vec![HitKind::Token(token)],
                 Selector::Quarantine(id) => {
-                    vec![bodies.get(&id).cloned().map_or(HitKind::Nothing(SelectorProblem::NotFound), HitKind::Body)]
+                    vec![
+                        bodies
+                            .get(&id)
+                            .cloned()
+                            .map_or(HitKind::Nothing(SelectorProblem::NotFound), HitKind::Body),
+                    ]
                 }
                 Selector::Find(value) => vec![HitKind::Value(value)],
                 Selector::Unreadable(_) => vec![HitKind::Nothing(SelectorProblem::Unreadable)],
             };
-            found.extend(whats.into_iter().map(|what| SearchHit { selector: name.clone(), what: check_openable(what, &known) }));
+            found.extend(whats.into_iter().map(|what| SearchHit {
+                selector: name.clone(),
+                what: check_openable(what, &known),
+            }));
         }
         let keys = keys_of(&found, &plan);
         Ok(Self { found, keys, plan })
@@ -94,7 +108,11 @@ fn hash_in(selector: &Selector, field: Field) -> Option<Uuid> {
     }
 }
 
-fn rows_of_hash(field: Option<Field>, hash: Uuid, rows: &HashMap<Field, HashMap<Uuid, FoundRows>>) -> Vec<HitKind> {
+fn rows_of_hash(
+    field: Option<Field>,
+    hash: Uuid,
+    rows: &HashMap<Field, HashMap<Uuid, FoundRows>>,
+) -> Vec<HitKind> {
     let fields = Field::ALL.into_iter().filter(|of| field.is_none_or(|field| field == *of));
     let found = fields.filter_map(|of| rows.get(&of)?.get(&hash).map(|found| (of, found.clone())));
     let whats: Vec<HitKind> = found.map(|(of, found)| with_tokens(of, found)).collect();
@@ -103,7 +121,9 @@ fn rows_of_hash(field: Option<Field>, hash: Uuid, rows: &HashMap<Field, HashMap<
 
 /// Reads the tokens of the rows; rows that carry something else were changed.
 fn with_tokens(field: Field, found: FoundRows) -> HitKind {
-    let parse = |text: &Option<String>| Token::parse(text.as_deref()?).ok().filter(|token| token.field() == field);
+    let parse = |text: &Option<String>| {
+        Token::parse(text.as_deref()?).ok().filter(|token| token.field() == field)
+    };
     let (Some(least), Some(greatest)) = (parse(&found.tokens.0), parse(&found.tokens.1)) else {
         return HitKind::Nothing(SelectorProblem::DoesNotOpen);
     };
@@ -125,7 +145,9 @@ fn check_openable(what: HitKind, known: &Keys) -> HitKind {
         _ => Some(SelectorProblem::UnknownKey),
     };
     let problem = match &what {
-        HitKind::Rows(_, tokens) => tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask)),
+        HitKind::Rows(_, tokens) => {
+            tokens.iter().find_map(|token| usable(token.key_id(), Purpose::Mask))
+        }
         HitKind::Token(token) => usable(token.key_id(), Purpose::Mask),
         HitKind::Body(body) => match Sealer::key_id_of(&body.sealed) {
             Ok(id) => usable(id, Purpose::Seal),

@@ -1,5 +1,5 @@
-//! The first step, to parse. What is to be recovered: hashes, tokens, quarantined messages; or a
-//! value whose rows are wanted.
+//! The first step, to parse. What is to be recovered: hashes, tokens, quarantined
+//! messages; or a value whose rows are wanted.
 //!
 //! Invariant: what cannot be read as a selector is never quoted, for it may be a value.
 
@@ -42,7 +42,9 @@ impl Selector {
     /// # Errors
     /// When it is none.
     pub(crate) fn of_token(text: &str) -> Result<Self, QueryError> {
-        Token::parse(text.trim()).map(Self::Token).map_err(|problem| QueryError::of_flag("token", &problem))
+        Token::parse(text.trim())
+            .map(Self::Token)
+            .map_err(|problem| QueryError::of_flag("token", &problem))
     }
 
     /// The one field that it is about, if it names one.
@@ -131,7 +133,8 @@ impl Query {
     /// When it is no value of the field.
     pub(crate) fn find(field: Field, value: Zeroizing<String>) -> Result<Self, QueryError> {
         let plaintext = Plaintext::of(field, &value);
-        let plaintext = plaintext.map_err(|problem| QueryError::of_flag(field.flags().find, &problem))?;
+        let plaintext =
+            plaintext.map_err(|problem| QueryError::of_flag(field.flags().find, &problem))?;
         Ok(Self { selectors: vec![Selector::Find(plaintext)], value: Some(value) })
     }
 
@@ -160,7 +163,8 @@ impl Query {
 
     /// What a record names of it: a value and a line that cannot be read are not quoted.
     pub(super) fn name_selectors(&self) -> Listed {
-        let readable = self.selectors.iter().filter(|selector| !matches!(selector, Selector::Unreadable(_)));
+        let readable =
+            self.selectors.iter().filter(|selector| !matches!(selector, Selector::Unreadable(_)));
         Listed::of(readable.map(ToString::to_string).collect())
     }
 
@@ -183,9 +187,9 @@ fn of_line(line: &str) -> Option<Selector> {
             let field = Field::ALL.into_iter().find(|field| field.flags().hash == word)?;
             Some(Selector::Hash(Some(field), hash(text)?))
         }
-        (Some(text), None, None) => {
-            hash(text).map(|hash| Selector::Hash(None, hash)).or_else(|| Token::parse(text).ok().map(Selector::Token))
-        }
+        (Some(text), None, None) => hash(text)
+            .map(|hash| Selector::Hash(None, hash))
+            .or_else(|| Token::parse(text).ok().map(Selector::Token)),
         _ => None,
     }
 }
@@ -196,11 +200,15 @@ fn hash(text: &str) -> Option<Uuid> {
     if matches!(text.len(), 32 | 36) { Uuid::try_parse(text).ok() } else { None }
 }
 
-/// The selectors of a file, a line each, without blank ones; what is not UTF-8 is a line that
-/// cannot be read.
+/// The selectors of a file, a line each, without blank ones; what is not UTF-8 is a line
+/// that cannot be read.
 pub(crate) fn parse_lines(bytes: &[u8]) -> impl Iterator<Item = Selector> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate().filter(|(_, line)| !line.is_empty());
+    let lines = bytes
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty());
     let selector = |(number, line): (usize, &[u8])| {
         std::str::from_utf8(line).ok().and_then(of_line).unwrap_or(Selector::Unreadable(number + 1))
     };
@@ -217,19 +225,35 @@ mod tests {
 
     #[test]
     fn a_line_is_a_token_or_a_hash() {
-        let (plain, hyphens) = ("4b7f91e68e1181e3af7f0c2cba866887", "4b7f91e6-8e11-81e3-af7f-0c2cba866887");
+        let (plain, hyphens) =
+            ("4b7f91e68e1181e3af7f0c2cba866887", "4b7f91e6-8e11-81e3-af7f-0c2cba866887");
         let token = "ip1.7.nz-bGZ5zC97cedwFR7GA8eoGNEbLPuxIPj1JyzBGT9g";
         assert_eq!(describe(plain).as_deref(), Some(hyphens));
         assert_eq!(describe(&hyphens.to_uppercase()).as_deref(), Some(hyphens));
         assert_eq!(describe(&format!("ip-hash {plain}")), Some(format!("ip-hash {hyphens}")));
-        assert_eq!(describe(&format!("device-id-hash\t{hyphens}")), Some(format!("device-id-hash {hyphens}")));
+        assert_eq!(
+            describe(&format!("device-id-hash\t{hyphens}")),
+            Some(format!("device-id-hash {hyphens}"))
+        );
         assert_eq!(describe(token).as_deref(), Some(token));
         let read: Vec<String> =
-            parse_lines(&[format!("\u{feff}{plain}\r\n\n").as_bytes(), b"\xff\n"].concat()).map(|s| s.to_string()).collect();
+            parse_lines(&[format!("\u{feff}{plain}\r\n\n").as_bytes(), b"\xff\n"].concat())
+                .map(|s| s.to_string())
+                .collect();
         assert_eq!(read, [hyphens, "line 3"], "a mark at the start and blank lines are nothing");
         let braces = format!("{{{hyphens}}}");
         let urn = format!("urn:uuid:{hyphens}");
-        for line in ["192.0.2.7", "ip-hash", "ip-hash x", "ip2.7.abc", &braces, &urn, &token[..30], "a b c", "quarantine 17"] {
+        for line in [
+            "192.0.2.7",
+            "ip-hash",
+            "ip-hash x",
+            "ip2.7.abc",
+            &braces,
+            &urn,
+            &token[..30],
+            "a b c",
+            "quarantine 17",
+        ] {
             assert_eq!(describe(line), None, "{line}");
         }
     }

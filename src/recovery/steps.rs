@@ -1,5 +1,5 @@
-//! The steps after the decision: sign → release → open → conclude. Each takes the one before, with
-//! its request.
+//! The steps after the decision: sign → release → open → conclude. Each takes the one
+//! before, with its request.
 
 use super::answer::{self, Answer};
 use super::outcome::OutcomeRecord;
@@ -102,9 +102,13 @@ impl OpenedRecovery {
     /// Records what came of it, and has that signed.
     ///
     /// # Errors
-    /// When the database does not record it, or KMS does not sign it: then nothing can be shown.
+    /// When the database does not record it, or KMS does not sign it: then nothing can be
+    /// shown.
     pub(crate) async fn conclude(self) -> Result<ConcludedRecovery, RecoveryError> {
         let details = serde_json::to_string(&OutcomeRecord::of(&self.answers))?;
-        Ok(ConcludedRecovery { answers: self.answers, receipt: self.request.conclude(&details).await? })
+        Ok(ConcludedRecovery {
+            answers: self.answers,
+            receipt: self.request.conclude(&details).await?,
+        })
     }
 }

@@ -1,7 +1,8 @@
-//! The token: `ip1.7.`, `dev1.7.` or `usr1.7.`, then base64url of `SIV ‖ C`. Deterministic per key, one spelling only.
+//! The token: `ip1.7.`, `dev1.7.` or `usr1.7.`, then base64url of `SIV ‖ C`.
+//! Deterministic per key, one spelling only.
 //!
-//! `0x01 ‖ key id ‖ SIV ‖ C` is a Google Tink AES-SIV ciphertext with TINK prefix, so that any Tink library
-//! opens a token, given the field's key and the associated data.
+//! `0x01 ‖ key id ‖ SIV ‖ C` is a Google Tink AES-SIV ciphertext with TINK prefix, so
+//! that any Tink library opens a token, given the field's key and the associated data.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -29,13 +30,19 @@ impl Token {
     /// # Errors
     /// When `text` is not exactly what [`FieldCipher::seal`] prints.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
-        let field = Field::ALL.into_iter().find(|f| text.starts_with(f.prefix())).ok_or(TokenError::Prefix)?;
-        let (key_id, encoded) = text[field.prefix().len()..].split_once('.').ok_or(TokenError::KeyId)?;
+        let field = Field::ALL
+            .into_iter()
+            .find(|f| text.starts_with(f.prefix()))
+            .ok_or(TokenError::Prefix)?;
+        let (key_id, encoded) =
+            text[field.prefix().len()..].split_once('.').ok_or(TokenError::KeyId)?;
         let key_id = key_id.parse()?;
         let mut room: Room = EMPTY;
         let body = decode(encoded, &mut room)?;
         let ciphertext_len = body.len().checked_sub(SIV_LEN).ok_or(TokenError::Encoding)?;
-        if !ciphertext_len.is_multiple_of(BLOCK) || !blocks(field).contains(&(ciphertext_len / BLOCK)) {
+        if !ciphertext_len.is_multiple_of(BLOCK)
+            || !blocks(field).contains(&(ciphertext_len / BLOCK))
+        {
             return Err(TokenError::Encoding);
         }
         Ok(Self { field, key_id, text: text.to_owned() })
@@ -72,11 +79,13 @@ impl Token {
 }
 
 fn decode<'a>(encoded: &str, room: &'a mut Room) -> Result<&'a [u8], TokenError> {
-    let len = BASE64_URL_SAFE_NO_PAD.decode_slice(encoded, room).map_err(|_| TokenError::Encoding)?;
+    let len =
+        BASE64_URL_SAFE_NO_PAD.decode_slice(encoded, room).map_err(|_| TokenError::Encoding)?;
     Ok(&room[..len])
 }
 
-/// The text of a token. The encoder writes into it: `encode_string` goes through a buffer of its own.
+/// The text of a token. The encoder writes into it: `encode_string` goes through a buffer
+/// of its own.
 fn spell(prefix: &str, body: &[u8]) -> String {
     let encoded_len = (body.len() * 4).div_ceil(3);
     let mut text = Vec::with_capacity(prefix.len() + encoded_len);
@@ -94,7 +103,8 @@ impl std::fmt::Display for Token {
     }
 }
 
-/// Makes and opens the tokens of one field under one data key. Keyed once, reused for every value.
+/// Makes and opens the tokens of one field under one data key. Keyed once, reused for
+/// every value.
 pub struct FieldCipher {
     field: Field,
     key_id: KeyId,
@@ -107,7 +117,10 @@ impl FieldCipher {
     /// Derives the field's key from a data key of purpose `mask`.
     #[must_use]
     pub fn new(data_key: &DataKey, field: Field, key_id: KeyId) -> Self {
-        #[expect(clippy::expect_used, reason = "HKDF was asked for exactly the 64 bytes that the cipher takes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "HKDF was asked for exactly the 64 bytes that the cipher takes"
+        )]
         let siv = Siv::new(&data_key.token_key(field)).expect("a derived field key is 64 bytes");
         let name = length_prefixed(field.name());
         let label = b"loginetl\x01".iter().copied().chain(name).chain(key_id.to_be_bytes());
@@ -119,7 +132,8 @@ impl FieldCipher {
     pub fn seal(&mut self, plaintext: &Plaintext) -> Token {
         debug_assert!(plaintext.field() == self.field);
         let value = plaintext.expose();
-        // On the stack, and turned into ciphertext where it lies: the text is the only allocation of a token.
+        // On the stack, and turned into ciphertext where it lies: the text is the only
+        // allocation of a token.
         let mut room: Room = EMPTY;
         let body = &mut room[..SIV_LEN + value.len()];
         body[SIV_LEN..].copy_from_slice(value);

@@ -1,4 +1,5 @@
-//! A data key: the secret that is wrapped by KMS and from which the key of each field is derived.
+//! A data key: the secret that is wrapped by KMS and from which the key of each field is
+//! derived.
 
 use super::Field;
 use crate::crypto::{SecretBytes, derive_key, length_prefixed};
@@ -64,7 +65,11 @@ impl DataKey {
     /// When the length is another.
     pub fn new(purpose: Purpose, secret: SecretBytes) -> Result<Self, WrongLength> {
         let expected = purpose.key_len();
-        if secret.len() == expected { Ok(Self { purpose, secret }) } else { Err(WrongLength { expected }) }
+        if secret.len() == expected {
+            Ok(Self { purpose, secret })
+        } else {
+            Err(WrongLength { expected })
+        }
     }
 
     /// What the key is for.
@@ -122,7 +127,9 @@ mod tests {
     #[test]
     fn keys_of_fields_and_purposes_differ() {
         let key = |purpose, byte| DataKey::new(purpose, SecretBytes::copy_of(&[byte; 64])).ok();
-        let (Some(mask), Some(seal)) = (key(Purpose::Mask, 1), key(Purpose::Seal, 1)) else { panic!("64-byte keys") };
+        let (Some(mask), Some(seal)) = (key(Purpose::Mask, 1), key(Purpose::Seal, 1)) else {
+            panic!("64-byte keys")
+        };
         assert_ne!(mask.token_key(Field::Ip).expose(), mask.token_key(Field::DeviceId).expose());
         assert_ne!(mask.check_value(), seal.check_value());
     }

@@ -1,7 +1,8 @@
-//! The fields whose values can be masked, each with all that is its own, and a value for each field that is masked.
+//! The fields whose values can be masked, each with all that is its own, and a value for
+//! each field that is masked.
 //!
-//! Whoever adds a field writes it down here: names, columns, form. What walks over [`Field::ALL`] or a
-//! [`PerField`] needs no change.
+//! Whoever adds a field writes it down here: names, columns, form. What walks over
+//! [`Field::ALL`] or a [`PerField`] needs no change.
 
 use serde::{Serialize, Serializer};
 
@@ -66,7 +67,13 @@ const IP: FieldFacts = FieldFacts {
     token_column: "masked_ip",
     token_width: 256,
     hash_column: "ip_hash",
-    flags: Flags { hash: "ip-hash", find: "find-ip", column: "ip-column", mask: None, value: "ADDRESS" },
+    flags: Flags {
+        hash: "ip-hash",
+        find: "find-ip",
+        column: "ip-column",
+        mask: None,
+        value: "ADDRESS",
+    },
     noun: "address",
     nouns: "addresses",
     form: CanonicalForm::Address,
@@ -78,7 +85,13 @@ const DEVICE_ID: FieldFacts = FieldFacts {
     token_column: "masked_device_id",
     token_width: 256,
     hash_column: "device_id_hash",
-    flags: Flags { hash: "device-id-hash", find: "find-device-id", column: "device-id-column", mask: None, value: "ID" },
+    flags: Flags {
+        hash: "device-id-hash",
+        find: "find-device-id",
+        column: "device-id-column",
+        mask: None,
+        value: "ID",
+    },
     noun: "device id",
     nouns: "device ids",
     // One more would not fit into 256 characters of a token.
@@ -119,7 +132,8 @@ impl Field {
         }
     }
 
-    /// The name in SQL, in associated data and in key derivation, equal to the JSON name (fixed).
+    /// The name in SQL, in associated data and in key derivation, equal to the JSON name
+    /// (fixed).
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().name
@@ -269,7 +283,10 @@ impl<T> PerField<T> {
     ///
     /// # Errors
     /// That of `make`.
-    pub fn try_map<U, E>(self, mut make: impl FnMut(Field, T) -> Result<U, E>) -> Result<PerField<U>, E> {
+    pub fn try_map<U, E>(
+        self,
+        mut make: impl FnMut(Field, T) -> Result<U, E>,
+    ) -> Result<PerField<U>, E> {
         let mut failed = None;
         let made = self.filter_map(|field, one| match make(field, one) {
             Ok(made) => Some(made),
@@ -325,11 +342,16 @@ mod tests {
         assert!(!Fields::always().contains(Field::UserId));
     }
 
-    /// `usr1.` and ten digits and a dot, then base64 without padding of SIV and padded text.
+    /// `usr1.` and ten digits and a dot, then base64 without padding of SIV and padded
+    /// text.
     #[test]
     fn the_longest_token_fits_into_its_column() {
         for field in Field::ALL {
-            let text = if let CanonicalForm::Text { max_bytes, .. } = field.form() { max_bytes / 16 * 16 + 16 } else { 16 };
+            let text = if let CanonicalForm::Text { max_bytes, .. } = field.form() {
+                max_bytes / 16 * 16 + 16
+            } else {
+                16
+            };
             let longest = field.prefix().len() + 11 + ((16 + text) * 4).div_ceil(3);
             assert!(longest <= field.token_width().into(), "{field}: {longest}");
         }

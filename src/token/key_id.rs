@@ -2,7 +2,8 @@
 
 use super::TokenError;
 
-/// Number of a data key: a decimal of `u32` in every token, so that a census is `like 'ip1.7.%'`.
+/// Number of a data key: a decimal of `u32` in every token, so that a census is `like
+/// 'ip1.7.%'`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct KeyId(u32);
 

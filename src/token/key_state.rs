@@ -1,13 +1,16 @@
 //! How far a data key has come in its life.
 
-/// `pending → active → retiring → retired → destroyed`, and no other way (sql/functions/keys.sql, `vault.check_key_move`).
+/// `pending → active → retiring → retired → destroyed`, and no other way
+/// (sql/functions/keys.sql, `vault.check_key_move`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
-    /// Written with both wraps, and not yet in force: its creation may not be on record. One a purpose at most.
+    /// Written with both wraps, and not yet in force: its creation may not be on record.
+    /// One a purpose at most.
     Pending,
     /// What is written now is under it. One a purpose at most.
     Active,
-    /// A rotation moves what is under it to its successor; until that is through, both are in force.
+    /// A rotation moves what is under it to its successor; until that is through, both
+    /// are in force.
     Retiring,
     /// Nothing is under it any more. Its wraps stay, for copies that are elsewhere.
     Retired,
@@ -17,7 +20,8 @@ pub enum KeyState {
 
 impl KeyState {
     /// All states, in the order in which a key passes them.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Active, Self::Retiring, Self::Retired, Self::Destroyed];
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Active, Self::Retiring, Self::Retired, Self::Destroyed];
 
     /// The word in SQL (fixed).
     #[must_use]

@@ -1,7 +1,8 @@
-//! What is fixed about data at rest: fields, key ids, tokens, hashes and sealed bodies. Pure; knows no storage.
+//! What is fixed about data at rest: fields, key ids, tokens, hashes and sealed bodies.
+//! Pure; knows no storage.
 //!
-//! A *token* is reversible by whoever holds its data key; a *hash* is the stable handle beside it. Both are
-//! harmless to print. A [`Plaintext`] is neither.
+//! A *token* is reversible by whoever holds its data key; a *hash* is the stable handle
+//! beside it. Both are harmless to print. A [`Plaintext`] is neither.
 
 mod cipher;
 mod data_key;
@@ -25,7 +26,8 @@ pub use key_state::KeyState;
 pub use plaintext::{Plaintext, PlaintextError};
 pub use sealed::{SealError, Sealer};
 
-/// Checks this build on this processor: a published vector of the cipher, and a known token (HKDF, AES-256-SIV, base64url).
+/// Checks this build on this processor: a published vector of the cipher, and a known
+/// token (HKDF, AES-256-SIV, base64url).
 ///
 /// # Errors
 /// When an answer differs: the binary or the processor must not be trusted.

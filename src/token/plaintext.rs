@@ -1,7 +1,7 @@
 //! The canonical bytes of a value, `P`: what is encrypted and what is hashed.
 //!
-//! Equal values have equal bytes in any spelling; the lengths leak nothing about an address and at most
-//! sixteen-byte steps about a text.
+//! Equal values have equal bytes in any spelling; the lengths leak nothing about an
+//! address and at most sixteen-byte steps about a text.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -13,7 +13,8 @@ use crate::crypto::SecretBytes;
 pub(super) const BLOCK: usize = 16;
 const PAD: u8 = 0x80;
 
-/// The canonical bytes of one value. Cannot be printed; [`Plaintext::into_text`] is the way out.
+/// The canonical bytes of one value. Cannot be printed; [`Plaintext::into_text`] is the
+/// way out.
 pub struct Plaintext {
     field: Field,
     bytes: SecretBytes,
@@ -47,11 +48,12 @@ pub(super) fn blocks(field: Field) -> RangeInclusive<usize> {
 impl Plaintext {
     /// The canonical bytes of a value as people write it.
     ///
-    /// An address becomes the 16 bytes of IPv6, IPv4 mapped into it (`::ffff:0:0/96`). A text stays byte for byte,
-    /// padded with `0x80 0x00…` to a multiple of 16.
+    /// An address becomes the 16 bytes of IPv6, IPv4 mapped into it (`::ffff:0:0/96`). A
+    /// text stays byte for byte, padded with `0x80 0x00…` to a multiple of 16.
     ///
     /// # Errors
-    /// When it is empty, over the limits of its field, or no address (zones, ports and prefixes are no part of one).
+    /// When it is empty, over the limits of its field, or no address (zones, ports and
+    /// prefixes are no part of one).
     pub fn of(field: Field, text: &str) -> Result<Self, PlaintextError> {
         if text.is_empty() {
             return Err(PlaintextError::Empty);
@@ -59,7 +61,8 @@ impl Plaintext {
         let bytes = match field.form() {
             CanonicalForm::Address => address(text)?,
             CanonicalForm::Text { max_bytes, max_chars, limit } => {
-                let is_too_long = text.len() > max_bytes || (text.len() > max_chars && text.chars().count() > max_chars);
+                let is_too_long = text.len() > max_bytes
+                    || (text.len() > max_chars && text.chars().count() > max_chars);
                 if is_too_long {
                     return Err(PlaintextError::TooLong(limit));
                 }
@@ -78,7 +81,9 @@ impl Plaintext {
         let canonical = match field.form() {
             CanonicalForm::Address => plaintext.bytes.len() == BLOCK,
             CanonicalForm::Text { .. } => plaintext.strip_padding().is_some_and(|text| {
-                !text.is_empty() && text.len() / BLOCK + 1 == plaintext.bytes.len() / BLOCK && std::str::from_utf8(text).is_ok()
+                !text.is_empty()
+                    && text.len() / BLOCK + 1 == plaintext.bytes.len() / BLOCK
+                    && std::str::from_utf8(text).is_ok()
             }),
         };
         if canonical { Ok(plaintext) } else { Err(PlaintextError::NotCanonical) }
@@ -96,11 +101,14 @@ impl Plaintext {
         self.bytes.expose()
     }
 
-    /// The value as people write it, still secret: the shortest form of an address, a text as it was sent.
+    /// The value as people write it, still secret: the shortest form of an address, a
+    /// text as it was sent.
     #[must_use]
     pub fn into_text(self) -> SecretBytes {
         match self.field.form() {
-            CanonicalForm::Text { .. } => SecretBytes::copy_of(self.strip_padding().unwrap_or_default()),
+            CanonicalForm::Text { .. } => {
+                SecretBytes::copy_of(self.strip_padding().unwrap_or_default())
+            }
             CanonicalForm::Address => {
                 let octets: [u8; BLOCK] = std::array::from_fn(|i| self.bytes.expose()[i]);
                 SecretBytes::new(Ipv6Addr::from(octets).to_canonical().to_string().into_bytes())
@@ -143,8 +151,19 @@ mod tests {
     #[test]
     fn equal_addresses_in_any_spelling_are_equal() {
         let groups: [&[&str]; 3] = [
-            &["192.0.2.7", "::ffff:192.0.2.7", "::FFFF:192.0.2.7", "::ffff:c000:207", "0:0:0:0:0:ffff:C000:0207"],
-            &["2001:db8::1", "2001:DB8:0::1", "2001:0db8:0000:0000:0000:0000:0000:0001", "2001:db8::0.0.0.1"],
+            &[
+                "192.0.2.7",
+                "::ffff:192.0.2.7",
+                "::FFFF:192.0.2.7",
+                "::ffff:c000:207",
+                "0:0:0:0:0:ffff:C000:0207",
+            ],
+            &[
+                "2001:db8::1",
+                "2001:DB8:0::1",
+                "2001:0db8:0000:0000:0000:0000:0000:0001",
+                "2001:db8::0.0.0.1",
+            ],
             &["::", "0::", "0:0:0:0:0:0:0:0", "::0.0.0.0"],
         ];
         for group in groups {
@@ -180,17 +199,28 @@ mod tests {
     #[test]
     fn device_ids_reach_from_1_to_159_bytes() {
         assert_eq!(Plaintext::of(Field::DeviceId, "").err(), Some(PlaintextError::Empty));
-        assert_eq!(Plaintext::of(Field::DeviceId, &"x".repeat(160)).err(), Some(PlaintextError::TooLong("159 bytes")));
-        let lengths: Vec<_> =
-            [1, 15, 16, 31, 32, 159].map(|n| Plaintext::of(Field::DeviceId, &"x".repeat(n)).map(|p| p.expose().len())).into();
+        assert_eq!(
+            Plaintext::of(Field::DeviceId, &"x".repeat(160)).err(),
+            Some(PlaintextError::TooLong("159 bytes"))
+        );
+        let lengths: Vec<_> = [1, 15, 16, 31, 32, 159]
+            .map(|n| Plaintext::of(Field::DeviceId, &"x".repeat(n)).map(|p| p.expose().len()))
+            .into();
         assert_eq!(lengths, [16, 16, 32, 32, 48, 160].map(Ok));
     }
 
     #[test]
     fn user_ids_reach_to_128_characters_and_512_bytes() {
-        let blocks = |text: &str| Plaintext::of(Field::UserId, text).map(|p| p.expose().len() / BLOCK).ok();
-        assert_eq!(["x".repeat(128), "é".repeat(128), "😀".repeat(128)].map(|text| blocks(&text)), [9, 17, 33].map(Some));
-        assert_eq!(["x".repeat(129), "😀".repeat(129), String::new()].map(|text| blocks(&text)), [None; 3]);
+        let blocks =
+            |text: &str| Plaintext::of(Field::UserId, text).map(|p| p.expose().len() / BLOCK).ok();
+        assert_eq!(
+            ["x".repeat(128), "é".repeat(128), "😀".repeat(128)].map(|text| blocks(&text)),
+            [9, 17, 33].map(Some)
+        );
+        assert_eq!(
+            ["x".repeat(129), "😀".repeat(129), String::new()].map(|text| blocks(&text)),
+            [None; 3]
+        );
     }
 
     proptest! {

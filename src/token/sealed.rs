@@ -1,7 +1,8 @@
 //! A sealed body: what quarantine keeps of a message that could not be loaded.
 //!
-//! `0x01 ‖ key id u32 BE ‖ nonce 16 ‖ SIV ‖ C`; associated data: the label (`"loginetl" 0x01 ‖ u8 len ‖ "quarantine" ‖
-//! key id ‖ message id`), then the nonce. Bound to its message: a body moved to another row does not open.
+//! `0x01 ‖ key id u32 BE ‖ nonce 16 ‖ SIV ‖ C`; associated data: the label (`"loginetl"
+//! 0x01 ‖ u8 len ‖ "quarantine" ‖ key id ‖ message id`), then the nonce. Bound to its
+//! message: a body moved to another row does not open.
 
 use uuid::Uuid;
 
@@ -37,7 +38,10 @@ impl Sealer {
     /// Derives the sealing key.
     #[must_use]
     pub fn new(data_key: &DataKey, key_id: KeyId) -> Self {
-        #[expect(clippy::expect_used, reason = "HKDF was asked for exactly the 64 bytes that the cipher takes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "HKDF was asked for exactly the 64 bytes that the cipher takes"
+        )]
         let siv = Siv::new(&data_key.seal_key()).expect("a derived sealing key is 64 bytes");
         Self { key_id, siv }
     }

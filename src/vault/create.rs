@@ -1,7 +1,8 @@
-//! New data keys: written pending with both wraps, read back, unwrapped, compared, recorded and signed, and only then
-//! activated.
+//! New data keys: written pending with both wraps, read back, unwrapped, compared,
+//! recorded and signed, and only then activated.
 //!
-//! Invariant: a key that is active can be unwrapped by both holders, and the audit log has its creation.
+//! Invariant: a key that is active can be unwrapped by both holders, and the audit log
+//! has its creation.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -34,7 +35,8 @@ pub(crate) struct KmsKeys {
     pub recovery: String,
 }
 
-/// Gives each purpose that has no active key its first one. A pending key left by a crash is checked and used.
+/// Gives each purpose that has no active key its first one. A pending key left by a crash
+/// is checked and used.
 ///
 /// # Errors
 /// When the database or KMS fails, or a key does not read back as it was written.
@@ -50,8 +52,12 @@ pub(crate) async fn create_missing_keys(
             continue;
         }
         if created.is_empty() && signer.try_out().await? == TryOut::NotVerified {
-            // Nothing is begun that could not be signed; whether it is signed rightly, others will see.
-            tracing::warn!("this role may not read the public half of the audit key: nothing tells yet that KMS signs rightly");
+            // Nothing is begun that could not be signed; whether it is signed rightly,
+            // others will see.
+            tracing::warn!(
+                "this role may not read the public half of the audit key: nothing tells yet that \
+                 KMS signs rightly"
+            );
         }
         created.push(Created { purpose, key_id: pending_key(session, kms, purpose, keys).await? });
     }
@@ -66,7 +72,12 @@ pub(crate) async fn create_missing_keys(
 ///
 /// # Errors
 /// When the database or KMS fails, or the key does not read back as it was written.
-pub(crate) async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
+pub(crate) async fn pending_key(
+    session: &mut Session,
+    kms: &Kms,
+    purpose: Purpose,
+    keys: &KmsKeys,
+) -> Result<KeyId, VaultError> {
     let key_id = match session.key_in_state(purpose, KeyState::Pending).await? {
         Some(pending) => pending,
         None => match write_pending(session, kms, purpose, keys).await {
@@ -83,7 +94,12 @@ pub(crate) async fn pending_key(session: &mut Session, kms: &Kms, purpose: Purpo
     Ok(key_id)
 }
 
-async fn write_pending(session: &mut Session, kms: &Kms, purpose: Purpose, keys: &KmsKeys) -> Result<KeyId, VaultError> {
+async fn write_pending(
+    session: &mut Session,
+    kms: &Kms,
+    purpose: Purpose,
+    keys: &KmsKeys,
+) -> Result<KeyId, VaultError> {
     let key_id = session.next_key_id().await?;
     let secret = random_secret(purpose.key_len()).map_err(|_| VaultError::NoRandomness)?;
     let key = DataKey::new(purpose, secret).map_err(|_| VaultError::CheckValue(key_id))?;
@@ -101,11 +117,12 @@ async fn write_pending(session: &mut Session, kms: &Kms, purpose: Purpose, keys:
     Ok(key_id)
 }
 
-/// Every key has a signed record of its creation: new ones, those that a crash left unsigned, and those from before
-/// there was a log.
+/// Every key has a signed record of its creation: new ones, those that a crash left
+/// unsigned, and those from before there was a log.
 ///
 /// # Errors
-/// When the database or KMS fails, or the log has an unsigned record of a key that is another than the vault's.
+/// When the database or KMS fails, or the log has an unsigned record of a key that is
+/// another than the vault's.
 pub(crate) async fn record_all(session: &Session, signer: &Signer) -> Result<(), VaultError> {
     let facts = session.key_facts().await?;
     for key in facts.iter().filter(|key| !key.is_recorded) {
@@ -137,7 +154,11 @@ impl<'a> Creation<'a> {
             key_id: key.key_id,
             purpose: key.purpose.name(),
             check_value: hex::encode(&key.check_value),
-            wraps: key.wraps.iter().map(|(holder, kms_key_arn)| Wrap { holder: holder.name(), kms_key_arn }).collect(),
+            wraps: key
+                .wraps
+                .iter()
+                .map(|(holder, kms_key_arn)| Wrap { holder: holder.name(), kms_key_arn })
+                .collect(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -146,9 +167,11 @@ impl<'a> Creation<'a> {
         serde_json::json!(self).to_string()
     }
 
-    /// Whether a record is about this very key; wraps and versions may have changed since.
+    /// Whether a record is about this very key; wraps and versions may have changed
+    /// since.
     fn is_told_by(&self, record: &str) -> bool {
-        let (ours, theirs) = (serde_json::json!(self), serde_json::from_str::<Value>(record).unwrap_or_default());
+        let (ours, theirs) =
+            (serde_json::json!(self), serde_json::from_str::<Value>(record).unwrap_or_default());
         ["key_id", "purpose", "check_value"].iter().all(|name| ours.get(name) == theirs.get(name))
     }
 }

@@ -1,7 +1,9 @@
-//! The gate, walked through in one order only: ask (commit, sign) → release the keys → conclude (commit, sign).
+//! The gate, walked through in one order only: ask (commit, sign) → release the keys →
+//! conclude (commit, sign).
 //!
-//! Invariant: a [`Receipt`] exists only once the outcome is committed and signed, and what was recovered can be read
-//! only with the one of the same request. Each step is the only way to the next:
+//! Invariant: a [`Receipt`] exists only once the outcome is committed and signed, and
+//! what was recovered can be read only with the one of the same request. Each step is the
+//! only way to the next:
 //!
 //! ```text
 //! Gate ─ask→ UnsignedRequest ─sign→ SignedRequest ─release→ RecoveryKeys ─open→ Recovered
@@ -9,8 +11,8 @@
 //!   └─find→ LeftRequest ─resume───────┘
 //! ```
 //!
-//! A request that another process of the same login has left is resumed as the same types, so the
-//! same steps follow.
+//! A request that another process of the same login has left is resumed as the same
+//! types, so the same steps follow.
 //!
 //! A receipt cannot be made up:
 //!
@@ -19,7 +21,8 @@
 //! let receipt = loginetl::vault::Receipt { head, request: 1 };
 //! ```
 //!
-//! Nor can a recovered value be printed, compared or taken apart without one. This is how it is read, and it compiles:
+//! Nor can a recovered value be printed, compared or taken apart without one. This is how
+//! it is read, and it compiles:
 //!
 //! ```
 //! use loginetl::vault::{Receipt, Recovered};
@@ -115,12 +118,21 @@ impl Gate {
     ///
     /// # Errors
     /// When the database does not record it.
-    pub(crate) async fn ask(self, kind: RecordKind, details: &str, keys: Vec<KeyId>) -> Result<Decision, VaultError> {
+    pub(crate) async fn ask(
+        self,
+        kind: RecordKind,
+        details: &str,
+        keys: Vec<KeyId>,
+    ) -> Result<Decision, VaultError> {
         let requested = self.session.request_unmask(kind, details, &keys).await?;
         if !requested.is_granted {
             return Ok(Decision::Denied(requested.head));
         }
-        Ok(Decision::Granted(Box::new(UnsignedRequest { gate: self, request: requested.head, keys })))
+        Ok(Decision::Granted(Box::new(UnsignedRequest {
+            gate: self,
+            request: requested.head,
+            keys,
+        })))
     }
 
     /// Looks for a request of this login; nothing, if it has made none of this number.
@@ -160,11 +172,15 @@ impl LeftRequest {
     /// Goes on with it, for these keys. Others than it names are not released.
     ///
     /// # Errors
-    /// When its hash is not the one of its parts: somebody changed it, and nobody signs it.
+    /// When its hash is not the one of its parts: somebody changed it, and nobody signs
+    /// it.
     pub(crate) fn resume(self, keys: Vec<KeyId>) -> Result<ResumedRequest, VaultError> {
         let Self { gate, own } = self;
         if own.record.computed_hash() != own.record.hash.as_slice() {
-            return Err(DbError::Invalid("request in the audit log: its hash is not the one of its parts").into());
+            return Err(DbError::Invalid(
+                "request in the audit log: its hash is not the one of its parts",
+            )
+            .into());
         }
         let request = own.record.head();
         Ok(if own.is_signed {
@@ -211,7 +227,8 @@ impl SignedRequest {
     /// # Errors
     /// When the gate refuses, KMS does, or a key is not the one that was wrapped.
     pub(crate) async fn release(&self) -> Result<RecoveryKeys, VaultError> {
-        // All releases are committed before the first wrap is handed out: none can be undone with a wrap in hand.
+        // All releases are committed before the first wrap is handed out: none can be
+        // undone with a wrap in hand.
         for key in &self.keys {
             self.gate.session.release_key(self.request.seq, *key).await?;
         }
@@ -219,14 +236,18 @@ impl SignedRequest {
         for key in &self.keys {
             rows.push(self.gate.session.released_wrap(self.request.seq, *key).await?);
         }
-        let keys = try_join_all(rows.iter().map(|row| unwrap_row(&self.gate.kms, row, Holder::Recovery))).await?;
+        let keys =
+            try_join_all(rows.iter().map(|row| unwrap_row(&self.gate.kms, row, Holder::Recovery)))
+                .await?;
         Ok(RecoveryKeys::new(self.request.seq, rows.iter().map(|row| row.key_id).zip(keys)))
     }
 
-    /// Records what came of it, and has that signed. What was recovered can be read only after this.
+    /// Records what came of it, and has that signed. What was recovered can be read only
+    /// after this.
     ///
     /// # Errors
-    /// When the database does not record it, or KMS does not sign it: then nothing can be shown.
+    /// When the database does not record it, or KMS does not sign it: then nothing can be
+    /// shown.
     pub(crate) async fn conclude(self, details: &str) -> Result<Receipt, VaultError> {
         let head = self.gate.session.record_outcome(self.request.seq, details).await?;
         self.gate.signer.sign_patiently(&self.gate.session, &head).await?;

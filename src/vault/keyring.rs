@@ -1,6 +1,8 @@
-//! The keys in force, unwrapped: cached in this process, bounded in age, learnt anew when a rotation has moved on.
+//! The keys in force, unwrapped: cached in this process, bounded in age, learnt anew when
+//! a rotation has moved on.
 //!
-//! Invariant: whatever fails, there is no plaintext path and no fallback key: loading waits or stops.
+//! Invariant: whatever fails, there is no plaintext path and no fallback key: loading
+//! waits or stops.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -57,7 +59,8 @@ impl KeyCache {
     /// Unwraps the keys in force.
     ///
     /// # Errors
-    /// When there are none, the database or KMS fails, or an unwrapped key is not the one that was wrapped.
+    /// When there are none, the database or KMS fails, or an unwrapped key is not the one
+    /// that was wrapped.
     pub(crate) async fn open(target: Target, kms: Kms) -> Result<Self, VaultError> {
         let keyring = unwrap_keyring(&target, &kms).await?;
         Ok(Self {
@@ -69,7 +72,8 @@ impl KeyCache {
         })
     }
 
-    /// The keys in force, unwrapped again when they have aged. While that fails, the known ones serve up to an hour.
+    /// The keys in force, unwrapped again when they have aged. While that fails, the
+    /// known ones serve up to an hour.
     ///
     /// # Errors
     /// When they are over an hour old and cannot be unwrapped again.
@@ -81,7 +85,8 @@ impl KeyCache {
         }
         match self.refresh(&known).await {
             Err(error) if error.retry().may_help() && age < MAX_AGE => {
-                *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now());
                 Ok(known)
             }
             Err(error) if error.retry().may_help() => Err(VaultError::Expired(Box::new(error))),
@@ -89,13 +94,16 @@ impl KeyCache {
         }
     }
 
-    /// Whether somebody is at it, or it failed a moment ago: then nobody queues up behind it.
+    /// Whether somebody is at it, or it failed a moment ago: then nobody queues up behind
+    /// it.
     fn is_being_refreshed(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refreshing.try_lock().is_err() || failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER)
+        self.refreshing.try_lock().is_err()
+            || failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER)
     }
 
-    /// Learns keys that `known` lacks. Callers that come together share one round of calls.
+    /// Learns keys that `known` lacks. Callers that come together share one round of
+    /// calls.
     ///
     /// # Errors
     /// As [`KeyCache::open`].
@@ -149,14 +157,16 @@ async fn unwrap_keyring(target: &Target, kms: &Kms) -> Result<Keyring, VaultErro
     let plan = plan.ok_or(VaultError::NoKeys)?;
     let unwrapped_at = Instant::now();
     let keys = try_join_all(rows.iter().map(|row| unwrap_row(kms, row, Holder::Ingest))).await?;
-    let keys: HashMap<_, _> = rows.iter().map(|row| row.key_id).zip(keys.into_iter().map(Arc::new)).collect();
+    let keys: HashMap<_, _> =
+        rows.iter().map(|row| row.key_id).zip(keys.into_iter().map(Arc::new)).collect();
     match plan.key_ids().find(|id| !keys.contains_key(id)) {
         Some(missing) => Err(VaultError::Unreadable(missing)),
         None => Ok(Keyring { plan, keys, unwrapped_at }),
     }
 }
 
-/// Whether a wrap opens to the key that its check value is of. The key itself goes no further.
+/// Whether a wrap opens to the key that its check value is of. The key itself goes no
+/// further.
 ///
 /// # Errors
 /// When KMS fails or the key is another.
@@ -165,10 +175,18 @@ pub(crate) async fn check_wrap(kms: &Kms, row: &KeyRow, holder: Holder) -> Resul
 }
 
 /// Unwraps one key and compares it with its check value.
-pub(super) async fn unwrap_row(kms: &Kms, row: &KeyRow, holder: Holder) -> Result<DataKey, VaultError> {
+pub(super) async fn unwrap_row(
+    kms: &Kms,
+    row: &KeyRow,
+    holder: Holder,
+) -> Result<DataKey, VaultError> {
     let context = WrapContext { purpose: row.purpose, key_id: row.key_id, holder };
     let secret = kms.unwrap_key(&row.kms_key_arn, &row.wrapped, context).await;
     let secret = secret.map_err(|source| VaultError::Kms { key_id: row.key_id, source })?;
     let key = DataKey::new(row.purpose, secret).map_err(|_| VaultError::CheckValue(row.key_id))?;
-    if key.check_value() == row.check_value.as_slice() { Ok(key) } else { Err(VaultError::CheckValue(row.key_id)) }
+    if key.check_value() == row.check_value.as_slice() {
+        Ok(key)
+    } else {
+        Err(VaultError::CheckValue(row.key_id))
+    }
 }

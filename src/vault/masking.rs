@@ -1,6 +1,8 @@
-//! A worker's masker, keyed for the keys in force: anew when they have changed, and once more under the fence.
+//! A worker's masker, keyed for the keys in force: anew when they have changed, and once
+//! more under the fence.
 //!
-//! Invariants: a masker that was fitted to a plan masks by that plan; no transaction is open while KMS unwraps a key.
+//! Invariants: a masker that was fitted to a plan masks by that plan; no transaction is
+//! open while KMS unwraps a key.
 
 use std::sync::Arc;
 
@@ -17,12 +19,14 @@ pub(crate) enum Fit<'a> {
     Same(&'a mut Masker),
     /// It was keyed anew: what it masked before may be under another key.
     Anew(&'a mut Masker),
-    /// These keys lack one. End the transaction, then let [`KeyCache::refresh`] learn it, and try again.
+    /// These keys lack one. End the transaction, then let [`KeyCache::refresh`] learn it,
+    /// and try again.
     Unknown(Arc<Keyring>),
 }
 
 impl Masking {
-    /// The masker for the keys in force, as far as this process knows; keyed anew when they have changed.
+    /// The masker for the keys in force, as far as this process knows; keyed anew when
+    /// they have changed.
     ///
     /// # Errors
     /// When the keys are not to be had.
@@ -35,7 +39,8 @@ impl Masking {
         Ok(&mut self.0.insert(current).1)
     }
 
-    /// The masker for a plan that was read under the fence; `keys` takes over a plan that is new here.
+    /// The masker for a plan that was read under the fence; `keys` takes over a plan that
+    /// is new here.
     ///
     /// # Errors
     /// When a cipher cannot be keyed.

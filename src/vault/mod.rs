@@ -1,5 +1,5 @@
-//! The vault: data keys, wrapped in the database by KMS, unwrapped in this process for as long as they may be; and the
-//! gate that hands out the recovery wraps.
+//! The vault: data keys, wrapped in the database by KMS, unwrapped in this process for as
+//! long as they may be; and the gate that hands out the recovery wraps.
 
 mod create;
 mod gate;
@@ -10,7 +10,9 @@ mod rewrap;
 mod signing;
 mod sweep;
 
-pub(crate) use create::{Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all};
+pub(crate) use create::{
+    Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all,
+};
 pub(crate) use gate::{Decision, Gate, ResumedRequest, SignedRequest, UnsignedRequest};
 pub(crate) use keyring::{KeyCache, Keyring, check_wrap};
 pub(crate) use masking::{Fit, Masking};
@@ -53,8 +55,12 @@ pub(crate) enum VaultError {
     /// What KMS signs does not verify with the public half of its own key.
     #[error("a signature of the audit key does not verify with the public half of that key")]
     WrongSigner,
-    /// The database says that it stored a record and its signature, and they are not there.
-    #[error("audit record {seq} and its signature do not stand in the log, although the database took them")]
+    /// The database says that it stored a record and its signature, and they are not
+    /// there.
+    #[error(
+        "audit record {seq} and its signature do not stand in the log, although the database took \
+         them"
+    )]
     NotKept {
         /// Which record.
         seq: i64,
@@ -88,10 +94,14 @@ impl VaultError {
     pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Db(error) => error.retry(),
-            Self::Kms { source, .. } | Self::Unsigned { source, .. } | Self::NoSigner(source) => source.retry(),
+            Self::Kms { source, .. } | Self::Unsigned { source, .. } | Self::NoSigner(source) => {
+                source.retry()
+            }
             Self::Expired(source) => source.retry(),
             Self::NoRandomness => Retry::Later,
-            Self::WrongSigner | Self::NotKept { .. } | Self::OtherRequest(_) | Self::NoKeys => Retry::Never,
+            Self::WrongSigner | Self::NotKept { .. } | Self::OtherRequest(_) | Self::NoKeys => {
+                Retry::Never
+            }
             Self::Unreadable(_) | Self::CheckValue(_) | Self::OneKmsKey => Retry::Never,
         }
     }

@@ -1,4 +1,5 @@
-//! Opening tokens and sealed bodies with released keys, into values that only a receipt can read.
+//! Opening tokens and sealed bodies with released keys, into values that only a receipt
+//! can read.
 //!
 //! Invariant: nothing here hands out a plaintext but [`Recovered::disclose`].
 
@@ -10,7 +11,9 @@ use uuid::Uuid;
 use crate::audit::Head;
 use crate::crypto::SecretBytes;
 use crate::db::SealedBody;
-use crate::token::{DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token};
+use crate::token::{
+    DataKey, Field, FieldCipher, FieldHasher, KeyId, Plaintext, Purpose, Sealer, Token,
+};
 
 /// Proof that the outcome of a request is committed and signed.
 pub struct Receipt {
@@ -36,14 +39,16 @@ impl Receipt {
 #[error("a value of another request than the one whose outcome is on record")]
 pub struct OtherRequest;
 
-/// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed when dropped.
+/// A recovered value or body. It cannot be printed, cloned or serialised; it is zeroed
+/// when dropped.
 pub struct Recovered {
     bytes: SecretBytes,
     request: i64,
 }
 
 impl Recovered {
-    /// The bytes, for whoever holds the proof that the outcome of the same request is recorded.
+    /// The bytes, for whoever holds the proof that the outcome of the same request is
+    /// recorded.
     ///
     /// # Errors
     /// When the proof is of another one.
@@ -86,11 +91,19 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When a key is missing, or the token does not authenticate.
-    pub(crate) fn open(&mut self, token: &Token, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
+    pub(crate) fn open(
+        &mut self,
+        token: &Token,
+        hash_keys: &[KeyId],
+    ) -> Result<OpenedValue, OpenFailure> {
         let (field, key_id) = (token.field(), token.key_id());
         let cipher = match self.ciphers.entry((field, key_id)) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(FieldCipher::new(key_of(&self.keys, key_id, Purpose::Mask)?, field, key_id)),
+            Entry::Vacant(new) => new.insert(FieldCipher::new(
+                key_of(&self.keys, key_id, Purpose::Mask)?,
+                field,
+                key_id,
+            )),
         };
         let plaintext = cipher.open(token).map_err(|_| OpenFailure::Forged)?;
         self.identify(plaintext, hash_keys)
@@ -100,17 +113,26 @@ impl RecoveryKeys {
     ///
     /// # Errors
     /// When a key is missing.
-    pub(crate) fn identify(&mut self, plaintext: Plaintext, hash_keys: &[KeyId]) -> Result<OpenedValue, OpenFailure> {
+    pub(crate) fn identify(
+        &mut self,
+        plaintext: Plaintext,
+        hash_keys: &[KeyId],
+    ) -> Result<OpenedValue, OpenFailure> {
         let field = plaintext.field();
         let mut hashes = Vec::new();
         for key_id in hash_keys {
             let hasher = match self.hashers.entry((field, *key_id)) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(FieldHasher::new(key_of(&self.keys, *key_id, Purpose::Hash)?, field)),
+                Entry::Vacant(new) => {
+                    new.insert(FieldHasher::new(key_of(&self.keys, *key_id, Purpose::Hash)?, field))
+                }
             };
             hashes.push(hasher.hash(&plaintext));
         }
-        Ok(OpenedValue { value: Recovered { bytes: plaintext.into_text(), request: self.request }, hashes })
+        Ok(OpenedValue {
+            value: Recovered { bytes: plaintext.into_text(), request: self.request },
+            hashes,
+        })
     }
 
     /// Opens the sealed body of a message.
@@ -127,6 +149,10 @@ impl RecoveryKeys {
     }
 }
 
-fn key_of(keys: &HashMap<KeyId, DataKey>, key_id: KeyId, purpose: Purpose) -> Result<&DataKey, OpenFailure> {
+fn key_of(
+    keys: &HashMap<KeyId, DataKey>,
+    key_id: KeyId,
+    purpose: Purpose,
+) -> Result<&DataKey, OpenFailure> {
     keys.get(&key_id).filter(|key| key.purpose() == purpose).ok_or(OpenFailure::NoKey)
 }

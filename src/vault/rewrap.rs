@@ -1,6 +1,8 @@
-//! New KMS keys around the same data keys: re-encrypted inside KMS, unwrapped and compared, and only then put in place.
+//! New KMS keys around the same data keys: re-encrypted inside KMS, unwrapped and
+//! compared, and only then put in place.
 //!
-//! Invariant: a wrap goes only after its successor was opened to the key that the check value is of.
+//! Invariant: a wrap goes only after its successor was opened to the key that the check
+//! value is of.
 
 use serde::Serialize;
 
@@ -19,10 +21,12 @@ pub(crate) struct Rewrapped {
     pub unchanged: u64,
 }
 
-/// Puts every wrap of a holder under one KMS key. Stopped in between, it goes on where it was.
+/// Puts every wrap of a holder under one KMS key. Stopped in between, it goes on where it
+/// was.
 ///
 /// # Errors
-/// When the database or KMS fails, the other holder has this KMS key, or a new wrap does not open to its key.
+/// When the database or KMS fails, the other holder has this KMS key, or a new wrap does
+/// not open to its key.
 pub(crate) async fn rewrap(
     session: &Session,
     kms: &Kms,
@@ -35,16 +39,24 @@ pub(crate) async fn rewrap(
     for row in session.wraps_of_holder(holder).await? {
         let context = WrapContext { purpose: row.purpose, key_id: row.key_id, holder };
         let failed = |source| VaultError::Kms { key_id: row.key_id, source };
-        let new = kms.rewrap(&row.kms_key_arn, kms_key, &row.wrapped, context).await.map_err(failed)?;
+        let new =
+            kms.rewrap(&row.kms_key_arn, kms_key, &row.wrapped, context).await.map_err(failed)?;
         if new.kms_key_arn == row.kms_key_arn {
             done.unchanged += 1;
             continue;
         }
-        if others.iter().any(|other| other.holder != holder && other.kms_key_arn == new.kms_key_arn) {
+        if others.iter().any(|other| other.holder != holder && other.kms_key_arn == new.kms_key_arn)
+        {
             return Err(VaultError::OneKmsKey);
         }
         let (key_id, purpose, check_value) = (row.key_id, row.purpose, row.check_value.clone());
-        let candidate = KeyRow { key_id, purpose, check_value, kms_key_arn: new.kms_key_arn, wrapped: new.bytes };
+        let candidate = KeyRow {
+            key_id,
+            purpose,
+            check_value,
+            kms_key_arn: new.kms_key_arn,
+            wrapped: new.bytes,
+        };
         unwrap_row(kms, &candidate, holder).await?;
         let details = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
         let wrap = (candidate.kms_key_arn.as_str(), candidate.wrapped.as_slice());

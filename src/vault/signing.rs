@@ -1,7 +1,8 @@
-//! Signing the audit log: KMS signs a committed record's hash, and the signature is stored beside it.
+//! Signing the audit log: KMS signs a committed record's hash, and the signature is
+//! stored beside it.
 //!
-//! Invariant: what is signed is a hash that the database answered to this process when it committed
-//! the record, or one that this process has computed from the record's parts.
+//! Invariant: what is signed is a hash that the database answered to this process when it
+//! committed the record, or one that this process has computed from the record's parts.
 
 use std::time::Duration;
 
@@ -44,23 +45,31 @@ impl Signer {
     pub(crate) async fn sign(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
         let signed = self.kms.sign(&self.key, &record.hash).await;
         let signed = signed.map_err(|source| VaultError::Unsigned { seq: record.seq, source })?;
-        let kept = match session.store_signature(record.seq, &signed.key_arn, &signed.signature).await {
-            // It stands there: an earlier answer was lost on its way, or another process of this login was faster.
-            Err(error) if error.is_duplicate_of("signatures_pkey") => session.is_kept(record, None).await?,
-            stored => {
-                stored?;
-                session.is_kept(record, Some(&signed.signature)).await?
-            }
-        };
+        let kept =
+            match session.store_signature(record.seq, &signed.key_arn, &signed.signature).await {
+                // It stands there: an earlier answer was lost on its way, or another
+                // process of this login was faster.
+                Err(error) if error.is_duplicate_of("signatures_pkey") => {
+                    session.is_kept(record, None).await?
+                }
+                stored => {
+                    stored?;
+                    session.is_kept(record, Some(&signed.signature)).await?
+                }
+            };
         if kept { Ok(()) } else { Err(VaultError::NotKept { seq: record.seq }) }
     }
 
-    /// The same for a record after which there is no way back: for about half a minute, a faulty KMS is asked again
-    /// and a lost connection made anew.
+    /// The same for a record after which there is no way back: for about half a minute, a
+    /// faulty KMS is asked again and a lost connection made anew.
     ///
     /// # Errors
     /// As [`Signer::sign`].
-    pub(crate) async fn sign_patiently(&self, session: &Session, record: &Head) -> Result<(), VaultError> {
+    pub(crate) async fn sign_patiently(
+        &self,
+        session: &Session,
+        record: &Head,
+    ) -> Result<(), VaultError> {
         let mut pauses = ExponentialBuilder::default().with_jitter().with_max_times(6).build();
         loop {
             let error = match self.sign(session, record).await {
@@ -72,15 +81,18 @@ impl Signer {
         }
     }
 
-    /// Whether KMS signs with this key, found out with a digest that is of no record; and whether what it signs verifies
-    /// with the public half of the key, where this role may read that.
+    /// Whether KMS signs with this key, found out with a digest that is of no record; and
+    /// whether what it signs verifies with the public half of the key, where this role
+    /// may read that.
     ///
     /// # Errors
     /// When it does not sign. [`VaultError::WrongSigner`]: it signs something else.
     pub(crate) async fn try_out(&self) -> Result<TryOut, VaultError> {
         let public = match self.kms.public_key(&self.key).await {
             // Its public half says it plainly; Sign has many words for it.
-            Err(error) if error.kind == CallKind::KeyKind => return Err(VaultError::NoSigner(error)),
+            Err(error) if error.kind == CallKind::KeyKind => {
+                return Err(VaultError::NoSigner(error));
+            }
             public => public,
         };
         let signed = self.kms.sign(&self.key, &Digest::default().current()).await;
@@ -94,10 +106,12 @@ impl Signer {
         }
     }
 
-    /// Refuses a key that cannot sign the log, before anything is begun; as far as this role can see that.
+    /// Refuses a key that cannot sign the log, before anything is begun; as far as this
+    /// role can see that.
     ///
     /// # Errors
-    /// When KMS says that the key is of another kind. Other faults are left to [`Signer::sign`].
+    /// When KMS says that the key is of another kind. Other faults are left to
+    /// [`Signer::sign`].
     pub(crate) async fn check_kind(&self) -> Result<(), VaultError> {
         match self.kms.public_key(&self.key).await {
             Err(error) if error.kind == CallKind::KeyKind => Err(VaultError::NoSigner(error)),
@@ -105,7 +119,8 @@ impl Signer {
         }
     }
 
-    /// Signs what this login left unsigned, if it is what this process would write: `is_ours` says so.
+    /// Signs what this login left unsigned, if it is what this process would write:
+    /// `is_ours` says so.
     ///
     /// # Errors
     /// When a record is another than expected, or [`Signer::sign`] fails.
@@ -117,7 +132,10 @@ impl Signer {
     ) -> Result<(), VaultError> {
         for record in session.unsigned_records(kind).await? {
             if !is_ours(&record.details) || record.computed_hash() != record.hash.as_slice() {
-                return Err(DbError::Invalid("unsigned audit record: it is not what this program wrote").into());
+                return Err(DbError::Invalid(
+                    "unsigned audit record: it is not what this program wrote",
+                )
+                .into());
             }
             self.sign(session, &record.head()).await?;
         }

@@ -1,7 +1,12 @@
-//! `sqs-instrument`: the instrument on its own, for measurements. Prints one line of JSON with its addresses when it
-//! serves, and one with its numbers when standard input has ended; SIGTERM ends it at once.
+//! `sqs-instrument`: the instrument on its own, for measurements. Prints one line of JSON
+//! with its addresses when it serves, and one with its numbers when standard input has
+//! ended; SIGTERM ends it at once.
 
-#![allow(clippy::print_stdout, clippy::expect_used, reason = "it prints two lines, and stops at the first surprise")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "it prints two lines, and stops at the first surprise"
+)]
 
 #[path = "mod.rs"]
 mod instrument;
@@ -12,7 +17,8 @@ use clap::Parser;
 
 use instrument::{Envelope, Faults, Instrument, Messages, Options, QueueOptions, duration};
 
-/// An SQS endpoint on loopback for measurements. `GET /stats` tells its numbers, `POST /control` changes its faults.
+/// An SQS endpoint on loopback for measurements. `GET /stats` tells its numbers, `POST
+/// /control` changes its faults.
 #[derive(Parser)]
 struct Cli {
     /// Port on 127.0.0.1; 0: any.
@@ -64,7 +70,8 @@ struct Cli {
 
 fn main() {
     let cli = Cli::parse();
-    let faults: Faults = serde_json::from_str(&cli.faults).unwrap_or_else(|e| panic!("--faults: {e}"));
+    let faults: Faults =
+        serde_json::from_str(&cli.faults).unwrap_or_else(|e| panic!("--faults: {e}"));
     let faults = Faults {
         rtt: cli.rtt.unwrap_or(faults.rtt),
         duplicates: cli.duplicates.unwrap_or(faults.duplicates),
@@ -72,7 +79,8 @@ fn main() {
         ..faults
     };
     let options = Options { port: cli.port, seed: cli.seed, faults };
-    let instrument = Instrument::start(options).unwrap_or_else(|e| panic!("port {}: {e}", cli.port));
+    let instrument =
+        Instrument::start(options).unwrap_or_else(|e| panic!("port {}: {e}", cli.port));
     let dead = match cli.queue.strip_suffix(".fifo") {
         Some(name) => format!("{name}-dead.fifo"),
         None => format!("{}-dead", cli.queue),

@@ -10,7 +10,8 @@ use super::{Instrument, Queue};
 
 /// One request on a connection of its own: status and body, or how the connection ended.
 pub fn http(sqs: &Instrument, head: &str, body: &Value) -> Result<(u16, Value), ErrorKind> {
-    let mut stream = TcpStream::connect(sqs.url().trim_start_matches("http://")).expect("it listens");
+    let mut stream =
+        TcpStream::connect(sqs.url().trim_start_matches("http://")).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
     let body = body.to_string();
     let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}", body.len());
@@ -22,7 +23,12 @@ pub fn http(sqs: &Instrument, head: &str, body: &Value) -> Result<(u16, Value), 
 }
 
 /// One call of SQS: status and body, or how the connection ended.
-pub fn call(sqs: &Instrument, operation: &str, mut request: Value, queue: &Queue) -> Result<(u16, Value), ErrorKind> {
+pub fn call(
+    sqs: &Instrument,
+    operation: &str,
+    mut request: Value,
+    queue: &Queue,
+) -> Result<(u16, Value), ErrorKind> {
     request["QueueUrl"] = queue.url().into();
     http(sqs, &format!("POST / HTTP/1.1\r\nx-amz-target: AmazonSQS.{operation}"), &request)
 }

@@ -1,4 +1,5 @@
-//! `POST /control`: the faults and gates of a running instrument, and more messages, as JSON.
+//! `POST /control`: the faults and gates of a running instrument, and more messages, as
+//! JSON.
 //!
 //! Invariant: a request with anything unknown in it changes nothing.
 
@@ -38,10 +39,15 @@ pub fn control(shared: &Shared, body: &[u8]) -> (u16, Answer) {
 
 fn change(shared: &Shared, body: &[u8]) -> Result<Faults, String> {
     let request: Map<String, Value> = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    let is_fault = |name: &String| !matches!(name.as_str(), "hold" | "hold_calls" | "release" | "fill");
-    let (faults, control): (Map<_, _>, Map<_, _>) = request.into_iter().partition(|(name, _)| is_fault(name));
+    let is_fault =
+        |name: &String| !matches!(name.as_str(), "hold" | "hold_calls" | "release" | "fill");
+    let (faults, control): (Map<_, _>, Map<_, _>) =
+        request.into_iter().partition(|(name, _)| is_fault(name));
     let control: Control = serde_json::from_value(control.into()).map_err(|e| e.to_string())?;
-    let fill = control.fill.iter().map(|(name, messages)| Ok((shared.find(name).ok_or("there is no such queue")?, messages)));
+    let fill = control
+        .fill
+        .iter()
+        .map(|(name, messages)| Ok((shared.find(name).ok_or("there is no such queue")?, messages)));
     let fill = fill.collect::<Result<Vec<_>, String>>()?;
     let faults = shared.faults(|now| {
         let mut all = json!(now);

@@ -1,4 +1,5 @@
-//! What goes wrong, and when: shares of calls and messages, a seeded generator, and gates that hold calls.
+//! What goes wrong, and when: shares of calls and messages, a seeded generator, and gates
+//! that hold calls.
 //!
 //! Invariants: the same seed draws the same numbers; a call meets at most one fault.
 
@@ -23,7 +24,8 @@ pub struct Faults {
     pub rtt: Duration,
     /// The operations that the faults of calls and entries concern; empty: all.
     pub operations: Vec<Operation>,
-    /// Calls refused with nothing done: throttling, 500, 503 and a connection reset in turn.
+    /// Calls refused with nothing done: throttling, 500, 503 and a connection reset in
+    /// turn.
     pub refused: f64,
     /// Calls carried out whose answer is lost: the connection is reset instead.
     pub lost: f64,
@@ -31,7 +33,8 @@ pub struct Faults {
     pub slow: f64,
     #[serde(with = "text")]
     pub slow_for: Duration,
-    /// Calls never answered; nothing is done, and the connection stays open until the client leaves.
+    /// Calls never answered; nothing is done, and the connection stays open until the
+    /// client leaves.
     pub hang: f64,
     /// As many calls hang from now on.
     pub hang_next: u32,
@@ -41,7 +44,8 @@ pub struct Faults {
     pub throttled: bool,
     /// Entries of batches that fail with `InternalError` and nothing done.
     pub partial: f64,
-    /// Receipts that deletes and changes of visibility refuse from then on, as `ReceiptHandleIsInvalid`.
+    /// Receipts that deletes and changes of visibility refuse from then on, as
+    /// `ReceiptHandleIsInvalid`.
     pub stale_receipts: f64,
     /// Messages of standard queues that are handed out once more than they should be.
     pub duplicates: f64,
@@ -82,13 +86,15 @@ impl FaultState {
     }
 
     pub fn decide(&mut self, operation: Operation) -> Decision {
-        let concerned = self.faults.operations.is_empty() || self.faults.operations.contains(&operation);
+        let concerned =
+            self.faults.operations.is_empty() || self.faults.operations.contains(&operation);
         let fate = if concerned { self.fate() } else { Fate::Answered };
         let faults = &self.faults;
         let slow = concerned && self.random.chance(faults.slow);
         Decision {
             fate,
-            delay: faults.rtt.saturating_sub(TIMER_LATENESS) + if slow { faults.slow_for } else { Duration::ZERO },
+            delay: faults.rtt.saturating_sub(TIMER_LATENESS)
+                + if slow { faults.slow_for } else { Duration::ZERO },
             partial: if concerned { faults.partial } else { 0.0 },
             stale_receipts: if concerned { faults.stale_receipts } else { 0.0 },
             duplicates: faults.duplicates,
@@ -227,7 +233,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ if text == "0" => 1.0,
         _ => return Err(format!("{text}: a number with us, ms or s")),
     };
-    let number: f64 = text[..text.len() - unit.len()].parse().map_err(|e| format!("{text}: {e}"))?;
+    let number: f64 =
+        text[..text.len() - unit.len()].parse().map_err(|e| format!("{text}: {e}"))?;
     Duration::try_from_secs_f64(number * seconds).map_err(|e| format!("{text}: {e}"))
 }
 

@@ -1,7 +1,9 @@
-//! What messages say: login events made from a seed, and their JSON as an answer carries it.
+//! What messages say: login events made from a seed, and their JSON as an answer carries
+//! it.
 //!
-//! Invariants: the same seed and number make the same event; the MD5 of a message is computed once, and that of large
-//! events continues from one state of their common padding, which all of them share in memory.
+//! Invariants: the same seed and number make the same event; the MD5 of a message is
+//! computed once, and that of large events continues from one state of their common
+//! padding, which all of them share in memory.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use uuid::Uuid;
 use super::faults::Random;
 use super::protocol::Answer;
 
-/// Events at least this large share their padding and are put together when they are received.
+/// Events at least this large share their padding and are put together when they are
+/// received.
 const LARGE: usize = 4 * 1024;
 /// More than an event has without its padding.
 const REST: usize = 512;
@@ -26,7 +29,8 @@ const PADDING: &str = r#"{"padding": ""#;
 pub struct Messages {
     pub count: u32,
     pub seed: u64,
-    /// The length of each body, padded by a member that no loader knows; nothing: as short as it gets.
+    /// The length of each body, padded by a member that no loader knows; nothing: as
+    /// short as it gets.
     pub bytes: Option<usize>,
     /// How many distinct users, each with a device of its own; nothing: one a message.
     pub users: Option<u32>,
@@ -79,7 +83,9 @@ impl Messages {
     pub fn body(&self, index: u32) -> String {
         let event = self.event(index);
         let event = match self.bytes {
-            Some(bytes) => format!("{PADDING}{}{}", "x".repeat(padding(bytes, &event)), closing(&event)),
+            Some(bytes) => {
+                format!("{PADDING}{}{}", "x".repeat(padding(bytes, &event)), closing(&event))
+            }
             None => event,
         };
         match self.envelope {
@@ -92,9 +98,12 @@ impl Messages {
     fn event(&self, index: u32) -> String {
         const LOCALES: [&str; 10] = ["US", "DE", "FR", "BR", "ID", "CN", "PT", "PH", "KE", "JP"];
         let mut random = Random::of(self.seed, index.into());
-        let mut one_of = |limit: Option<u32>| limit.map_or(index, |limit| random.below(limit.max(1).into()) as u32);
+        let mut one_of = |limit: Option<u32>| {
+            limit.map_or(index, |limit| random.below(limit.max(1).into()) as u32)
+        };
         let (user, address) = (one_of(self.users), one_of(self.ips));
-        // Multiplied by an odd number, and by one prime to 10: different users and addresses stay different.
+        // Multiplied by an odd number, and by one prime to 10: different users and
+        // addresses stay different.
         let offset = Random::new(self.seed).next() as u32;
         let [a, b, c, d] = address.wrapping_mul(0x9E37_79B1).wrapping_add(offset).to_be_bytes();
         let device = (u64::from(user) * 387_420_489 + u64::from(offset)) % 1_000_000_000;
@@ -170,7 +179,8 @@ impl Maker {
         let end = format!("{:x<more$}{}", "", closing(&event));
         let md5 = md5.clone().chain_update(&end).finalize();
         members(id, &md5.into(), answer);
-        // The body is a string in JSON: quotes are escaped, and there is nothing else to escape.
+        // The body is a string in JSON: quotes are escaped, and there is nothing else to
+        // escape.
         answer.text(r#""{\"padding\": \""#);
         answer.shared(start);
         answer.text(&end.replace('"', r#"\""#));
@@ -206,8 +216,11 @@ impl Content {
         match self {
             Self::Ready(members) => {
                 let members = [b"{", &members[..], b"}"].concat();
-                let mut members: serde_json::Value = serde_json::from_slice(&members).expect("written above");
-                let Some(serde_json::Value::String(body)) = members.get_mut("Body").map(serde_json::Value::take) else {
+                let mut members: serde_json::Value =
+                    serde_json::from_slice(&members).expect("written above");
+                let Some(serde_json::Value::String(body)) =
+                    members.get_mut("Body").map(serde_json::Value::take)
+                else {
                     unreachable!("written above");
                 };
                 body
@@ -220,7 +233,10 @@ impl Content {
 /// The members before the body's value.
 fn members(id: Uuid, md5: &[u8; 16], answer: &mut Answer) {
     let md5 = u128::from_be_bytes(*md5);
-    answer.add(format_args!(r#""MessageId":"{}","MD5OfBody":"{md5:032x}","Body":"#, id.as_hyphenated()));
+    answer.add(format_args!(
+        r#""MessageId":"{}","MD5OfBody":"{md5:032x}","Body":"#,
+        id.as_hyphenated()
+    ));
 }
 
 /// The MD5 of a body, as SQS writes it.

@@ -1,17 +1,20 @@
 //! The instrument: an SQS endpoint on loopback for measurements of speed and for faults.
 //!
-//! It speaks AWS JSON 1.0 and does what the loader and its tests need of SQS; there is no authentication, no message
-//! attributes of the sender, and queues are made here and not by a call. One thread serves everything.
+//! It speaks AWS JSON 1.0 and does what the loader and its tests need of SQS; there is no
+//! authentication, no message attributes of the sender, and queues are made here and not
+//! by a call. One thread serves everything.
 //!
-//! Invariants: nothing but 127.0.0.1 is listened on; the same seeds make the same messages and duplicates; the thread
-//! ends when its [`Instrument`] is dropped, and all connections with it.
+//! Invariants: nothing but 127.0.0.1 is listened on; the same seeds make the same
+//! messages and duplicates; the thread ends when its [`Instrument`] is dropped, and all
+//! connections with it.
 
 #![allow(
     dead_code,
     missing_docs,
     unused_imports,
     clippy::expect_used,
-    reason = "several tests include it and each uses a part; test equipment stops at the first surprise"
+    reason = "several tests include it and each uses a part; test equipment stops at the first \
+              surprise"
 )]
 
 mod calls;
@@ -97,7 +100,8 @@ impl Instrument {
             let shared = Arc::clone(&shared);
             move || {
                 runtime.block_on(async {
-                    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener, and a runtime");
+                    let listener = tokio::net::TcpListener::from_std(listener)
+                        .expect("a listener, and a runtime");
                     tokio::select! {
                         never = server::serve(listener, shared) => match never {},
                         _ = stopped => {}
@@ -118,7 +122,8 @@ impl Instrument {
         self.shared.find(name).unwrap_or_else(|| self.queue_with(name, QueueOptions::default()))
     }
 
-    /// Makes a queue, in place of another of that name. The dead-letter queue is made if there is none.
+    /// Makes a queue, in place of another of that name. The dead-letter queue is made if
+    /// there is none.
     pub fn queue_with(&self, name: &str, options: QueueOptions) -> Arc<Queue> {
         let dead = options.dead_letters.as_ref().map(|(name, _)| self.queue(name));
         let url = format!("{}/000000000000/{name}", self.url());
@@ -132,7 +137,8 @@ impl Instrument {
         self.shared.faults(change)
     }
 
-    /// Holds the answers of an operation: what was asked for is done, but nobody hears of it.
+    /// Holds the answers of an operation: what was asked for is done, but nobody hears of
+    /// it.
     pub fn hold(&self, operation: Operation) {
         self.shared.gates[operation as usize].hold(Stage::Answer);
     }
@@ -179,7 +185,10 @@ impl Shared {
     }
 
     fn stats(&self) -> Stats {
-        let queues: Vec<_> = lock(&self.queues).iter().map(|(name, queue)| (name.clone(), Arc::clone(queue))).collect();
+        let queues: Vec<_> = lock(&self.queues)
+            .iter()
+            .map(|(name, queue)| (name.clone(), Arc::clone(queue)))
+            .collect();
         self.counters.stats(queues.into_iter().map(|(name, queue)| (name, queue.stats())).collect())
     }
 }

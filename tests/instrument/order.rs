@@ -1,7 +1,9 @@
-//! Which message comes next: any in a standard queue, in a FIFO queue the first of a group that nobody has a message of.
+//! Which message comes next: any in a standard queue, in a FIFO queue the first of a
+//! group that nobody has a message of.
 //!
-//! Invariants: a slot that was taken comes again only after `add`; while messages of a group are in flight, none of it
-//! is taken; within a group slots are taken in ascending order.
+//! Invariants: a slot that was taken comes again only after `add`; while messages of a
+//! group are in flight, none of it is taken; within a group slots are taken in ascending
+//! order.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -50,7 +52,8 @@ impl Order {
         Some(&groups[number as usize].name)
     }
 
-    /// Makes a message visible: in its place in FIFO queues, else behind all others or before them.
+    /// Makes a message visible: in its place in FIFO queues, else behind all others or
+    /// before them.
     pub fn add(&mut self, slot: u32, group: u32, first: bool) {
         match self {
             Self::Standard(slots) if first => slots.push_front(slot),

@@ -1,4 +1,5 @@
-//! The wire: AWS JSON 1.0 as SQS speaks it. Requests that borrow, refusals, and answers that share large bodies.
+//! The wire: AWS JSON 1.0 as SQS speaks it. Requests that borrow, refusals, and answers
+//! that share large bodies.
 //!
 //! Invariant: an [`Answer`] is valid UTF-8 and, once it is a body, of known length.
 
@@ -60,14 +61,20 @@ pub struct Refusal {
 
 impl Refusal {
     pub const THROTTLED: Self = Self::new(400, "RequestThrottled", "Rate exceeded");
-    pub const INTERNAL: Self = Self::new(500, "InternalError", "We encountered an internal error. Please try again.");
-    pub const UNAVAILABLE: Self = Self::new(503, "ServiceUnavailable", "Service is currently unavailable.");
-    pub const INVALID_RECEIPT: Self = Self::new(400, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.");
-    pub const EXPIRED_RECEIPT: Self =
-        Self::invalid("Value for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.");
-    pub const NOT_IN_FLIGHT: Self = Self::new(400, "MessageNotInflight", "The message referred to isn't in flight.");
+    pub const INTERNAL: Self =
+        Self::new(500, "InternalError", "We encountered an internal error. Please try again.");
+    pub const UNAVAILABLE: Self =
+        Self::new(503, "ServiceUnavailable", "Service is currently unavailable.");
+    pub const INVALID_RECEIPT: Self =
+        Self::new(400, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.");
+    pub const EXPIRED_RECEIPT: Self = Self::invalid(
+        "Value for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+    );
+    pub const NOT_IN_FLIGHT: Self =
+        Self::new(400, "MessageNotInflight", "The message referred to isn't in flight.");
     pub const OVER_LIMIT: Self = Self::new(400, "OverLimit", "Too many messages in flight.");
-    pub const NO_QUEUE: Self = Self::new(400, "QueueDoesNotExist", "The specified queue does not exist.");
+    pub const NO_QUEUE: Self =
+        Self::new(400, "QueueDoesNotExist", "The specified queue does not exist.");
 
     pub const fn new(status: u16, code: &'static str, message: &'static str) -> Self {
         Self { status, code, message }
@@ -86,7 +93,10 @@ impl Refusal {
     pub fn query_code(&self) -> String {
         match self.code {
             "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue".to_owned(),
-            "MessageNotInflight" | "TooManyEntriesInBatchRequest" | "EmptyBatchRequest" | "BatchEntryIdsNotDistinct" => {
+            "MessageNotInflight"
+            | "TooManyEntriesInBatchRequest"
+            | "EmptyBatchRequest"
+            | "BatchEntryIdsNotDistinct" => {
                 format!("AWS.SimpleQueueService.{}", self.code)
             }
             code => code.to_owned(),
@@ -95,7 +105,10 @@ impl Refusal {
 
     pub fn answer(&self) -> Answer {
         let mut answer = Answer::default();
-        answer.add(format_args!(r#"{{"__type":"com.amazonaws.sqs#{}","message":"{}"}}"#, self.code, self.message));
+        answer.add(format_args!(
+            r#"{{"__type":"com.amazonaws.sqs#{}","message":"{}"}}"#,
+            self.code, self.message
+        ));
         answer
     }
 }
@@ -110,12 +123,14 @@ pub struct Receive<'a> {
     pub visibility_timeout: Option<u64>,
     #[serde(default)]
     pub message_system_attribute_names: Vec<String>,
-    /// What `message_system_attribute_names` was once called; the names of attributes in `GetQueueAttributes`.
+    /// What `message_system_attribute_names` was once called; the names of attributes in
+    /// `GetQueueAttributes`.
     #[serde(default)]
     pub attribute_names: Vec<String>,
 }
 
-/// An entry of a batch, or with the queue's URL around it a call of its own: delete, change of visibility, send.
+/// An entry of a batch, or with the queue's URL around it a call of its own: delete,
+/// change of visibility, send.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Entry<'a> {
@@ -151,7 +166,9 @@ pub struct Target<'a> {
 }
 
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|_| Refusal::new(400, "SerializationException", "The request is not what it should be."))
+    serde_json::from_slice(body).map_err(|_| {
+        Refusal::new(400, "SerializationException", "The request is not what it should be.")
+    })
 }
 
 /// The text of an answer while it is written.
@@ -176,7 +193,8 @@ impl Answer {
 
     /// A JSON value, escaped.
     pub fn json(&mut self, value: &(impl Serialize + ?Sized)) {
-        serde_json::to_writer(&mut self.tail, value).expect("memory takes it, and keys are strings");
+        serde_json::to_writer(&mut self.tail, value)
+            .expect("memory takes it, and keys are strings");
     }
 
     pub fn shared(&mut self, piece: &Bytes) {
@@ -188,7 +206,8 @@ impl Answer {
         }
     }
 
-    /// A name and value in an object or an element in a list: a comma first, but for the first.
+    /// A name and value in an object or an element in a list: a comma first, but for the
+    /// first.
     pub fn comma(&mut self, first: &mut bool) {
         if !std::mem::take(first) {
             self.text(",");
@@ -202,7 +221,10 @@ impl Answer {
 
     pub fn into_body(mut self) -> Pieces {
         self.flush();
-        Pieces { left: self.pieces.iter().map(|piece| piece.len() as u64).sum(), pieces: self.pieces }
+        Pieces {
+            left: self.pieces.iter().map(|piece| piece.len() as u64).sum(),
+            pieces: self.pieces,
+        }
     }
 
     fn flush(&mut self) {
@@ -229,7 +251,10 @@ impl Body for Pieces {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = self.pieces.pop_front();
         self.left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))

@@ -1,6 +1,8 @@
-//! One queue: its shelf behind a mutex, long polls, its dead-letter queue, and what a test asks it.
+//! One queue: its shelf behind a mutex, long polls, its dead-letter queue, and what a
+//! test asks it.
 //!
-//! Invariant: the mutex is never held while something is awaited, nor while that of another queue is taken.
+//! Invariant: the mutex is never held while something is awaited, nor while that of
+//! another queue is taken.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +35,12 @@ pub struct QueueOptions {
 
 impl Default for QueueOptions {
     fn default() -> Self {
-        Self { visibility_timeout: Duration::from_secs(30), dead_letters: None, in_flight_limit: 120_000, seed: 1 }
+        Self {
+            visibility_timeout: Duration::from_secs(30),
+            dead_letters: None,
+            in_flight_limit: 120_000,
+            seed: 1,
+        }
     }
 }
 
@@ -66,7 +73,12 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(name: &str, url: String, options: QueueOptions, dead: Option<Arc<Self>>) -> Self {
+    pub(super) fn new(
+        name: &str,
+        url: String,
+        options: QueueOptions,
+        dead: Option<Arc<Self>>,
+    ) -> Self {
         let shelf = Mutex::new(Shelf::new(options.seed, name.ends_with(".fifo")));
         let (clock, changed, skipped) = (Clock::start(), Notify::new(), AtomicU64::new(0));
         Self { name: name.to_owned(), url, options, dead, clock, shelf, changed, skipped }
@@ -95,10 +107,12 @@ impl Queue {
         ids
     }
 
-    /// Sends messages made from a seed. Small ones are made now, large ones when they are received.
+    /// Sends messages made from a seed. Small ones are made now, large ones when they are
+    /// received.
     pub fn fill(&self, messages: &Messages) {
         let maker = Maker::new(messages.clone());
-        let groups: Vec<_> = (0..messages.groups.max(1)).map(|group| format!("group-{group}")).collect();
+        let groups: Vec<_> =
+            (0..messages.groups.max(1)).map(|group| format!("group-{group}")).collect();
         let (now, mut shelf) = self.open();
         shelf.messages.reserve_exact(messages.count as usize);
         for index in 0..messages.count {
@@ -120,13 +134,19 @@ impl Queue {
         }
     }
 
-    /// Ids and bodies of all messages that were ever here. Large bodies are made for it: mind the memory.
+    /// Ids and bodies of all messages that were ever here. Large bodies are made for it:
+    /// mind the memory.
     pub fn sent(&self) -> BTreeMap<String, String> {
         let (_, shelf) = self.open();
-        shelf.messages.iter().map(|message| (message.id.to_string(), message.content.body())).collect()
+        shelf
+            .messages
+            .iter()
+            .map(|message| (message.id.to_string(), message.content.body()))
+            .collect()
     }
 
-    /// Ids of the messages that may still be handed out, now or later; a message is gone when its duplicate is, too.
+    /// Ids of the messages that may still be handed out, now or later; a message is gone
+    /// when its duplicate is, too.
     pub fn still_here(&self) -> Vec<String> {
         let (_, shelf) = self.open();
         let here = shelf.messages.iter().filter(|message| message.is_here());
@@ -136,21 +156,36 @@ impl Queue {
         ids
     }
 
-    /// Group and sequence number of each message of a FIFO queue that was deleted, in that order.
+    /// Group and sequence number of each message of a FIFO queue that was deleted, in
+    /// that order.
     pub fn deletion_order(&self) -> Vec<(String, u64)> {
         let (_, shelf) = self.open();
-        let group = |slot: u32| shelf.order.group_name(shelf.messages[slot as usize].group).unwrap_or_default().to_owned();
+        let group = |slot: u32| {
+            shelf
+                .order
+                .group_name(shelf.messages[slot as usize].group)
+                .unwrap_or_default()
+                .to_owned()
+        };
         shelf.deletion_order.iter().map(|slot| (group(*slot), u64::from(*slot))).collect()
     }
 
-    pub(super) async fn receive(&self, request: &Receive<'_>, duplicates: f64, all: &Counters) -> Result<Answer, Refusal> {
-        let visibility = request.visibility_timeout.unwrap_or(self.options.visibility_timeout.as_secs());
-        let (max, wait) = (request.max_number_of_messages.unwrap_or(1), request.wait_time_seconds.unwrap_or(0));
+    pub(super) async fn receive(
+        &self,
+        request: &Receive<'_>,
+        duplicates: f64,
+        all: &Counters,
+    ) -> Result<Answer, Refusal> {
+        let visibility =
+            request.visibility_timeout.unwrap_or(self.options.visibility_timeout.as_secs());
+        let (max, wait) =
+            (request.max_number_of_messages.unwrap_or(1), request.wait_time_seconds.unwrap_or(0));
         if !(1..=10).contains(&max) || wait > 20 || visibility > 43_200 {
             return Err(Refusal::invalid("A number is out of range."));
         }
         let max_receives = self.options.dead_letters.as_ref().map(|(_, max)| *max);
-        let want = Want { max: max as usize, visibility: visibility * 1000, duplicates, max_receives };
+        let want =
+            Want { max: max as usize, visibility: visibility * 1000, duplicates, max_receives };
         let shown = Shown::of(request);
         let deadline = self.now() + wait * 1000;
         loop {
@@ -173,15 +208,18 @@ impl Queue {
         Ok(answer)
     }
 
-    /// An answer with messages, if there are any; now; and when to look again, which is 0 when too many are in flight.
+    /// An answer with messages, if there are any; now; and when to look again, which is 0
+    /// when too many are in flight.
     fn take(&self, want: &Want, shown: Shown) -> (Option<Answer>, u64, u64) {
         let (now, mut shelf) = self.open();
         if shelf.counts[State::InFlight as usize] >= self.options.in_flight_limit {
             return (None, now, 0);
         }
         let (slots, dead) = shelf.take(want, now);
-        let dead: Vec<_> =
-            dead.into_iter().map(|m| (shelf.order.group_name(m.group).unwrap_or_default().to_owned(), m)).collect();
+        let dead: Vec<_> = dead
+            .into_iter()
+            .map(|m| (shelf.order.group_name(m.group).unwrap_or_default().to_owned(), m))
+            .collect();
         let answer = (!slots.is_empty()).then(|| shown.answer(&shelf, &slots));
         let next_due = shelf.next_due();
         drop(shelf);
@@ -205,7 +243,11 @@ impl Queue {
         Ok(String::new())
     }
 
-    pub(super) fn change_visibility(&self, entry: &Entry<'_>, stale: bool) -> Result<String, Refusal> {
+    pub(super) fn change_visibility(
+        &self,
+        entry: &Entry<'_>,
+        stale: bool,
+    ) -> Result<String, Refusal> {
         let Some(seconds) = entry.visibility_timeout.filter(|seconds| *seconds <= 43_200) else {
             return Err(Refusal::invalid("Value for parameter VisibilityTimeout is invalid."));
         };
@@ -221,14 +263,24 @@ impl Queue {
         let (now, mut shelf) = self.open();
         let group = entry.message_group_id.as_deref();
         if group.is_none() && self.is_fifo() {
-            return Err(Refusal::new(400, "MissingParameter", "The request must contain the parameter MessageGroupId."));
+            return Err(Refusal::new(
+                400,
+                "MissingParameter",
+                "The request must contain the parameter MessageGroupId.",
+            ));
         }
         let deduplication = entry.message_deduplication_id.as_deref().filter(|_| self.is_fifo());
         let known = deduplication.and_then(|id| shelf.deduplicated.get(id).copied());
         let slot = known.unwrap_or_else(|| {
             let id = shelf.next_id();
             let content = Content::ready(id, &entry.message_body);
-            let slot = shelf.put(id, content, group.unwrap_or_default(), now, entry.delay_seconds.unwrap_or(0) * 1000);
+            let slot = shelf.put(
+                id,
+                content,
+                group.unwrap_or_default(),
+                now,
+                entry.delay_seconds.unwrap_or(0) * 1000,
+            );
             if let Some(id) = deduplication {
                 shelf.messages[slot as usize].deduplication = Some(id.into());
                 shelf.deduplicated.insert(id.into(), slot);
@@ -238,7 +290,11 @@ impl Queue {
         let (id, md5) = (shelf.messages[slot as usize].id, md5_hex(&entry.message_body));
         drop(shelf);
         self.changed.notify_waiters();
-        let sequence = if self.is_fifo() { format!(r#","SequenceNumber":"{slot:020}""#) } else { String::new() };
+        let sequence = if self.is_fifo() {
+            format!(r#","SequenceNumber":"{slot:020}""#)
+        } else {
+            String::new()
+        };
         Ok(format!(r#""MessageId":"{id}","MD5OfMessageBody":"{md5}"{sequence}"#))
     }
 
@@ -255,7 +311,8 @@ impl Queue {
             attributes.push(("FifoQueue", "true".to_owned()));
         }
         if let Some((dead, max)) = &self.options.dead_letters {
-            let policy = format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":{max}}}"#, arn(dead));
+            let policy =
+                format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":{max}}}"#, arn(dead));
             attributes.push(("RedrivePolicy", policy));
         }
         attributes
@@ -265,7 +322,8 @@ impl Queue {
         self.name.ends_with(".fifo")
     }
 
-    /// Time passes for this queue alone: what is in flight or delayed for no longer than that is visible again.
+    /// Time passes for this queue alone: what is in flight or delayed for no longer than
+    /// that is visible again.
     pub fn skip(&self, time: Duration) {
         self.skipped.fetch_add(time.as_millis() as u64, Ordering::SeqCst);
         self.changed.notify_waiters();

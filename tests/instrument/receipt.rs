@@ -1,4 +1,5 @@
-//! Receipt handles: as long as those of SQS, with a message's slot and a number that is used once in them.
+//! Receipt handles: as long as those of SQS, with a message's slot and a number that is
+//! used once in them.
 //!
 //! Invariant: what `write` wrote, `read` reads; whatever else it is given is no receipt.
 
@@ -21,5 +22,8 @@ pub fn write(slot: u32, number: u64, answer: &mut Answer) {
 
 pub fn read(handle: &str) -> Option<(u32, u64)> {
     let rest = handle.strip_prefix(START).filter(|_| handle.len() == LENGTH)?;
-    Some((u32::from_str_radix(rest.get(..8)?, 16).ok()?, u64::from_str_radix(rest.get(8..24)?, 16).ok()?))
+    Some((
+        u32::from_str_radix(rest.get(..8)?, 16).ok()?,
+        u64::from_str_radix(rest.get(8..24)?, 16).ok()?,
+    ))
 }

@@ -1,7 +1,9 @@
-//! HTTP: connections on loopback, what is decided about each call, `GET /stats` and `POST /control`.
+//! HTTP: connections on loopback, what is decided about each call, `GET /stats` and `POST
+//! /control`.
 //!
-//! Invariants: faults concern calls of SQS alone, so that the control is always there; a reset is a reset (RST), and what
-//! is not answered keeps its connection open until the client leaves.
+//! Invariants: faults concern calls of SQS alone, so that the control is always there; a
+//! reset is a reset (RST), and what is not answered keeps its connection open until the
+//! client leaves.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -54,7 +56,10 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Pieces>, Reset> {
+async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Pieces>, Reset> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
@@ -70,18 +75,27 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         }
         (_, _, target) => match Operation::of_target(target.unwrap_or_default()) {
             Some(operation) => call(&shared, operation, &body).await,
-            None => Ok(refusal(&shared, &Refusal::new(400, "UnknownOperationException", "There is no such operation here."))),
+            None => Ok(refusal(
+                &shared,
+                &Refusal::new(400, "UnknownOperationException", "There is no such operation here."),
+            )),
         },
     }
 }
 
-async fn call(shared: &Shared, operation: Operation, body: &Bytes) -> Result<Response<Pieces>, Reset> {
+async fn call(
+    shared: &Shared,
+    operation: Operation,
+    body: &Bytes,
+) -> Result<Response<Pieces>, Reset> {
     let counters = &shared.counters;
     add(&counters.calls[operation as usize], 1);
     add(&counters.bytes_in, body.len());
     let _counted = (operation == Operation::ReceiveMessage).then(|| {
         let counted = Counted::new(&counters.receives);
-        counters.receives_at_once.fetch_max(counters.receives.load(Ordering::SeqCst), Ordering::SeqCst);
+        counters
+            .receives_at_once
+            .fetch_max(counters.receives.load(Ordering::SeqCst), Ordering::SeqCst);
         counted
     });
     let decision = shared.decide(operation);
@@ -117,7 +131,8 @@ async fn call(shared: &Shared, operation: Operation, body: &Bytes) -> Result<Res
 fn refusal(shared: &Shared, refusal: &Refusal) -> Response<Pieces> {
     let fault = if refusal.is_senders() { "Sender" } else { "Receiver" };
     let mut response = response(shared, refusal.status, refusal.answer());
-    let code = HeaderValue::try_from(format!("{};{fault}", refusal.query_code())).expect("codes are words");
+    let code = HeaderValue::try_from(format!("{};{fault}", refusal.query_code()))
+        .expect("codes are words");
     response.headers_mut().insert("x-amzn-query-error", code);
     response
 }

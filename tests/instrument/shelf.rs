@@ -1,7 +1,9 @@
-//! The messages of one queue and what becomes of them: handed out, back again, deleted, dead.
+//! The messages of one queue and what becomes of them: handed out, back again, deleted,
+//! dead.
 //!
-//! Invariants: a message is in one state, and `counts` knows how many are in each; only the newest receipt of a message
-//! deletes it; a duplicate is a message of its own with the id of another, and is made at most once for each.
+//! Invariants: a message is in one state, and `counts` knows how many are in each; only
+//! the newest receipt of a message deletes it; a duplicate is a message of its own with
+//! the id of another, and is made at most once for each.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -73,7 +75,8 @@ impl Shelf {
         self.push(message, delay == 0, false)
     }
 
-    /// Takes in a message that was received too often elsewhere, from a group of that name.
+    /// Takes in a message that was received too often elsewhere, from a group of that
+    /// name.
     pub fn bury(&mut self, message: Message, group: &str) {
         let group = self.order.group(group);
         self.push(Message { group, receipt: 0, stale: false, ..message }, true, false);
@@ -97,7 +100,8 @@ impl Shelf {
     pub fn advance(&mut self, now: u64) {
         while let Some(&Reverse((due, slot))) = self.timers.peek() {
             let message = &self.messages[slot as usize];
-            let waits = matches!(message.state, State::InFlight | State::Delayed) && message.due == due;
+            let waits =
+                matches!(message.state, State::InFlight | State::Delayed) && message.due == due;
             if waits && due > now {
                 break;
             }
@@ -115,7 +119,8 @@ impl Shelf {
         self.timers.peek().map_or(u64::MAX, |Reverse((due, _))| *due)
     }
 
-    /// Hands out visible messages: their slots, and those that have been received too often already.
+    /// Hands out visible messages: their slots, and those that have been received too
+    /// often already.
     pub fn take(&mut self, want: &Want, now: u64) -> (Vec<u32>, Vec<Message>) {
         let (mut taken, mut dead) = (Vec::with_capacity(want.max), Vec::new());
         let mut duplicated = Vec::new();
@@ -137,7 +142,10 @@ impl Shelf {
                     continue;
                 }
                 self.hand_out(slot, now, now + want.visibility);
-                if first && !self.fifo && Random::of(self.seed, !u64::from(slot)).chance(want.duplicates) {
+                if first
+                    && !self.fifo
+                    && Random::of(self.seed, !u64::from(slot)).chance(want.duplicates)
+                {
                     duplicated.push(slot);
                 }
                 taken.push(slot);
@@ -170,13 +178,21 @@ impl Shelf {
         message.twin_of.is_none().then(|| message.clone())
     }
 
-    /// Hands a message out once more: at once, a little later, or when all others have been. The second is in flight until
-    /// then, so that nobody takes the queue for empty.
+    /// Hands a message out once more: at once, a little later, or when all others have
+    /// been. The second is in flight until then, so that nobody takes the queue for
+    /// empty.
     fn duplicate(&mut self, slot: u32, now: u64) {
         let kind = self.random.below(3);
         let due = now + 1 + self.random.below(LATE);
         let message = self.messages[slot as usize].clone();
-        let twin = Message { twin_of: Some(slot), receive_count: 0, state: State::InFlight, due, receipt: u64::MAX, ..message };
+        let twin = Message {
+            twin_of: Some(slot),
+            receive_count: 0,
+            state: State::InFlight,
+            due,
+            receipt: u64::MAX,
+            ..message
+        };
         self.stats.duplicated += 1;
         self.push(twin, kind != 1, kind == 0);
     }
@@ -205,13 +221,23 @@ impl Shelf {
     }
 
     /// Makes a message visible at another time, or now.
-    pub fn change_visibility(&mut self, handle: &str, stale: bool, now: u64, timeout: u64) -> Result<(), Refusal> {
+    pub fn change_visibility(
+        &mut self,
+        handle: &str,
+        stale: bool,
+        now: u64,
+        timeout: u64,
+    ) -> Result<(), Refusal> {
         let (slot, current) = self.find(handle, stale)?;
         let message = &mut self.messages[slot as usize];
         match message.state {
             State::Visible if current => return Err(Refusal::NOT_IN_FLIGHT),
             State::InFlight if current => {}
-            _ => return Err(Refusal::invalid("Message does not exist or is not available for visibility timeout change.")),
+            _ => {
+                return Err(Refusal::invalid(
+                    "Message does not exist or is not available for visibility timeout change.",
+                ));
+            }
         }
         if timeout == 0 {
             self.stats.given_back += 1;

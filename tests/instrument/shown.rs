@@ -6,7 +6,8 @@ use super::protocol::{Answer, Receive};
 use super::receipt;
 use super::shelf::Shelf;
 
-/// Which attributes of messages a receive shows, as bits: the place of each in [`Shown::NAMES`].
+/// Which attributes of messages a receive shows, as bits: the place of each in
+/// [`Shown::NAMES`].
 #[derive(Clone, Copy)]
 pub struct Shown(u8);
 
@@ -22,7 +23,11 @@ impl Shown {
     ];
 
     pub fn of(request: &Receive<'_>) -> Self {
-        let asked = request.message_system_attribute_names.iter().chain(&request.attribute_names).map(String::as_str);
+        let asked = request
+            .message_system_attribute_names
+            .iter()
+            .chain(&request.attribute_names)
+            .map(String::as_str);
         let bits = asked.map(|name| {
             let place = Self::NAMES.iter().position(|known| *known == name);
             if name == "All" { u8::MAX } else { place.map_or(0, |place| 1 << place) }
@@ -53,7 +58,9 @@ impl Shown {
         let message = &shelf.messages[slot as usize];
         let group = shelf.order.group_name(message.group);
         let (mut first, shown) = (true, if group.is_some() { self.0 } else { self.0 & 0b1111 });
-        for (place, name) in Self::NAMES.iter().enumerate().filter(|(place, _)| shown & (1 << place) != 0) {
+        for (place, name) in
+            Self::NAMES.iter().enumerate().filter(|(place, _)| shown & (1 << place) != 0)
+        {
             answer.text(if std::mem::take(&mut first) { r#","Attributes":{""# } else { r#",""# });
             answer.text(name);
             answer.text(r#"":"#);

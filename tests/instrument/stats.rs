@@ -43,7 +43,8 @@ pub struct QueueStats {
     pub distinct_deleted: u64,
     /// Deletes of what was deleted already.
     pub redundant_deletes: u64,
-    /// Deletes that were accepted but did nothing, for the message had been received again since.
+    /// Deletes that were accepted but did nothing, for the message had been received
+    /// again since.
     pub stale_deletes: u64,
     /// Duplicates, handed out or to be so.
     pub duplicated: u64,
@@ -78,7 +79,8 @@ pub struct Counters {
 
 impl Counters {
     pub fn stats(&self, queues: BTreeMap<String, QueueStats>) -> Stats {
-        let calls = Operation::ALL.map(|operation| (operation, count(&self.calls[operation as usize])));
+        let calls =
+            Operation::ALL.map(|operation| (operation, count(&self.calls[operation as usize])));
         Stats {
             calls: calls.into_iter().filter(|(_, calls)| *calls > 0).collect(),
             refused: count(&self.refused),

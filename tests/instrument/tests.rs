@@ -34,7 +34,10 @@ fn a_message_comes_back_when_its_time_is_over_and_its_old_receipt_deletes_nothin
     assert_eq!((queue.stats().in_flight, receive(&sqs, &queue, 1, 0).len()), (1, 0));
     let second = receive(&sqs, &queue, 30, 2).remove(0);
     assert_eq!(
-        BTreeMap::from([(second["MessageId"].as_str().unwrap().to_owned(), first["Body"].as_str().unwrap().to_owned())]),
+        BTreeMap::from([(
+            second["MessageId"].as_str().unwrap().to_owned(),
+            first["Body"].as_str().unwrap().to_owned()
+        )]),
         queue.sent()
     );
     assert_eq!(second["MD5OfBody"], md5_hex(first["Body"].as_str().unwrap()));
@@ -43,7 +46,10 @@ fn a_message_comes_back_when_its_time_is_over_and_its_old_receipt_deletes_nothin
     assert_eq!((queue.stats().stale_deletes, queue.still_here().len()), (1, 1));
     assert_eq!(delete(&sqs, &queue, &json!({ "ReceiptHandle": "nonsense" })).0, 400);
     sqs.faults(|f| f.stale_receipts = 1.0);
-    assert_eq!(delete(&sqs, &queue, &second), (400, "com.amazonaws.sqs#ReceiptHandleIsInvalid".into()));
+    assert_eq!(
+        delete(&sqs, &queue, &second),
+        (400, "com.amazonaws.sqs#ReceiptHandleIsInvalid".into())
+    );
     sqs.faults(|f| f.stale_receipts = 0.0);
     assert_eq!(delete(&sqs, &queue, &second).0, 400, "once stale, always stale");
 }
@@ -51,21 +57,30 @@ fn a_message_comes_back_when_its_time_is_over_and_its_old_receipt_deletes_nothin
 #[test]
 fn what_is_received_too_often_goes_to_the_dead_letters_once() {
     let (sqs, _) = start();
-    let options = QueueOptions { dead_letters: Some(("dead".to_owned(), 2)), ..QueueOptions::default() };
+    let options =
+        QueueOptions { dead_letters: Some(("dead".to_owned(), 2)), ..QueueOptions::default() };
     let queue = sqs.queue_with("queue", options);
     let ids = queue.send(&["poison"]);
     for _ in 0..2 {
         let message = receive(&sqs, &queue, 30, 0).remove(0);
         let entries = json!([{ "Id": "a", "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0 }]);
-        let (_, answer) = call(&sqs, "ChangeMessageVisibilityBatch", json!({ "Entries": entries }), &queue).expect("an answer");
+        let (_, answer) =
+            call(&sqs, "ChangeMessageVisibilityBatch", json!({ "Entries": entries }), &queue)
+                .expect("an answer");
         assert_eq!(answer["Successful"][0]["Id"], "a");
     }
     assert!(receive(&sqs, &queue, 30, 0).is_empty());
-    assert_eq!((queue.stats().dead_lettered, queue.stats().max_receive_count, queue.still_here().len()), (1, 2, 0));
+    assert_eq!(
+        (queue.stats().dead_lettered, queue.stats().max_receive_count, queue.still_here().len()),
+        (1, 2, 0)
+    );
     assert_eq!(sqs.queue("dead").still_here(), ids);
     let (_, answer) =
-        call(&sqs, "GetQueueAttributes", json!({ "AttributeNames": ["RedrivePolicy"] }), &queue).expect("an answer");
-    assert!(answer["Attributes"]["RedrivePolicy"].as_str().unwrap().contains(r#""maxReceiveCount":2"#));
+        call(&sqs, "GetQueueAttributes", json!({ "AttributeNames": ["RedrivePolicy"] }), &queue)
+            .expect("an answer");
+    assert!(
+        answer["Attributes"]["RedrivePolicy"].as_str().unwrap().contains(r#""maxReceiveCount":2"#)
+    );
 }
 
 #[test]
@@ -73,7 +88,9 @@ fn a_group_stays_in_order_and_is_locked_while_a_message_of_it_is_in_flight() {
     let (sqs, _) = start();
     let queue = sqs.queue("queue.fifo");
     queue.send_to_group("a", &["a1", "a2", "a3"]);
-    let bodies = |messages: &[Value]| messages.iter().map(|m| m["Body"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let bodies = |messages: &[Value]| {
+        messages.iter().map(|m| m["Body"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let first = receive(&sqs, &queue, 1, 0);
     assert_eq!(bodies(&first), ["a1", "a2", "a3"]);
     queue.send_to_group("a", &["a4"]);
@@ -87,7 +104,12 @@ fn a_group_stays_in_order_and_is_locked_while_a_message_of_it_is_in_flight() {
     for message in again.iter().chain(&others) {
         assert_eq!(delete(&sqs, &queue, message).0, 200);
     }
-    let order: Vec<_> = queue.deletion_order().into_iter().filter(|(group, _)| group == "a").map(|(_, n)| n).collect();
+    let order: Vec<_> = queue
+        .deletion_order()
+        .into_iter()
+        .filter(|(group, _)| group == "a")
+        .map(|(_, n)| n)
+        .collect();
     assert!(order.is_sorted() && order.len() == 4 && queue.still_here().is_empty(), "{order:?}");
 }
 
@@ -105,7 +127,10 @@ fn each_duplicate_comes_once_and_all_is_gone_only_with_the_last() {
     }
     let (stats, twice) = (queue.stats(), handed_out.values().filter(|n| **n == 2).count() as u64);
     assert!((60..140).contains(&twice) && handed_out.values().all(|n| *n <= 2));
-    assert_eq!((stats.duplicated, stats.distinct_deleted, stats.deleted), (twice, 200, 200 + twice));
+    assert_eq!(
+        (stats.duplicated, stats.distinct_deleted, stats.deleted),
+        (twice, 200, 200 + twice)
+    );
     assert_eq!((stats.visible, stats.in_flight), (0, 0));
 }
 
@@ -119,16 +144,32 @@ fn calls_and_entries_fail_as_told() {
         .map(|(m, i)| json!({ "Id": i.to_string(), "ReceiptHandle": m["ReceiptHandle"] }))
         .collect();
     let control = json!({ "partial": 0.5, "operations": ["DeleteMessageBatch"] });
-    assert_eq!(http(&sqs, "POST /control HTTP/1.1", &control).expect("an answer").1["partial"], 0.5);
-    assert_eq!(http(&sqs, "POST /control HTTP/1.1", &json!({ "partail": 1.0 })).expect("an answer").0, 400);
-    let (_, answer) = call(&sqs, "DeleteMessageBatch", json!({ "Entries": entries }), &queue).expect("an answer");
+    assert_eq!(
+        http(&sqs, "POST /control HTTP/1.1", &control).expect("an answer").1["partial"],
+        0.5
+    );
+    assert_eq!(
+        http(&sqs, "POST /control HTTP/1.1", &json!({ "partail": 1.0 })).expect("an answer").0,
+        400
+    );
+    let (_, answer) =
+        call(&sqs, "DeleteMessageBatch", json!({ "Entries": entries }), &queue).expect("an answer");
     let failed = answer["Failed"].as_array().expect("some fail");
-    assert_eq!((failed[0]["Code"].as_str(), failed[0]["SenderFault"].as_bool()), (Some("InternalError"), Some(false)));
-    let done: BTreeSet<_> = answer["Successful"].as_array().expect("some do not").iter().map(|e| e["Id"].to_string()).collect();
+    assert_eq!(
+        (failed[0]["Code"].as_str(), failed[0]["SenderFault"].as_bool()),
+        (Some("InternalError"), Some(false))
+    );
+    let done: BTreeSet<_> = answer["Successful"]
+        .as_array()
+        .expect("some do not")
+        .iter()
+        .map(|e| e["Id"].to_string())
+        .collect();
     assert_eq!((done.len() + failed.len(), queue.still_here().len()), (10, failed.len()));
 
     sqs.faults(|f| (f.refused, f.operations) = (1.0, vec![Operation::ReceiveMessage]));
-    let statuses = [(); 4].map(|()| call(&sqs, "ReceiveMessage", json!({}), &queue).map(|(status, _)| status));
+    let statuses =
+        [(); 4].map(|()| call(&sqs, "ReceiveMessage", json!({}), &queue).map(|(status, _)| status));
     assert_eq!(statuses, [Ok(400), Ok(500), Ok(503), Err(ErrorKind::ConnectionReset)]);
     sqs.faults(|f| (f.refused, f.lost, f.operations) = (0.0, 1.0, vec![]));
     queue.send(&["lost"]);
@@ -136,7 +177,15 @@ fn calls_and_entries_fail_as_told() {
     assert_eq!((queue.stats().received, sqs.stats().refused, sqs.stats().lost), (11, 4, 1));
     sqs.faults(|f| (f.lost, f.hang_next) = (0.0, 1));
     assert_eq!(call(&sqs, "ReceiveMessage", json!({}), &queue), Err(ErrorKind::WouldBlock));
-    assert_eq!(http(&sqs, "GET /stats HTTP/1.1", &Value::Null).expect("an answer").1["queues"]["queue"]["received"], 11);
+    assert_eq!(
+        http(&sqs, "GET /stats HTTP/1.1", &Value::Null)
+            .expect(
+                "an \
+            answer"
+            )
+            .1["queues"]["queue"]["received"],
+        11
+    );
 }
 
 #[test]
@@ -150,7 +199,10 @@ fn a_gate_holds_before_the_call_or_before_the_answer() {
             eventually("one waits", || sqs.waiting(Operation::ReceiveMessage) == 1);
             assert_eq!(queue.stats().received - received, received);
             sqs.release(Operation::ReceiveMessage);
-            assert_eq!((answer.join().expect("no panic"), sqs.waiting(Operation::ReceiveMessage)), (1, 0));
+            assert_eq!(
+                (answer.join().expect("no panic"), sqs.waiting(Operation::ReceiveMessage)),
+                (1, 0)
+            );
         }
     });
 }
@@ -170,7 +222,11 @@ fn a_long_poll_ends_with_the_first_message_or_with_its_time() {
         assert!(begun.elapsed() < Duration::from_secs(1));
     });
     let waits = json!({ "WaitTimeSeconds": 20 });
-    assert_eq!(call(&sqs, "ReceiveMessage", waits, &queue), Err(ErrorKind::WouldBlock), "the client gives up");
+    assert_eq!(
+        call(&sqs, "ReceiveMessage", waits, &queue),
+        Err(ErrorKind::WouldBlock),
+        "the client gives up"
+    );
     eventually("it has left", || sqs.stats().receives_waiting == 0);
     queue.send(&["y"]);
     assert_eq!(queue.stats().visible, 1);

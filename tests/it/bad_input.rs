@@ -1,4 +1,5 @@
-//! Bad input never stops a load and never disappears: each becomes a row, or a quarantined message with a reason.
+//! Bad input never stops a load and never disappears: each becomes a row, or a
+//! quarantined message with a reason.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,14 @@ fn cases() -> Vec<(String, Option<&'static str>)> {
         } else {
             fields.insert(field, json.to_owned())
         };
-        format!("{{{}}}", fields.iter().map(|(name, value)| format!(r#""{name}": {value}"#)).collect::<Vec<_>>().join(", "))
+        format!(
+            "{{{}}}",
+            fields
+                .iter()
+                .map(|(name, value)| format!(r#""{name}": {value}"#))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     };
     let quoted = |text: &str| format!("\"{text}\"");
     let mut cases = vec![
@@ -75,7 +83,8 @@ async fn reasons(world: &World) -> Vec<String> {
 }
 
 fn expected() -> Vec<String> {
-    let mut reasons: Vec<_> = cases().into_iter().filter_map(|(_, reason)| reason.map(str::to_owned)).collect();
+    let mut reasons: Vec<_> =
+        cases().into_iter().filter_map(|(_, reason)| reason.map(str::to_owned)).collect();
     reasons.sort();
     reasons
 }
@@ -89,14 +98,18 @@ async fn every_bad_message_becomes_a_row_or_a_reason() {
     let summary = world.drain(0);
     assert_eq!(summary["received"], cases().len(), "{summary}");
     assert_eq!(reasons(&world).await, expected());
-    assert_eq!(world.database.count("select from user_logins").await, cases().iter().filter(|c| c.1.is_none()).count() as i64);
+    assert_eq!(
+        world.database.count("select from user_logins").await,
+        cases().iter().filter(|c| c.1.is_none()).count() as i64
+    );
     assert_eq!(world.queue.depth().await, (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_line_becomes_a_row_or_a_reason() {
     let world = World::new().await;
-    let mut content: Vec<u8> = cases().iter().flat_map(|(body, _)| format!("{body}\n").into_bytes()).collect();
+    let mut content: Vec<u8> =
+        cases().iter().flat_map(|(body, _)| format!("{body}\n").into_bytes()).collect();
     content.extend(b"\xff\xfe not utf-8\n\n   \n");
     let output = world.run_with_input(&["load", "--file", "-"], &content);
     assert!(output.status.success(), "{}", text(&output));
@@ -111,11 +124,15 @@ async fn odd_ids_and_times_of_messages_are_taken_as_they_come() {
     type Change = Box<dyn Fn(String) -> String + Send + Sync>;
     let replaced = |name: &'static str, value: &'static str| -> Change {
         Box::new(move |body| {
-            let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else { return body };
+            let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else {
+                return body;
+            };
             for message in answer["Messages"].as_array_mut().into_iter().flatten() {
                 match name {
                     "MessageId" => message["MessageId"] = value.into(),
-                    _ if value.is_empty() => drop(message.as_object_mut().map(|m| m.remove("Attributes"))),
+                    _ if value.is_empty() => {
+                        drop(message.as_object_mut().map(|m| m.remove("Attributes")))
+                    }
                     _ => message["Attributes"]["SentTimestamp"] = value.into(),
                 }
             }
@@ -142,15 +159,22 @@ async fn odd_ids_and_times_of_messages_are_taken_as_they_come() {
         world.queue.send(&[event(1)]).await;
         let summary = world.drain(0);
         assert_eq!(summary["loaded"], 1, "{name} {value}: {summary}");
-        let row_day = if value == "1700000000" { "'2023-11-14'" } else { "(now() at time zone 'utc')::date" };
+        let row_day =
+            if value == "1700000000" { "'2023-11-14'" } else { "(now() at time zone 'utc')::date" };
         assert_eq!(
-            world.database.count(&format!("select from user_logins where create_date = {row_day}")).await,
+            world
+                .database
+                .count(&format!("select from user_logins where create_date = {row_day}"))
+                .await,
             1,
             "{name} {value}"
         );
         if let Some(day) = ledger_day {
             assert_eq!(
-                world.database.count(&format!("select from ingest.ledger where sent_day = '{day}'")).await,
+                world
+                    .database
+                    .count(&format!("select from ingest.ledger where sent_day = '{day}'"))
+                    .await,
                 1,
                 "{name} {value}"
             );

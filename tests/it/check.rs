@@ -1,4 +1,5 @@
-//! `check` and `status`: what they say of a healthy installation, and of each thing that is wrong with one.
+//! `check` and `status`: what they say of a healthy installation, and of each thing that
+//! is wrong with one.
 
 use serde_json::Value;
 
@@ -6,7 +7,9 @@ use crate::support::{Action, Proxy, World, event, json_lines, summary, text};
 
 fn find<'a>(findings: &'a [Value], check: &str, result: &str) -> &'a str {
     let found = findings.iter().find(|f| f["check"] == check && f["result"] == result);
-    found.unwrap_or_else(|| panic!("no {check} {result} in {findings:?}"))["text"].as_str().expect("text")
+    found.unwrap_or_else(|| panic!("no {check} {result} in {findings:?}"))["text"]
+        .as_str()
+        .expect("text")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,17 +44,27 @@ async fn excess_and_missing_privileges_are_named() {
     let login = world.database.login("loginetl_loader").await;
     world
         .database
-        .execute("grant select on user_logins to loginetl_loader; grant select on vault.wraps to public; revoke select on vault.keys from loginetl_auditor; alter table audit.log disable trigger all")
+        .execute(
+            "grant select on user_logins to loginetl_loader; grant select on vault.wraps to \
+                  public; revoke select on vault.keys from loginetl_auditor; alter table \
+                  audit.log disable trigger all",
+        )
         .await;
     let output = world.run_as(&login, &["check", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let findings = json_lines(&output);
-    let excess = findings.iter().find(|f| f["check"] == "privileges").expect("a finding")["text"].as_str().expect("text");
+    let excess = findings.iter().find(|f| f["check"] == "privileges").expect("a finding")["text"]
+        .as_str()
+        .expect("text");
     assert!(
-        excess.contains("loginetl_loader SELECT public.user_logins") && excess.contains("PUBLIC SELECT vault.wraps"),
+        excess.contains("loginetl_loader SELECT public.user_logins")
+            && excess.contains("PUBLIC SELECT vault.wraps"),
         "{excess}"
     );
-    assert!(findings.iter().any(|f| f["text"] == "missing: loginetl_auditor SELECT vault.keys"), "{findings:?}");
+    assert!(
+        findings.iter().any(|f| f["text"] == "missing: loginetl_auditor SELECT vault.keys"),
+        "{findings:?}"
+    );
     assert!(find(&findings, "structure", "warning").contains("disabled"));
 }
 
@@ -62,7 +75,11 @@ async fn what_does_not_work_is_a_line_with_a_remedy() {
     let missing = format!("{}-missing", world.queue.url);
     let output = world.run_as(&login, &["check", "--format", "json", "--queue-url", &missing]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(json_lines(&output).iter().any(|f| f["result"] == "failed" && f["remedy"].is_string()), "{}", text(&output));
+    assert!(
+        json_lines(&output).iter().any(|f| f["result"] == "failed" && f["remedy"].is_string()),
+        "{}",
+        text(&output)
+    );
     let output = world.run_as(&login, &["check", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(find(&json_lines(&output), "redrive", "warning").contains("no dead-letter queue"));
@@ -80,20 +97,32 @@ async fn what_does_not_work_is_a_line_with_a_remedy() {
     assert!(find(&json_lines(&output), "signing", "failed").contains("access denied"));
     world
         .database
-        .tamper("update vault.data_keys set check_value = '\\x00000000000000000000000000000000' where key_id = 1")
+        .tamper(
+            "update vault.data_keys set check_value = '\\x00000000000000000000000000000000' \
+                 where key_id = 1",
+        )
         .await;
     let output = world.run_as(&login, &["check"]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
-    let gone = world.command(&["check"]).env("LOGINETL_DATABASE_URL", "postgres://u@127.0.0.1:1/d?sslmode=disable").output();
+    let gone = world
+        .command(&["check"])
+        .env("LOGINETL_DATABASE_URL", "postgres://u@127.0.0.1:1/d?sslmode=disable")
+        .output();
     assert_eq!(gone.expect("it runs").status.code(), Some(4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_counts_rows_by_key_and_those_from_before_apart() {
     let world = World::new().await;
-    let loaded = world.run_with_input(&["load", "--file", "-"], format!("{}\n{}\nnonsense", event(1), event(2)).as_bytes());
+    let loaded = world.run_with_input(
+        &["load", "--file", "-"],
+        format!("{}\n{}\nnonsense", event(1), event(2)).as_bytes(),
+    );
     assert!(loaded.status.success(), "{}", text(&loaded));
-    world.database.execute("insert into user_logins (user_id, masked_ip) values ('old', '198.51.100.4')").await;
+    world
+        .database
+        .execute("insert into user_logins (user_id, masked_ip) values ('old', '198.51.100.4')")
+        .await;
     let auditor = world.database.login("loginetl_auditor").await;
     let output = world.run_as(&auditor, &["status", "--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -111,8 +140,17 @@ async fn status_counts_rows_by_key_and_those_from_before_apart() {
     assert_eq!(status["audit"]["last_signed"], 3);
     assert_eq!(status["audit"]["after_last_signature"], 1, "the load's own record");
     let shown = text(&world.run_as(&auditor, &["status"]));
-    assert!(shown.contains("without hash    ip 1, device_id 1") && !shown.contains("198.51.100.4"), "{shown}");
-    world.database.execute("update user_logins set masked_ip = 'ip1.99.x' where user_id = 'u-1'").await;
+    assert!(
+        shown.contains("without hash    ip 1, device_id 1") && !shown.contains("198.51.100.4"),
+        "{shown}"
+    );
+    world
+        .database
+        .execute("update user_logins set masked_ip = 'ip1.99.x' where user_id = 'u-1'")
+        .await;
     let output = world.run_as(&auditor, &["status", "--format", "json"]);
-    assert_eq!((output.status.code(), &summary(&output)["unknown_keys"]), (Some(1), &serde_json::json!(["99"])));
+    assert_eq!(
+        (output.status.code(), &summary(&output)["unknown_keys"]),
+        (Some(1), &serde_json::json!(["99"]))
+    );
 }

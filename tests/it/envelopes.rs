@@ -1,5 +1,6 @@
-//! Messages as other services hand them on: opened, or rejected for a reason of their own; a queue of nothing else is left
-//! alone; names that are almost those of fields are told.
+//! Messages as other services hand them on: opened, or rejected for a reason of their
+//! own; a queue of nothing else is left alone; names that are almost those of fields are
+//! told.
 
 use std::process::Output;
 use std::time::Duration;
@@ -18,12 +19,16 @@ fn sns(event: &str) -> String {
 }
 
 fn eventbridge(event: &str) -> String {
-    format!(r#"{{"version":"0","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{event}}}"#)
+    format!(
+        r#"{{"version":"0","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{event}}}"#
+    )
 }
 
 /// Runs a load of an instrumented queue to its end; its log is read.
 fn drain(it: &Instrumented, flags: &[&str]) -> Output {
-    it.command(&[&["load", "--drain", "--format", "json"], flags].concat()).output().expect("it runs")
+    it.command(&[&["load", "--drain", "--format", "json"], flags].concat())
+        .output()
+        .expect("it runs")
 }
 
 async fn reasons(world: &World) -> Vec<String> {
@@ -35,18 +40,32 @@ async fn reasons(world: &World) -> Vec<String> {
 async fn an_event_in_an_envelope_is_loaded_with_the_day_of_its_envelope() {
     let world = World::new().await;
     let dated = event(4).replace("\"locale\"", "\"create_date\": \"2020-05-05\", \"locale\"");
-    let bodies = [event(1), sns(&event(2)), eventbridge(&event(3)), sns(&dated), sns(&eventbridge(&event(5)))];
+    let bodies = [
+        event(1),
+        sns(&event(2)),
+        eventbridge(&event(3)),
+        sns(&dated),
+        sns(&eventbridge(&event(5))),
+    ];
     world.queue.send(&bodies).await;
     let report = world.drain(0);
     assert_eq!((&report["loaded"], &report["quarantined"]), (&5.into(), &0.into()), "{report}");
-    for (user, day) in [("u-2", "2024-02-29"), ("u-3", "2023-11-14"), ("u-4", "2020-05-05"), ("u-5", "2023-11-14")] {
-        let row = format!("select from user_logins where user_id = '{user}' and create_date = '{day}'");
+    for (user, day) in
+        [("u-2", "2024-02-29"), ("u-3", "2023-11-14"), ("u-4", "2020-05-05"), ("u-5", "2023-11-14")]
+    {
+        let row =
+            format!("select from user_logins where user_id = '{user}' and create_date = '{day}'");
         assert_eq!(world.database.count(&row).await, 1, "{user}");
     }
-    let today = "select from user_logins where user_id = 'u-1' and create_date = (now() at time zone 'utc')::date";
+    let today = "select from user_logins where user_id = 'u-1' and create_date = (now() at time \
+                 zone 'utc')::date";
     assert_eq!(world.database.count(today).await, 1);
     world.load(&bodies);
-    assert_eq!(world.database.count("select distinct user_id, masked_ip, ip_hash from user_logins").await, 5, "as from a file");
+    assert_eq!(
+        world.database.count("select distinct user_id, masked_ip, ip_hash from user_logins").await,
+        5,
+        "as from a file"
+    );
     assert_eq!(world.database.count("select from user_logins").await, 10);
 }
 
@@ -60,7 +79,13 @@ async fn what_was_quarantined_in_its_envelope_loads_by_a_retry() {
     assert_eq!(found.iter().filter(|reason| *reason == "sns_notification").count(), 2, "{found:?}");
     assert!(found.contains(&"eventbridge_event".to_owned()), "{found:?}");
     // As earlier versions wrote them.
-    world.database.execute("update ingest.quarantine set reason = 'missing_field', field = 'user_id', length = null").await;
+    world
+        .database
+        .execute(
+            "update ingest.quarantine set reason = 'missing_field', field = \
+                            'user_id', length = null",
+        )
+        .await;
     let retry = |flags: &[&str]| {
         let output = world.run(&[&["quarantine", "retry", "--format", "json"], flags].concat());
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -69,8 +94,20 @@ async fn what_was_quarantined_in_its_envelope_loads_by_a_retry() {
     assert_eq!(retry(&["--envelope", "none"]), 0);
     assert_eq!(retry(&["--envelope", "eventbridge"]), 1);
     assert_eq!(retry(&["--reason", "missing_field"]), 1);
-    assert_eq!(world.database.count("select from user_logins where create_date = '2024-02-29' and user_id = 'u-1'").await, 1);
-    assert_eq!(world.database.count("select from user_logins where create_date = '2023-11-14' and user_id = 'u-2'").await, 1);
+    assert_eq!(
+        world
+            .database
+            .count("select from user_logins where create_date = '2024-02-29' and user_id = 'u-1'")
+            .await,
+        1
+    );
+    assert_eq!(
+        world
+            .database
+            .count("select from user_logins where create_date = '2023-11-14' and user_id = 'u-2'")
+            .await,
+        1
+    );
     assert_eq!(world.database.count("select from ingest.quarantine").await, 1, "hello stays");
 }
 
@@ -80,9 +117,18 @@ async fn each_kind_of_foreign_message_has_a_reason_of_its_own() {
     let cases = [
         (S3.to_owned(), "s3_notification"),
         (sns(S3), "s3_notification"),
-        (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), "s3_test_event"),
-        (r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(), "extended_client_pointer"),
-        (r#"{"Type":"SubscriptionConfirmation","Message":"m","Token":"t"}"#.to_owned(), "sns_confirmation"),
+        (
+            r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(),
+            "s3_test_event",
+        ),
+        (
+            r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(),
+            "extended_client_pointer",
+        ),
+        (
+            r#"{"Type":"SubscriptionConfirmation","Message":"m","Token":"t"}"#.to_owned(),
+            "sns_confirmation",
+        ),
         (format!("[{}, {}]", event(1), event(2)), "wrapped_in_array"),
         (format!("{}\n{}", event(1), event(2)), "several_objects"),
         ("H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==".to_owned(), "compressed"),
@@ -91,11 +137,13 @@ async fn each_kind_of_foreign_message_has_a_reason_of_its_own() {
         world.queue.send(std::slice::from_ref(body)).await;
     }
     assert_eq!(world.drain(0)["quarantined"], cases.len());
-    let (mut found, mut own) = (reasons(&world).await, cases.map(|(_, reason)| reason.to_owned()).to_vec());
+    let (mut found, mut own) =
+        (reasons(&world).await, cases.map(|(_, reason)| reason.to_owned()).to_vec());
     found.sort();
     own.sort();
     assert_eq!(found, own);
-    let output = world.run(&["quarantine", "list", "--reason", "several_objects", "--format", "json"]);
+    let output =
+        world.run(&["quarantine", "list", "--reason", "several_objects", "--format", "json"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
 }
 
@@ -111,7 +159,9 @@ async fn a_queue_that_begins_with_200_rejections_for_one_reason_is_left_as_it_is
         let output = drain(&it, flags);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
         let told = text(&output);
-        for word in [looks_like, "200 messages", "given back", "each restart costs each of them a receive"] {
+        for word in
+            [looks_like, "200 messages", "given back", "each restart costs each of them a receive"]
+        {
             assert!(told.contains(word), "{word}: {told}");
         }
         assert!(!told.contains("canary") && !told.contains("u-7"), "no value is told: {told}");
@@ -124,7 +174,11 @@ async fn a_queue_that_begins_with_200_rejections_for_one_reason_is_left_as_it_is
         assert_eq!(report["given_back"], report["received"], "{report}");
         assert_eq!((it.quarantined().await, it.ledger().await.len()), (0, 0));
         let stats = it.queue.stats();
-        assert_eq!((stats.visible, stats.in_flight, stats.dead_lettered, stats.distinct_deleted), (450, 0, 0, 0), "{stats:?}");
+        assert_eq!(
+            (stats.visible, stats.in_flight, stats.dead_lettered, stats.distinct_deleted),
+            (450, 0, 0, 0),
+            "{stats:?}"
+        );
     }
 }
 
@@ -193,18 +247,30 @@ async fn a_stop_before_the_beginning_is_decided_loses_nothing() {
 
 /// Two events whose names are almost right, and one that is rejected for it.
 fn misspelt() -> Vec<String> {
-    let almost = |n| event(n).replace("\"locale\": null", "\"Locale\": \"canary-fr\"").replace("device_type", "devide_type");
+    let almost = |n| {
+        event(n)
+            .replace("\"locale\": null", "\"Locale\": \"canary-fr\"")
+            .replace("device_type", "devide_type")
+    };
     vec![almost(1), almost(2), event(3).replace("\"ip\"", "\"IP\""), event(4)]
 }
 
 fn assert_told(output: &Output) {
     let told = summary(output)["near_names"].clone();
     let name = |name: &str, almost: &str, count: u64| json!({ "name": name, "almost": almost, "count": count });
-    let names = vec![name("devide_type", "device_type", 2), name("IP", "ip", 1), name("Locale", "locale", 2)];
+    let names = vec![
+        name("devide_type", "device_type", 2),
+        name("IP", "ip", 1),
+        name("Locale", "locale", 2),
+    ];
     assert_eq!(told, Value::from(names), "{}", text(output));
     let log = String::from_utf8_lossy(&output.stderr);
     for name in ["devide_type", "IP", "Locale"] {
-        assert_eq!(log.lines().filter(|line| line.contains(&format!("name={name} "))).count(), 1, "{name} once in {log}");
+        assert_eq!(
+            log.lines().filter(|line| line.contains(&format!("name={name} "))).count(),
+            1,
+            "{name} once in {log}"
+        );
     }
     assert!(!text(output).contains("canary"), "{}", text(output));
 }
@@ -215,9 +281,16 @@ async fn names_that_are_almost_those_of_fields_are_counted_and_told_once() {
     world.queue.send(&misspelt()).await;
     assert_told(&world.run(&["load", "--drain", "--format", "json"]));
     let lines = misspelt().join("\n");
-    assert_told(&world.run_with_input(&["load", "--file", "-", "--format", "json"], lines.as_bytes()));
+    assert_told(
+        &world.run_with_input(&["load", "--file", "-", "--format", "json"], lines.as_bytes()),
+    );
     let table = world.run_with_input(&["load", "--file", "-"], format!("{lines}\n\n").as_bytes());
-    assert!(text(&table).contains(r#""Locale" stood in 2 events without "locale""#), "{}", text(&table));
-    let plain = world.run_with_input(&["load", "--file", "-", "--format", "json"], event(9).as_bytes());
+    assert!(
+        text(&table).contains(r#""Locale" stood in 2 events without "locale""#),
+        "{}",
+        text(&table)
+    );
+    let plain =
+        world.run_with_input(&["load", "--file", "-", "--format", "json"], event(9).as_bytes());
     assert_eq!(summary(&plain)["near_names"], Value::Null, "only if there are some");
 }

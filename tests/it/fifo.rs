@@ -1,4 +1,5 @@
-//! FIFO queues: one message group never overtakes itself, whatever the queue, the database and the operator do.
+//! FIFO queues: one message group never overtakes itself, whatever the queue, the
+//! database and the operator do.
 
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ const EACH: u32 = 100;
 const REFUSED: &str = "user_id ~ '^g(00|04|08|12|16)-0000(03|17|18|61)$'";
 const REFUSALS: usize = 5 * 4;
 
-/// At each commit, every new row looks for its predecessor; that of a row after a refused one is the row before it.
-/// What it does not find is noted, and stands: the loader must not know.
+/// At each commit, every new row looks for its predecessor; that of a row after a refused
+/// one is the row before it. What it does not find is noted, and stands: the loader must
+/// not know.
 const JUDGE: &str = "
     create index by_user on user_logins (user_id);
     create table overtaken (user_id text);
@@ -39,7 +41,10 @@ const JUDGE: &str = "
 async fn a_message_group_never_overtakes_itself() {
     let it = Instrumented::with("logins.fifo", 50).await;
     it.world.database.execute(JUDGE).await;
-    it.world.database.execute(&format!("alter table user_logins add constraint refused check (not {REFUSED})")).await;
+    it.world
+        .database
+        .execute(&format!("alter table user_logins add constraint refused check (not {REFUSED})"))
+        .await;
     it.sqs.faults(|f| (f.rtt, f.refused, f.partial) = (Duration::from_millis(1), 0.02, 0.02));
     // Groups in turns, as producers send them.
     for n in 0..EACH {
@@ -52,7 +57,8 @@ async fn a_message_group_never_overtakes_itself() {
     it.wait_for_rows(i64::from(GROUPS * EACH / 4)).await;
     stop(loader);
     assert!(!it.queue.still_here().is_empty(), "it was stopped in the middle");
-    // What could not be given back, or not be deleted, holds its group back until its time is over.
+    // What could not be given back, or not be deleted, holds its group back until its
+    // time is over.
     it.queue.skip(Duration::from_secs(121));
     let loader = it.load(&["--batch-rows", "7"]);
     it.wait_for_rows(i64::from(GROUPS * EACH) - REFUSALS as i64).await;
@@ -70,7 +76,10 @@ async fn a_stop_uses_up_no_receipts_of_a_group() {
     let it = Instrumented::with("logins.fifo", 3).await;
     it.sqs.faults(|f| f.rtt = Duration::from_millis(2));
     for group in 0..GROUPS {
-        it.queue.send_to_group(&format!("group-{group}"), &(0..EACH).map(|n| event_of_group(group, n)).collect::<Vec<_>>());
+        it.queue.send_to_group(
+            &format!("group-{group}"),
+            &(0..EACH).map(|n| event_of_group(group, n)).collect::<Vec<_>>(),
+        );
     }
     let loader = it.load(&["--batch-rows", "7"]);
     it.wait_for_rows(i64::from(GROUPS * EACH / 4)).await;

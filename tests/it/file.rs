@@ -37,7 +37,11 @@ async fn a_file_loaded_twice_is_loaded_once() {
     assert_eq!(world.database.count("select from user_logins").await, 12_344);
     assert_eq!(world.database.count("select distinct user_id from user_logins").await, 12_344);
     assert_eq!(world.database.count("select from ingest.quarantine").await, 1);
-    assert_eq!(world.database.count("select from ingest.ledger").await, 3, "one ledger row a chunk");
+    assert_eq!(
+        world.database.count("select from ingest.ledger").await,
+        3,
+        "one ledger row a chunk"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +49,8 @@ async fn two_loaders_of_one_file_at_once_load_it_once() {
     let world = World::new().await;
     let file = file((0..20_000).map(event));
     let path = file.path().to_str().expect("a path");
-    let loaders: Vec<_> = (0..2).map(|_| world.spawn(&["load", "--file", path, "--format", "json"])).collect();
+    let loaders: Vec<_> =
+        (0..2).map(|_| world.spawn(&["load", "--file", path, "--format", "json"])).collect();
     for loader in loaders {
         let output = loader.finish();
         assert!(output.status.success(), "{}", text(&output));
@@ -60,7 +65,10 @@ async fn a_killed_load_is_finished_by_running_it_again() {
     let file = file((0..60_000).map(event));
     let path = file.path().to_str().expect("a path");
     let loader = world.spawn(&["load", "--file", path]);
-    eventually("a chunk is committed", async || world.database.count("select from user_logins").await > 0).await;
+    eventually("a chunk is committed", async || {
+        world.database.count("select from user_logins").await > 0
+    })
+    .await;
     loader.signal(Signal::SIGKILL);
     load(&world, path);
     assert_eq!(world.database.count("select from user_logins").await, 60_000);
@@ -80,21 +88,42 @@ async fn standard_input_is_a_file_too() {
     let world = World::new().await;
     let lines: String = (0..5_010).map(|n| event(n) + "\r\n").collect();
     for (loaded, duplicates) in [(5_010, 0), (0, 5_010)] {
-        let output = world.run_with_input(&["load", "--file", "-", "--format", "json"], lines.as_bytes());
+        let output =
+            world.run_with_input(&["load", "--file", "-", "--format", "json"], lines.as_bytes());
         assert!(output.status.success(), "{}", text(&output));
         let summary = summary(&output);
-        assert_eq!((&summary["loaded"], &summary["duplicates"]), (&loaded.into(), &duplicates.into()), "{summary}");
+        assert_eq!(
+            (&summary["loaded"], &summary["duplicates"]),
+            (&loaded.into(), &duplicates.into()),
+            "{summary}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_the_database_refuses_is_quarantined_and_its_chunk_loaded() {
     let world = World::new().await;
-    world.database.execute("alter table user_logins add constraint no_17 check (user_id not in ('u-17', 'u-4999'))").await;
+    world
+        .database
+        .execute(
+            "alter table user_logins add constraint no_17 check (user_id not in \
+                            ('u-17', 'u-4999'))",
+        )
+        .await;
     let file = file((0..5_000).map(event));
     let summary = load(&world, file.path().to_str().expect("a path"));
-    assert_eq!((&summary["loaded"], &summary["quarantined"]), (&4_998.into(), &2.into()), "{summary}");
-    assert_eq!(world.database.count("select from ingest.quarantine where reason = 'database_rejected'").await, 2);
+    assert_eq!(
+        (&summary["loaded"], &summary["quarantined"]),
+        (&4_998.into(), &2.into()),
+        "{summary}"
+    );
+    assert_eq!(
+        world
+            .database
+            .count("select from ingest.quarantine where reason = 'database_rejected'")
+            .await,
+        2
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,10 +145,19 @@ async fn a_dry_run_of_a_file_needs_no_queue_and_writes_nothing() {
 async fn rows_that_conflict_with_each_other_are_found_too() {
     let world = World::new().await;
     for constraint in ["unique (user_id)", "unique (user_id) deferrable initially deferred"] {
-        world.database.execute(&format!("truncate user_logins; alter table user_logins add constraint once {constraint}")).await;
+        world
+            .database
+            .execute(&format!(
+                "truncate user_logins; alter table user_logins add constraint once {constraint}"
+            ))
+            .await;
         let file = file((0..1_000).map(|n| event(n % 998)).chain([format!("\"{constraint}\"")]));
         let summary = load(&world, file.path().to_str().expect("a path"));
-        assert_eq!((&summary["loaded"], &summary["quarantined"]), (&998.into(), &3.into()), "{summary}");
+        assert_eq!(
+            (&summary["loaded"], &summary["quarantined"]),
+            (&998.into(), &3.into()),
+            "{summary}"
+        );
         assert_eq!(world.database.count("select from user_logins").await, 998);
         world.database.execute("alter table user_logins drop constraint once").await;
     }
@@ -128,10 +166,16 @@ async fn rows_that_conflict_with_each_other_are_found_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_waits_for_standard_input_can_be_stopped() {
     let world = World::new().await;
-    let mut loader = Running::start(world.command(&["load", "--file", "-"]).stdin(std::process::Stdio::piped()));
+    let mut loader =
+        Running::start(world.command(&["load", "--file", "-"]).stdin(std::process::Stdio::piped()));
     let mut stdin = loader.child().stdin.take().expect("a pipe");
-    stdin.write_all((0..5_100).map(|n| event(n) + "\n").collect::<String>().as_bytes()).expect("it reads");
-    eventually("the first chunk", async || world.database.count("select from user_logins").await == 5_000).await;
+    stdin
+        .write_all((0..5_100).map(|n| event(n) + "\n").collect::<String>().as_bytes())
+        .expect("it reads");
+    eventually("the first chunk", async || {
+        world.database.count("select from user_logins").await == 5_000
+    })
+    .await;
     let stopped_at = std::time::Instant::now();
     let output = loader.signal(Signal::SIGTERM);
     assert!(stopped_at.elapsed() < std::time::Duration::from_secs(5));
@@ -142,7 +186,9 @@ async fn a_load_that_waits_for_standard_input_can_be_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_that_waits_for_standard_input_can_be_stopped() {
     let world = World::new().await;
-    let mut waiting = Running::start(world.command(&["load", "--file", "-", "--dry-run"]).stdin(std::process::Stdio::piped()));
+    let mut waiting = Running::start(
+        world.command(&["load", "--file", "-", "--dry-run"]).stdin(std::process::Stdio::piped()),
+    );
     let _silent = waiting.child().stdin.take();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let stopped_at = std::time::Instant::now();
@@ -159,7 +205,11 @@ async fn the_poison_budget_stops_a_file_in_the_midst() {
     let path = file.path().to_str().expect("a path");
     let output = world.run(&["load", "--file", path, "--poison-budget", "100", "--format", "json"]);
     let summary = summary(&output);
-    assert_eq!((output.status.code(), &summary["poison_budget_exceeded"]), (Some(1), &true.into()), "{summary}");
+    assert_eq!(
+        (output.status.code(), &summary["poison_budget_exceeded"]),
+        (Some(1), &true.into()),
+        "{summary}"
+    );
     let quarantined = world.database.count("select from ingest.quarantine").await;
     assert!(quarantined > 100 && quarantined <= 3 * 5_000, "{summary}");
     assert_eq!(summary["quarantined"].as_i64(), Some(quarantined), "{summary}");
@@ -178,10 +228,12 @@ async fn a_fault_while_a_refused_row_is_looked_for_is_borne() {
              declare seen bigint := nextval('public.rows_seen');
              begin
                  if seen = 12 then raise exception 'for a moment' using errcode = '40001'; end if;
-                 if new.user_id = 'u-7' then raise exception 'never' using errcode = '23514'; end if;
+                 if new.user_id = 'u-7' then raise exception 'never' using errcode = '23514'; end \
+                 if;
                  return new;
              end $$;
-             create trigger hiccup before insert on user_logins for each row execute function public.hiccup()",
+             create trigger hiccup before insert on user_logins for each row execute function \
+             public.hiccup()",
         )
         .await;
     let file = file((0..10).map(event));

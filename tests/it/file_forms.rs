@@ -1,4 +1,5 @@
-//! Files as other people have them: marked, packed, damaged, or in another form than a line an event.
+//! Files as other people have them: marked, packed, damaged, or in another form than a
+//! line an event.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -81,21 +82,29 @@ async fn is_untouched(world: &World) {
     }
 }
 
-/// The command that the hint shows, with the binary under test in the place of `loginetl`.
+/// The command that the hint shows, with the binary under test in the place of
+/// `loginetl`.
 fn converted(world: &World, output: &Output) -> Vec<[u64; 3]> {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let (_, commands) = stderr.split_once("convert it: ").unwrap_or_else(|| panic!("no command in {stderr}"));
+    let (_, commands) =
+        stderr.split_once("convert it: ").unwrap_or_else(|| panic!("no command in {stderr}"));
     let commands = commands.trim().split("; or, without mlr: ");
     let run = |command: &str| {
         let (convert, _) = command.rsplit_once(" | loginetl load --file -").expect("a pipeline");
         let is_there = |part: &str| {
             let program = part.split_whitespace().next().unwrap_or_default();
-            Command::new("sh").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|o| o.status.success())
+            Command::new("sh")
+                .args(["-c", &format!("command -v {program}")])
+                .output()
+                .is_ok_and(|o| o.status.success())
         };
         if !convert.split(" | ").all(is_there) {
             return None;
         }
-        let done = Command::new("bash").args(["-o", "pipefail", "-c", convert]).stderr(Stdio::inherit()).output();
+        let done = Command::new("bash")
+            .args(["-o", "pipefail", "-c", convert])
+            .stderr(Stdio::inherit())
+            .output();
         let done = done.expect("it runs");
         assert!(done.status.success(), "{convert}");
         Some(counts(&load_stream(world, &done.stdout)))
@@ -131,8 +140,12 @@ async fn what_was_loaded_when_a_mark_was_content_is_recognised_with_and_without_
     };
     let whole = digest_of(&marked);
     // Of the file: two chunks. Of the stream: its first; the second is that of the file.
-    for id in [chunk_id(&whole, 0), chunk_id(&whole, 1), chunk_id(&digest_of(&marked[..first]), 0)] {
-        world.database.execute(&format!("insert into ingest.ledger values ('1970-01-01', '{id}')")).await;
+    for id in [chunk_id(&whole, 0), chunk_id(&whole, 1), chunk_id(&digest_of(&marked[..first]), 0)]
+    {
+        world
+            .database
+            .execute(&format!("insert into ingest.ledger values ('1970-01-01', '{id}')"))
+            .await;
     }
     assert_eq!(counts(&load(&world, &files.write("marked", &marked))), [0, 5_003, 0]);
     assert_eq!(counts(&load(&world, &files.write("plain", &marked[3..]))), [0, 5_003, 0]);
@@ -145,13 +158,23 @@ async fn packed_content_is_the_same_content() {
     for (_, pack) in PACKERS {
         let (world, files) = (World::new().await, Files::new());
         let content = events(5_200);
-        assert_eq!(counts(&load(&world, &files.write("packed", pack(content.as_bytes())))), [5_200, 0, 0]);
+        assert_eq!(
+            counts(&load(&world, &files.write("packed", pack(content.as_bytes())))),
+            [5_200, 0, 0]
+        );
         assert_eq!(counts(&load(&world, &files.write("plain", &content))), [0, 5_200, 0]);
         let (first, second) = content.as_bytes().split_at(100_003);
         let parts = [pack(first), pack(second)].concat();
-        assert_eq!(counts(&load(&world, &files.write("parts", parts))), [0, 5_200, 0], "in two parts");
+        assert_eq!(
+            counts(&load(&world, &files.write("parts", parts))),
+            [0, 5_200, 0],
+            "in two parts"
+        );
         let marked = format!("\u{feff}{content}");
-        assert_eq!(counts(&load(&world, &files.write("marked", pack(marked.as_bytes())))), [0, 5_200, 0]);
+        assert_eq!(
+            counts(&load(&world, &files.write("marked", pack(marked.as_bytes())))),
+            [0, 5_200, 0]
+        );
         assert_eq!(
             counts(&load_stream(&world, &pack(content.as_bytes()))),
             [5_000, 200, 0],
@@ -170,7 +193,10 @@ async fn a_truncated_or_damaged_file_writes_nothing_and_loads_once_when_it_is_wh
         let whole = pack(content.as_bytes());
         for end in [3, 4, whole.len() / 2, whole.len() - 1] {
             let truncated = files.write("truncated", &whole[..end]);
-            refused(&load(&world, &truncated), &[name, "truncated", "nothing was loaded", "whole copy"]);
+            refused(
+                &load(&world, &truncated),
+                &[name, "truncated", "nothing was loaded", "whole copy"],
+            );
         }
         let mut damaged = whole.clone();
         damaged[whole.len() / 2..][..64].fill(0xA5);
@@ -186,10 +212,16 @@ async fn a_truncated_stream_keeps_what_came_before_and_loads_the_rest_when_it_is
     for (name, pack) in PACKERS {
         let world = World::new().await;
         let whole = pack(events(30_000).as_bytes());
-        refused(&load_stream(&world, &whole[..whole.len() * 2 / 3]), &[name, "truncated", "recognised"]);
+        refused(
+            &load_stream(&world, &whole[..whole.len() * 2 / 3]),
+            &[name, "truncated", "recognised"],
+        );
         let before = world.database.count("select from user_logins").await;
         assert!(before > 0 && before % 5_000 == 0, "whole chunks only: {before}");
-        assert_eq!(counts(&load_stream(&world, &whole)), [30_000 - before as u64, before as u64, 0]);
+        assert_eq!(
+            counts(&load_stream(&world, &whole)),
+            [30_000 - before as u64, before as u64, 0]
+        );
         assert_eq!(world.database.count("select distinct user_id from user_logins").await, 30_000);
     }
 }
@@ -203,11 +235,14 @@ fn forms() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
     let lines = events(30);
     let array = format!("[\n{}\n]\n", lines.trim_end().replace('\n', ",\n"));
     let value: serde_json::Value = serde_json::from_str(&array).expect("an array");
-    let pretty = |value: &serde_json::Value| serde_json::to_string_pretty(value).expect("JSON") + "\n";
+    let pretty =
+        |value: &serde_json::Value| serde_json::to_string_pretty(value).expect("JSON") + "\n";
     let objects: String = value.as_array().expect("an array").iter().map(pretty).collect();
     let names = ["user_id", "app_version", "device_type", "ip", "locale", "device_id"];
     let table = |separator: &str| {
-        let row = |event: &serde_json::Value| names.map(|name| event[name].as_str().unwrap_or("DE")).join(separator);
+        let row = |event: &serde_json::Value| {
+            names.map(|name| event[name].as_str().unwrap_or("DE")).join(separator)
+        };
         let rows: Vec<String> = value.as_array().expect("an array").iter().map(row).collect();
         format!("{}\n{}\n", names.join(separator), rows.join("\n")).into_bytes()
     };
@@ -224,9 +259,17 @@ fn forms() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
         ("tsv", table("\t"), &["TSV", "mlr", "python3"]),
         ("semicolons", table(";"), &["CSV", "mlr", "python3"]),
         ("cr", lines.replace('\n', "\r").into_bytes(), &["carriage returns", "tr "]),
-        ("rfc-7464", lines.lines().flat_map(|l| format!("\x1e{l}\n").into_bytes()).collect(), &["RFC 7464"]),
+        (
+            "rfc-7464",
+            lines.lines().flat_map(|l| format!("\x1e{l}\n").into_bytes()).collect(),
+            &["RFC 7464"],
+        ),
         ("array in gzip", gzip(array.as_bytes()), &["JSON array", "gzip -dc"]),
-        ("gzip in zstd", zstd(&gzip(lines.as_bytes())), &["gzip in another packing", "zstd -dc", "gzip -dc"]),
+        (
+            "gzip in zstd",
+            zstd(&gzip(lines.as_bytes())),
+            &["gzip in another packing", "zstd -dc", "gzip -dc"],
+        ),
     ]
 }
 
@@ -253,11 +296,23 @@ async fn lines_that_are_no_events_are_refused_and_one_event_in_a_hundred_is_enou
     let (world, files) = (World::new().await, Files::new());
     let foreign = "{\"foo\":1}\n".repeat(99);
     let none = files.write("none", format!("{foreign}{foreign}"));
-    refused(&load(&world, &none), &["none of its first 100 lines", "missing_field user_id", "one JSON object a line"]);
-    refused(&load(&world, &files.write("few", "words\nmore words\n")), &["none of its first 2 lines", "not_json"]);
-    refused(&world.run(&["load", "--dry-run", "--file", none.to_str().expect("a path")]), &["none of its first"]);
+    refused(
+        &load(&world, &none),
+        &["none of its first 100 lines", "missing_field user_id", "one JSON object a line"],
+    );
+    refused(
+        &load(&world, &files.write("few", "words\nmore words\n")),
+        &["none of its first 2 lines", "not_json"],
+    );
+    refused(
+        &world.run(&["load", "--dry-run", "--file", none.to_str().expect("a path")]),
+        &["none of its first"],
+    );
     is_untouched(&world).await;
-    assert_eq!(counts(&load(&world, &files.write("one", format!("{foreign}{}\n", event(1))))), [1, 0, 99]);
+    assert_eq!(
+        counts(&load(&world, &files.write("one", format!("{foreign}{}\n", event(1))))),
+        [1, 0, 99]
+    );
     assert_eq!(counts(&load(&world, &files.write("blank", "\n\n"))), [0, 0, 0]);
 }
 
@@ -267,7 +322,10 @@ async fn a_line_over_1_mib_is_named_before_anything_of_a_file_is_written() {
     let long = format!("{{\"x\":\"{}\"}}\n", "y".repeat(2_100_000));
     let path = files.write("long", format!("{}{long}{}", events(6_000), event(7_000)));
     let output = load(&world, &path);
-    refused(&output, &["line 6001", "1 MiB", "nothing was loaded", "sed 6001d < ", "load --file -"]);
+    refused(
+        &output,
+        &["line 6001", "1 MiB", "nothing was loaded", "sed 6001d < ", "load --file -"],
+    );
     is_untouched(&world).await;
     refused(&load(&world, &files.write("first", long.clone() + &event(1))), &["line 1 ", "sed 1d"]);
     let stream = format!("{}{long}{}", events(6_000), event(7_000));
@@ -281,7 +339,14 @@ async fn a_line_over_1_mib_is_named_before_anything_of_a_file_is_written() {
 async fn a_file_ends_by_itself_with_drain_too() {
     let (world, files) = (World::new().await, Files::new());
     let path = files.write("events", events(3));
-    let output = world.run(&["load", "--drain", "--file", path.to_str().expect("a path"), "--format", "json"]);
+    let output = world.run(&[
+        "load",
+        "--drain",
+        "--file",
+        path.to_str().expect("a path"),
+        "--format",
+        "json",
+    ]);
     assert_eq!(counts(&output), [3, 0, 0]);
 }
 

@@ -1,4 +1,5 @@
-//! An installation whose queue is the instrument, what goes wrong there, and what must be true of it in the end.
+//! An installation whose queue is the instrument, what goes wrong there, and what must be
+//! true of it in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
@@ -27,8 +28,13 @@ impl Instrumented {
     /// An empty queue of this name, and after how many receives a message is dead.
     pub async fn with(name: &str, receives: u32) -> Self {
         let sqs = Instrument::start(Options::default()).expect("a free port");
-        let queue =
-            sqs.queue_with(name, QueueOptions { dead_letters: Some(("dead".to_owned(), receives)), ..Default::default() });
+        let queue = sqs.queue_with(
+            name,
+            QueueOptions {
+                dead_letters: Some(("dead".to_owned(), receives)),
+                ..Default::default()
+            },
+        );
         Self { world: World::new().await, sqs, queue }
     }
 
@@ -45,12 +51,15 @@ impl Instrumented {
     /// The binary with the settings of this installation.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.world.command(args);
-        command.env("AWS_ENDPOINT_URL_SQS", self.sqs.url()).env("LOGINETL_QUEUE_URL", self.queue.url());
+        command
+            .env("AWS_ENDPOINT_URL_SQS", self.sqs.url())
+            .env("LOGINETL_QUEUE_URL", self.queue.url());
         command.env("NO_PROXY", "127.0.0.1");
         command
     }
 
-    /// Runs a loader and leaves it running. Its log goes nowhere: nobody reads the pipe before the end.
+    /// Runs a loader and leaves it running. Its log goes nowhere: nobody reads the pipe
+    /// before the end.
     pub fn load(&self, flags: &[&str]) -> Running {
         let mut command = self.command(&[&["load", "--format", "json"], flags].concat());
         Running::start(command.env("RUST_LOG", "error"))
@@ -61,26 +70,36 @@ impl Instrumented {
         self.world.database.count("select from user_logins").await
     }
 
-    /// Waits until there are so many rows, at most half a minute for the next; how long that took.
+    /// Waits until there are so many rows, at most half a minute for the next; how long
+    /// that took.
     pub async fn wait_for_rows(&self, rows: i64) -> Duration {
         let started = Instant::now();
         let client = self.world.database.client().await;
         let (mut most, mut grown) = (0, Instant::now());
         loop {
-            let now: i64 = client.query_one("select count(*) from user_logins", &[]).await.expect("a count").get(0);
+            let now: i64 = client
+                .query_one("select count(*) from user_logins", &[])
+                .await
+                .expect("a count")
+                .get(0);
             if now >= rows {
                 return started.elapsed();
             }
             if now > most {
                 (most, grown) = (now, Instant::now());
             }
-            assert!(grown.elapsed() < Duration::from_secs(30), "{now} rows of {rows}; {:?}", self.sqs.stats());
+            assert!(
+                grown.elapsed() < Duration::from_secs(30),
+                "{now} rows of {rows}; {:?}",
+                self.sqs.stats()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Waits until the queue is empty. What an answer that was lost or a refused receipt keeps invisible comes back early:
-    /// whenever the loaders have had time, the queue's clock jumps.
+    /// Waits until the queue is empty. What an answer that was lost or a refused receipt
+    /// keeps invisible comes back early: whenever the loaders have had time, the queue's
+    /// clock jumps.
     pub async fn wait_until_deleted(&self) {
         let started = Instant::now();
         let mut jumped = Instant::now();
@@ -94,16 +113,20 @@ impl Instrumented {
         }
     }
 
-    /// SIGTERM to loaders that have nothing in hand. They wait for the end of their polls, which comes early.
+    /// SIGTERM to loaders that have nothing in hand. They wait for the end of their
+    /// polls, which comes early.
     pub async fn stop_idle(&self, loaders: impl IntoIterator<Item = Running>) -> Vec<Output> {
-        let stopped: Vec<_> = loaders.into_iter().map(|loader| tokio::task::spawn_blocking(|| stop(loader))).collect();
+        let stopped: Vec<_> = loaders
+            .into_iter()
+            .map(|loader| tokio::task::spawn_blocking(|| stop(loader)))
+            .collect();
         tokio::time::sleep(Duration::from_millis(200)).await;
         self.queue.skip(Duration::from_secs(20));
         join_all(stopped).await.into_iter().map(|output| output.expect("it ends")).collect()
     }
 
-    /// Every message exactly once: as one row or one rejection, deleted, none left and none dead. Who sent rejections
-    /// says how many.
+    /// Every message exactly once: as one row or one rejection, deleted, none left and
+    /// none dead. Who sent rejections says how many.
     pub async fn assert_exactly_once(&self, rejected: usize) {
         let sent = self.users();
         let rows = self.loaded().await;
@@ -111,18 +134,31 @@ impl Instrumented {
         let foreign: Vec<_> = users.iter().filter(|user| !sent.contains_key(**user)).collect();
         assert!(foreign.is_empty(), "nobody sent {foreign:?}");
         assert_eq!(rows.len(), users.len(), "rows, and their users");
-        assert_eq!((rows.len(), rejected), (self.queue.sent().len() - rejected, self.quarantined().await), "rows and rejections");
+        assert_eq!(
+            (rows.len(), rejected),
+            (self.queue.sent().len() - rejected, self.quarantined().await),
+            "rows and rejections"
+        );
         assert_eq!(self.ledger().await.len(), rows.len() + rejected, "entries of the ledger");
         let stats = self.queue.stats();
-        assert_eq!((stats.visible, stats.in_flight, stats.delayed, stats.dead_lettered), (0, 0, 0, 0), "{stats:?}");
+        assert_eq!(
+            (stats.visible, stats.in_flight, stats.delayed, stats.dead_lettered),
+            (0, 0, 0, 0),
+            "{stats:?}"
+        );
         assert_eq!(stats.distinct_deleted, self.queue.sent().len() as u64, "{stats:?}");
     }
 
-    /// After a stop: nothing is in flight, and every message is either loaded and deleted or visible again.
+    /// After a stop: nothing is in flight, and every message is either loaded and deleted
+    /// or visible again.
     pub async fn assert_loaded_or_here(&self) {
         let here: BTreeSet<String> = self.queue.still_here().into_iter().collect();
         let stats = self.queue.stats();
-        assert_eq!((stats.in_flight, stats.dead_lettered, stats.visible), (0, 0, here.len() as u64), "{stats:?}");
+        assert_eq!(
+            (stats.in_flight, stats.dead_lettered, stats.visible),
+            (0, 0, here.len() as u64),
+            "{stats:?}"
+        );
         let sent = self.users();
         let rows = self.loaded().await;
         let loaded: BTreeSet<String> = rows.iter().map(|user| sent[user].clone()).collect();
@@ -133,17 +169,30 @@ impl Instrumented {
 
     /// The message of each user.
     fn users(&self) -> BTreeMap<String, String> {
-        let user = |body: &str| Some(body.split_once(r#""user_id": ""#)?.1.split_once('"')?.0.to_owned());
+        let user =
+            |body: &str| Some(body.split_once(r#""user_id": ""#)?.1.split_once('"')?.0.to_owned());
         self.queue.sent().into_iter().filter_map(|(id, body)| Some((user(&body)?, id))).collect()
     }
 
     async fn loaded(&self) -> Vec<String> {
-        self.world.database.query("select user_id from user_logins").await.iter().map(|row| row.get(0)).collect()
+        self.world
+            .database
+            .query("select user_id from user_logins")
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
     }
 
     /// Ids of the messages that had their effect.
     pub async fn ledger(&self) -> BTreeSet<String> {
-        self.world.database.query("select message_id::text from ingest.ledger").await.iter().map(|row| row.get(0)).collect()
+        self.world
+            .database
+            .query("select message_id::text from ingest.ledger")
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect()
     }
 
     pub async fn quarantined(&self) -> usize {
@@ -181,5 +230,9 @@ pub async fn stop_and_release(loader: Running, release: impl AsyncFnOnce()) -> O
 
 /// A login of one message group, with its number there in the user's name.
 pub fn event_of_group(group: u32, n: u32) -> String {
-    event(group * 1_000_000 + n).replacen(&format!("u-{}", group * 1_000_000 + n), &format!("g{group:02}-{n:06}"), 1)
+    event(group * 1_000_000 + n).replacen(
+        &format!("u-{}", group * 1_000_000 + n),
+        &format!("g{group:02}-{n:06}"),
+        1,
+    )
 }

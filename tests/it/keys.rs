@@ -1,4 +1,5 @@
-//! The key script: three keys of the right kind, policies of least privilege, and no harm in running it again.
+//! The key script: three keys of the right kind, policies of least privilege, and no harm
+//! in running it again.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -16,7 +17,10 @@ fn role(name: &str) -> String {
 /// Runs the script for aliases of this test's own, with all roles.
 fn create_keys(suffix: &str, iam: &Path) -> Output {
     let mut command = Command::new("bash");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh")).arg("--print-iam").arg(iam);
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh"))
+        .arg("--print-iam")
+        .arg(iam);
     for holder in ["ingest", "recovery", "audit"] {
         command.arg(format!("--{holder}-alias")).arg(alias(holder, suffix));
     }
@@ -30,14 +34,26 @@ fn alias(holder: &str, suffix: &str) -> String {
     format!("alias/loginetl-{holder}-{suffix}")
 }
 
-/// The actions that a policy's statements of one effect give to a role (of a key policy) or at all (of a role's policy).
+/// The actions that a policy's statements of one effect give to a role (of a key policy)
+/// or at all (of a role's policy).
 fn actions(policy: &Value, effect: &str, principal: Option<&str>) -> Vec<String> {
     let list = |value: &Value| match value {
         Value::String(one) => vec![one.clone()],
-        other => other.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        other => other
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
     };
-    let statements = policy["Statement"].as_array().expect("statements").iter().filter(|s| s["Effect"] == effect);
-    let meant = statements.filter(|s| principal.is_none_or(|p| list(&s["Principal"]["AWS"]).contains(&role(p))));
+    let statements = policy["Statement"]
+        .as_array()
+        .expect("statements")
+        .iter()
+        .filter(|s| s["Effect"] == effect);
+    let meant = statements
+        .filter(|s| principal.is_none_or(|p| list(&s["Principal"]["AWS"]).contains(&role(p))));
     meant.flat_map(|s| list(&s["Action"])).collect()
 }
 
@@ -47,17 +63,29 @@ async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
     let iam = tempfile::tempdir().expect("a folder");
     let first = create_keys(&suffix, iam.path());
     assert!(first.status.success(), "{}", text(&first));
-    let kms = aws_sdk_kms::Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
+    let kms = aws_sdk_kms::Client::new(
+        &aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await,
+    );
     let mut policies = std::collections::HashMap::new();
     for (holder, spec, usage) in [
         ("ingest", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
         ("recovery", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
         ("audit", "ECC_NIST_P256", "SIGN_VERIFY"),
     ] {
-        let described = kms.describe_key().key_id(alias(holder, &suffix)).send().await.expect("a key");
+        let described =
+            kms.describe_key().key_id(alias(holder, &suffix)).send().await.expect("a key");
         let key = described.key_metadata().expect("a description");
-        assert_eq!((key.key_spec().map(|s| s.as_str()), key.key_usage().map(|u| u.as_str())), (Some(spec), Some(usage)));
-        let policy = kms.get_key_policy().key_id(key.key_id()).policy_name("default").send().await.expect("a policy");
+        assert_eq!(
+            (key.key_spec().map(|s| s.as_str()), key.key_usage().map(|u| u.as_str())),
+            (Some(spec), Some(usage))
+        );
+        let policy = kms
+            .get_key_policy()
+            .key_id(key.key_id())
+            .policy_name("default")
+            .send()
+            .await
+            .expect("a policy");
         let policy: Value = serde_json::from_str(policy.policy().expect("a policy")).expect("JSON");
         policies.insert(holder, policy);
     }
@@ -71,25 +99,37 @@ async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
         ("ingest", "unmasker", "kms:Decrypt"),
         ("ingest", "admin", "kms:Decrypt"),
     ] {
-        assert!(!allowed(holder, name).contains(&never.to_owned()), "{name} must not {never} with the {holder} key");
+        assert!(
+            !allowed(holder, name).contains(&never.to_owned()),
+            "{name} must not {never} with the {holder} key"
+        );
     }
     assert!(allowed("recovery", "unmasker").contains(&"kms:Decrypt".to_owned()));
     for holder in ["ingest", "recovery"] {
         let conditions = policies[holder].to_string();
         assert!(
-            conditions.contains("kms:EncryptionContext:app") && conditions.contains("kms:EncryptionContext:holder"),
+            conditions.contains("kms:EncryptionContext:app")
+                && conditions.contains("kms:EncryptionContext:holder"),
             "{holder}"
         );
     }
     for name in ROLES.iter().filter(|name| **name != "admin") {
-        let file = std::fs::read_to_string(iam.path().join(format!("{name}.json"))).expect("a policy for each role");
+        let file = std::fs::read_to_string(iam.path().join(format!("{name}.json")))
+            .expect("a policy for each role");
         let policy: Value = serde_json::from_str(&file).expect("JSON");
         assert!(!file.contains("${"), "{name}: every placeholder is filled in");
-        assert!(actions(&policy, "Allow", None).iter().all(|action| !action.contains('*')), "{name}: no wildcard of actions");
+        assert!(
+            actions(&policy, "Allow", None).iter().all(|action| !action.contains('*')),
+            "{name}: no wildcard of actions"
+        );
     }
     let again = create_keys(&suffix, iam.path());
     assert!(again.status.success(), "{}", text(&again));
     let listed = kms.list_aliases().limit(1000).send().await.expect("aliases");
-    let ours = listed.aliases().iter().filter(|a| a.alias_name().is_some_and(|n| n.ends_with(&suffix))).count();
+    let ours = listed
+        .aliases()
+        .iter()
+        .filter(|a| a.alias_name().is_some_and(|n| n.ends_with(&suffix)))
+        .count();
     assert_eq!(ours, 3, "a second run makes no more keys");
 }

@@ -1,6 +1,7 @@
 //! The real binary against real PostgreSQL and real LocalStack: one module a promise.
 //!
-//! `make test` starts the servers and says where they are; each test has a database and a queue of its own.
+//! `make test` starts the servers and says where they are; each test has a database and a
+//! queue of its own.
 
 #![allow(
     missing_docs,

@@ -1,5 +1,5 @@
-//! A database that goes away, fails over or is full in the middle of a load: the queue waits, and nothing is lost,
-//! doubled, quarantined or dead.
+//! A database that goes away, fails over or is full in the middle of a load: the queue
+//! waits, and nothing is lost, doubled, quarantined or dead.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ async fn start(it: &Instrumented, url: Option<&str>) -> Running {
     loader
 }
 
-/// Everything is loaded in the end, nothing is in quarantine or received too often, and the loader has said what it met.
+/// Everything is loaded in the end, nothing is in quarantine or received too often, and
+/// the loader has said what it met.
 async fn all_is_loaded(it: Instrumented, loader: Running, met: &str) {
     it.wait_for_rows(i64::from(EVENTS)).await;
     eventually("all are deleted", async || it.queue.still_here().is_empty()).await;
@@ -52,7 +53,10 @@ async fn a_server_that_is_away_is_waited_for() {
     server.close();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let held = it.queue.stats();
-    assert!(held.in_flight > 0 && held.visible > 0, "what is in hand is kept, the rest is left alone: {held:?}");
+    assert!(
+        held.in_flight > 0 && held.visible > 0,
+        "what is in hand is kept, the rest is left alone: {held:?}"
+    );
     assert_eq!(held.given_back, 0, "{held:?}");
     server.open();
     resumes(&it).await;
@@ -77,8 +81,10 @@ async fn a_failover_to_a_server_that_only_reads_is_waited_for() {
     let database = &it.world.database;
     // A default has no say; the server itself says no, as a standby does.
     let only_reads = "create function only_reads() returns trigger language plpgsql as $$
-        begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode = '25006'; end $$;
-        create trigger only_reads before insert on user_logins for each row execute function only_reads()";
+        begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode = \
+        '25006'; end $$;
+        create trigger only_reads before insert on user_logins for each row execute function \
+        only_reads()";
     database.execute(only_reads).await;
     database.cut().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -93,7 +99,8 @@ async fn a_disk_that_is_full_is_waited_for() {
     let (it, loader) = at_work().await;
     let full = "create function full_disk() returns trigger language plpgsql as $$
         begin raise exception 'could not extend file' using errcode = '53100'; end $$;
-        create trigger full_disk before insert on user_logins for each row execute function full_disk()";
+        create trigger full_disk before insert on user_logins for each row execute function \
+        full_disk()";
     it.world.database.execute(full).await;
     let rows = it.rows().await;
     tokio::time::sleep(Duration::from_secs(2)).await;

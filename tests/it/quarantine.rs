@@ -26,7 +26,8 @@ async fn list_shows_reason_field_and_age_and_never_content() {
             assert!(!stdout.contains(hidden), "{hidden} in {stdout}");
         }
     }
-    let output = world.run(&["quarantine", "list", "--reason", "missing_field", "--format", "json"]);
+    let output =
+        world.run(&["quarantine", "list", "--reason", "missing_field", "--format", "json"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
     assert_eq!(world.run(&["quarantine", "list", "--reason", "nonsense"]).status.code(), Some(2));
 }
@@ -40,9 +41,23 @@ async fn retry_moves_what_now_parses_and_keeps_the_rest() {
     let output = world.run(&["quarantine", "retry", "--app-version", "digits", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let report = crate::support::summary(&output);
-    assert_eq!((&report["tried"], &report["loaded"], &report["still_rejected"]), (&2.into(), &1.into(), &1.into()), "{report}");
-    assert_eq!(world.database.count("select from user_logins where app_version = 11000 and ip_hash is not null").await, 1);
-    assert_eq!(world.database.count("select from ingest.quarantine").await, 1, "each message is once in rows or quarantine");
+    assert_eq!(
+        (&report["tried"], &report["loaded"], &report["still_rejected"]),
+        (&2.into(), &1.into(), &1.into()),
+        "{report}"
+    );
+    assert_eq!(
+        world
+            .database
+            .count("select from user_logins where app_version = 11000 and ip_hash is not null")
+            .await,
+        1
+    );
+    assert_eq!(
+        world.database.count("select from ingest.quarantine").await,
+        1,
+        "each message is once in rows or quarantine"
+    );
     let again = world.run(&["quarantine", "retry", "--app-version", "digits", "--format", "json"]);
     assert_eq!(crate::support::summary(&again)["loaded"], 0);
     assert_eq!(world.database.count("select from user_logins").await, 1);
@@ -51,11 +66,13 @@ async fn retry_moves_what_now_parses_and_keeps_the_rest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_retries_at_once_move_each_message_once() {
     let world = World::new().await;
-    let bodies: Vec<_> = (0..300).map(|n| BAD_VERSION.replace("\"u\"", &format!("\"u-{n}\""))).collect();
+    let bodies: Vec<_> =
+        (0..300).map(|n| BAD_VERSION.replace("\"u\"", &format!("\"u-{n}\""))).collect();
     world.queue.send(&bodies).await;
     let output = world.run(&["load", "--drain", "--quarantine-from-start"]);
     assert!(output.status.success(), "{}", text(&output));
-    let retries: Vec<_> = (0..3).map(|_| world.spawn(&["quarantine", "retry", "--app-version", "major"])).collect();
+    let retries: Vec<_> =
+        (0..3).map(|_| world.spawn(&["quarantine", "retry", "--app-version", "major"])).collect();
     for retry in retries {
         let output = retry.finish();
         assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output));
@@ -68,7 +85,8 @@ async fn two_retries_at_once_move_each_message_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_or_moved_body_does_not_open_and_stays() {
     let world = with_two_messages().await;
-    let swap = "update ingest.quarantine a set sealed = b.sealed from ingest.quarantine b where a.id <> b.id";
+    let swap = "update ingest.quarantine a set sealed = b.sealed from ingest.quarantine b where \
+                a.id <> b.id";
     world.database.execute(swap).await;
     let output = world.run(&["quarantine", "retry", "--app-version", "digits"]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
@@ -79,9 +97,11 @@ async fn a_changed_or_moved_body_does_not_open_and_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn purge_deletes_only_what_it_names_and_only_after_a_yes() {
     let world = with_two_messages().await;
-    for refused in
-        [&["quarantine", "purge"][..], &["quarantine", "purge", "--all"], &["quarantine", "purge", "--reason", "missing_field"]]
-    {
+    for refused in [
+        &["quarantine", "purge"][..],
+        &["quarantine", "purge", "--all"],
+        &["quarantine", "purge", "--reason", "missing_field"],
+    ] {
         let output = world.run(refused);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     }
@@ -90,7 +110,13 @@ async fn purge_deletes_only_what_it_names_and_only_after_a_yes() {
     assert_eq!(output.status.code(), Some(1), "none is that old: {}", text(&output));
     let output = world.run(&["quarantine", "purge", "--reason", "missing_field", "--yes"]);
     assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(world.database.count("select from ingest.quarantine where reason = 'app_version_out_of_range'").await, 1);
+    assert_eq!(
+        world
+            .database
+            .count("select from ingest.quarantine where reason = 'app_version_out_of_range'")
+            .await,
+        1
+    );
     assert_eq!(world.database.count("select from ingest.quarantine").await, 1);
 }
 
@@ -107,22 +133,33 @@ async fn purge_asks_on_a_terminal_and_deletes_what_it_counted() {
     for (answer, left) in [("n\n", 2), ("y\n", 1)] {
         let world = with_two_messages().await;
         let (stdin, stderr, mut screen) = terminal();
-        let asked = crate::support::Running::start(world.command(&["quarantine", "purge", "--all"]).stdin(stdin).stderr(stderr));
+        let asked = crate::support::Running::start(
+            world.command(&["quarantine", "purge", "--all"]).stdin(stdin).stderr(stderr),
+        );
         let mut question = vec![0; 200];
         let read = screen.read(&mut question).expect("a question");
-        assert!(String::from_utf8_lossy(&question[..read]).contains("delete 2 messages"), "{question:?}");
+        assert!(
+            String::from_utf8_lossy(&question[..read]).contains("delete 2 messages"),
+            "{question:?}"
+        );
         // Another message comes while the person thinks it over: it stays.
         world
             .database
             .execute(
-                "insert into ingest.quarantine (message_id, source, received_at, row_day, reason, seal_key_id, sealed)
-            select gen_random_uuid(), source, received_at, row_day, reason, seal_key_id, sealed from ingest.quarantine limit 1",
+                "insert into ingest.quarantine (message_id, source, received_at, row_day, reason, \
+                 seal_key_id, sealed)
+            select gen_random_uuid(), source, received_at, row_day, reason, seal_key_id, sealed \
+            from ingest.quarantine limit 1",
             )
             .await;
         screen.write_all(answer.as_bytes()).expect("typed");
         assert!(asked.finish().status.success());
         let expected = if left == 2 { 3 } else { 1 };
-        assert_eq!(world.database.count("select from ingest.quarantine").await, expected, "after {answer:?}");
+        assert_eq!(
+            world.database.count("select from ingest.quarantine").await,
+            expected,
+            "after {answer:?}"
+        );
     }
 }
 

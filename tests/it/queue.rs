@@ -1,4 +1,5 @@
-//! Loading from the queue: right rows, each event once, whatever happens between commit and delete.
+//! Loading from the queue: right rows, each event once, whatever happens between commit
+//! and delete.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +11,13 @@ use nix::sys::signal::Signal;
 use crate::support::{Action, Proxy, World, event, eventually, sample, summary, text};
 
 async fn users(world: &World) -> Vec<String> {
-    world.database.query("select user_id from user_logins order by user_id").await.iter().map(|row| row.get(0)).collect()
+    world
+        .database
+        .query("select user_id from user_logins order by user_id")
+        .await
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
 }
 
 fn once_each(users: &[String], expected: usize) {
@@ -24,23 +31,49 @@ async fn the_sample_becomes_rows_and_one_quarantined_message() {
     let lines = sample();
     world.queue.send(&lines).await;
     let summary = world.drain(0);
-    let expected =
-        [("received", lines.len()), ("loaded", lines.len() - 1), ("duplicates", 0), ("quarantined", 1), ("deleted", lines.len())];
+    let expected = [
+        ("received", lines.len()),
+        ("loaded", lines.len() - 1),
+        ("duplicates", 0),
+        ("quarantined", 1),
+        ("deleted", lines.len()),
+    ];
     for (name, count) in expected {
         assert_eq!(summary[name], count, "{name} in {summary}");
     }
-    let null_locales = lines.iter().filter(|l| l.contains(r#""locale": null"#) || !l.contains(r#""locale""#)).count() - 1;
-    assert_eq!(world.database.count("select from user_logins where locale is null").await, null_locales as i64);
-    let spellings = "select ip_hash, count(distinct masked_ip) from user_logins group by 1 having count(distinct masked_ip) <> 1";
-    assert_eq!(world.database.count(spellings).await, 0, "equal addresses in any spelling have one token");
-    assert!(world.database.count("select from user_logins group by masked_ip having count(*) > 1").await > 0, "duplicates match");
+    let null_locales = lines
+        .iter()
+        .filter(|l| l.contains(r#""locale": null"#) || !l.contains(r#""locale""#))
+        .count()
+        - 1;
+    assert_eq!(
+        world.database.count("select from user_logins where locale is null").await,
+        null_locales as i64
+    );
+    let spellings = "select ip_hash, count(distinct masked_ip) from user_logins group by 1 having \
+                     count(distinct masked_ip) <> 1";
+    assert_eq!(
+        world.database.count(spellings).await,
+        0,
+        "equal addresses in any spelling have one token"
+    );
+    assert!(
+        world
+            .database
+            .count("select from user_logins group by masked_ip having count(*) > 1")
+            .await
+            > 0,
+        "duplicates match"
+    );
     assert_eq!(world.queue.depth().await, (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_dates_and_nulls_are_stored_as_documented() {
     let world = World::new().await;
-    let body = |user: &str, rest: &str| format!(r#"{{"user_id": "{user}", "ip": "192.0.2.1", "device_id": "d", {rest}}}"#);
+    let body = |user: &str, rest: &str| {
+        format!(r#"{{"user_id": "{user}", "ip": "192.0.2.1", "device_id": "d", {rest}}}"#)
+    };
     world
         .queue
         .send(&[
@@ -53,10 +86,14 @@ async fn versions_dates_and_nulls_are_stored_as_documented() {
     world.drain(0);
     let rows = world
         .database
-        .query("select user_id, device_type, locale, app_version, create_date::text from user_logins order by 1")
+        .query(
+            "select user_id, device_type, locale, app_version, create_date::text from \
+                user_logins order by 1",
+        )
         .await;
     type Row = (String, Option<String>, Option<String>, i32, String);
-    let rows: Vec<Row> = rows.iter().map(|r| (r.get(0), r.get(1), r.get(2), r.get(3), r.get(4))).collect();
+    let rows: Vec<Row> =
+        rows.iter().map(|r| (r.get(0), r.get(1), r.get(2), r.get(3), r.get(4))).collect();
     let row = |u: &str, t: Option<&str>, l: Option<&str>, v, d: &str| {
         (u.to_owned(), t.map(str::to_owned), l.map(str::to_owned), v, d.to_owned())
     };
@@ -76,7 +113,13 @@ async fn the_other_encodings_of_versions_are_a_flag() {
         world.queue.send(&[event(1)]).await;
         let output = world.run(&["load", "--drain", "--app-version", encoding]);
         assert!(output.status.success(), "{}", text(&output));
-        assert_eq!(world.database.count(&format!("select from user_logins where app_version = {expected}")).await, 1);
+        assert_eq!(
+            world
+                .database
+                .count(&format!("select from user_logins where app_version = {expected}"))
+                .await,
+            1
+        );
     }
 }
 
@@ -84,7 +127,9 @@ async fn the_other_encodings_of_versions_are_a_flag() {
 async fn two_loaders_at_once_load_each_event_once() {
     let world = World::new().await;
     world.queue.send(&(0..600).map(event).collect::<Vec<_>>()).await;
-    let loaders: Vec<_> = (0..2).map(|_| world.spawn(&["load", "--drain", "--format", "json", "--batch-rows", "50"])).collect();
+    let loaders: Vec<_> = (0..2)
+        .map(|_| world.spawn(&["load", "--drain", "--format", "json", "--batch-rows", "50"]))
+        .collect();
     let mut loaded = 0;
     for loader in loaders {
         let output = loader.finish();
@@ -101,7 +146,9 @@ async fn a_message_delivered_twice_is_loaded_once_and_counted_as_duplicate() {
     let proxy = Proxy::start(|target| match target {
         // Every message of an answer stands in it twice.
         "AmazonSQS.ReceiveMessage" => Action::Rewrite(Box::new(|body| {
-            let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else { return body };
+            let Ok(mut answer) = serde_json::from_str::<serde_json::Value>(&body) else {
+                return body;
+            };
             if let Some(messages) = answer["Messages"].as_array_mut() {
                 messages.extend(messages.clone());
             }
@@ -133,7 +180,10 @@ async fn kill_between_commit_and_delete_loads_each_event_once() {
     let world = World::new().await.through(&proxy);
     world.queue.send(&(0..40).map(event).collect::<Vec<_>>()).await;
     let loader = world.spawn(&["load", "--visibility-timeout", "10"]);
-    eventually("all rows are committed", async || world.database.count("select from user_logins").await == 40).await;
+    eventually("all rows are committed", async || {
+        world.database.count("select from user_logins").await == 40
+    })
+    .await;
     loader.signal(Signal::SIGKILL);
     assert_eq!(world.queue.depth().await, (0, 40), "committed, and not one deleted");
     hanging.store(false, Ordering::SeqCst);
@@ -154,7 +204,8 @@ async fn a_message_is_deleted_only_after_its_row_is_committed() {
     let proxy = Proxy::start({
         let deletes = Arc::clone(&deletes);
         move |target| {
-            deletes.fetch_add(u32::from(target == "AmazonSQS.DeleteMessageBatch"), Ordering::SeqCst);
+            deletes
+                .fetch_add(u32::from(target == "AmazonSQS.DeleteMessageBatch"), Ordering::SeqCst);
             Action::Forward
         }
     });
@@ -179,13 +230,19 @@ async fn sigterm_and_ctrl_c_lose_nothing_and_end_with_0() {
         let world = World::new().await;
         world.queue.send(&(0..800).map(event).collect::<Vec<_>>()).await;
         let loader = world.spawn(&["load", "--batch-rows", "20", "--format", "json"]);
-        eventually("loading has begun", async || world.database.count("select from user_logins").await > 0).await;
+        eventually("loading has begun", async || {
+            world.database.count("select from user_logins").await > 0
+        })
+        .await;
         let stopped_at = Instant::now();
         let output = loader.signal(stop);
         assert!(output.status.success(), "{}", text(&output));
         assert!(stopped_at.elapsed() < Duration::from_secs(25));
         let summary = summary(&output);
-        assert_eq!(summary["loaded"], summary["deleted"], "what was committed was deleted: {summary}");
+        assert_eq!(
+            summary["loaded"], summary["deleted"],
+            "what was committed was deleted: {summary}"
+        );
         let (visible, held) = world.queue.depth().await;
         assert_eq!(held, 0, "nothing stays in flight");
         assert_eq!(visible + summary["loaded"].as_u64().expect("a count"), 800);
@@ -211,7 +268,11 @@ async fn a_dry_run_shows_masked_rows_and_leaves_queue_and_database_alone() {
     let output = world.run(&["load", "--dry-run", "--format", "json"]);
     assert!(output.status.success(), "{}", text(&output));
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains(r#""masked_ip":"ip1.1."#) && stdout.contains(r#""rejected":"missing_field""#), "{stdout}");
+    assert!(
+        stdout.contains(r#""masked_ip":"ip1.1."#)
+            && stdout.contains(r#""rejected":"missing_field""#),
+        "{stdout}"
+    );
     assert!(!stdout.contains("10.0.0.1") && !stdout.contains("device-1"), "{stdout}");
     for table in ["user_logins", "ingest.ledger", "ingest.quarantine"] {
         assert_eq!(world.database.count(&format!("select from {table}")).await, 0, "{table}");
@@ -225,7 +286,10 @@ async fn messages_in_hand_are_prolonged_while_the_database_is_busy() {
     let proxy = Proxy::start({
         let prolonged = Arc::clone(&prolonged);
         move |target| {
-            prolonged.fetch_add(u32::from(target == "AmazonSQS.ChangeMessageVisibilityBatch"), Ordering::SeqCst);
+            prolonged.fetch_add(
+                u32::from(target == "AmazonSQS.ChangeMessageVisibilityBatch"),
+                Ordering::SeqCst,
+            );
             Action::Forward
         }
     });
@@ -237,7 +301,11 @@ async fn messages_in_hand_are_prolonged_while_the_database_is_busy() {
     let loader = world.spawn(&["load", "--visibility-timeout", "10"]);
     tokio::time::sleep(Duration::from_secs(13)).await;
     assert!(prolonged.load(Ordering::SeqCst) > 0, "a heartbeat was sent");
-    assert_eq!(world.queue.depth().await, (0, 1), "the message is still in hand, after more than its visibility timeout");
+    assert_eq!(
+        world.queue.depth().await,
+        (0, 1),
+        "the message is still in hand, after more than its visibility timeout"
+    );
     transaction.rollback().await.expect("the lock is given up");
     eventually("the message is deleted", async || world.queue.depth().await == (0, 0)).await;
     assert_eq!(loader.signal(Signal::SIGTERM).status.code(), Some(0));

@@ -1,10 +1,13 @@
-//! A queue that refuses, forgets, repeats itself, hangs and goes away: every message is loaded once all the same.
+//! A queue that refuses, forgets, repeats itself, hangs and goes away: every message is
+//! loaded once all the same.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::instrument::Operation::{ChangeMessageVisibilityBatch, DeleteMessageBatch, ReceiveMessage};
+use crate::instrument::Operation::{
+    ChangeMessageVisibilityBatch, DeleteMessageBatch, ReceiveMessage,
+};
 use crate::instrumented::{Instrumented, stop, stop_and_release};
 use crate::support::{eventually, summary, text};
 
@@ -24,7 +27,10 @@ async fn duplicates_refusals_lost_answers_and_stale_receipts_at_once_change_noth
     it.assert_exactly_once(0).await;
     let (all, queue) = (it.sqs.stats(), it.queue.stats());
     assert!(all.refused > 10 && all.lost > 5, "{all:?}");
-    assert!(queue.duplicated > 500 && queue.expired > 20 && queue.redundant_deletes > 0, "{queue:?}");
+    assert!(
+        queue.duplicated > 500 && queue.expired > 20 && queue.redundant_deletes > 0,
+        "{queue:?}"
+    );
     assert_eq!(it.deadlocks().await, 0);
 }
 
@@ -86,11 +92,18 @@ async fn sigterm_while_a_write_waits_for_a_lock_writes_it_in_the_end() {
     let it = Instrumented::new().await;
     let loader = at_work(&it).await;
     let blocker = it.world.database.client().await;
-    blocker.batch_execute("begin; lock table user_logins in access exclusive mode").await.expect("a lock");
-    let before: i64 = blocker.query_one("select count(*) from user_logins", &[]).await.expect("a count").get(0);
+    blocker
+        .batch_execute("begin; lock table user_logins in access exclusive mode")
+        .await
+        .expect("a lock");
+    let before: i64 =
+        blocker.query_one("select count(*) from user_logins", &[]).await.expect("a count").get(0);
     let waiting = "select from pg_locks where relation = 'user_logins'::regclass and not granted";
     eventually("both writers wait", async || it.world.database.count(waiting).await == 2).await;
-    stop_and_release(loader, async || blocker.batch_execute("commit").await.expect("the lock is given up")).await;
+    stop_and_release(loader, async || {
+        blocker.batch_execute("commit").await.expect("the lock is given up")
+    })
+    .await;
     it.assert_loaded_or_here().await;
     assert!(it.rows().await > before, "what was in hand is written");
 }
@@ -108,7 +121,11 @@ async fn sigterm_while_deletes_are_held_deletes_what_is_committed() {
         eventually(held, async || it.sqs.waiting(DeleteMessageBatch) == 10).await;
         let output = stop_and_release(loader, async || it.sqs.release(DeleteMessageBatch)).await;
         let summary = summary(&output);
-        assert_eq!((&summary["loaded"], &summary["duplicates"]), (&summary["deleted"], &0.into()), "{held}: {summary}");
+        assert_eq!(
+            (&summary["loaded"], &summary["duplicates"]),
+            (&summary["deleted"], &0.into()),
+            "{held}: {summary}"
+        );
         it.assert_loaded_or_here().await;
     }
 }
@@ -169,7 +186,8 @@ async fn receives_that_hang_do_not_stop_the_others() {
     it.wait_for_rows(i64::from(EVENTS)).await;
     eventually("all are deleted", async || it.queue.still_here().is_empty()).await;
     it.assert_exactly_once(0).await;
-    // The calls that hang end when their connections do: the soak waits for the time limit instead.
+    // The calls that hang end when their connections do: the soak waits for the time
+    // limit instead.
     let Instrumented { world, sqs, queue } = it;
     let output = stop_and_release(loader, async || drop(sqs)).await;
     assert_eq!(summary(&output)["loaded"], EVENTS, "{}", text(&output));
@@ -180,7 +198,11 @@ async fn receives_that_hang_do_not_stop_the_others() {
 async fn a_producer_that_changes_its_messages_fills_no_quarantine() {
     let it = Instrumented::new().await;
     it.sqs.faults(|f| f.rtt = Duration::from_millis(1));
-    it.queue.send(&(0..20_000).map(|n| format!(r#"{{"renamed_user": "u-{n}", "address": "10.0.0.1"}}"#)).collect::<Vec<_>>());
+    it.queue.send(
+        &(0..20_000)
+            .map(|n| format!(r#"{{"renamed_user": "u-{n}", "address": "10.0.0.1"}}"#))
+            .collect::<Vec<_>>(),
+    );
     let output = it.load(&["--poison-budget", "100", "--quarantine-from-start"]).finish();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let summary = summary(&output);
@@ -189,9 +211,16 @@ async fn a_producer_that_changes_its_messages_fills_no_quarantine() {
     assert!((101..8_000).contains(&quarantined), "what was in hand: {summary}");
     let stats = it.queue.stats();
     assert_eq!((stats.in_flight, stats.dead_lettered), (0, 0), "{stats:?}");
-    assert_eq!(stats.visible as usize, 20_000 - quarantined, "the rest is there for others: {stats:?}");
+    assert_eq!(
+        stats.visible as usize,
+        20_000 - quarantined,
+        "the rest is there for others: {stats:?}"
+    );
     let (ledger, here) = (it.ledger().await, it.queue.still_here());
-    assert!(ledger.len() == quarantined && here.iter().all(|id| !ledger.contains(id)), "each is in one place");
+    assert!(
+        ledger.len() == quarantined && here.iter().all(|id| !ledger.contains(id)),
+        "each is in one place"
+    );
     assert_eq!(it.rows().await, 0);
 }
 

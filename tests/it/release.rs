@@ -1,7 +1,9 @@
-//! A wrap is handed out only where its release is committed: no order of statements takes one and leaves no record.
+//! A wrap is handed out only where its release is committed: no order of statements takes
+//! one and leaves no record.
 //!
-//! The attacker is an unmasker with SQL and signs requests with any bytes. Sequences of steps are tried one and all;
-//! errors are swallowed, as an attacker does. Then the log is read by somebody else.
+//! The attacker is an unmasker with SQL and signs requests with any bytes. Sequences of
+//! steps are tried one and all; errors are swallowed, as an attacker does. Then the log
+//! is read by somebody else.
 
 mod withdrawal;
 
@@ -16,7 +18,8 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::gate::{refusal, release, request, sign, unmasker, wrap};
 use crate::support::{Database, Login, World};
 
-/// A statement of the other session that takes longer waits for a lock, and goes on waiting while the first goes on.
+/// A statement of the other session that takes longer waits for a lock, and goes on
+/// waiting while the first goes on.
 const BLOCKED_AFTER: Duration = Duration::from_millis(5);
 
 /// Requests of one connection; the last of them is left without a word.
@@ -84,7 +87,14 @@ fn matters(begun: &[Step], step: Step, alphabet: &[Step]) -> bool {
     match step {
         Begin => !is_open,
         Savepoint | Rollback | Commit => is_open,
-        Undo => is_open && begun.iter().rev().take_while(|step| !step.is_boundary()).any(|step| *step == Savepoint),
+        Undo => {
+            is_open
+                && begun
+                    .iter()
+                    .rev()
+                    .take_while(|step| !step.is_boundary())
+                    .any(|step| *step == Savepoint)
+        }
         // Outside of a transaction one session can do what the other can.
         Do(_) => is_open || !alphabet.contains(&Beside(Wrap)),
         Beside(_) => true,
@@ -101,7 +111,10 @@ struct Trial {
 /// An unmasker whose many errors do not fill the server's log.
 async fn attacker() -> (World, Login) {
     let (world, login, _) = unmasker().await;
-    world.database.execute(&format!("alter role {} set log_min_messages = 'fatal'", login.user)).await;
+    world
+        .database
+        .execute(&format!("alter role {} set log_min_messages = 'fatal'", login.user))
+        .await;
     (world, login)
 }
 
@@ -117,7 +130,8 @@ impl Attacker {
         Self { client: login.client().await, beside: login.client().await, begin }
     }
 
-    /// Goes through the steps; whoever waits for a lock goes on when the first session has ended its transaction.
+    /// Goes through the steps; whoever waits for a lock goes on when the first session
+    /// has ended its transaction.
     async fn attack(&self, request: i64, steps: &[Step], leaves_it_open: bool) -> usize {
         let (mut given, mut waiting) = (0, Vec::new());
         for step in steps {
@@ -151,7 +165,8 @@ impl Attacker {
     }
 }
 
-/// Runs a statement, or several, and counts the wraps among the rows that come before an error.
+/// Runs a statement, or several, and counts the wraps among the rows that come before an
+/// error.
 async fn wraps(client: &Client, sql: &str) -> usize {
     let Ok(messages) = client.simple_query_raw(sql).await else { return 0 };
     let mut messages = pin!(messages);
@@ -167,9 +182,11 @@ async fn wraps(client: &Client, sql: &str) -> usize {
 /// Committed and signed requests of keys 1 and 2.
 async fn requests(client: &Client, count: usize) -> Vec<i64> {
     let ask = format!(
-        "select (vault.request_unmask('unmask', '{{\"reason\": \"a test\"}}', '{{1,2}}')).seq from generate_series(1, {count})"
+        "select (vault.request_unmask('unmask', '{{\"reason\": \"a test\"}}', '{{1,2}}')).seq \
+         from generate_series(1, {count})"
     );
-    let asked: Vec<i64> = client.query(&ask, &[]).await.expect("requests").iter().map(|row| row.get(0)).collect();
+    let asked: Vec<i64> =
+        client.query(&ask, &[]).await.expect("requests").iter().map(|row| row.get(0)).collect();
     let sign = "select audit.sign(seq, 'arn', '\\x00') from unnest($1::bigint[]) as seq";
     client.query(sign, &[&asked]).await.expect("signatures");
     asked
@@ -202,10 +219,17 @@ async fn judge(database: &Database, trials: &[Trial]) {
     let records = records(database).await;
     for Trial { request, tried, wraps } in trials {
         let count = |kind: &str| records.get(&(*request, kind.to_owned())).copied().unwrap_or(0);
-        let (releases, withdrawals, outcomes) = (count("unmask.release"), count("unmask.withdrawal"), count("unmask.outcome"));
-        let told = format!("{wraps} wraps, {releases} releases, {withdrawals} withdrawals, {outcomes} outcomes: {tried}");
+        let (releases, withdrawals, outcomes) =
+            (count("unmask.release"), count("unmask.withdrawal"), count("unmask.outcome"));
+        let told = format!(
+            "{wraps} wraps, {releases} releases, {withdrawals} withdrawals, {outcomes} outcomes: \
+             {tried}"
+        );
         assert!(*wraps == 0 || releases > 0, "a wrap whose release is not on record: {told}");
-        assert!(withdrawals == 0 || (releases == 0 && *wraps == 0), "a withdrawn request has released a key: {told}");
+        assert!(
+            withdrawals == 0 || (releases == 0 && *wraps == 0),
+            "a withdrawn request has released a key: {told}"
+        );
         assert!(withdrawals + outcomes <= 1, "a request that was closed twice: {told}");
     }
 }
@@ -214,10 +238,15 @@ async fn judge(database: &Database, trials: &[Trial]) {
 async fn judge_all(database: &Database, trials: &[Trial]) {
     judge(database, trials).await;
     let log = records(database).await;
-    let is_withdrawn = |trial: &&Trial| log.contains_key(&(trial.request, "unmask.withdrawal".to_owned()));
+    let is_withdrawn =
+        |trial: &&Trial| log.contains_key(&(trial.request, "unmask.withdrawal".to_owned()));
     let given = trials.iter().filter(|trial| trial.wraps > 0).count();
     let withdrawn = trials.iter().filter(is_withdrawn).count();
-    assert!(given > trials.len() / 100 && withdrawn > trials.len() / 100, "{given} and {withdrawn} of {}", trials.len());
+    assert!(
+        given > trials.len() / 100 && withdrawn > trials.len() / 100,
+        "{given} and {withdrawn} of {}",
+        trials.len()
+    );
     assert!(given + withdrawn < trials.len(), "some were in vain");
 }
 
@@ -240,17 +269,34 @@ async fn an_outcome_closes_a_request_for_releases_wraps_and_withdrawals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_sessions_at_once_get_no_more_than_one() {
     let (world, login) = attacker().await;
-    let alphabet =
-        [Begin, Rollback, Commit, Do(Release), Do(Wrap), Do(Withdraw), Beside(Release), Beside(Wrap), Beside(Withdraw)];
+    let alphabet = [
+        Begin,
+        Rollback,
+        Commit,
+        Do(Release),
+        Do(Wrap),
+        Do(Withdraw),
+        Beside(Release),
+        Beside(Wrap),
+        Beside(Withdraw),
+    ];
     let mut trials = try_all(&login, "begin", &sequences(&alphabet, 5)).await;
-    trials.extend(try_all(&login, "begin isolation level repeatable read; select 1", &sequences(&alphabet, 4)).await);
+    trials.extend(
+        try_all(
+            &login,
+            "begin isolation level repeatable read; select 1",
+            &sequences(&alphabet, 4),
+        )
+        .await,
+    );
     judge_all(&world.database, &trials).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_older_snapshot_misses_a_withdrawal_or_an_outcome() {
     let (world, login) = attacker().await;
-    let alphabet = [Begin, Savepoint, Undo, Commit, Do(Release), Do(Wrap), Do(Withdraw), Do(Conclude)];
+    let alphabet =
+        [Begin, Savepoint, Undo, Commit, Do(Release), Do(Wrap), Do(Withdraw), Do(Conclude)];
     for begin in [
         "begin isolation level repeatable read; select 1",
         "begin isolation level serializable; select 1",
@@ -263,10 +309,17 @@ async fn no_older_snapshot_misses_a_withdrawal_or_an_outcome() {
 
 /// Statements for a request `$R`, each sequence of which an attacker sends as it stands.
 const TRICKS: [&[&str]; 15] = [
-    &["select vault.release_key($R, 1), (select wrapped from vault.released_wrap($R, 1)) as wrapped"],
-    &["with r as materialized (select vault.release_key($R, 1)) select w.wrapped from r, vault.released_wrap($R, 1) w"],
-    &["select vault.release_key($R, 1); select wrapped from vault.released_wrap($R, 1); select 1 / 0"],
-    &["begin; select vault.release_key($R, 1)", "select wrapped from vault.released_wrap($R, 1)", "rollback"],
+    &["select vault.release_key($R, 1), (select wrapped from vault.released_wrap($R, 1)) as \
+         wrapped"],
+    &["with r as materialized (select vault.release_key($R, 1)) select w.wrapped from r, \
+         vault.released_wrap($R, 1) w"],
+    &["select vault.release_key($R, 1); select wrapped from vault.released_wrap($R, 1); select \
+         1 / 0"],
+    &[
+        "begin; select vault.release_key($R, 1)",
+        "select wrapped from vault.released_wrap($R, 1)",
+        "rollback",
+    ],
     // What is rolled back within a function is kept in its variable.
     &["select pg_temp.undone($R) as wrapped"],
     &["call pg_temp.rolled_back($R, null)"],
@@ -302,11 +355,33 @@ const TRICKS: [&[&str]; 15] = [
         "commit",
         "select wrapped from taken where wrapped is not null",
     ],
-    &["begin; select vault.release_key($R, 1)", "prepare transaction '$G'", "rollback prepared '$G'", "$W"],
-    &["begin; select vault.release_key($R, 1)", "prepare transaction '$G'", "commit prepared '$G'", "$W"],
-    &["begin; select vault.release_key($R, 1)", "savepoint a", "prepare transaction '$G'", "rollback", "$W"],
-    &["begin; select vault.withdraw_request($R, '{}')", "prepare transaction '$G'", "rollback prepared '$G'", "$W"],
-    &["select wrapped, (select seq from vault.withdraw_request($R, '{}')) from vault.released_wrap($R, 1)"],
+    &[
+        "begin; select vault.release_key($R, 1)",
+        "prepare transaction '$G'",
+        "rollback prepared '$G'",
+        "$W",
+    ],
+    &[
+        "begin; select vault.release_key($R, 1)",
+        "prepare transaction '$G'",
+        "commit prepared '$G'",
+        "$W",
+    ],
+    &[
+        "begin; select vault.release_key($R, 1)",
+        "savepoint a",
+        "prepare transaction '$G'",
+        "rollback",
+        "$W",
+    ],
+    &[
+        "begin; select vault.withdraw_request($R, '{}')",
+        "prepare transaction '$G'",
+        "rollback prepared '$G'",
+        "$W",
+    ],
+    &["select wrapped, (select seq from vault.withdraw_request($R, '{}')) from \
+         vault.released_wrap($R, 1)"],
 ];
 
 const FUNCTIONS: &str = "
@@ -343,17 +418,26 @@ async fn no_trick_of_sql_takes_a_wrap_before_its_release_is_committed() {
             let client = login.client().await;
             client.batch_execute(FUNCTIONS).await.expect("anybody may make functions of its own");
             let asked = requests(&client, 1).await[0];
-            client.batch_execute(&format!("set default_transaction_isolation = '{isolation}'")).await.expect("anybody may");
+            client
+                .batch_execute(&format!("set default_transaction_isolation = '{isolation}'"))
+                .await
+                .expect("anybody may");
             let name = format!("{}_{number}_{asked}", login.user);
             let mut given = 0;
             for step in *trick {
-                let step = step.replace("$W", &wrap(asked, 1)).replace("$R", &asked.to_string()).replace("$G", &name);
+                let step = step
+                    .replace("$W", &wrap(asked, 1))
+                    .replace("$R", &asked.to_string())
+                    .replace("$G", &name);
                 given += wraps(&client, &step).await;
             }
             // What somebody prepared and left holds the log's head.
             let left = format!("select gid from pg_prepared_xacts where gid = '{name}'");
             for row in world.database.query(&left).await {
-                world.database.execute(&format!("rollback prepared '{}'", row.get::<_, String>(0))).await;
+                world
+                    .database
+                    .execute(&format!("rollback prepared '{}'", row.get::<_, String>(0)))
+                    .await;
             }
             trials.push(Trial { request: asked, tried: trick.join("; "), wraps: given });
         }

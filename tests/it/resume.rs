@@ -1,5 +1,5 @@
-//! `unmask --resume`: a request whose process was killed is brought to its one outcome by another
-//! process of the same login, for what it was made for, and for nothing else.
+//! `unmask --resume`: a request whose process was killed is brought to its one outcome by
+//! another process of the same login, for what it was made for, and for nothing else.
 
 use std::process::{Command, Output};
 use std::sync::mpsc::{Sender, channel};
@@ -22,7 +22,12 @@ enum Killed {
 async fn logged() -> (Logged, Login, String) {
     let logged = Logged::new().await;
     let login = logged.world.database.login_named("loginetl_unmasker", "second").await;
-    let hash = logged.world.database.query("select ip_hash::text from user_logins where user_id = 'u-1'").await[0].get(0);
+    let hash = logged
+        .world
+        .database
+        .query("select ip_hash::text from user_logins where user_id = 'u-1'")
+        .await[0]
+        .get(0);
     (logged, login, hash)
 }
 
@@ -43,7 +48,10 @@ async fn newest_request(world: &World) -> i64 {
 
 /// How often the log has this kind for the request.
 async fn count(world: &World, kind: &str, request: i64) -> i64 {
-    let of = format!("select from audit.log where kind = '{kind}' and (record::jsonb ->> 'request')::bigint = {request}");
+    let of = format!(
+        "select from audit.log where kind = '{kind}' and (record::jsonb ->> 'request')::bigint = \
+         {request}"
+    );
     world.database.count(&of).await
 }
 
@@ -52,7 +60,10 @@ async fn is_signed(world: &World, record: i64) -> bool {
 }
 
 async fn end_sessions(world: &World, login: &Login) {
-    let end = format!("select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = '{}'", login.user);
+    let end = format!(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = '{}'",
+        login.user
+    );
     world.database.query(&end).await;
 }
 
@@ -76,7 +87,8 @@ async fn kill(world: &World, login: &Login, flags: &[&str], at: Killed) -> i64 {
     let (proxy, go) = slow();
     let before = newest_request(world).await;
     let mut command = as_login(world, login, &[flags, &["--reason", "a test"]].concat());
-    let mut running = Running::start(command.env("AWS_ENDPOINT_URL", proxy.url()).env("NO_PROXY", "127.0.0.1"));
+    let mut running =
+        Running::start(command.env("AWS_ENDPOINT_URL", proxy.url()).env("NO_PROXY", "127.0.0.1"));
     eventually("the request is committed", async || newest_request(world).await > before).await;
     let request = newest_request(world).await;
     // Whoever holds the head of the log lets nobody release.
@@ -88,17 +100,27 @@ async fn kill(world: &World, login: &Login, flags: &[&str], at: Killed) -> i64 {
         go.send(()).expect("it waits");
         eventually("the request is signed", async || is_signed(world, request).await).await;
     }
-    let named = format!("select from audit.log, jsonb_array_elements(record::jsonb -> 'key_ids') where seq = {request}");
+    let named = format!(
+        "select from audit.log, jsonb_array_elements(record::jsonb -> 'key_ids') where seq = \
+         {request}"
+    );
     let keys = world.database.count(&named).await;
     if at == Killed::Released {
-        eventually("all keys are released", async || count(world, "unmask.release", request).await == keys).await;
+        eventually("all keys are released", async || {
+            count(world, "unmask.release", request).await == keys
+        })
+        .await;
     }
     assert!(running.child().try_wait().expect("a state").is_none(), "it is still at work");
     let output = running.signal(Signal::SIGKILL);
     assert!(output.status.code().is_none() && output.stdout.is_empty(), "{}", text(&output));
     end_sessions(world, login).await;
     let state = (is_signed(world, request).await, count(world, "unmask.release", request).await);
-    assert_eq!(state, (at != Killed::Committed, if at == Killed::Released { keys } else { 0 }), "{at:?}");
+    assert_eq!(
+        state,
+        (at != Killed::Committed, if at == Killed::Released { keys } else { 0 }),
+        "{at:?}"
+    );
     request
 }
 
@@ -111,14 +133,30 @@ async fn a_request_whose_process_was_killed_is_brought_to_its_one_outcome() {
         let output = resume(&logged.world, &login, request, &["--ip-hash", &hash]);
         assert_eq!(output.status.code(), Some(0), "{at:?}: {}", text(&output));
         assert_eq!(json_lines(&output)[0]["value"], "10.0.0.1", "{}", text(&output));
-        assert_eq!(newest_request(&logged.world).await, request, "{at:?}: no request but the one that was there");
+        assert_eq!(
+            newest_request(&logged.world).await,
+            request,
+            "{at:?}: no request but the one that was there"
+        );
         let releases = count(&logged.world, "unmask.release", request).await;
-        assert_eq!(releases, if at == Killed::Released { 4 } else { 2 }, "{at:?}: each is on record");
+        assert_eq!(
+            releases,
+            if at == Killed::Released { 4 } else { 2 },
+            "{at:?}: each is on record"
+        );
         assert_eq!(count(&logged.world, "unmask.outcome", request).await, 1, "{at:?}");
         let said = text(&output);
-        let head = said.split("audit head ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a head");
+        let head = said
+            .split("audit head ")
+            .nth(1)
+            .and_then(|rest| rest.split_whitespace().next())
+            .expect("a head");
         let (exit, report) = logged.verify(&["--expect-head", head]);
-        assert_eq!((exit, &report["result"], report["open_requests"].as_i64()), (0, &"intact".into(), Some(0)), "{report}");
+        assert_eq!(
+            (exit, &report["result"], report["open_requests"].as_i64()),
+            (0, &"intact".into(), Some(0)),
+            "{report}"
+        );
         let again = resume(&logged.world, &login, request, &["--ip-hash", &hash]);
         assert_eq!(again.status.code(), Some(3), "{}", text(&again));
         assert_eq!(count(&logged.world, "unmask.outcome", request).await, 1, "{at:?}");
@@ -150,16 +188,27 @@ async fn refuse(world: &World, login: &Login, request: i64, selectors: &[&str], 
     let before = world.database.count(state).await;
     let output = resume(world, login, request, selectors);
     assert_eq!(output.status.code(), Some(3), "{why}: {}", text(&output));
-    assert!(output.stdout.is_empty() && text(&output).contains(" hint: "), "{why}: {}", text(&output));
+    assert!(
+        output.stdout.is_empty() && text(&output).contains(" hint: "),
+        "{why}: {}",
+        text(&output)
+    );
     assert!(text(&output).contains(why), "{why}: {}", text(&output));
-    assert_eq!(world.database.count(state).await, before, "{why}: nothing is recorded, signed or released");
+    assert_eq!(
+        world.database.count(state).await,
+        before,
+        "{why}: nothing is recorded, signed or released"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_asked_for_or_by_another_is_not_resumed() {
     let (logged, login, hash) = logged().await;
     let world = &logged.world;
-    let other: String = world.database.query("select ip_hash::text from user_logins where user_id = 'u-2'").await[0].get(0);
+    let other: String =
+        world.database.query("select ip_hash::text from user_logins where user_id = 'u-2'").await
+            [0]
+        .get(0);
     let third = world.database.login_named("loginetl_unmasker", "third").await;
     let analyst = world.database.login_named("loginetl_analyst", "fourth").await;
     for at in [Killed::Committed, Killed::Released] {
@@ -182,13 +231,23 @@ async fn what_was_not_asked_for_or_by_another_is_not_resumed() {
 async fn a_request_is_resumed_for_the_keys_that_it_names() {
     let (logged, login, hash) = logged().await;
     let client = login.client().await;
-    let details = format!(r#"{{"reason": "a test", "selectors": ["ip-hash {hash}"], "unreadable_lines": 0}}"#);
+    let details = format!(
+        r#"{{"reason": "a test", "selectors": ["ip-hash {hash}"], "unreadable_lines": 0}}"#
+    );
     let ask = async |keys: &str| {
-        let statement = format!("select seq from vault.request_unmask('unmask', '{details}', '{keys}')");
+        let statement =
+            format!("select seq from vault.request_unmask('unmask', '{details}', '{keys}')");
         client.query_one(&statement, &[]).await.expect("a request").get::<_, i64>(0)
     };
     for other in ["{1,2,3}", "{1}", "{}"] {
-        refuse(&logged.world, &login, ask(other).await, &["--ip-hash", &hash], "keys that it names").await;
+        refuse(
+            &logged.world,
+            &login,
+            ask(other).await,
+            &["--ip-hash", &hash],
+            "keys that it names",
+        )
+        .await;
     }
     let silent = request(&client).await;
     refuse(&logged.world, &login, silent, &["--ip-hash", &hash], "other selectors").await;
@@ -201,11 +260,15 @@ async fn a_request_is_resumed_for_the_keys_that_it_names() {
 async fn an_answered_or_withdrawn_or_old_request_is_refused_by_name() {
     let (logged, login, hash) = logged().await;
     let world = &logged.world;
-    let output = as_login(world, &login, &["--ip-hash", &hash, "--reason", "a test"]).output().expect("it runs");
+    let output = as_login(world, &login, &["--ip-hash", &hash, "--reason", "a test"])
+        .output()
+        .expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    refuse(world, &login, newest_request(world).await, &["--ip-hash", &hash], "it has its outcome").await;
+    refuse(world, &login, newest_request(world).await, &["--ip-hash", &hash], "it has its outcome")
+        .await;
     let withdrawn = kill(world, &login, &["--ip-hash", &hash], Killed::Committed).await;
-    let output = as_login(world, &login, &["--withdraw", &withdrawn.to_string()]).output().expect("it runs");
+    let output =
+        as_login(world, &login, &["--withdraw", &withdrawn.to_string()]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     refuse(world, &login, withdrawn, &["--ip-hash", &hash], "was withdrawn").await;
     for at in [Killed::Committed, Killed::Signed] {
@@ -215,8 +278,13 @@ async fn an_answered_or_withdrawn_or_old_request_is_refused_by_name() {
         world.database.log_behind(0).await;
         refuse(world, &login, old, &["--ip-hash", &hash], "older than five minutes").await;
         let output = resume(world, &login, old, &["--ip-hash", &hash]);
-        assert!(text(&output).contains(&format!("loginetl unmask --withdraw {old}")), "the remedy: {}", text(&output));
-        let output = as_login(world, &login, &["--withdraw", &old.to_string()]).output().expect("it runs");
+        assert!(
+            text(&output).contains(&format!("loginetl unmask --withdraw {old}")),
+            "the remedy: {}",
+            text(&output)
+        );
+        let output =
+            as_login(world, &login, &["--withdraw", &old.to_string()]).output().expect("it runs");
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     }
     assert_eq!(logged.verify(&[]).0, 0);
@@ -227,10 +295,17 @@ async fn several_processes_that_resume_one_request_come_to_one_outcome() {
     let (logged, login, hash) = logged().await;
     let request = kill(&logged.world, &login, &["--ip-hash", &hash], Killed::Committed).await;
     let number = request.to_string();
-    let start = || Running::start(&mut as_login(&logged.world, &login, &["--ip-hash", &hash, "--resume", &number]));
+    let start = || {
+        Running::start(&mut as_login(
+            &logged.world,
+            &login,
+            &["--ip-hash", &hash, "--resume", &number],
+        ))
+    };
     let running: Vec<Running> = (0..4).map(|_| start()).collect();
     let outputs: Vec<Output> = running.into_iter().map(Running::finish).collect();
-    let (shown, others): (Vec<&Output>, Vec<&Output>) = outputs.iter().partition(|output| output.status.code() == Some(0));
+    let (shown, others): (Vec<&Output>, Vec<&Output>) =
+        outputs.iter().partition(|output| output.status.code() == Some(0));
     assert_eq!(shown.len(), 1, "{:?}", outputs.iter().map(text).collect::<Vec<_>>());
     for output in others {
         assert!(output.status.code() == Some(3) && output.stdout.is_empty(), "{}", text(output));
@@ -243,10 +318,19 @@ async fn several_processes_that_resume_one_request_come_to_one_outcome() {
 async fn a_request_that_was_changed_is_not_signed() {
     let (logged, login, hash) = logged().await;
     let request = kill(&logged.world, &login, &["--ip-hash", &hash], Killed::Committed).await;
-    logged.tamper(&format!("update audit.log set record = replace(record, 'a test', 'a jest') where seq = {request}")).await;
+    logged
+        .tamper(&format!(
+            "update audit.log set record = replace(record, 'a test', 'a jest') \
+                            where seq = {request}"
+        ))
+        .await;
     let output = resume(&logged.world, &login, request, &["--ip-hash", &hash]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
-    assert!(output.stdout.is_empty() && !is_signed(&logged.world, request).await, "{}", text(&output));
+    assert!(
+        output.stdout.is_empty() && !is_signed(&logged.world, request).await,
+        "{}",
+        text(&output)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,11 +341,18 @@ async fn whoever_leaves_a_request_open_is_told_how_to_go_on() {
         _ => Action::Forward,
     });
     let mut command = as_login(&logged.world, &login, &["--ip-hash", &hash, "--reason", "a test"]);
-    let output = command.env("AWS_ENDPOINT_URL", proxy.url()).env("NO_PROXY", "127.0.0.1").output().expect("it runs");
+    let output = command
+        .env("AWS_ENDPOINT_URL", proxy.url())
+        .env("NO_PROXY", "127.0.0.1")
+        .output()
+        .expect("it runs");
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
     let request = newest_request(&logged.world).await;
     assert!(text(&output).contains(&format!("--resume {request}")), "{}", text(&output));
-    assert_eq!(resume(&logged.world, &login, request, &["--ip-hash", &hash]).status.code(), Some(0));
+    assert_eq!(
+        resume(&logged.world, &login, request, &["--ip-hash", &hash]).status.code(),
+        Some(0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,7 +394,14 @@ async fn the_database_tells_a_login_of_its_own_committed_requests_alone() {
     }
     client.batch_execute("begin").await.expect("a transaction");
     let uncommitted = format!("select from vault.own_request({})", request(&client).await);
-    assert!(client.query(&uncommitted, &[]).await.expect("an answer").is_empty(), "it may be rolled back");
+    assert!(
+        client.query(&uncommitted, &[]).await.expect("an answer").is_empty(),
+        "it may be rolled back"
+    );
     client.batch_execute("commit").await.expect("the end");
-    assert_eq!(client.query(&uncommitted, &[]).await.expect("an answer").len(), 1, "now it is on record");
+    assert_eq!(
+        client.query(&uncommitted, &[]).await.expect("an answer").len(),
+        1,
+        "now it is on record"
+    );
 }

@@ -12,8 +12,14 @@ async fn a_loader_loads_and_can_neither_read_rows_nor_touch_keys() {
     let world = World::new().await;
     let loader = world.database.login("loginetl_loader").await;
     world.queue.send(&sample()).await;
-    let run = |args: &[&str]| world.command(args).env("LOGINETL_DATABASE_URL", &loader.url).output().expect("it runs");
-    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["quarantine", "purge", "--all", "--yes"]] {
+    let run = |args: &[&str]| {
+        world.command(args).env("LOGINETL_DATABASE_URL", &loader.url).output().expect("it runs")
+    };
+    for args in [
+        &["load", "--drain"][..],
+        &["quarantine", "list"],
+        &["quarantine", "purge", "--all", "--yes"],
+    ] {
         let output = run(args);
         assert!(output.status.success(), "{args:?}: {}", text(&output));
     }
@@ -42,7 +48,10 @@ async fn a_loader_loads_and_can_neither_read_rows_nor_touch_keys() {
     ] {
         refused(&client, sql).await;
     }
-    let holders = client.query("select * from vault.ingest_keys", &[]).await.expect("the loader reads its wraps");
+    let holders = client
+        .query("select * from vault.ingest_keys", &[])
+        .await
+        .expect("the loader reads its wraps");
     assert_eq!(holders.len(), 3, "its own wraps, not those of recovery");
 }
 
@@ -73,7 +82,11 @@ async fn an_analyst_reads_rows_and_nothing_else() {
     ] {
         refused(&client, sql).await;
     }
-    let output = world.command(&["load", "--drain"]).env("LOGINETL_DATABASE_URL", &analyst.url).output().expect("it runs");
+    let output = world
+        .command(&["load", "--drain"])
+        .env("LOGINETL_DATABASE_URL", &analyst.url)
+        .output()
+        .expect("it runs");
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
 }
 
@@ -108,10 +121,17 @@ async fn an_unmasker_sees_masked_rows_and_no_wraps_and_writes_nothing() {
     world.load(&[event(1)]);
     let client = world.database.login("loginetl_unmasker").await.client().await;
     client
-        .query("select masked_ip, masked_device_id, ip_hash, device_id_hash, create_date from user_logins", &[])
+        .query(
+            "select masked_ip, masked_device_id, ip_hash, device_id_hash, create_date from \
+                user_logins",
+            &[],
+        )
         .await
         .expect("rows");
-    client.query("select id, message_id, sealed from ingest.quarantine", &[]).await.expect("sealed bodies");
+    client
+        .query("select id, message_id, sealed from ingest.quarantine", &[])
+        .await
+        .expect("sealed bodies");
     for sql in FORBIDDEN_TO_ALL.into_iter().chain(OF_ROTATORS).chain([
         "select user_id from user_logins",
         "update user_logins set masked_ip = ''",
@@ -136,7 +156,14 @@ async fn an_auditor_reads_the_log_and_nothing_that_opens_a_value() {
     world.load(&[event(1)]);
     let auditor = world.database.login("loginetl_auditor").await;
     let client = auditor.client().await;
-    for table in ["audit.log", "audit.signatures", "audit.head", "vault.keys", "vault.census", "ingest.quarantine_summary"] {
+    for table in [
+        "audit.log",
+        "audit.signatures",
+        "audit.head",
+        "vault.keys",
+        "vault.census",
+        "ingest.quarantine_summary",
+    ] {
         client.query(&format!("select * from {table}"), &[]).await.expect("readable");
     }
     for sql in FORBIDDEN_TO_ALL.into_iter().chain(OF_ROTATORS).chain([
@@ -151,7 +178,12 @@ async fn an_auditor_reads_the_log_and_nothing_that_opens_a_value() {
     ]) {
         refused(&client, sql).await;
     }
-    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["quarantine", "purge", "--all", "--yes"], &["init"]] {
+    for args in [
+        &["load", "--drain"][..],
+        &["quarantine", "list"],
+        &["quarantine", "purge", "--all", "--yes"],
+        &["init"],
+    ] {
         assert_eq!(world.run_as(&auditor, args).status.code(), Some(3), "{args:?}");
     }
 }
@@ -182,7 +214,13 @@ async fn a_rotator_signs_its_own_records_and_recovers_nothing() {
     ]) {
         refused(&client, sql).await;
     }
-    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["audit", "list"], &["audit", "verify"], &["init"]] {
+    for args in [
+        &["load", "--drain"][..],
+        &["quarantine", "list"],
+        &["audit", "list"],
+        &["audit", "verify"],
+        &["init"],
+    ] {
         assert_eq!(world.run_as(&rotator, args).status.code(), Some(3), "{args:?}");
     }
 }
@@ -191,8 +229,18 @@ async fn a_rotator_signs_its_own_records_and_recovers_nothing() {
 async fn a_login_in_no_group_is_refused_with_3() {
     let world = World::new().await;
     let nobody = world.database.login("pg_monitor").await;
-    for args in [&["load", "--drain"][..], &["quarantine", "list"], &["init"], &["status"], &["audit", "verify"]] {
-        let output = world.command(args).env("LOGINETL_DATABASE_URL", &nobody.url).output().expect("it runs");
+    for args in [
+        &["load", "--drain"][..],
+        &["quarantine", "list"],
+        &["init"],
+        &["status"],
+        &["audit", "verify"],
+    ] {
+        let output = world
+            .command(args)
+            .env("LOGINETL_DATABASE_URL", &nobody.url)
+            .output()
+            .expect("it runs");
         assert_eq!(output.status.code(), Some(3), "{args:?}: {}", text(&output));
     }
 }
@@ -202,7 +250,8 @@ async fn functions_are_not_executable_by_public_and_have_a_fixed_search_path() {
     let world = World::new().await;
     let loose = "select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
                  where n.nspname in ('vault', 'ingest', 'audit')
-                   and (not prosecdef or proconfig::text not like '%search_path=pg_catalog, pg_temp%'
+                   and (not prosecdef or proconfig::text not like '%search_path=pg_catalog, \
+                   pg_temp%'
                         or has_function_privilege('public', p.oid, 'execute'))";
     assert_eq!(world.database.count(loose).await, 0);
 }

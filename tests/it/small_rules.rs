@@ -1,4 +1,5 @@
-//! Messages that are delayed, values in spreadsheets, a dry run whose queue falters, and KMS keys of the wrong kind.
+//! Messages that are delayed, values in spreadsheets, a dry run whose queue falters, and
+//! KMS keys of the wrong kind.
 
 use std::process::Output;
 use std::sync::Arc;
@@ -63,7 +64,8 @@ async fn chosen(devices: &[&str]) -> (World, Login, Vec<String>) {
     };
     world.load(&devices.iter().enumerate().map(with).collect::<Vec<_>>());
     let login = world.database.login("loginetl_unmasker").await;
-    let rows = world.database.query("select device_id_hash::text from user_logins order by user_id");
+    let rows =
+        world.database.query("select device_id_hash::text from user_logins order by user_id");
     let hashes = rows.await.iter().map(|row| row.get(0)).collect();
     (world, login, hashes)
 }
@@ -82,13 +84,22 @@ fn unmask(world: &World, login: &Login, hashes: &[String], flags: &[&str]) -> Ou
     world.run_as(login, &args.concat())
 }
 
-const FORMULAS: [&str; 7] = ["=HYPERLINK(\"http://x\",\"y\")", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "593-47-5928"];
+const FORMULAS: [&str; 7] =
+    ["=HYPERLINK(\"http://x\",\"y\")", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "593-47-5928"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn csv_for_spreadsheets_holds_no_formula_and_else_the_value() {
     let (world, login, hashes) = chosen(&FORMULAS).await;
     let safe = values(&unmask(&world, &login, &hashes, &["--csv-safe"]));
-    let expected = ["'=HYPERLINK(\"http://x\",\"y\")", "'+1", "'-1", "'@SUM(A1)", "'\t'=1", "'\r'=1", "593-47-5928"];
+    let expected = [
+        "'=HYPERLINK(\"http://x\",\"y\")",
+        "'+1",
+        "'-1",
+        "'@SUM(A1)",
+        "'\t'=1",
+        "'\r'=1",
+        "593-47-5928",
+    ];
     assert_eq!(safe, expected);
 }
 
@@ -119,7 +130,8 @@ async fn a_dry_run_gives_back_what_the_queue_takes_back_only_in_part() {
         f.partial = 0.3;
     });
     it.fill(100);
-    let output = it.command(&["load", "--dry-run", "--max-messages", "100"]).output().expect("it runs");
+    let output =
+        it.command(&["load", "--dry-run", "--max-messages", "100"]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let stats = it.queue.stats();
     assert_eq!((stats.visible, stats.in_flight), (100, 0), "{stats:?}");
@@ -146,7 +158,12 @@ async fn refusing(times: usize) -> World {
 async fn a_dry_run_asks_again_when_the_queue_does_not_take_messages_back() {
     let world = refusing(5).await;
     let output = world.run(&["load", "--dry-run", "--format", "json"]);
-    assert_eq!((output.status.code(), json_lines(&output).len()), (Some(0), 3), "{}", text(&output));
+    assert_eq!(
+        (output.status.code(), json_lines(&output).len()),
+        (Some(0), 3),
+        "{}",
+        text(&output)
+    );
     assert_eq!(world.queue.depth().await, (3, 0), "all were given back");
 }
 
@@ -154,7 +171,12 @@ async fn a_dry_run_asks_again_when_the_queue_does_not_take_messages_back() {
 async fn a_dry_run_that_cannot_give_back_shows_its_rows_and_says_so() {
     let world = refusing(usize::MAX).await;
     let output = world.run(&["load", "--dry-run", "--format", "json"]);
-    assert_eq!((output.status.code(), json_lines(&output).len()), (Some(3), 3), "{}", text(&output));
+    assert_eq!(
+        (output.status.code(), json_lines(&output).len()),
+        (Some(3), 3),
+        "{}",
+        text(&output)
+    );
     assert!(text(&output).contains("ChangeMessageVisibilityBatch"), "{}", text(&output));
     assert!(text(&output).contains("come back by their timeout"), "{}", text(&output));
     assert_eq!(world.queue.depth().await, (0, 3));
@@ -192,10 +214,13 @@ fn names_the_audit_key(output: &Output, what: &str) {
 async fn an_audit_key_of_the_wrong_kind_is_named_before_anything_is_begun() {
     let (bare, world) = (World::bare().await, World::new().await);
     world.load(&[event(1)]);
-    let hash = world.database.query("select ip_hash::text from user_logins").await[0].get::<_, String>(0);
-    let [unmasker, rotator, auditor] = ["unmasker", "rotator", "auditor"].map(|group| format!("loginetl_{group}"));
+    let hash =
+        world.database.query("select ip_hash::text from user_logins").await[0].get::<_, String>(0);
+    let [unmasker, rotator, auditor] =
+        ["unmasker", "rotator", "auditor"].map(|group| format!("loginetl_{group}"));
     let unmasker = world.database.login(&unmasker).await;
-    let (rotator, auditor) = (world.database.login(&rotator).await, world.database.login(&auditor).await);
+    let (rotator, auditor) =
+        (world.database.login(&rotator).await, world.database.login(&auditor).await);
     let before = world.database.count("select from audit.log").await;
     for key in keys_that_sign_otherwise().await {
         let run = |world: &World, login: Option<&Login>, args: &[&str]| {
@@ -223,7 +248,11 @@ async fn a_key_that_signs_in_place_of_one_that_encrypts_is_named_too() {
         let bare = World::bare().await;
         let output = bare.command(&["init"]).env(variable, &signs).output().expect("it runs");
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-        assert!(text(&output).contains("SYMMETRIC_DEFAULT") && text(&output).contains(variable), "{}", text(&output));
+        assert!(
+            text(&output).contains("SYMMETRIC_DEFAULT") && text(&output).contains(variable),
+            "{}",
+            text(&output)
+        );
     }
     let world = World::new().await;
     let unmasker = world.database.login("loginetl_unmasker").await;
@@ -231,18 +260,29 @@ async fn a_key_that_signs_in_place_of_one_that_encrypts_is_named_too() {
     check.env("LOGINETL_RECOVERY_KEY", &signs).env("LOGINETL_DATABASE_URL", &unmasker.url);
     let output = check.output().expect("it runs");
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(text(&output).contains("SIGN_VERIFY") && text(&output).contains("SYMMETRIC_DEFAULT"), "{}", text(&output));
+    assert!(
+        text(&output).contains("SIGN_VERIFY") && text(&output).contains("SYMMETRIC_DEFAULT"),
+        "{}",
+        text(&output)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_of_kms_for_a_wrong_kind_are_understood() {
     for code in ["InvalidKeyUsageException", "UnsupportedOperationException"] {
-        let answer: &'static str = Box::leak(format!(r#"{{"__type": "{code}", "message": "s3cret"}}"#).into_boxed_str());
+        let answer: &'static str =
+            Box::leak(format!(r#"{{"__type": "{code}", "message": "s3cret"}}"#).into_boxed_str());
         for target in ["TrentService.Sign", "TrentService.GetPublicKey"] {
-            let proxy = Proxy::start(move |called| if called == target { Action::Answer(400, answer) } else { Action::Forward });
+            let proxy = Proxy::start(move |called| {
+                if called == target { Action::Answer(400, answer) } else { Action::Forward }
+            });
             let output = World::bare().await.through(&proxy).run(&["init"]);
             names_the_audit_key(&output, code);
-            assert!(text(&output).contains(code) && !text(&output).contains("s3cret"), "{}", text(&output));
+            assert!(
+                text(&output).contains(code) && !text(&output).contains("s3cret"),
+                "{}",
+                text(&output)
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! TLS to Postgres: verified unless the URL says otherwise. A terminator in front of the real server speaks TLS.
+//! TLS to Postgres: verified unless the URL says otherwise. A terminator in front of the
+//! real server speaks TLS.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -17,23 +18,42 @@ pub struct Terminator {
     certificate: tempfile::NamedTempFile,
 }
 
-/// Answers the SSLRequest with yes, terminates TLS for `localhost`, and passes the rest on.
+/// Answers the SSLRequest with yes, terminates TLS for `localhost`, and passes the rest
+/// on.
 async fn terminator(world: &World) -> Terminator {
-    terminator_with(world, rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate")).await
+    terminator_with(
+        world,
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate"),
+    )
+    .await
 }
 
 /// The same with another certificate.
-pub async fn terminator_with(world: &World, made: rcgen::CertifiedKey<rcgen::KeyPair>) -> Terminator {
+pub async fn terminator_with(
+    world: &World,
+    made: rcgen::CertifiedKey<rcgen::KeyPair>,
+) -> Terminator {
     let mut certificate = tempfile::NamedTempFile::new().expect("a file");
     certificate.write_all(made.cert.pem().as_bytes()).expect("written");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a configuration");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let config = config
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a configuration");
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let server = world.database.url.split(['@', '/']).find(|part| part.starts_with("127.")).expect("host and port").to_owned();
+    let server = world
+        .database
+        .url
+        .split(['@', '/'])
+        .find(|part| part.starts_with("127."))
+        .expect("host and port")
+        .to_owned();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let (acceptor, server) = (acceptor.clone(), server.clone());
@@ -51,7 +71,16 @@ pub async fn terminator_with(world: &World, made: rcgen::CertifiedKey<rcgen::Key
 }
 
 fn url(world: &World, host: &str, port: u16, options: &str) -> String {
-    let name = world.database.url.rsplit_once('/').expect("a path").1.split('?').next().expect("a name").to_owned();
+    let name = world
+        .database
+        .url
+        .rsplit_once('/')
+        .expect("a path")
+        .1
+        .split('?')
+        .next()
+        .expect("a name")
+        .to_owned();
     format!("postgres://postgres@{host}:{port}/{name}{options}")
 }
 
@@ -76,8 +105,11 @@ async fn certificates_are_verified_unless_the_url_says_otherwise() {
         let warned = String::from_utf8_lossy(&output.stderr).contains("nobody checks");
         assert_eq!(warned, options == "?sslmode=require", "{options}: {}", text(&output));
     }
-    let name = world.database.url.rsplit_once('/').expect("a path").1.split('?').next().expect("a name");
-    let keywords = format!("host=localhost port={port} user=postgres dbname={name} sslmode=verify-full {root}");
+    let name =
+        world.database.url.rsplit_once('/').expect("a path").1.split('?').next().expect("a name");
+    let keywords = format!(
+        "host=localhost port={port} user=postgres dbname={name} sslmode=verify-full {root}"
+    );
     let output = run(keywords);
     assert!(output.status.success(), "{}", text(&output));
 }
@@ -88,6 +120,10 @@ async fn a_server_without_tls_is_refused_unless_the_url_says_disable() {
     let plain = world.database.url.replace("?sslmode=disable", "");
     let output = world.run(&["quarantine", "list", "--database-url", &plain]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("sslmode=disable"), "{}", text(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("sslmode=disable"),
+        "{}",
+        text(&output)
+    );
     assert!(world.run(&["quarantine", "list"]).status.success());
 }

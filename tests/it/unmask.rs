@@ -1,4 +1,5 @@
-//! `unmask` as people use it: every selector, every format, and what it says of what it cannot answer.
+//! `unmask` as people use it: every selector, every format, and what it says of what it
+//! cannot answer.
 
 use std::process::Output;
 use std::sync::Arc;
@@ -24,7 +25,9 @@ fn answers(world: &World, login: &Login, selectors: &[&str], exit: i32) -> Vec<V
 async fn world() -> (World, Login) {
     let world = World::new().await;
     let with = |n: u32, ip: &str, device: &str| {
-        event(n).replace(&format!("10.0.0.{n}"), ip).replace(&format!("\"device-{n}\""), &format!("\"{device}\""))
+        event(n)
+            .replace(&format!("10.0.0.{n}"), ip)
+            .replace(&format!("\"device-{n}\""), &format!("\"{device}\""))
     };
     world.load(&[
         with(1, "192.0.2.7", "593-47-5928"),
@@ -38,7 +41,11 @@ async fn world() -> (World, Login) {
 }
 
 async fn one(world: &World, column: &str, user: &str) -> String {
-    world.database.query(&format!("select {column}::text from user_logins where user_id = '{user}'")).await[0].get(0)
+    world
+        .database
+        .query(&format!("select {column}::text from user_logins where user_id = '{user}'"))
+        .await[0]
+        .get(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,19 +55,32 @@ async fn a_hash_becomes_its_value_with_rows_and_days() {
     let token = one(&world, "masked_ip", "u-1").await;
     let day = one(&world, "create_date", "u-1").await;
     let expected = serde_json::json!({
-        "selector": format!("ip-hash {hash}"), "field": "ip", "value": "192.0.2.7", "hash": hash, "token": token,
+        "selector": format!("ip-hash \
+                             {hash}"), "field": "ip", "value": "192.0.2.7", "hash": hash, "token": token,
         "key_id": 1, "rows": 3, "first_date": day, "last_date": day, "problem": null
     });
     for spelling in [hash.clone(), hash.replace('-', "").to_uppercase()] {
-        assert_eq!(answers(&world, &login, &["--ip-hash", &spelling], 0), std::slice::from_ref(&expected));
+        assert_eq!(
+            answers(&world, &login, &["--ip-hash", &spelling], 0),
+            std::slice::from_ref(&expected)
+        );
     }
     let device = one(&world, "device_id_hash", "u-1").await;
     let found = answers(&world, &login, &["--device-id-hash", &device, "--ip-hash", &hash], 0);
-    assert_eq!((found[0]["value"].as_str(), found[0]["rows"].as_i64()), (Some("192.0.2.7"), Some(3)));
-    assert_eq!((found[1]["value"].as_str(), found[1]["rows"].as_i64()), (Some("593-47-5928"), Some(2)));
+    assert_eq!(
+        (found[0]["value"].as_str(), found[0]["rows"].as_i64()),
+        (Some("192.0.2.7"), Some(3))
+    );
+    assert_eq!(
+        (found[1]["value"].as_str(), found[1]["rows"].as_i64()),
+        (Some("593-47-5928"), Some(2))
+    );
     assert_eq!(found[1]["field"], "device_id");
     let other_field = answers(&world, &login, &["--ip-hash", &device], 1);
-    assert_eq!(other_field[0]["problem"], "not_found", "a hash of the other field is not looked for");
+    assert_eq!(
+        other_field[0]["problem"], "not_found",
+        "a hash of the other field is not looked for"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,8 +93,14 @@ async fn a_token_opens_also_under_a_retired_key_and_is_counted_by_hash() {
     assert!(output.status.success(), "{}", text(&output));
     world.database.execute("update user_logins set masked_ip = 'ip1.4.x'").await;
     let found = answers(&world, &login, &["--token", &token], 0);
-    assert_eq!((found[0]["value"].as_str(), found[0]["rows"].as_i64()), (Some("192.0.2.7"), Some(3)));
-    assert_eq!((found[0]["key_id"].as_i64(), found[0]["token"].as_str()), (Some(1), Some(token.as_str())));
+    assert_eq!(
+        (found[0]["value"].as_str(), found[0]["rows"].as_i64()),
+        (Some("192.0.2.7"), Some(3))
+    );
+    assert_eq!(
+        (found[0]["key_id"].as_i64(), found[0]["token"].as_str()),
+        (Some(1), Some(token.as_str()))
+    );
     assert_eq!(found[0]["hash"], one(&world, "ip_hash", "u-1").await);
     world.database.tamper("update vault.data_keys set state = 'destroyed' where key_id = 1").await;
     assert_eq!(answers(&world, &login, &["--token", &token], 1)[0]["problem"], "destroyed_key");
@@ -83,12 +109,17 @@ async fn a_token_opens_also_under_a_retired_key_and_is_counted_by_hash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarantined_body_is_shown_as_it_came() {
     let (world, login) = world().await;
-    let id = world.database.query("select id from ingest.quarantine").await[0].get::<_, i64>(0).to_string();
+    let id = world.database.query("select id from ingest.quarantine").await[0]
+        .get::<_, i64>(0)
+        .to_string();
     let found = answers(&world, &login, &["--quarantine", &id, "999999"], 1);
     assert_eq!(found[0]["value"].as_str().map(str::trim), Some(r#"{"foo": "oops"}"#));
     assert_eq!(found[1]["problem"], "not_found");
     // A body that was moved to another message does not open.
-    world.database.execute("update ingest.quarantine set message_id = '00000000-0000-0000-0000-000000000001'").await;
+    world
+        .database
+        .execute("update ingest.quarantine set message_id = '00000000-0000-0000-0000-000000000001'")
+        .await;
     assert_eq!(answers(&world, &login, &["--quarantine", &id], 5)[0]["problem"], "does_not_open");
 }
 
@@ -98,13 +129,22 @@ async fn a_value_finds_its_rows_in_any_spelling_and_is_not_recorded() {
     let hash = one(&world, "ip_hash", "u-1").await;
     for spelling in ["192.0.2.7", "::ffff:c000:207"] {
         let found = answers(&world, &login, &["--find-ip", spelling], 0);
-        assert_eq!((found[0]["hash"].as_str(), found[0]["rows"].as_i64()), (Some(hash.as_str()), Some(3)));
+        assert_eq!(
+            (found[0]["hash"].as_str(), found[0]["rows"].as_i64()),
+            (Some(hash.as_str()), Some(3))
+        );
     }
-    let input = world.command(&[&["unmask", "--find-device-id", "-", "--format", "json"][..], &WHY].concat());
+    let input = world
+        .command(&[&["unmask", "--find-device-id", "-", "--format", "json"][..], &WHY].concat());
     let found = with_input(input, &login, b"593-47-5928\n");
     assert_eq!(json_lines(&found)[0]["rows"], 2);
-    assert_eq!(answers(&world, &login, &["--find-ip", "192.0.2.8"], 1)[0]["rows"], 0, "nobody has it");
-    let log = world.database.query("select string_agg(record, E'\\n') from audit.log").await[0].get::<_, String>(0);
+    assert_eq!(
+        answers(&world, &login, &["--find-ip", "192.0.2.8"], 1)[0]["rows"],
+        0,
+        "nobody has it"
+    );
+    let log = world.database.query("select string_agg(record, E'\\n') from audit.log").await[0]
+        .get::<_, String>(0);
     assert!(!log.contains("192.0.2") && !log.contains("593-47") && log.contains(&hash), "{log}");
 }
 
@@ -119,7 +159,8 @@ fn with_input(mut command: std::process::Command, login: &Login, input: &[u8]) -
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_mixes_selectors_and_bad_lines_do_not_stop_the_rest() {
     let (world, login) = world().await;
-    let (ip, device) = (one(&world, "ip_hash", "u-1").await, one(&world, "device_id_hash", "u-3").await);
+    let (ip, device) =
+        (one(&world, "ip_hash", "u-1").await, one(&world, "device_id_hash", "u-3").await);
     let token = one(&world, "masked_device_id", "u-1").await;
     let mut lines: Vec<String> = (0..9_994).map(|n| format!("{n:032x}")).collect();
     lines.extend([
@@ -150,10 +191,18 @@ async fn a_file_mixes_selectors_and_bad_lines_do_not_stop_the_rest() {
     assert_eq!(found[9_996]["problem"], "unreadable");
     // Over a hundred selectors: their digest and count.
     let records = world.run(&["audit", "list", "--kind", "unmask.request", "--format", "json"]);
-    let record: Value =
-        serde_json::from_str(json_lines(&records).last().expect("a record")["record"].as_str().expect("text")).expect("JSON");
-    assert_eq!((record["selectors"]["count"].as_i64(), record["unreadable_lines"].as_i64()), (Some(9_998), Some(1)));
-    assert_eq!((record["max_values"].as_i64(), record["selectors"]["sha256"].as_str().map(str::len)), (Some(10_000), Some(64)));
+    let record: Value = serde_json::from_str(
+        json_lines(&records).last().expect("a record")["record"].as_str().expect("text"),
+    )
+    .expect("JSON");
+    assert_eq!(
+        (record["selectors"]["count"].as_i64(), record["unreadable_lines"].as_i64()),
+        (Some(9_998), Some(1))
+    );
+    assert_eq!(
+        (record["max_values"].as_i64(), record["selectors"]["sha256"].as_str().map(str::len)),
+        (Some(10_000), Some(64))
+    );
     assert_eq!(decrypts.load(Ordering::SeqCst), 2, "one Decrypt a key");
 }
 
@@ -169,10 +218,19 @@ async fn tables_and_csv_show_values_and_no_terminal_obeys_them() {
     for output in [&shown, &raw] {
         assert!(!output.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{output:?}");
     }
-    assert_eq!(json_lines(&json)[0]["value"], "böse \u{1b}[31m\u{9b}\u{202e}", "JSON spells it, and loses nothing");
+    assert_eq!(
+        json_lines(&json)[0]["value"],
+        "böse \u{1b}[31m\u{9b}\u{202e}",
+        "JSON spells it, and loses nothing"
+    );
     let csv = unmask(&world, &login, &["--device-id-hash", &hash, "--format", "csv"]);
     let csv = String::from_utf8_lossy(&csv.stdout).into_owned();
-    assert!(csv.starts_with("selector,field,value,hash,token,key_id,rows,first_date,last_date,problem\n"), "{csv}");
+    assert!(
+        csv.starts_with(
+            "selector,field,value,hash,token,key_id,rows,first_date,last_date,problem\n"
+        ),
+        "{csv}"
+    );
     assert!(csv.contains("böse \u{1b}[31m\u{9b}\u{202e}"), "CSV in a pipe keeps every byte");
 }
 
@@ -184,12 +242,22 @@ async fn rows_that_were_tampered_with_exit_with_5() {
     world
         .database
         .execute(
-            "update user_logins set masked_ip = (select masked_ip from user_logins where user_id = 'u-4') where user_id = 'u-2'",
+            "update user_logins set masked_ip = (select masked_ip from user_logins where user_id \
+             = 'u-4') where user_id = 'u-2'",
         )
         .await;
     let mixed = answers(&world, &login, &["--ip-hash", &hash], 5);
-    assert_eq!((mixed[0]["problem"].as_str(), mixed[0]["value"].as_str()), (Some("hash_mismatch"), None));
-    world.database.execute("update user_logins set masked_ip = 'ip1.1.nonsense' where user_id in ('u-1', 'u-2', 'u-3')").await;
+    assert_eq!(
+        (mixed[0]["problem"].as_str(), mixed[0]["value"].as_str()),
+        (Some("hash_mismatch"), None)
+    );
+    world
+        .database
+        .execute(
+            "update user_logins set masked_ip = 'ip1.1.nonsense' where user_id in \
+                            ('u-1', 'u-2', 'u-3')",
+        )
+        .await;
     assert_eq!(answers(&world, &login, &["--ip-hash", &hash], 5)[0]["problem"], "does_not_open");
     let other = one(&world, "ip_hash", "u-4").await;
     let both = answers(&world, &login, &["--ip-hash", &hash, &other], 5);
@@ -204,7 +272,11 @@ async fn who_may_not_is_refused_and_on_record() {
         let login = world.database.login(group).await;
         let output = unmask(&world, &login, &["--ip-hash", &hash, "--ticket", "SEC-17"]);
         assert_eq!(output.status.code(), Some(3), "{group}: {}", text(&output));
-        assert!(output.stdout.is_empty() && text(&output).contains("audit head "), "{}", text(&output));
+        assert!(
+            output.stdout.is_empty() && text(&output).contains("audit head "),
+            "{}",
+            text(&output)
+        );
         let denied = format!(
             "select from audit.log where kind = 'unmask.denied' and db_user = '{}' \
              and record like '%{hash}%' and record::jsonb ->> 'ticket' = 'SEC-17'",

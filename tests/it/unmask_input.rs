@@ -1,4 +1,5 @@
-//! Bad input to `unmask`: a clear refusal that quotes nothing, and nothing in the log where nothing was asked.
+//! Bad input to `unmask`: a clear refusal that quotes nothing, and nothing in the log
+//! where nothing was asked.
 
 use crate::support::{Login, World, event, json_lines, text};
 
@@ -6,7 +7,10 @@ async fn world() -> (World, Login, String, String) {
     let world = World::new().await;
     world.load(&[event(1), event(2)]);
     let login = world.database.login("loginetl_unmasker").await;
-    let row = world.database.query("select masked_ip, masked_device_id from user_logins where user_id = 'u-1'").await;
+    let row = world
+        .database
+        .query("select masked_ip, masked_device_id from user_logins where user_id = 'u-1'")
+        .await;
     let tokens = (row[0].get(0), row[0].get(1));
     (world, login, tokens.0, tokens.1)
 }
@@ -77,15 +81,22 @@ async fn tokens_that_do_not_open_are_told_apart() {
         (&unknown_key, 1, "unknown_key"),
         (&hash_key, 1, "unknown_key"),
     ] {
-        let output = world.run_as(&login, &["unmask", "--reason", "a test", "--format", "json", "--token", token, &device]);
+        let output = world.run_as(
+            &login,
+            &["unmask", "--reason", "a test", "--format", "json", "--token", token, &device],
+        );
         assert_eq!(output.status.code(), Some(exit), "{token}: {}", text(&output));
         let answers = json_lines(&output);
         assert_eq!(answers[0]["problem"], problem, "{token}");
         assert_eq!(answers[1]["value"], "device-1", "the rest is still answered");
     }
     let nobody = "00000000-0000-8000-8000-000000000000";
-    let output = world.run_as(&login, &["unmask", "--reason", "a test", "--format", "json", "--ip-hash", nobody]);
-    assert_eq!((output.status.code(), json_lines(&output)[0]["problem"].as_str()), (Some(1), Some("not_found")));
+    let output = world
+        .run_as(&login, &["unmask", "--reason", "a test", "--format", "json", "--ip-hash", nobody]);
+    assert_eq!(
+        (output.status.code(), json_lines(&output)[0]["problem"].as_str()),
+        (Some(1), Some("not_found"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,13 +118,25 @@ async fn reasons_that_must_not_be_kept_exit_with_3_and_write_nothing() {
     ] {
         let output = world.run_as(&login, &["unmask", "--token", &token, "--reason", reason]);
         assert_eq!(output.status.code(), Some(3), "{reason:?}: {}", text(&output));
-        assert!(output.stdout.is_empty() && text(&output).contains("error: the reason "), "{}", text(&output));
+        assert!(
+            output.stdout.is_empty() && text(&output).contains("error: the reason "),
+            "{}",
+            text(&output)
+        );
         assert!(!text(&output).contains(['\u{1b}', '\u{9b}']), "no escape reaches the screen");
-        assert!(reason.trim().is_empty() || !text(&output).contains(reason.trim()), "not quoted: {}", text(&output));
-        let ticket = world.run_as(&login, &["unmask", "--token", &token, "--reason", "fine", "--ticket", reason]);
+        assert!(
+            reason.trim().is_empty() || !text(&output).contains(reason.trim()),
+            "not quoted: {}",
+            text(&output)
+        );
+        let ticket = world
+            .run_as(&login, &["unmask", "--token", &token, "--reason", "fine", "--ticket", reason]);
         assert_eq!(ticket.status.code(), Some(3), "{reason:?}: {}", text(&ticket));
     }
-    let output = world.run_as(&login, &["unmask", "--find-device-id", "device-1", "--reason", "who has DEVICE-1?"]);
+    let output = world.run_as(
+        &login,
+        &["unmask", "--find-device-id", "device-1", "--reason", "who has DEVICE-1?"],
+    );
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert_eq!(world.database.count("select from audit.log").await, before, "nothing was written");
 }

@@ -1,5 +1,6 @@
-//! A database that the build before left in the middle of its life (upgrade/make.sh) goes on under this one: no row is
-//! touched, the rotation ends, the quarantine is loaded, the log is intact, and what was masked then can be recovered.
+//! A database that the build before left in the middle of its life (upgrade/make.sh) goes
+//! on under this one: no row is touched, the rotation ends, the quarantine is loaded, the
+//! log is intact, and what was masked then can be recovered.
 
 pub mod old_loader;
 
@@ -24,7 +25,8 @@ const TOKENS: &str = include_str!("upgrade/tokens.txt");
 const ROWS: [i64; 10] = [36, 36, 34, 33, 33, 33, 33, 33, 33, 33];
 
 fn keys() -> Vec<[&'static str; 5]> {
-    let key = |line: &'static str| line.split(' ').collect::<Vec<_>>().try_into().expect("five words");
+    let key =
+        |line: &'static str| line.split(' ').collect::<Vec<_>>().try_into().expect("five words");
     KEYS.lines().map(key).collect()
 }
 
@@ -32,16 +34,22 @@ fn arn(id: &str) -> String {
     format!("arn:aws:kms:us-east-1:000000000000:key/{id}")
 }
 
-/// The keys of the fixture, made where they are not there yet: LocalStack takes id and material from tags.
+/// The keys of the fixture, made where they are not there yet: LocalStack takes id and
+/// material from tags.
 async fn make_keys() {
-    let client = Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
+    let client =
+        Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await);
     for [_, id, spec, usage, material] in keys() {
         if client.describe_key().key_id(id).send().await.is_ok() {
             continue;
         }
-        let tag = |key: &str, value: &str| Tag::builder().tag_key(key).tag_value(value).build().expect("a tag");
-        let request = client.create_key().key_spec(KeySpec::from(spec)).key_usage(KeyUsageType::from(usage));
-        let request = request.tags(tag("_custom_id_", id)).tags(tag("_custom_key_material_", material));
+        let tag = |key: &str, value: &str| {
+            Tag::builder().tag_key(key).tag_value(value).build().expect("a tag")
+        };
+        let request =
+            client.create_key().key_spec(KeySpec::from(spec)).key_usage(KeyUsageType::from(usage));
+        let request =
+            request.tags(tag("_custom_id_", id)).tags(tag("_custom_key_material_", material));
         request.send().await.expect("a key");
     }
 }
@@ -74,16 +82,21 @@ pub fn run(world: &World, args: &[&str]) -> Output {
     command(world, args).output().expect("the binary runs")
 }
 
-/// The rows with their places and transactions, and those of all other tables without what they say.
+/// The rows with their places and transactions, and those of all other tables without
+/// what they say.
 async fn places(world: &World) -> Vec<String> {
     let rows = "select format('%s %s %s', t.ctid, t.xmin, t) from public.user_logins t order by 1";
-    let mut places: Vec<String> = world.database.query(rows).await.iter().map(|row| row.get(0)).collect();
+    let mut places: Vec<String> =
+        world.database.query(rows).await.iter().map(|row| row.get(0)).collect();
     assert!(places.len() > 300, "{} rows", places.len());
     for table in "vault.data_keys vault.wraps vault.rotation audit.log audit.head audit.signatures \
                   ingest.quarantine ingest.ledger ingest.days"
         .split_whitespace()
     {
-        let rows = format!("select format('%s %s %s', t.tableoid::regclass, t.ctid, t.xmin) from {table} t order by 1");
+        let rows = format!(
+            "select format('%s %s %s', t.tableoid::regclass, t.ctid, t.xmin) from {table} t order \
+             by 1"
+        );
         places.extend(world.database.query(&rows).await.iter().map(|row| row.get::<_, String>(0)));
     }
     places
@@ -91,11 +104,15 @@ async fn places(world: &World) -> Vec<String> {
 
 /// Every token of every time opens to its value.
 async fn every_old_token_opens(world: &World) {
-    let lines = TOKENS.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect::<Vec<_>>());
+    let lines = TOKENS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(' ').collect::<Vec<_>>());
     let known: BTreeMap<&str, &str> = lines.map(|words| (words[0], words[2])).collect();
     assert!(known.len() > 40, "{} tokens", known.len());
     let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), known.keys().copied().collect::<Vec<_>>().join("\n")).expect("written");
+    std::fs::write(file.path(), known.keys().copied().collect::<Vec<_>>().join("\n"))
+        .expect("written");
     let path = file.path().to_str().expect("a path");
     let output = run(world, &["unmask", "--from", path, "--format", "json", "--reason", "a test"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -116,7 +133,10 @@ async fn a_database_of_the_build_before_goes_on_under_this_one() {
     let before = places(&world).await;
     let init = run(&world, &["init", "--format", "json"]);
     assert_eq!(init.status.code(), Some(0), "{}", text(&init));
-    assert_eq!((&summary(&init)["left"], &summary(&init)["keys_created"]), (&serde_json::json!([]), &serde_json::json!([])));
+    assert_eq!(
+        (&summary(&init)["left"], &summary(&init)["keys_created"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
     assert_eq!(places(&world).await, before, "no row was written anew");
     let check = run(&world, &["check"]);
     assert_eq!(check.status.code(), Some(0), "{}", text(&check));
@@ -154,9 +174,13 @@ async fn a_database_of_the_build_before_goes_on_under_this_one() {
 async fn every_value_stands_in_one_group(world: &World) {
     let (_, last) = TOKENS.rsplit_once("# ").expect("three times");
     for (field, begin) in [("ip", "10.9.0."), ("device_id", "device-")] {
-        let groups = format!("select {field}_hash::text, count(*), count(distinct masked_{field}) from user_logins group by 1");
+        let groups = format!(
+            "select {field}_hash::text, count(*), count(distinct masked_{field}) from user_logins \
+             group by 1"
+        );
         let groups = world.database.query(&groups).await;
-        let found: BTreeMap<String, (i64, i64)> = groups.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+        let found: BTreeMap<String, (i64, i64)> =
+            groups.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
         let words = last.lines().map(|line| line.split(' ').collect::<Vec<_>>());
         let wanted = words.filter_map(|words| {
             let digit: usize = words.get(2)?.strip_prefix(begin)?.parse().ok()?;
@@ -174,7 +198,11 @@ async fn a_loader_of_the_build_before_still_writes_beside_an_upgraded_schema() {
     let loader = world.database.login("loginetl_loader").await;
     let plan = old_loader::plan(&loader).await.expect("the keys in force");
     let rows = "select from user_logins where user_id like 'old-%'";
-    assert_eq!(old_loader::insert(&loader, &plan, 1).await, (false, 0), "under keys that are not in force");
+    assert_eq!(
+        old_loader::insert(&loader, &plan, 1).await,
+        (false, 0),
+        "under keys that are not in force"
+    );
     assert_eq!(world.database.count(rows).await, 0);
     assert_eq!(old_loader::insert(&loader, &plan, 0).await, (true, 2));
     assert_eq!(world.database.count(rows).await, 2);

@@ -1,4 +1,5 @@
-//! Once the user's id is masked, a loader of a build that knows nothing of it writes no more, and loses nothing.
+//! Once the user's id is masked, a loader of a build that knows nothing of it writes no
+//! more, and loses nothing.
 
 use crate::support::text;
 use crate::upgrade::{old_loader, restored, run};
@@ -20,5 +21,9 @@ async fn a_loader_of_the_build_before_writes_nothing_once_the_user_id_is_masked(
     assert!(old_loader::plan(&loader).await.is_none(), "no keys are in force for it");
     assert_eq!(old_loader::insert(&loader, &stale, 0).await, (false, 0), "the guard refuses it");
     assert_eq!(world.database.count("select from user_logins where user_id like 'old-%'").await, 0);
-    assert_eq!(world.database.count("select from ingest.ledger").await, before, "its messages are still to be loaded");
+    assert_eq!(
+        world.database.count("select from ingest.ledger").await,
+        before,
+        "its messages are still to be loaded"
+    );
 }

@@ -1,4 +1,5 @@
-//! A source of one's own: the lines of a file as a log with offsets. What is acknowledged is kept beside it.
+//! A source of one's own: the lines of a file as a log with offsets. What is acknowledged
+//! is kept beside it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,10 @@ impl Log {
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let bodies = std::fs::read_to_string(path)?.lines().map(str::to_owned).collect();
         let committed = path.with_extension("offset");
-        let next = std::fs::read_to_string(&committed).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let next = std::fs::read_to_string(&committed)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         Ok(Self { bodies, next: AtomicUsize::new(next), done: Mutex::default(), committed })
     }
 }
@@ -43,21 +47,41 @@ impl Source for Log {
         let first = self.next.fetch_add(most, Ordering::SeqCst);
         let now = jiff::Timestamp::now();
         let message = |offset: usize| {
-            let (message_id, sent) = (message_id(&format!("log/0/{offset}")), SentAt::from_attribute(None));
+            let (message_id, sent) =
+                (message_id(&format!("log/0/{offset}")), SentAt::from_attribute(None));
             let (received_at, receive_count, row_day) = (now, None, utc_day(now));
-            let delivery = Delivery { message_id, sent, received_at, receive_count, row_day, source: SourceKind::Queue };
-            Message { delivery, body: Body::new(self.bodies[offset].clone().into_bytes()), handle: offset }
+            let delivery = Delivery {
+                message_id,
+                sent,
+                received_at,
+                receive_count,
+                row_day,
+                source: SourceKind::Queue,
+            };
+            Message {
+                delivery,
+                body: Body::new(self.bodies[offset].clone().into_bytes()),
+                handle: offset,
+            }
         };
         let offsets = first..(first + most).min(self.bodies.len());
-        Ok(if offsets.is_empty() { Polled::End } else { Polled::Parcels(offsets.map(message).collect()) })
+        Ok(if offsets.is_empty() {
+            Polled::End
+        } else {
+            Polled::Parcels(offsets.map(message).collect())
+        })
     }
 
     async fn acknowledge(&self, offsets: &[usize]) -> Result<Vec<usize>, SourceError> {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.extend(offsets);
-        let before = std::fs::read_to_string(&self.committed).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let before = std::fs::read_to_string(&self.committed)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let until = (before..).find(|offset| !done.contains(offset)).unwrap_or(before);
-        std::fs::write(&self.committed, until.to_string()).map_err(|e| SourceError::new(e.kind(), false))?;
+        std::fs::write(&self.committed, until.to_string())
+            .map_err(|e| SourceError::new(e.kind(), false))?;
         Ok(Vec::new())
     }
 }

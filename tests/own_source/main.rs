@@ -1,6 +1,8 @@
-//! A third source goes through the whole pipeline: killed, stopped, delivered again, and each event has its effect once.
+//! A third source goes through the whole pipeline: killed, stopped, delivered again, and
+//! each event has its effect once.
 //!
-//! This program is both: the loader of that source, when it is told where the log is, and the test that runs it.
+//! This program is both: the loader of that source, when it is told where the log is, and
+//! the test that runs it.
 
 #![allow(
     missing_docs,
@@ -12,7 +14,11 @@
 
 mod log;
 #[path = "../it/support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "shared with the integration tests, which use all of it")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the integration tests, which use all of it"
+)]
 mod support;
 
 use std::path::Path;
@@ -37,7 +43,8 @@ fn main() -> ExitCode {
     if filter.is_some_and(|filter| !"own_source".contains(&filter)) {
         return ExitCode::SUCCESS;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(a_log_is_loaded_once_whatever_happens_to_its_loader());
     println!("test a_log_is_loaded_once_whatever_happens_to_its_loader ... ok");
     ExitCode::SUCCESS
@@ -57,7 +64,10 @@ async fn a_log_is_loaded_once_whatever_happens_to_its_loader() {
     let output = end_in_the_midst(&world, start(), Signal::SIGTERM).await;
     assert_eq!(output.status.code(), Some(4), "a part is unread: {}", text(&output));
     let after = offset(&path);
-    assert!(before < after && after < ALL, "what was in hand is acknowledged: {before}, {after} of {ALL}");
+    assert!(
+        before < after && after < ALL,
+        "what was in hand is acknowledged: {before}, {after} of {ALL}"
+    );
     let written = count(&world).await + quarantined(&world).await;
     assert_eq!(written, i64::try_from(after).expect("few"), "and all of it is written");
 
@@ -69,7 +79,10 @@ async fn a_log_is_loaded_once_whatever_happens_to_its_loader() {
     let output = start().finish();
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
     assert_eq!(summary["duplicates"], ALL, "{summary}");
-    assert_eq!((summary["loaded"].as_u64(), summary["deleted"].as_u64()), (Some(0), Some(ALL as u64)));
+    assert_eq!(
+        (summary["loaded"].as_u64(), summary["deleted"].as_u64()),
+        (Some(0), Some(ALL as u64))
+    );
     assert_all(&world).await;
 }
 
@@ -96,7 +109,8 @@ fn write_log(path: &Path) {
 }
 
 fn offset(path: &Path) -> usize {
-    std::fs::read_to_string(path.with_extension("offset")).map_or(0, |text| text.parse().unwrap_or(0))
+    std::fs::read_to_string(path.with_extension("offset"))
+        .map_or(0, |text| text.parse().unwrap_or(0))
 }
 
 async fn count(world: &World) -> i64 {

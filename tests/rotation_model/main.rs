@@ -1,18 +1,19 @@
-//! The protocol of a rotation as a model, searched exhaustively for small sizes: two loaders, two
-//! rotators that may crash at any point, an `init` that masks a further field, and the database
-//! between them. A reader is what is asked of every state.
+//! The protocol of a rotation as a model, searched exhaustively for small sizes: two
+//! loaders, two rotators that may crash at any point, an `init` that masks a further
+//! field, and the database between them. A reader is what is asked of every state.
 //!
-//! Invariants: in every state that can be reached, and so in every snapshot, all rows of one value
-//! carry one key in each field, no row is lost or doubled, and nothing is under a retired key; no
-//! row comes with a clear value after its field is masked; no batch is refused twice; a way leads
-//! to the end, where all rows are under the last key. Each rule is needed: without it, a fault is
-//! found (`--nocapture` shows the way).
+//! Invariants: in every state that can be reached, and so in every snapshot, all rows of
+//! one value carry one key in each field, no row is lost or doubled, and nothing is under
+//! a retired key; no row comes with a clear value after its field is masked; no batch is
+//! refused twice; a way leads to the end, where all rows are under the last key. Each
+//! rule is needed: without it, a fault is found (`--nocapture` shows the way).
 //!
-//! The number of fields is a parameter. With one field there are three values and batches of two
-//! logins; with two and three fields there are two values a field and batches of one login, so
-//! that the search stays short. Each number has a world of one rotation, with rows before it, and
-//! one of two rotations, of which the first changes the hashes and so the order of the second.
-//! A last world masks the second field while a rotation of the first may be under way.
+//! The number of fields is a parameter. With one field there are three values and batches
+//! of two logins; with two and three fields there are two values a field and batches of
+//! one login, so that the search stays short. Each number has a world of one rotation,
+//! with rows before it, and one of two rotations, of which the first changes the hashes
+//! and so the order of the second. A last world masks the second field while a rotation
+//! of the first may be under way.
 //!
 //! `tests/it/model_traces` replays ways through this model against the real SQL.
 

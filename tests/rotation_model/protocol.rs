@@ -16,29 +16,32 @@ pub(crate) enum Rule {
     LoadersTakeTheFence,
     /// A batch is inserted only if each key is the one that the plan asks for.
     BatchesAreGuarded,
-    /// The guard is a statement after the one that takes the fence, and so sees the plan of then.
+    /// The guard is a statement after the one that takes the fence, and so sees the plan
+    /// of then.
     TheGuardReadsUnderTheFence,
-    /// While a rotation runs, the guard asks whether the hash that placed a row is the one that
-    /// orders this rotation.
+    /// While a rotation runs, the guard asks whether the hash that placed a row is the
+    /// one that orders this rotation.
     TheGuardComparesOrders,
     /// It compares the keys of each field, the last one too.
     TheGuardComparesEveryField,
     /// A batch is refused that was masked when fewer fields were.
     TheGuardAsksForEachField,
-    /// Values beyond the watermark stay under the retiring key until the sweep comes to them.
+    /// Values beyond the watermark stay under the retiring key until the sweep comes to
+    /// them.
     TheRetiringKeyServes,
     /// Under the fence, for values that were added since the step was prepared.
     RotatorsLookAgain,
     TheWatermarkMovesWithTheRows,
-    /// It rises only from where the step began, and in the rotation for which the step was
-    /// prepared.
+    /// It rises only from where the step began, and in the rotation for which the step
+    /// was prepared.
     TheWatermarkIsCompared,
     TheRotationIsCompared,
     /// A rotation goes through one field after the other, to the last.
     EveryFieldIsSwept,
     /// What ends a rotation asks in the same statement whether its sweep is through.
     TheEndIsCompared,
-    /// A key that an unfinished rotation names is not retired, though nothing may be under it.
+    /// A key that an unfinished rotation names is not retired, though nothing may be
+    /// under it.
     KeysInUseAreSpared,
 }
 
@@ -46,11 +49,12 @@ pub(crate) enum Rule {
 #[derive(Clone, Copy)]
 pub(crate) struct World {
     pub(crate) broken: Option<Rule>,
-    /// The fields that are masked from the start, and those that an `init` may add at any time.
+    /// The fields that are masked from the start, and those that an `init` may add at any
+    /// time.
     pub(crate) fields: usize,
     pub(crate) masked_later: usize,
-    /// Where a sweep is through: places in the order of hashes are 1, 2, … There are as many
-    /// values.
+    /// Where a sweep is through: places in the order of hashes are 1, 2, … There are as
+    /// many values.
     pub(crate) last: u8,
     /// Rows of each value at the start, under key 0, in each field that is masked.
     pub(crate) rows: [u8; VALUES],
@@ -83,8 +87,8 @@ impl World {
         if self.is_compromised { key.min(1) } else { 0 }
     }
 
-    /// A value's place in the order of the hash that goes with a key. The second hash turns the
-    /// order round.
+    /// A value's place in the order of the hash that goes with a key. The second hash
+    /// turns the order round.
     pub(crate) fn place(&self, value: usize, key: u8) -> u8 {
         if self.hash_of(key) == 0 { value as u8 + 1 } else { self.last - value as u8 }
     }
@@ -108,12 +112,14 @@ impl World {
     }
 
     fn allows_field(&self, field: usize, plan: Plan, known: Plan) -> bool {
-        let orders_differ = plan.is_rotating() && self.hash_of(plan.from) != self.hash_of(known.from);
+        let orders_differ =
+            plan.is_rotating() && self.hash_of(plan.from) != self.hash_of(known.from);
         let is_right = |login: &[usize; FIELDS]| {
             let value = login[field];
             self.key_at(known, value, known.from) == self.key_at(plan, value, known.from)
         };
-        self.batch.iter().all(is_right) && !(orders_differ && self.keeps(Rule::TheGuardComparesOrders))
+        self.batch.iter().all(is_right)
+            && !(orders_differ && self.keeps(Rule::TheGuardComparesOrders))
     }
 
     /// How many loaders hold the fence, and how many rotators.
@@ -155,12 +161,16 @@ impl World {
         let judged = |yes, no| if self.allows(&state.plans, &seen) { yes } else { no };
         let mut next = *state;
         let (step, at, seen) = match at {
-            At::Begin => ("a loader reads the plan without the fence and masks", At::Masked, state.plans),
+            At::Begin => {
+                ("a loader reads the plan without the fence and masks", At::Masked, state.plans)
+            }
             At::Masked if !self.keeps(Rule::TheGuardReadsUnderTheFence) => {
                 let at = judged(At::Judged(true), At::Judged(false));
                 ("a loader's guard reads the plan, then waits for the fence", at, seen)
             }
-            At::Judged(yes) if fence_is_free => ("a loader gets the fence", if yes { At::Inserted } else { At::Refused }, seen),
+            At::Judged(yes) if fence_is_free => {
+                ("a loader gets the fence", if yes { At::Inserted } else { At::Refused }, seen)
+            }
             At::Masked if fence_is_free => ("a loader takes the fence", At::Fenced, seen),
             At::Fenced => {
                 let at = judged(At::Inserted, At::Refused);
@@ -170,7 +180,9 @@ impl World {
                 let step = "a loader reads the plan under the fence and masks again";
                 (step, At::MaskedAgain, state.plans)
             }
-            At::MaskedAgain => ("a loader's guard is asked again", judged(At::Inserted, At::RefusedAgain), seen),
+            At::MaskedAgain => {
+                ("a loader's guard is asked again", judged(At::Inserted, At::RefusedAgain), seen)
+            }
             At::Inserted => {
                 next.loaders[index].at = At::Masked;
                 steps.push(("a loader is rolled back and keeps its batch", next));
@@ -196,7 +208,8 @@ impl World {
         }
     }
 
-    /// What a rotator does that reads the plans: it prepares a step of the first field that is not through.
+    /// What a rotator does that reads the plans: it prepares a step of the first field
+    /// that is not through.
     fn begin_step(&self, state: &mut State, rotator: &mut Process) -> (&'static str, At) {
         let plans = state.plans;
         let masked = plans.masked();
@@ -261,22 +274,25 @@ impl World {
         steps.push((step, next));
     }
 
-    /// The rows in a step's range that are not under the new key, and have the hash that orders
-    /// the rotation.
+    /// The rows in a step's range that are not under the new key, and have the hash that
+    /// orders the rotation.
     fn range(&self, state: &State, step: &Process) -> Rows {
-        let (Plan { from, to, watermark }, rows) = (step.plan(), &state.rows[usize::from(step.field)]);
+        let (Plan { from, to, watermark }, rows) =
+            (step.plan(), &state.rows[usize::from(step.field)]);
         let is_old = |key: u8| key != to && self.hash_of(key) == self.hash_of(from);
         let is_here = |value, key| (watermark + 1..=step.next).contains(&self.place(value, key));
-        let is_in = |value, key| value < usize::from(self.last) && is_old(key) && is_here(value, key);
+        let is_in =
+            |value, key| value < usize::from(self.last) && is_old(key) && is_here(value, key);
         let is_cell_in = |cell: usize| is_in(cell / KEYS, (cell % KEYS) as u8);
         from_fn(|cell| if is_cell_in(cell) { rows[cell] } else { 0 })
     }
 
-    /// Advances the watermark to the end of a step, together with its rows; nothing, if there is
-    /// nothing to update.
+    /// Advances the watermark to the end of a step, together with its rows; nothing, if
+    /// there is nothing to update.
     fn advance(&self, state: &mut State, step: &Process) -> (&'static str, At) {
         let (plan, seen) = (&mut state.plans.of[usize::from(step.field)], step.plan());
-        let is_there = plan.watermark == seen.watermark || !self.keeps(Rule::TheWatermarkIsCompared);
+        let is_there =
+            plan.watermark == seen.watermark || !self.keeps(Rule::TheWatermarkIsCompared);
         let is_this = plan.to == seen.to || !self.keeps(Rule::TheRotationIsCompared);
         if plan.is_rotating() && is_there && is_this {
             plan.watermark = step.next;
@@ -285,8 +301,8 @@ impl World {
         ("a rotator advances the watermark and commits, if it may", At::Begin)
     }
 
-    /// Ends the rotation of each field that is through, and retires the keys that nothing in any
-    /// field is under.
+    /// Ends the rotation of each field that is through, and retires the keys that nothing
+    /// in any field is under.
     fn finish(&self, state: &mut State) -> (&'static str, At) {
         for field in state.fields() {
             let plan = &mut state.plans.of[field];
@@ -309,7 +325,8 @@ impl World {
         let is_done = |loader: &&Process| loader.at == At::Done;
         let loaded = state.loaders.iter().filter(is_done).count() * self.batch.len();
         let expected = self.rows.iter().sum::<u8>() + loaded as u8;
-        let is_whole = |field: usize| state.rows[field].iter().sum::<u8>() + state.clear[field] == expected;
+        let is_whole =
+            |field: usize| state.rows[field].iter().sum::<u8>() + state.clear[field] == expected;
         let is_retired = |key: usize| state.retired[key] && state.has_rows_under(key);
         let is_left = |key: usize| !state.retired[key] || state.has_rows_under(key);
         let is_refused = |loader: &Process| loader.at == At::RefusedAgain;

@@ -47,7 +47,9 @@ impl Search {
         // Backwards along the steps, until nothing is new.
         let mut is_news = true;
         while is_news {
-            let leads = |(from, to): &&(u32, u32)| ends[*to as usize] && !mem::replace(&mut ends[*from as usize], true);
+            let leads = |(from, to): &&(u32, u32)| {
+                ends[*to as usize] && !mem::replace(&mut ends[*from as usize], true)
+            };
             is_news = self.edges.iter().rev().filter(leads).count() > 0;
         }
         ends.iter().position(|ends| !ends)
@@ -58,7 +60,9 @@ impl Search {
         let back = successors(Some(at), |at| Some(self.found[*at].1)).take_while(|at| *at != 0);
         let line = |(state, _, step): &(State, _, _)| {
             let fields = state.rows.iter().zip(state.plans.masked());
-            let shown = fields.map(|(rows, plan)| format!("\n    {:?} {plan:?}", rows.chunks(KEYS).collect::<Vec<_>>()));
+            let shown = fields.map(|(rows, plan)| {
+                format!("\n    {:?} {plan:?}", rows.chunks(KEYS).collect::<Vec<_>>())
+            });
             format!("{step}{}\n", shown.collect::<String>())
         };
         let mut way: Vec<String> = back.map(|at| line(&self.found[at])).collect();
@@ -73,7 +77,12 @@ pub(crate) fn check(world: World, expected: Option<&str>) {
     let (search, fault) = Search::run(&world);
     let way = fault.map_or(Vec::new(), |(_, at)| search.way(at));
     let fault = fault.map(|(fault, _)| fault);
-    let told = format!("without {:?}: {fault:?} after {} steps\n{}", world.broken, way.len(), way.concat());
+    let told = format!(
+        "without {:?}: {fault:?} after {} steps\n{}",
+        world.broken,
+        way.len(),
+        way.concat()
+    );
     assert_eq!(fault, expected, "{told}");
     let (states, steps) = (search.found.len(), search.edges.len());
     eprintln!("{states} states, {steps} steps, {:?}, {told}", begun.elapsed());

@@ -2,16 +2,18 @@
 
 use std::ops::Range;
 
-/// At most so many fields, values of a field, and keys: a rotation leaves a key for the next.
+/// At most so many fields, values of a field, and keys: a rotation leaves a key for the
+/// next.
 pub(crate) const FIELDS: usize = 3;
 pub(crate) const VALUES: usize = 3;
 pub(crate) const KEYS: usize = 3;
 
-/// How many rows each value of a field has under each key: value 0 under keys 0, 1 and 2, then 1.
+/// How many rows each value of a field has under each key: value 0 under keys 0, 1 and 2,
+/// then 1.
 pub(crate) type Rows = [u8; VALUES * KEYS];
 
-/// Which keys are in force in a field: `to` up to the watermark, `from` beyond it. They are one
-/// key while no rotation runs.
+/// Which keys are in force in a field: `to` up to the watermark, `from` beyond it. They
+/// are one key while no rotation runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Plan {
     pub(crate) from: u8,
@@ -77,8 +79,8 @@ pub(crate) struct Process {
     /// The field of a rotator's step, and the end of the step.
     pub(crate) field: u8,
     pub(crate) next: u8,
-    /// Which rows were there when the step was prepared; then, how many it has moved and not
-    /// committed.
+    /// Which rows were there when the step was prepared; then, how many it has moved and
+    /// not committed.
     pub(crate) rows: Rows,
 }
 

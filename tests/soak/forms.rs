@@ -1,4 +1,5 @@
-//! The detection of a file's form under strangers' bytes: no panic, and no word of the file in a refusal.
+//! The detection of a file's form under strangers' bytes: no panic, and no word of the
+//! file in a refusal.
 //!
 //! For 20 seconds, or for as many inputs as `FUZZ_INPUTS` says.
 
@@ -10,7 +11,8 @@ use jiff::civil::date;
 use loginetl::login::form::{Packing, examine};
 use loginetl::login::{NearNames, Reading, parse};
 
-const EVENT: &str = r#"{"user_id":"SECRET","app_version":"2.3.0","ip":"192.0.2.7","device_id":"SECRET"}"#;
+const EVENT: &str =
+    r#"{"user_id":"SECRET","app_version":"2.3.0","ip":"192.0.2.7","device_id":"SECRET"}"#;
 
 /// Pieces of which files are made, whole and broken ones.
 const PIECES: [&[u8]; 34] = [
@@ -62,7 +64,8 @@ impl Random {
     }
 
     fn input(&mut self) -> Vec<u8> {
-        let mut input: Vec<u8> = (0..self.below(16)).flat_map(|_| PIECES[self.below(PIECES.len())]).copied().collect();
+        let mut input: Vec<u8> =
+            (0..self.below(16)).flat_map(|_| PIECES[self.below(PIECES.len())]).copied().collect();
         for _ in 0..self.below(4) {
             if !input.is_empty() {
                 let place = self.below(input.len());
@@ -75,8 +78,13 @@ impl Random {
 
 #[test]
 fn no_bytes_make_the_detection_of_a_form_panic_or_tell() {
-    let wanted: Option<u64> = std::env::var("FUZZ_INPUTS").ok().map(|count| count.parse().expect("a number"));
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_nanos() as u64 | 1;
+    let wanted: Option<u64> =
+        std::env::var("FUZZ_INPUTS").ok().map(|count| count.parse().expect("a number"));
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a clock")
+        .as_nanos() as u64
+        | 1;
     let (mut random, started) = (Random(seed), Instant::now());
     let (mut inputs, mut refused) = (0_u64, 0_u64);
     let is_done = |inputs: u64| match wanted {
@@ -87,14 +95,22 @@ fn no_bytes_make_the_detection_of_a_form_panic_or_tell() {
     while !is_done(inputs) {
         let input = random.input();
         let _ = Packing::of(&input);
-        let form = examine(&input, inputs % 2 == 0, |line| parse(line, day, Reading::default(), &near).map(drop));
+        let form = examine(&input, inputs % 2 == 0, |line| {
+            parse(line, day, Reading::default(), &near).map(drop)
+        });
         if let Err(form) = form {
             refused += 1;
             let said = format!("{form} {form:?} {:?} {:?}", form.filter(), form.python_filter());
-            assert!(!said.contains("SECRET") && !said.contains("192.0.2"), "seed {seed}, input {inputs}: {said}");
+            assert!(
+                !said.contains("SECRET") && !said.contains("192.0.2"),
+                "seed {seed}, input {inputs}: {said}"
+            );
         }
         inputs += 1;
     }
-    eprintln!("{inputs} inputs, {refused} refused, {:.1} s, seed {seed}", started.elapsed().as_secs_f64());
+    eprintln!(
+        "{inputs} inputs, {refused} refused, {:.1} s, seed {seed}",
+        started.elapsed().as_secs_f64()
+    );
     assert!(refused > inputs / 4 && refused < inputs, "{refused} of {inputs}");
 }

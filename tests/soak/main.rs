@@ -1,4 +1,5 @@
-//! What takes longer than a test may: many kills, hangs to the last second, bytes of strangers. Run by `make soak`.
+//! What takes longer than a test may: many kills, hangs to the last second, bytes of
+//! strangers. Run by `make soak`.
 
 #![allow(
     missing_docs,
@@ -20,7 +21,11 @@ mod instrument;
 mod instrumented;
 mod outages;
 #[path = "../it/support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "shared with the integration tests, which use all of it")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the integration tests, which use all of it"
+)]
 mod support;
 
 use std::sync::Arc;
@@ -54,7 +59,13 @@ async fn one_of_two_loaders_is_killed_again_and_again_and_each_event_is_loaded_o
     let expected = i64::from(EVENTS) + sample().len() as i64 - 1;
     assert_eq!(world.database.count("select from user_logins").await, expected);
     assert_eq!(
-        world.database.count("select distinct user_id, masked_ip, create_date from user_logins where user_id like 'u-%'").await,
+        world
+            .database
+            .count(
+                "select distinct user_id, masked_ip, create_date from user_logins \
+                              where user_id like 'u-%'"
+            )
+            .await,
         i64::from(EVENTS)
     );
     assert_eq!(world.database.count("select from ingest.quarantine").await, 1);
@@ -62,18 +73,31 @@ async fn one_of_two_loaders_is_killed_again_and_again_and_each_event_is_loaded_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_within_25_seconds_whatever_hangs() {
-    for hanging_call in ["AmazonSQS.ReceiveMessage", "AmazonSQS.DeleteMessageBatch", "AmazonSQS.ChangeMessageVisibilityBatch"] {
+    for hanging_call in [
+        "AmazonSQS.ReceiveMessage",
+        "AmazonSQS.DeleteMessageBatch",
+        "AmazonSQS.ChangeMessageVisibilityBatch",
+    ] {
         let hangs = Arc::new(AtomicBool::new(false));
         let proxy = Proxy::start({
             let hangs = Arc::clone(&hangs);
-            move |target| if target == hanging_call && hangs.load(Ordering::SeqCst) { Action::Hang } else { Action::Forward }
+            move |target| {
+                if target == hanging_call && hangs.load(Ordering::SeqCst) {
+                    Action::Hang
+                } else {
+                    Action::Forward
+                }
+            }
         });
         let world = World::new().await.through(&proxy);
         let mut blocker = world.database.client().await;
         let transaction = blocker.transaction().await.expect("a transaction");
         world.queue.send(&(0..600).map(event).collect::<Vec<_>>()).await;
         if hanging_call.contains("Visibility") {
-            transaction.batch_execute("lock table vault.fence in exclusive mode").await.expect("a lock");
+            transaction
+                .batch_execute("lock table vault.fence in exclusive mode")
+                .await
+                .expect("a lock");
         }
         hangs.store(true, Ordering::SeqCst);
         let loader = world.spawn(&["load", "--batch-rows", "20"]);

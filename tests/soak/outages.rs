@@ -1,5 +1,5 @@
-//! A minute without a database, a minute of kills, a hang to its time limit, rotations beside two loaders: with the
-//! instrument in SQS's place.
+//! A minute without a database, a minute of kills, a hang to its time limit, rotations
+//! beside two loaders: with the instrument in SQS's place.
 
 #![allow(clippy::print_stderr, reason = "a soak is run for its figures, too")]
 
@@ -27,7 +27,10 @@ async fn a_minute_without_a_database_sends_nothing_to_the_dead_letters() {
     let received = it.queue.stats().received;
     tokio::time::sleep(Duration::from_secs(55)).await;
     let stats = it.queue.stats();
-    assert!(stats.in_flight > 0 && stats.expired == 0 && stats.given_back == 0, "kept in hand: {stats:?}");
+    assert!(
+        stats.in_flight > 0 && stats.expired == 0 && stats.given_back == 0,
+        "kept in hand: {stats:?}"
+    );
     assert_eq!(stats.received, received, "nothing more is taken: {stats:?}");
     let rows = it.rows().await;
     server.open();
@@ -44,7 +47,10 @@ async fn a_minute_without_a_database_sends_nothing_to_the_dead_letters() {
 #[tokio::test(flavor = "multi_thread")]
 async fn receives_that_hang_are_given_up_at_their_time_limit() {
     let it = Instrumented::new().await;
-    it.sqs.faults(|f| (f.rtt, f.operations, f.hang_next) = (Duration::from_millis(5), vec![Operation::ReceiveMessage], 0));
+    it.sqs.faults(|f| {
+        (f.rtt, f.operations, f.hang_next) =
+            (Duration::from_millis(5), vec![Operation::ReceiveMessage], 0)
+    });
     it.fill(20_000);
     let loader = it.load(&["--receivers", "4"]);
     it.wait_for_rows(500).await;
@@ -87,7 +93,8 @@ async fn one_of_two_loaders_is_killed_every_second_for_a_minute() {
     eprintln!("{stats:?}");
 }
 
-/// One token a value and one value a token, of each field, in one snapshot; and how many rows.
+/// One token a value and one value a token, of each field, in one snapshot; and how many
+/// rows.
 fn whole(fields: &[&str]) -> String {
     let is_whole = |field: &&str| {
         format!(
@@ -95,13 +102,19 @@ fn whole(fields: &[&str]) -> String {
              and count(distinct (masked_{field}, {field}_hash)) = count(distinct {field}_hash)"
         )
     };
-    format!("select {}, count(*) from user_logins", fields.iter().map(is_whole).collect::<Vec<_>>().join(" and "))
+    format!(
+        "select {}, count(*) from user_logins",
+        fields.iter().map(is_whole).collect::<Vec<_>>().join(" and ")
+    )
 }
 
-/// A login whose address and device come again and again, and its user, if there are `users` of them.
+/// A login whose address and device come again and again, and its user, if there are
+/// `users` of them.
 fn login(n: u32, users: u32) -> String {
     let (value, user) = (n % 200, n % users);
-    format!(r#"{{"user_id": "u-{user}", "app_version": "1.0.0", "ip": "10.9.0.{value}", "device_id": "device-{value}"}}"#)
+    format!(
+        r#"{{"user_id": "u-{user}", "app_version": "1.0.0", "ip": "10.9.0.{value}", "device_id": "device-{value}"}}"#
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +138,8 @@ async fn duplicates_match_in_every_snapshot(fields: &[&str]) {
     it.sqs.faults(|f| (f.rtt, f.duplicates) = (Duration::from_millis(2), 0.1));
     let rotator = it.world.database.login("loginetl_rotator").await;
     let loaders = [(); 2].map(|()| it.load(&["--batch-rows", "50"]));
-    let (ended, snapshots, rotations) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
+    let (ended, snapshots, rotations) =
+        (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
     let sent = AtomicU32::new(0);
     let look = async || {
         let client = it.world.database.client().await;
@@ -163,8 +177,15 @@ async fn duplicates_match_in_every_snapshot(fields: &[&str]) {
         stop(loader);
     }
     if has_users {
-        assert_eq!(it.world.database.count("select from user_logins").await, i64::from(sent), "no row tells its message");
-        assert_eq!(it.world.database.count("select from user_logins where user_id is not null").await, 0);
+        assert_eq!(
+            it.world.database.count("select from user_logins").await,
+            i64::from(sent),
+            "no row tells its message"
+        );
+        assert_eq!(
+            it.world.database.count("select from user_logins where user_id is not null").await,
+            0
+        );
     } else {
         it.assert_exactly_once(0).await;
     }

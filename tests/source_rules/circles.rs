@@ -9,7 +9,8 @@ fn no_files_import_each_other_in_a_circle() {
     let imports = tree.imports();
     let edges: usize = imports.values().map(std::collections::BTreeMap::len).sum();
     assert!(edges > 500, "{edges} imports are found");
-    let found: Vec<String> = circles(imports.clone()).iter().map(|circle| describe(circle, &imports)).collect();
+    let found: Vec<String> =
+        circles(imports.clone()).iter().map(|circle| describe(circle, &imports)).collect();
     assert!(found.is_empty(), "{} circles:\n{}", found.len(), found.join("\n"));
 }
 
@@ -65,7 +66,8 @@ fn a_parent_that_uses_its_child_is_no_part_of_it() {
         ("db/mod.rs", "mod rows;\npub use rows::Row;\npub struct Table(Row);"),
         ("db/rows.rs", "pub struct Row;\nfn f(of: super::Table) { vec![1] }"),
     ]);
-    let both = "  db/mod.rs:3 imports Row of db/rows.rs\n  db/rows.rs:2 imports super::Table of db/mod.rs\n";
+    let both = "  db/mod.rs:3 imports Row of db/rows.rs\n  db/rows.rs:2 imports super::Table of \
+                db/mod.rs\n";
     assert_eq!(found, [both]);
 }
 
@@ -86,8 +88,15 @@ fn what_is_handed_to_macros_and_attributes_counts() {
 fn lists_of_children_tests_and_chains_are_no_circles() {
     let found = circles_of(&[
         ("lib.rs", "pub mod db; pub use db::parse;"),
-        ("db/mod.rs", "mod parse; mod rows; pub use parse::parse; pub(crate) use rows::Row; pub struct Table;"),
-        ("db/parse.rs", "use super::{Row, Table};\npub fn parse(row: Row) {}\npub(in crate::db) struct P;"),
+        (
+            "db/mod.rs",
+            "mod parse; mod rows; pub use parse::parse; pub(crate) use rows::Row; pub struct \
+             Table;",
+        ),
+        (
+            "db/parse.rs",
+            "use super::{Row, Table};\npub fn parse(row: Row) {}\npub(in crate::db) struct P;",
+        ),
         ("db/rows.rs", "pub struct Row;\n#[cfg(test)] mod tests;\n#[cfg(test)] use super::parse;"),
         ("db/rows/tests.rs", "use super::*; use crate::db::parse; fn f(r: Row) { parse(r) }"),
     ]);

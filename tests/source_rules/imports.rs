@@ -1,9 +1,9 @@
-//! Who imports whom: each path leads to the file that defines what it names, whatever hands the
-//! name on in between.
+//! Who imports whom: each path leads to the file that defines what it names, whatever
+//! hands the name on in between.
 //!
 //! A file imports another if its code names what the other defines, by a `use` or a path.
-//! `mod child;` and `pub use child::Item;` list what there is, and import nothing. A method that is
-//! called without a path is not seen.
+//! `mod child;` and `pub use child::Item;` list what there is, and import nothing. A
+//! method that is called without a path is not seen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,18 +36,20 @@ pub type Imports = BTreeMap<String, BTreeMap<String, Import>>;
 
 impl Tree {
     pub fn of_the_source() -> Self {
-        let files: Vec<(String, String)> = sources("src").into_iter().map(|(path, text)| (name(&path), text)).collect();
+        let files: Vec<(String, String)> =
+            sources("src").into_iter().map(|(path, text)| (name(&path), text)).collect();
         Self::new(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))
     }
 
     pub fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let modules = read(files);
-        let places = modules.iter().enumerate().map(|(at, module)| (module.path.clone(), at)).collect();
+        let places =
+            modules.iter().enumerate().map(|(at, module)| (module.path.clone(), at)).collect();
         Self { modules, places }
     }
 
-    /// Every path that a file names, re-exports among them: its line, and the top modules that it
-    /// goes to.
+    /// Every path that a file names, re-exports among them: its line, and the top modules
+    /// that it goes to.
     pub fn tops(&self) -> Vec<(&str, usize, String)> {
         let mut tops = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
@@ -57,14 +59,17 @@ impl Tree {
                     Target::Module(at) | Target::Item(at) => self.modules[at].path.clone(),
                 });
                 for place in places.chain(self.absolute(at, path)) {
-                    tops.extend(place.into_iter().next().map(|top| (module.file.as_str(), line, top)));
+                    tops.extend(
+                        place.into_iter().next().map(|top| (module.file.as_str(), line, top)),
+                    );
                 }
             }
         }
         tops
     }
 
-    /// Paths into this crate that lead to nothing that we know: what they import would not be seen.
+    /// Paths into this crate that lead to nothing that we know: what they import would
+    /// not be seen.
     pub fn lost_paths(&self) -> Vec<String> {
         let mut lost = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
@@ -83,7 +88,11 @@ impl Tree {
         let mut imports = Imports::new();
         for (at, module) in self.modules.iter().enumerate() {
             let of_this = imports.entry(module.file.clone()).or_default();
-            let uses = module.uses.iter().filter(|used| !used.is_reexport).map(|used| (&used.path, used.line));
+            let uses = module
+                .uses
+                .iter()
+                .filter(|used| !used.is_reexport)
+                .map(|used| (&used.path, used.line));
             let named = module.named.iter().map(|named| (&named.path, named.line));
             for (path, line) in uses.chain(named) {
                 for target in self.resolve(at, path, &mut Vec::new()) {
@@ -114,8 +123,9 @@ impl Tree {
         Some(place)
     }
 
-    /// What a path in this module leads to: nothing that we know, or several things of one name.
-    /// `seen` are the uses on the way here: one that names itself (`use parse::parse`) ends there.
+    /// What a path in this module leads to: nothing that we know, or several things of
+    /// one name. `seen` are the uses on the way here: one that names itself (`use
+    /// parse::parse`) ends there.
     fn resolve(&self, from: usize, path: &[String], seen: &mut Vec<(usize, usize)>) -> Vec<Target> {
         let mut path = path.iter();
         let Some(first) = path.next() else { return Vec::new() };
@@ -155,7 +165,12 @@ impl Tree {
     }
 
     /// What those uses of a module lead to whose names are wanted.
-    fn follow(&self, at: usize, seen: &mut Vec<(usize, usize)>, is_wanted: impl Fn(Option<&str>) -> bool) -> Vec<Target> {
+    fn follow(
+        &self,
+        at: usize,
+        seen: &mut Vec<(usize, usize)>,
+        is_wanted: impl Fn(Option<&str>) -> bool,
+    ) -> Vec<Target> {
         let mut found = Vec::new();
         for (number, used) in self.modules[at].uses.iter().enumerate() {
             if is_wanted(used.name.as_deref()) && !seen.contains(&(at, number)) {
@@ -183,8 +198,8 @@ fn module_of(target: Target) -> Option<usize> {
     }
 }
 
-/// The circles, each the shortest of those that are left when the files of the ones before it are
-/// gone.
+/// The circles, each the shortest of those that are left when the files of the ones
+/// before it are gone.
 pub fn circles(mut imports: Imports) -> Vec<Vec<String>> {
     let mut circles = Vec::new();
     loop {
@@ -199,7 +214,9 @@ pub fn circles(mut imports: Imports) -> Vec<Vec<String>> {
 fn circle_through(imports: &Imports, start: &String) -> Option<Vec<String>> {
     let (mut seen, mut ways) = (BTreeSet::new(), VecDeque::from([vec![start.clone()]]));
     while let Some(way) = ways.pop_front() {
-        for next in way.last().and_then(|last| imports.get(last)).into_iter().flat_map(BTreeMap::keys) {
+        for next in
+            way.last().and_then(|last| imports.get(last)).into_iter().flat_map(BTreeMap::keys)
+        {
             if next == start {
                 return Some(way);
             }

@@ -1,4 +1,5 @@
-//! Imports run one way, down the layers; commands are thin and know nothing of each other.
+//! Imports run one way, down the layers; commands are thin and know nothing of each
+//! other.
 
 use crate::imports::{Imports, Tree};
 use crate::names::imported;
@@ -21,14 +22,20 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("error", &["settings", "recovery", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
     ("output", &["error"]),
     ("stop", &["error", "output"]),
-    ("load", &["audit", "aws", "db", "error", "queue", "settings", "stop", "vault", "login", "token", "crypto"]),
+    (
+        "load",
+        &[
+            "audit", "aws", "db", "error", "queue", "settings", "stop", "vault", "login", "token",
+            "crypto",
+        ],
+    ),
     ("cli", &["audit", "login", "token"]),
     ("logging", &["cli", "output", "settings"]),
     (
         "commands",
         &[
-            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output", "queue", "recovery", "retry",
-            "settings", "stop", "token", "vault",
+            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output",
+            "queue", "recovery", "retry", "settings", "stop", "token", "vault",
         ],
     ),
     ("start", &["cli", "commands", "error", "load", "logging", "output", "settings", "token"]),
@@ -84,7 +91,8 @@ fn an_import_up_is_seen_however_it_is_written() {
     ];
     for way in ways {
         let audit = "pub use crate::vault::Keys as Handed; pub struct Head;";
-        let vault = "pub use crate::audit::Head; pub struct Keys; pub fn open() {} pub trait Opens {}";
+        let vault =
+            "pub use crate::audit::Head; pub struct Keys; pub fn open() {} pub trait Opens {}";
         let tree = Tree::new([
             ("lib.rs", "mod audit; mod db; mod vault;"),
             ("audit/mod.rs", audit),
@@ -108,8 +116,11 @@ fn subcommand(name: &str) -> Option<&str> {
 /// Each import that leads from one command to another.
 fn imports_across(imports: &Imports) -> Vec<String> {
     let of = |file: &str| subcommand(file).map(str::to_owned);
-    let all = imports.iter().flat_map(|(from, all)| all.iter().map(move |(to, import)| (from, to, import)));
-    let across = all.filter(|(from, to, _)| of(from).zip(of(to)).is_some_and(|(own, other)| own != other));
+    let all = imports
+        .iter()
+        .flat_map(|(from, all)| all.iter().map(move |(to, import)| (from, to, import)));
+    let across =
+        all.filter(|(from, to, _)| of(from).zip(of(to)).is_some_and(|(own, other)| own != other));
     across.map(|(from, to, import)| format!("{from}:{} must not use {to}", import.line)).collect()
 }
 
@@ -117,7 +128,8 @@ fn imports_across(imports: &Imports) -> Vec<String> {
 #[test]
 fn no_command_names_another() {
     let imports = Tree::of_the_source().imports();
-    let commands: std::collections::BTreeSet<&str> = imports.keys().filter_map(|file| subcommand(file)).collect();
+    let commands: std::collections::BTreeSet<&str> =
+        imports.keys().filter_map(|file| subcommand(file)).collect();
     assert!(commands.len() > 5 && commands.contains("quarantine"), "{commands:?}");
     let across = imports_across(&imports);
     assert!(across.is_empty(), "{across:#?}");
@@ -135,10 +147,18 @@ fn a_command_that_names_another_is_seen_however_it_does() {
         "fn f() { super::handed_on() }",
     ];
     for way in ways {
-        let shared = "mod load; mod keys; pub(crate) use load::judge as handed_on; fn database() {}";
-        let load = ("commands/load/mod.rs", "mod parts; use super::database; pub(crate) fn judge() {}");
+        let shared =
+            "mod load; mod keys; pub(crate) use load::judge as handed_on; fn database() {}";
+        let load =
+            ("commands/load/mod.rs", "mod parts; use super::database; pub(crate) fn judge() {}");
         let parts = ("commands/load/parts.rs", "use super::judge; use super::super::database;");
-        let tree = Tree::new([("lib.rs", "mod commands;"), ("commands/mod.rs", shared), ("commands/keys.rs", way), load, parts]);
+        let tree = Tree::new([
+            ("lib.rs", "mod commands;"),
+            ("commands/mod.rs", shared),
+            ("commands/keys.rs", way),
+            load,
+            parts,
+        ]);
         let across = imports_across(&tree.imports());
         assert_eq!(across, ["commands/keys.rs:1 must not use commands/load/mod.rs"], "{way}");
     }
@@ -155,7 +175,10 @@ fn commands_hold_less_than_a_third_of_the_lines() {
         }
     }
     assert!(commands > 0 && all > 10_000, "{commands} of {all} lines are found");
-    assert!(commands * 3 < all, "commands/ holds {commands} of {all} lines: move what is no story of one command below it");
+    assert!(
+        commands * 3 < all,
+        "commands/ holds {commands} of {all} lines: move what is no story of one command below it"
+    );
 }
 
 #[test]
@@ -163,7 +186,16 @@ fn the_pure_layers_know_no_runtime_no_service_and_no_database() {
     let is_pure = |name: &str| ["crypto", "token", "login", "audit"].contains(&module(name));
     for (path, text) in sources("src").iter().filter(|(path, _)| is_pure(&name(path))) {
         let code = format!("{}\n{}", code(text), imported(text));
-        for foreign in ["tokio", "aws_config", "aws_sdk", "tokio_postgres", "tracing", "std::fs", "std::env", "std::io"] {
+        for foreign in [
+            "tokio",
+            "aws_config",
+            "aws_sdk",
+            "tokio_postgres",
+            "tracing",
+            "std::fs",
+            "std::env",
+            "std::io",
+        ] {
             assert!(!code.contains(foreign), "{} knows {foreign}", name(path));
         }
     }

@@ -1,7 +1,12 @@
-//! The rules of the house, read off the source: layers, circles, sizes, one printer, one reader of the environment,
-//! SQL in its place.
+//! The rules of the house, read off the source: layers, circles, sizes, one printer, one
+//! reader of the environment, SQL in its place.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
 
 mod circles;
 mod imports;
@@ -31,14 +36,24 @@ fn one_module_prints_one_reads_the_environment_and_sql_stays_in_its_place() {
         // An import in a list reads as one by itself.
         let (name, imported) = (name(&path), names::imported(&text));
         let code = format!("{}\n{imported}", code(&text));
-        let only_in = |what: &str, place: &str| assert!(!code.contains(what) || name.starts_with(place), "{name} has {what}");
+        let only_in = |what: &str, place: &str| {
+            assert!(!code.contains(what) || name.starts_with(place), "{name} has {what}")
+        };
         for printing in ["println!", "eprintln!", "print!(", "io::stdout", "io::stderr"] {
             only_in(printing, "output.rs");
         }
         for environment in ["env::var", "std::env", "use std::env"] {
             only_in(environment, "settings.rs");
         }
-        for sql in ["insert into ", "select count", "delete from ", "update vault", "lock table", "from vault.", "from ingest."] {
+        for sql in [
+            "insert into ",
+            "select count",
+            "delete from ",
+            "update vault",
+            "lock table",
+            "from vault.",
+            "from ingest.",
+        ] {
             only_in(sql, "db/");
         }
     }
@@ -47,7 +62,9 @@ fn one_module_prints_one_reads_the_environment_and_sql_stays_in_its_place() {
 #[test]
 fn nothing_unfinished_is_left_behind() {
     for root in ["src", "tests"] {
-        for (path, text) in sources(root).iter().filter(|(path, _)| !path.ends_with("source_rules/main.rs")) {
+        for (path, text) in
+            sources(root).iter().filter(|(path, _)| !path.ends_with("source_rules/main.rs"))
+        {
             for left in ["todo!(", "unimplemented!(", "dbg!(", "FIXME", "#[ignore"] {
                 assert!(!text.contains(left), "{} has {left}", name(path));
             }
@@ -116,7 +133,8 @@ fn no_two_types_have_one_name() {
     let mut homes = std::collections::BTreeMap::new();
     for (path, text) in sources("src") {
         for line in code(&text).lines() {
-            // An associated type has its name from its trait; a private alias only shortens a line.
+            // An associated type has its name from its trait; a private alias only
+            // shortens a line.
             let Some((kind, word)) = declaration(line) else { continue };
             if kind == "fn" || (kind == "type" && !line.starts_with("pub")) {
                 continue;
@@ -139,13 +157,22 @@ fn retired_words_stay_retired() {
     }
 }
 
-/// What git says here; nothing where there is no git, or this is no repository of its own.
+/// What git says here; nothing where there is no git, or this is no repository of its
+/// own.
 fn git(args: &[&str]) -> Option<String> {
-    let said = std::process::Command::new("git").arg("-C").arg(env!("CARGO_MANIFEST_DIR")).args(args).output().ok()?;
-    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim_end_matches('\n').to_owned())
+    let said = std::process::Command::new("git")
+        .arg("-C")
+        .arg(env!("CARGO_MANIFEST_DIR"))
+        .args(args)
+        .output()
+        .ok()?;
+    said.status
+        .success()
+        .then(|| String::from_utf8_lossy(&said.stdout).trim_end_matches('\n').to_owned())
 }
 
-/// The commit on which this work is based: where it left the main branch, else the one before it.
+/// The commit on which this work is based: where it left the main branch, else the one
+/// before it.
 fn base() -> Option<String> {
     let root = fs::canonicalize(git(&["rev-parse", "--show-toplevel"])?).ok()?;
     if root != fs::canonicalize(env!("CARGO_MANIFEST_DIR")).ok()? {
@@ -153,10 +180,12 @@ fn base() -> Option<String> {
     }
     let head = git(&["rev-parse", "HEAD"])?;
     let left = ["origin/main", "main"].iter().find_map(|main| git(&["merge-base", "HEAD", main]));
-    left.filter(|base| *base != head).or_else(|| git(&["rev-parse", "--verify", "--quiet", "HEAD^"]))
+    left.filter(|base| *base != head)
+        .or_else(|| git(&["rev-parse", "--verify", "--quiet", "HEAD^"]))
 }
 
-/// A migration that stands in the base may stand in somebody's database. A change of the schema is a new file.
+/// A migration that stands in the base may stand in somebody's database. A change of the
+/// schema is a new file.
 #[test]
 fn migrations_of_the_base_are_frozen() {
     let Some(base) = base() else { return };
@@ -166,24 +195,40 @@ fn migrations_of_the_base_are_frozen() {
     for name in migrations {
         let released = git(&["rev-parse", &format!("{base}:{name}")]).expect("its contents");
         let is = git(&["hash-object", "--no-filters", name]);
-        assert_eq!(is.as_ref(), Some(&released), "{name} is another than in {base}: change the schema in a new file");
+        assert_eq!(
+            is.as_ref(),
+            Some(&released),
+            "{name} is another than in {base}: change the schema in a new file"
+        );
     }
 }
 
-/// Without history too: the database that an earlier build left tells the checksums of what it applied.
+/// Without history too: the database that an earlier build left tells the checksums of
+/// what it applied.
 #[test]
 fn migrations_are_those_that_an_earlier_build_applied() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixture = fs::read_to_string(root.join("tests/it/upgrade/before.sql")).expect("the database");
-    let (_, rows) =
-        fixture.split_once("COPY vault.schema_version (version, name, applied_on, checksum) FROM stdin;\n").expect("its table");
-    let rows: Vec<Vec<&str>> = rows.lines().take_while(|line| *line != "\\.").map(|line| line.split('\t').collect()).collect();
+    let fixture =
+        fs::read_to_string(root.join("tests/it/upgrade/before.sql")).expect("the database");
+    let (_, rows) = fixture
+        .split_once("COPY vault.schema_version (version, name, applied_on, checksum) FROM stdin;\n")
+        .expect("its table");
+    let rows: Vec<Vec<&str>> = rows
+        .lines()
+        .take_while(|line| *line != "\\.")
+        .map(|line| line.split('\t').collect())
+        .collect();
     let applied: Vec<&Vec<&str>> = rows.iter().filter(|row| row[0] != "0").collect();
     assert!(applied.len() >= 5, "{applied:?}");
     for row in applied {
         let name = format!("V{}__{}", row[0], row[1]);
-        let sql = fs::read_to_string(root.join("sql").join(format!("{name}.sql"))).expect("the migration");
+        let sql = fs::read_to_string(root.join("sql").join(format!("{name}.sql")))
+            .expect("the migration");
         let migration = refinery::Migration::unapplied(&name, &sql).expect("a migration");
-        assert_eq!(migration.checksum().to_string(), row[3], "{name} was changed after its release");
+        assert_eq!(
+            migration.checksum().to_string(),
+            row[3],
+            "{name} was changed after its release"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What each module declares, imports and names, read off the source as the compiler reads it.
-//! Tests do not count.
+//! What each module declares, imports and names, read off the source as the compiler
+//! reads it. Tests do not count.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -44,15 +44,19 @@ impl Module {
     }
 }
 
-/// The modules of some files, which are given by their names below `src/` and their texts.
+/// The modules of some files, which are given by their names below `src/` and their
+/// texts.
 pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Module> {
     let (mut modules, mut tests) = (Vec::new(), Vec::new());
     for (file, text) in files {
-        let syntax = syn::parse_file(text).unwrap_or_else(|e| panic!("{file} cannot be parsed: {e}"));
+        let syntax =
+            syn::parse_file(text).unwrap_or_else(|e| panic!("{file} cannot be parsed: {e}"));
         let mut reader = Reader { modules: &mut modules, tests: &mut tests, here: 0 };
         reader.read_module(path_of(file), file, &syntax.items);
     }
-    modules.retain(|module: &Module| !tests.iter().any(|test: &Segments| module.path.starts_with(test)));
+    modules.retain(|module: &Module| {
+        !tests.iter().any(|test: &Segments| module.path.starts_with(test))
+    });
     modules
 }
 
@@ -98,15 +102,22 @@ impl Reader<'_> {
             before.iter().cloned().chain(own).collect::<Segments>()
         };
         let (name, path, span) = match tree {
-            syn::UseTree::Path(deeper) => return self.read_use(&deeper.tree, &with(&deeper.ident), is_reexport),
+            syn::UseTree::Path(deeper) => {
+                return self.read_use(&deeper.tree, &with(&deeper.ident), is_reexport);
+            }
             syn::UseTree::Group(group) => {
-                return group.items.iter().for_each(|tree| self.read_use(tree, before, is_reexport));
+                return group
+                    .items
+                    .iter()
+                    .for_each(|tree| self.read_use(tree, before, is_reexport));
             }
             syn::UseTree::Name(used) => {
                 let path = with(&used.ident);
                 (path.last().cloned(), path, used.ident.span())
             }
-            syn::UseTree::Rename(used) => (Some(used.rename.to_string()), with(&used.ident), used.rename.span()),
+            syn::UseTree::Rename(used) => {
+                (Some(used.rename.to_string()), with(&used.ident), used.rename.span())
+            }
             syn::UseTree::Glob(all) => (None, before.to_vec(), all.star_token.spans[0]),
         };
         let line = span.start().line;
@@ -124,7 +135,9 @@ impl Reader<'_> {
                 TokenTree::Ident(first) => {
                     let is_member = at > 1 && is_punct(tokens.get(at - 2), '.');
                     let mut path = vec![first.to_string()];
-                    while let (true, Some(TokenTree::Ident(next))) = (is_colons(&tokens, at), tokens.get(at + 2)) {
+                    while let (true, Some(TokenTree::Ident(next))) =
+                        (is_colons(&tokens, at), tokens.get(at + 2))
+                    {
                         path.push(next.to_string());
                         at += 3;
                     }

@@ -7,7 +7,8 @@ use crate::source::{name, sources};
 const FILE: usize = 400;
 const FUNCTION: usize = 60;
 
-/// The functions of a file: name, first line, number of lines from the signature to the last brace.
+/// The functions of a file: name, first line, number of lines from the signature to the
+/// last brace.
 #[derive(Default)]
 struct Functions(Vec<(String, usize, usize)>);
 
@@ -61,6 +62,7 @@ fn files_and_functions_stay_short() {
 
 #[test]
 fn a_function_is_measured_from_its_name_to_its_end() {
-    let text = "impl A {\n    pub fn a(\n        b: B,\n    ) {\n        fn c() {\n        }\n    }\n}";
+    let text =
+        "impl A {\n    pub fn a(\n        b: B,\n    ) {\n        fn c() {\n        }\n    }\n}";
     assert_eq!(Functions::of(text), [("a".to_owned(), 2, 6), ("c".to_owned(), 5, 2)]);
 }

@@ -27,13 +27,15 @@ pub fn name(path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
-/// Code without comments and without its tests, wherever they stand, as rustfmt leaves them.
+/// Code without comments and without its tests, wherever they stand, as rustfmt leaves
+/// them.
 pub fn code(text: &str) -> String {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let (mut code, mut lines) = (Vec::new(), text.lines());
     while let Some(line) = lines.next() {
         if line.trim() == "#[cfg(test)]" {
-            let of_item = |next: &&str| indent(next) == indent(line) && !next.trim_start().starts_with("#[");
+            let of_item =
+                |next: &&str| indent(next) == indent(line) && !next.trim_start().starts_with("#[");
             let first = lines.find(of_item).unwrap_or_default();
             if first.ends_with('{') || first.ends_with('(') {
                 lines.find(|last| of_item(last) && (last.ends_with('}') || last.ends_with(';')));
@@ -47,8 +49,10 @@ pub fn code(text: &str) -> String {
 
 #[test]
 fn code_goes_on_behind_a_test() {
-    let text = "mod a;\n#[cfg(test)]\nmod tests;\n// why\nuse b;\n#[cfg(test)]\n#[allow(c)]\nmod d {\n    \
-                e();\n}\nfn f() {}\nimpl G {\n    #[cfg(test)]\n    fn h(\n        i: J,\n    ) {\n        k();\n    }\n\n    \
+    let text = "mod a;\n#[cfg(test)]\nmod tests;\n// why\nuse b;\n#[cfg(test)]\n#[allow(c)]\nmod \
+                d {\n    \
+                e();\n}\nfn f() {}\nimpl G {\n    #[cfg(test)]\n    fn h(\n        i: J,\n    ) \
+                {\n        k();\n    }\n\n    \
                 fn l() {}\n}";
     assert_eq!(code(text), "mod a;\nuse b;\nfn f() {}\nimpl G {\n\n    fn l() {}\n}");
 }

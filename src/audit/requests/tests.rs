@@ -13,7 +13,8 @@ enum Event {
     Withdrawal,
 }
 
-const EVENTS: [Event; 4] = [Event::Release, Event::Outcome, Event::OutcomeOfOtherSignature, Event::Withdrawal];
+const EVENTS: [Event; 4] =
+    [Event::Release, Event::Outcome, Event::OutcomeOfOtherSignature, Event::Withdrawal];
 const REQUEST: i64 = 7;
 const SIGNATURE: &[u8] = b"signature";
 const AT: &str = "2026-01-31T12:00:00.000000Z";
@@ -54,32 +55,54 @@ fn answer(seq: i64, event: Event, db_user: &str, is_signed: bool, is_find: bool)
         Event::OutcomeOfOtherSignature => (RecordKind::UnmaskOutcome, Some(digest(b"another"))),
     };
     let kind = if is_find && kind.is_outcome() { RecordKind::FindOutcome } else { kind };
-    record(seq, kind, db_user, serde_json::json!({ "request": REQUEST, "request_signature": signature }).to_string())
+    record(
+        seq,
+        kind,
+        db_user,
+        serde_json::json!({ "request": REQUEST, "request_signature": signature }).to_string(),
+    )
 }
 
 /// All sequences of events of up to four, each with a login.
 fn lives() -> Vec<Vec<(Event, &'static str)>> {
-    let each: Vec<_> = EVENTS.into_iter().flat_map(|event| [(event, "ann"), (event, "bob")]).collect();
+    let each: Vec<_> =
+        EVENTS.into_iter().flat_map(|event| [(event, "ann"), (event, "bob")]).collect();
     let (mut all, mut longest) = (vec![Vec::new()], vec![Vec::new()]);
     for _ in 0..4 {
-        longest = longest.iter().flat_map(|life| each.iter().map(|one| [&life[..], &[*one]].concat())).collect();
+        longest = longest
+            .iter()
+            .flat_map(|life| each.iter().map(|one| [&life[..], &[*one]].concat()))
+            .collect();
         all.extend(longest.iter().cloned());
     }
     all
 }
 
-/// What is wrong with the event after `before`, all of one request, and whose number the problem has.
-fn expected(before: &[(Event, &str)], event: Event, db_user: &str, is_signed: bool, seq: i64) -> Option<(i64, Trouble)> {
+/// What is wrong with the event after `before`, all of one request, and whose number the
+/// problem has.
+fn expected(
+    before: &[(Event, &str)],
+    event: Event,
+    db_user: &str,
+    is_signed: bool,
+    seq: i64,
+) -> Option<(i64, Trouble)> {
     let own = || before.iter().filter(|(_, by)| *by == "ann").map(|(event, _)| *event);
-    let (is_closed, is_released) = (own().any(|event| event != Event::Release), own().any(|event| event == Event::Release));
+    let (is_closed, is_released) =
+        (own().any(|event| event != Event::Release), own().any(|event| event == Event::Release));
     if db_user != "ann" || is_closed {
         return Some((seq, Trouble::NoRequest));
     }
     match event {
-        Event::Withdrawal => is_released.then_some((seq, Trouble::WithdrawnAfterRelease { request: REQUEST })),
-        // It is told once that a request has no signature and got a key or an outcome all the same.
+        Event::Withdrawal => {
+            is_released.then_some((seq, Trouble::WithdrawnAfterRelease { request: REQUEST }))
+        }
+        // It is told once that a request has no signature and got a key or an outcome all
+        // the same.
         _ if !is_signed => (!is_released).then_some((REQUEST, Trouble::NoSignature)),
-        Event::OutcomeOfOtherSignature => Some((REQUEST, Trouble::AnotherSignature { outcome: seq })),
+        Event::OutcomeOfOtherSignature => {
+            Some((REQUEST, Trouble::AnotherSignature { outcome: seq }))
+        }
         Event::Release | Event::Outcome => None,
     }
 }
@@ -103,7 +126,8 @@ fn every_answer_belongs_to_one_open_request_of_its_login() {
             assert_eq!(requests.count_open(), usize::from(is_open), "{life:?}");
             let open = |minutes: i64, millis: i64| {
                 let now = AT.parse::<Timestamp>().unwrap();
-                let later = SignedDuration::from_mins(minutes) + SignedDuration::from_millis(millis);
+                let later =
+                    SignedDuration::from_mins(minutes) + SignedDuration::from_millis(millis);
                 requests.find_overdue(now.checked_add(later).unwrap()).collect::<Vec<_>>()
             };
             assert!(open(5, 0).is_empty(), "a young one is no finding");
@@ -120,10 +144,17 @@ fn an_answer_that_names_no_request_is_told() {
     for details in ["{}", "[]", "", r#"{"request":"7"}"#, r#"{"request":8}"#] {
         let mut requests = Requests::default();
         requests.follow(&request(true, RecordKind::UnmaskRequest));
-        for kind in RecordKind::ALL.into_iter().filter(|kind| kind.is_of_gate() && !kind.is_request()) {
+        for kind in
+            RecordKind::ALL.into_iter().filter(|kind| kind.is_of_gate() && !kind.is_request())
+        {
             let problem = requests.follow(&record(9, kind, "ann", details.to_owned()));
             let is_answer = kind != RecordKind::UnmaskDenied;
-            assert_eq!(problem.map(|p| p.trouble), is_answer.then_some(Trouble::NoRequest), "{} {details}", kind.name());
+            assert_eq!(
+                problem.map(|p| p.trouble),
+                is_answer.then_some(Trouble::NoRequest),
+                "{} {details}",
+                kind.name()
+            );
         }
         assert_eq!(requests.count_open(), 1, "it is still open");
     }

@@ -1,4 +1,5 @@
-//! Logs that are made up, honest ones and others: nothing is told of the first, and no change of the second goes unseen.
+//! Logs that are made up, honest ones and others: nothing is told of the first, and no
+//! change of the second goes unseen.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -13,8 +14,9 @@ use super::*;
 use crate::crypto::Digest;
 
 /// The audit key, and one of somebody else.
-static KEYS: LazyLock<[EcdsaKeyPair; 2]> =
-    LazyLock::new(|| [(); 2].map(|()| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap()));
+static KEYS: LazyLock<[EcdsaKeyPair; 2]> = LazyLock::new(|| {
+    [(); 2].map(|()| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
+});
 
 /// What stands before the point of a P-256 key in a SubjectPublicKeyInfo.
 const SPKI: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
@@ -25,7 +27,8 @@ fn trusted() -> Vec<VerifyingKey> {
 }
 
 fn sign(record: &mut Record, key: &EcdsaKeyPair) {
-    record.signature = Some(key.sign(&SystemRandom::new(), &record.signed_bytes()).unwrap().as_ref().to_vec());
+    record.signature =
+        Some(key.sign(&SystemRandom::new(), &record.signed_bytes()).unwrap().as_ref().to_vec());
 }
 
 const NOW: &str = "2026-01-31T12:00:00Z";
@@ -67,7 +70,11 @@ impl Log {
             0 | 1 => self.add(RecordKind::LoadRun, false, serde_json::json!({ "rows": which })),
             2 => {
                 let request = self.add(RecordKind::UnmaskRequest, false, serde_json::json!({}));
-                self.add(RecordKind::UnmaskWithdrawal, true, serde_json::json!({ "request": request }))
+                self.add(
+                    RecordKind::UnmaskWithdrawal,
+                    true,
+                    serde_json::json!({ "request": request }),
+                )
             }
             3 => self.add(RecordKind::RotateStart, true, serde_json::json!({})),
             4 => self.add(RecordKind::FindRequest, true, serde_json::json!({})),
@@ -76,8 +83,13 @@ impl Log {
                 let mut digest = Digest::default();
                 digest.update(self.0.last().unwrap().signature.as_ref().unwrap());
                 let signature = hex::encode(digest.current());
-                self.add(RecordKind::UnmaskRelease, false, serde_json::json!({ "request": request }));
-                let outcome = serde_json::json!({ "request": request, "request_signature": signature });
+                self.add(
+                    RecordKind::UnmaskRelease,
+                    false,
+                    serde_json::json!({ "request": request }),
+                );
+                let outcome =
+                    serde_json::json!({ "request": request, "request_signature": signature });
                 self.add(RecordKind::UnmaskOutcome, true, outcome)
             }
         }
@@ -103,7 +115,8 @@ impl Log {
         Stored { head: self.head(), orphan: None, keys: vec![1, 2] }
     }
 
-    /// Continues each record from `from` on anew, as somebody with all rights in the database can.
+    /// Continues each record from `from` on anew, as somebody with all rights in the
+    /// database can.
     fn chain_anew(&mut self, from: usize) {
         for at in from..self.0.len() {
             let before = at.checked_sub(1).map(|before| self.0[before].head()).unwrap_or_default();
@@ -169,7 +182,8 @@ proptest! {
         let next = if at + 1 < log.0.len() { vec![at as i64 + 2] } else { Vec::new() };
         prop_assert_eq!(breaks, next);
         prop_assert!(report.is_tampered());
-        // With all of it made anew, the next signature does not cover it, or a head that somebody kept tells.
+        // With all of it made anew, the next signature does not cover it, or a head that
+        // somebody kept tells.
         changed.chain_anew(at);
         let has_signature = log.0[at..].iter().any(|record| record.signature.is_some());
         let report = changed.verify(share, None, Some(changed.stored()));
@@ -239,7 +253,9 @@ fn what_the_database_has_beside_the_log_is_compared() {
 
 #[test]
 fn a_log_that_nothing_proves_is_told() {
-    let troubles = |log: &Log| log.verify(9, None, None).problems.into_iter().map(|p| p.trouble).collect::<Vec<_>>();
+    let troubles = |log: &Log| {
+        log.verify(9, None, None).problems.into_iter().map(|p| p.trouble).collect::<Vec<_>>()
+    };
     let mut log = Log::default();
     assert_eq!(troubles(&log), [Trouble::NothingSigned]);
     log.add(RecordKind::LoadRun, false, serde_json::json!({}));
@@ -270,6 +286,9 @@ fn a_hundred_problems_are_kept_and_all_are_counted() {
     let mut verifier = Verifier::new(&keys, None);
     verifier.follow(&log.0);
     let report = verifier.finish(late, None);
-    assert_eq!((report.problems.len(), report.problem_count, report.open_requests), (KEPT, 120, 120));
+    assert_eq!(
+        (report.problems.len(), report.problem_count, report.open_requests),
+        (KEPT, 120, 120)
+    );
     assert!(!report.is_tampered());
 }

@@ -34,7 +34,9 @@ fn filter(args: RecordsArgs) -> Result<AuditFilter, Error> {
     let hash = |text: String| {
         let hash = uuid::Uuid::try_parse(&text).map(|hash| hash.to_string());
         hash.map_err(|_| {
-            SettingsError::Flags("the value of --hash is no hash: 32 hex digits, with or without hyphens".to_owned())
+            SettingsError::Flags(
+                "the value of --hash is no hash: 32 hex digits, with or without hyphens".to_owned(),
+            )
         })
     };
     Ok(AuditFilter {
@@ -60,18 +62,28 @@ fn cells(record: &Record) -> Vec<String> {
 }
 
 /// Parts of a record that a table leaves out; `--format json` has them.
-const LEFT_OUT: [&str; 6] = ["check_value", "declared", "max_values", "request_signature", "version", "wraps"];
+const LEFT_OUT: [&str; 6] =
+    ["check_value", "declared", "max_values", "request_signature", "version", "wraps"];
 /// The width of the column.
 const WIDTH: usize = 90;
 
-/// The record in short, reason and ticket first; as it stands, if it is no object any more.
+/// The record in short, reason and ticket first; as it stands, if it is no object any
+/// more.
 fn summarise(record: &str) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(record) else { return cut(record.to_owned()) };
-    let is_empty = |value: &Value| value.is_null() || value.as_i64() == Some(0) || value.as_array().is_some_and(Vec::is_empty);
-    let is_told = |(name, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&name.as_str());
-    let (first, rest): (Vec<_>, Vec<_>) =
-        fields.iter().filter(is_told).partition(|(name, _)| ["reason", "ticket"].contains(&name.as_str()));
-    let pairs = first.into_iter().chain(rest).map(|(name, value)| format!("{name}: {}", shorten(value)));
+    let Ok(Value::Object(fields)) = serde_json::from_str(record) else {
+        return cut(record.to_owned());
+    };
+    let is_empty = |value: &Value| {
+        value.is_null() || value.as_i64() == Some(0) || value.as_array().is_some_and(Vec::is_empty)
+    };
+    let is_told =
+        |(name, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&name.as_str());
+    let (first, rest): (Vec<_>, Vec<_>) = fields
+        .iter()
+        .filter(is_told)
+        .partition(|(name, _)| ["reason", "ticket"].contains(&name.as_str()));
+    let pairs =
+        first.into_iter().chain(rest).map(|(name, value)| format!("{name}: {}", shorten(value)));
     cut(pairs.collect::<Vec<_>>().join("; "))
 }
 

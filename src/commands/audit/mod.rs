@@ -1,4 +1,5 @@
-//! `loginetl audit`: the log, shown, taken elsewhere, or verified. Nothing here appends to it.
+//! `loginetl audit`: the log, shown, taken elsewhere, or verified. Nothing here appends
+//! to it.
 
 mod connect;
 mod export;
@@ -13,10 +14,18 @@ use crate::settings::Environment;
 ///
 /// # Errors
 /// When the role may not, or database, KMS or file cannot be used.
-pub(crate) async fn run(command: AuditCommand, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(
+    command: AuditCommand,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     match command {
-        AuditCommand::List(args) => list::run(args, &super::database(global, environment, "audit")?).await,
-        AuditCommand::Export(args) => export::run(&args, &super::database(global, environment, "audit")?).await,
+        AuditCommand::List(args) => {
+            list::run(args, &super::database(global, environment, "audit")?).await
+        }
+        AuditCommand::Export(args) => {
+            export::run(&args, &super::database(global, environment, "audit")?).await
+        }
         AuditCommand::Verify(args) => verify::run(args, global, environment).await,
     }
 }

@@ -1,4 +1,5 @@
-//! `audit verify`: is the log whole and genuine? In the database, or in an export with the public key alone.
+//! `audit verify`: is the log whole and genuine? In the database, or in an export with
+//! the public key alone.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -23,7 +24,11 @@ const MAX_LINE: u64 = 1024 * 1024;
 /// Problems that a person is shown.
 const SHOWN: usize = 20;
 
-pub(super) async fn run(args: VerifyArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(super) async fn run(
+    args: VerifyArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let keys = match &args.public_key {
         Some(path) => read_keys(path)?,
         None => {
@@ -46,7 +51,8 @@ pub(super) async fn run(args: VerifyArgs, global: Global, environment: &Environm
 
 fn read_keys(path: &Path) -> Result<Vec<VerifyingKey>, Error> {
     let named = || path.display().to_string();
-    let pem = std::fs::read(path).map_err(|e| Error::File { path: named(), problem: e.kind().to_string() })?;
+    let pem = std::fs::read(path)
+        .map_err(|e| Error::File { path: named(), problem: e.kind().to_string() })?;
     VerifyingKey::all_of_pem(&pem).map_err(|problem| Error::PublicKey { path: named(), problem })
 }
 
@@ -86,7 +92,8 @@ fn offline(mut verifier: Verifier<'_>, path: &Path) -> Result<VerifyReport, Erro
     }
 }
 
-/// The next line with its end, empty at the end of the file. Of one that is too long for a record, only a part.
+/// The next line with its end, empty at the end of the file. Of one that is too long for
+/// a record, only a part.
 fn next_line(source: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
     source.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
@@ -124,8 +131,12 @@ fn print(report: &VerifyReport, format: Format) -> Result<(), Error> {
     };
     if format == Format::Json {
         let problems = report.problems.iter();
-        let problems =
-            problems.map(|p| ProblemView { seq: p.seq, kind: &p.kind, db_user: &p.db_user, problem: p.trouble.to_string() });
+        let problems = problems.map(|p| ProblemView {
+            seq: p.seq,
+            kind: &p.kind,
+            db_user: &p.db_user,
+            problem: p.trouble.to_string(),
+        });
         return output::json(&VerifyView {
             result,
             records: report.records,
@@ -149,7 +160,8 @@ fn print(report: &VerifyReport, format: Format) -> Result<(), Error> {
         output::line(&format!("and {more} more"))?;
     }
     output::line(&format!(
-        "{result}: {} records, {} signed, {} after the last signature, {} requests without an outcome",
+        "{result}: {} records, {} signed, {} after the last signature, {} requests without an \
+         outcome",
         report.records, report.signed, report.after_last_signature, report.open_requests
     ))?;
     output::line(&format!("head {}", report.head))

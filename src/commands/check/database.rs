@@ -48,7 +48,8 @@ fn roles(login: &Login, findings: &mut Findings) {
         () if login.groups.is_empty() => findings.warn(
             "login",
             "is in no group of loginetl, and may do nothing",
-            "grant one: loginetl_loader, loginetl_analyst, loginetl_unmasker, loginetl_rotator or loginetl_auditor",
+            "grant one: loginetl_loader, loginetl_analyst, loginetl_unmasker, loginetl_rotator or \
+             loginetl_auditor",
         ),
         () if login.groups.len() > 1 => {
             findings.warn(
@@ -67,7 +68,8 @@ async fn check_inheritance(session: &Session, findings: &mut Findings) {
         findings.warn(
             "login",
             format!("does not inherit the rights of {}", joined(&groups)),
-            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL 16 or newer)",
+            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL \
+             16 or newer)",
         );
     }
 }
@@ -75,9 +77,13 @@ async fn check_inheritance(session: &Session, findings: &mut Findings) {
 /// What stands there, compared with what must.
 async fn structure(session: &Session, findings: &mut Findings) {
     let Some(deviations) = findings.take("structure", session.deviations().await) else { return };
-    let (rights, structure): (Vec<_>, Vec<_>) = deviations.into_iter().partition(|deviation| deviation.is_privilege);
+    let (rights, structure): (Vec<_>, Vec<_>) =
+        deviations.into_iter().partition(|deviation| deviation.is_privilege);
     if structure.is_empty() {
-        findings.ok("structure", "tables, indexes, constraints, triggers, functions and owners are as init makes them");
+        findings.ok(
+            "structure",
+            "tables, indexes, constraints, triggers, functions and owners are as init makes them",
+        );
     }
     for Deviation { what, remedy, .. } in structure {
         findings.warn("structure", what, remedy_text(&remedy));
@@ -95,30 +101,47 @@ async fn privileges(session: &Session, rights: Vec<Deviation>, findings: &mut Fi
     for right in &rights {
         match right.what.strip_prefix("missing: ") {
             Some(grant) => missing.push(grant),
-            None => excess.push(right.what.trim_start_matches("beyond what init grants: ").to_owned()),
+            None => {
+                excess.push(right.what.trim_start_matches("beyond what init grants: ").to_owned())
+            }
         }
     }
     if excess.is_empty() && missing.is_empty() {
         findings.ok("privileges", "each group has what init granted, and nobody has more");
     }
     if !excess.is_empty() {
-        let remedy = "run: loginetl init, which revokes it from loginetl's groups; REVOKE the rest, unless you know who needs it";
+        let remedy = "run: loginetl init, which revokes it from loginetl's groups; REVOKE the \
+                      rest, unless you know who needs it";
         findings.warn("privileges", format!("in excess: {}", excess.join("; ")), remedy);
     }
     if !missing.is_empty() {
-        findings.warn("privileges", format!("missing: {}", missing.join("; ")), "run: loginetl init, which grants it again");
+        findings.warn(
+            "privileges",
+            format!("missing: {}", missing.join("; ")),
+            "run: loginetl init, which grants it again",
+        );
     }
 }
 
 /// What hides rows from this login's work, or from the owner of the functions that count.
 async fn sight(session: &Session, login: &Login, findings: &mut Findings) {
     let mut spots = Vec::new();
-    let works = [(Group::Loader, Work::Load), (Group::Unmasker, Work::Unmask), (Group::Rotator, Work::Rotate)];
+    let works = [
+        (Group::Loader, Work::Load),
+        (Group::Unmasker, Work::Unmask),
+        (Group::Rotator, Work::Rotate),
+    ];
     for (_, work) in works.into_iter().filter(|(group, _)| login.is(*group)) {
-        let Some(found) = findings.take("sight", session.blind_spots(None, work).await) else { return };
+        let Some(found) = findings.take("sight", session.blind_spots(None, work).await) else {
+            return;
+        };
         spots.extend(found);
     }
-    let Some(found) = findings.take("sight", session.blind_spots(Some(Group::Owner), Work::Count).await) else { return };
+    let Some(found) =
+        findings.take("sight", session.blind_spots(Some(Group::Owner), Work::Count).await)
+    else {
+        return;
+    };
     spots.extend(found);
     spots.sort();
     spots.dedup();
@@ -126,15 +149,22 @@ async fn sight(session: &Session, login: &Login, findings: &mut Findings) {
         findings.ok("sight", "nothing hides rows or swallows what is written");
     }
     for spot in spots {
-        findings.warn("sight", spot, "loginetl init makes the policies that are needed; drop or disable anything else");
+        findings.warn(
+            "sight",
+            spot,
+            "loginetl init makes the policies that are needed; drop or disable anything else",
+        );
     }
     for (change, name) in [(RowChange::Insert, "INSERT"), (RowChange::Update, "UPDATE")] {
-        let Some(triggers) = findings.take("triggers", session.row_triggers(change).await) else { return };
+        let Some(triggers) = findings.take("triggers", session.row_triggers(change).await) else {
+            return;
+        };
         if !triggers.is_empty() {
             findings.note(
                 "triggers",
                 format!("on {name}: {}", triggers.join("; ")),
-                "they run with the rights of loginetl's logins; what they do to its rows is looked at, and undone if it is not the rows",
+                "they run with the rights of loginetl's logins; what they do to its rows is \
+                 looked at, and undone if it is not the rows",
             );
         }
     }
@@ -146,7 +176,13 @@ async fn settings(session: &Session, findings: &mut Findings) {
     if set.is_empty() {
         return findings.ok("settings", "the defaults that matter are PostgreSQL's own");
     }
-    findings.note("settings", set.join("; "), "they have no say in loginetl's transactions, but a standby takes no changes, and session_replication_role must be origin");
+    findings.note(
+        "settings",
+        set.join("; "),
+        "they have no say in loginetl's transactions, but a \
+                                               standby takes no changes, and \
+                                               session_replication_role must be origin",
+    );
 }
 
 async fn clock(session: &Session, findings: &mut Findings) {
@@ -155,7 +191,11 @@ async fn clock(session: &Session, findings: &mut Findings) {
     let middle = before + Timestamp::now().duration_since(before) / 2;
     let skew = theirs.duration_since(middle).as_secs();
     if skew.abs() > MAX_SKEW_SECONDS {
-        findings.warn("clock", format!("this machine and the database differ by {skew} s"), "set both by NTP");
+        findings.warn(
+            "clock",
+            format!("this machine and the database differ by {skew} s"),
+            "set both by NTP",
+        );
     } else {
         findings.ok("clock", "agrees with the database's");
     }
@@ -163,10 +203,15 @@ async fn clock(session: &Session, findings: &mut Findings) {
 
 /// A rotation touches the pages of the table in the order of hashes, which is no order.
 async fn sizes(session: &Session, findings: &mut Findings) {
-    let Some((table, buffers, wal)) = findings.take("memory", session.sizes().await) else { return };
+    let Some((table, buffers, wal)) = findings.take("memory", session.sizes().await) else {
+        return;
+    };
     let mib = |bytes: i64| bytes / 1024 / 1024;
     if table <= buffers && 2 * table <= wal {
-        return findings.ok("memory", "the table fits into shared_buffers, a rotation's WAL between two checkpoints");
+        return findings.ok(
+            "memory",
+            "the table fits into shared_buffers, a rotation's WAL between two checkpoints",
+        );
     }
     findings.note(
         "memory",
@@ -188,7 +233,8 @@ async fn audit(session: &Session, findings: &mut Findings) {
     let after = head.seq - last_signed.unwrap_or(0);
     match last_signed {
         Some(_) if after <= MAX_UNSIGNED => {
-            findings.ok("audit log", format!("{} records, {after} after the last signature", head.seq));
+            findings
+                .ok("audit log", format!("{} records, {after} after the last signature", head.seq));
         }
         _ => findings.warn(
             "audit log",

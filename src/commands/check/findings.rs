@@ -31,17 +31,33 @@ enum Level {
 
 impl Findings {
     pub(super) fn ok(&mut self, check: &'static str, text: impl Into<String>) {
-        self.0.push(Finding { check, result: Level::Ok, text: text.into(), remedy: None, exit: Exit::Done });
+        self.0.push(Finding {
+            check,
+            result: Level::Ok,
+            text: text.into(),
+            remedy: None,
+            exit: Exit::Done,
+        });
     }
 
     /// As it should be, but worth knowing.
-    pub(super) fn note(&mut self, check: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn note(
+        &mut self,
+        check: &'static str,
+        text: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let (text, remedy) = (text.into(), Some(remedy.into()));
         self.0.push(Finding { check, result: Level::Note, text, remedy, exit: Exit::Done });
     }
 
     /// A person should look.
-    pub(super) fn warn(&mut self, check: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn warn(
+        &mut self,
+        check: &'static str,
+        text: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let (text, remedy) = (text.into(), Some(remedy.into()));
         self.0.push(Finding { check, result: Level::Warning, text, remedy, exit: Exit::Attention });
     }
@@ -59,7 +75,11 @@ impl Findings {
     }
 
     /// Notes a failure and goes on without the value.
-    pub(super) fn take<T>(&mut self, check: &'static str, result: Result<T, impl Into<Error>>) -> Option<T> {
+    pub(super) fn take<T>(
+        &mut self,
+        check: &'static str,
+        result: Result<T, impl Into<Error>>,
+    ) -> Option<T> {
         result.map_err(|error| self.fail(check, &error.into())).ok()
     }
 
@@ -74,7 +94,11 @@ impl Findings {
                 Level::Warning => "warn",
                 Level::Failed => "FAIL",
             };
-            output::line(&format!("{level:<5} {:<11} {}", finding.check, output::printable(&finding.text)))?;
+            output::line(&format!(
+                "{level:<5} {:<11} {}",
+                finding.check,
+                output::printable(&finding.text)
+            ))?;
             if let Some(remedy) = &finding.remedy {
                 output::line(&format!("                  → {remedy}"))?;
             }
@@ -82,9 +106,14 @@ impl Findings {
         Ok(())
     }
 
-    /// The gravest: tampering, refusals, settings, faults, then what a person should look at.
+    /// The gravest: tampering, refusals, settings, faults, then what a person should look
+    /// at.
     pub(super) fn exit(&self) -> Exit {
-        let gravity = [Exit::Integrity, Exit::Refused, Exit::Usage, Exit::Temporary, Exit::Attention];
-        gravity.into_iter().find(|exit| self.0.iter().any(|finding| finding.exit == *exit)).unwrap_or(Exit::Done)
+        let gravity =
+            [Exit::Integrity, Exit::Refused, Exit::Usage, Exit::Temporary, Exit::Attention];
+        gravity
+            .into_iter()
+            .find(|exit| self.0.iter().any(|finding| finding.exit == *exit))
+            .unwrap_or(Exit::Done)
     }
 }

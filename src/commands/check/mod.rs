@@ -1,6 +1,8 @@
-//! `loginetl check`: can this login do its work on this installation? One line each, a remedy beside each failure.
+//! `loginetl check`: can this login do its work on this installation? One line each, a
+//! remedy beside each failure.
 //!
-//! Invariant: it changes nothing; it writes no record, receives no message and releases no key.
+//! Invariant: it changes nothing; it writes no record, receives no message and releases
+//! no key.
 
 mod database;
 mod findings;
@@ -16,7 +18,11 @@ use crate::settings::Environment;
 ///
 /// # Errors
 /// When the settings are wrong; whatever else fails is a line of the result.
-pub(crate) async fn run(args: CheckArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+pub(crate) async fn run(
+    args: CheckArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let target = super::database(global, environment, "check")?;
     let mut findings = Findings::default();
     if let Some((session, login)) = database::check(&target, &mut findings).await {

@@ -15,10 +15,12 @@ use crate::settings::Environment;
 use crate::token::Holder;
 use crate::vault::{Signer, check_wrap};
 
-/// A dead-letter queue that takes messages after fewer receives takes good ones in an outage.
+/// A dead-letter queue that takes messages after fewer receives takes good ones in an
+/// outage.
 const FEWEST_RECEIPTS: u64 = 3;
 
-/// Looks at the queue, where one is named, and at the KMS keys that this login's work needs.
+/// Looks at the queue, where one is named, and at the KMS keys that this login's work
+/// needs.
 pub(super) async fn check(
     session: &Session,
     login: &Login,
@@ -37,19 +39,29 @@ pub(super) async fn check(
     let kms = Kms::new(&config);
     let owner = login.is(Group::Owner);
     if owner || login.is(Group::Loader) {
-        let rows = if owner { session.wraps_of_holder(Holder::Ingest).await } else { session.ingest_wraps().await };
+        let rows = if owner {
+            session.wraps_of_holder(Holder::Ingest).await
+        } else {
+            session.ingest_wraps().await
+        };
         wraps(&kms, Holder::Ingest, rows, findings).await;
     }
     if owner {
-        wraps(&kms, Holder::Recovery, session.wraps_of_holder(Holder::Recovery).await, findings).await;
+        wraps(&kms, Holder::Recovery, session.wraps_of_holder(Holder::Recovery).await, findings)
+            .await;
     } else if login.is(Group::Unmasker) {
         let usable = kms.check_usable(&environment.recovery_key(None)).await;
         if findings.take("recovery", usable).is_some() {
-            findings.ok("recovery", "the recovery key is enabled; its wraps are opened only for a request");
+            findings.ok(
+                "recovery",
+                "the recovery key is enabled; its wraps are opened only for a request",
+            );
         }
     }
-    let signs =
-        RecordKind::ALL.iter().filter(|kind| kind.is_signed()).any(|kind| kind.writers().iter().any(|group| login.is(*group)));
+    let signs = RecordKind::ALL
+        .iter()
+        .filter(|kind| kind.is_signed())
+        .any(|kind| kind.writers().iter().any(|group| login.is(*group)));
     let audit_key = environment.audit_key(None);
     if signs {
         let tried = Signer::new(kms.clone(), audit_key.clone()).try_out().await;
@@ -68,7 +80,11 @@ pub(super) async fn check(
 async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings: &mut Findings) {
     let Some(url) = url else {
         if login.is(Group::Loader) {
-            findings.warn("queue", "none is named", "set LOGINETL_QUEUE_URL, unless this login loads only files");
+            findings.warn(
+                "queue",
+                "none is named",
+                "set LOGINETL_QUEUE_URL, unless this login loads only files",
+            );
         }
         return;
     };
@@ -79,20 +95,35 @@ async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings:
         None => {}
         Some(None) => findings.warn(
             "redrive",
-            "the queue has no dead-letter queue: a message that nobody can load comes back until it expires",
+            "the queue has no dead-letter queue: a message that nobody can load comes back until \
+             it expires",
             "set a RedrivePolicy with maxReceiveCount 5 or more",
         ),
         Some(Some(count)) if count < FEWEST_RECEIPTS => findings.warn(
             "redrive",
-            format!("messages go to the dead-letter queue after {count} receives: an outage will send good ones there"),
+            format!(
+                "messages go to the dead-letter queue after {count} receives: an outage will \
+                     send good ones there"
+            ),
             "set maxReceiveCount to 5 or more",
         ),
-        Some(Some(count)) => findings.ok("redrive", format!("to the dead-letter queue after {count} receives")),
+        Some(Some(count)) => findings.ok(
+            "redrive",
+            format!(
+                "to the dead-letter queue after \
+            {count} receives"
+            ),
+        ),
     }
 }
 
 /// Each key unwraps to its check value.
-async fn wraps(kms: &Kms, holder: Holder, rows: Result<Vec<KeyRow>, DbError>, findings: &mut Findings) {
+async fn wraps(
+    kms: &Kms,
+    holder: Holder,
+    rows: Result<Vec<KeyRow>, DbError>,
+    findings: &mut Findings,
+) {
     let check = holder.name();
     let Some(rows) = findings.take(check, rows) else { return };
     if rows.is_empty() {

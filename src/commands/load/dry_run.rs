@@ -39,7 +39,15 @@ pub(super) async fn run<S: Source>(
     let mut masking = Masking::default();
     let masker = masking.masker(key_cache).await?;
     let (mut handles, near) = (Vec::new(), NearNames::default());
-    let result = judge_some(count_wanted(args), source, stop, masker, Judging::Read(reading, &near), &mut handles).await;
+    let result = judge_some(
+        count_wanted(args),
+        source,
+        stop,
+        masker,
+        Judging::Read(reading, &near),
+        &mut handles,
+    )
+    .await;
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, give_back(source, &handles, |_| {})).await;
     show(&result?, masker.fields(), args.format)?;
     log_near_names(&near);
@@ -50,7 +58,8 @@ pub(super) async fn run<S: Source>(
     }
 }
 
-/// The verdicts on as many events as are wanted; what was taken for them goes into `handles`, whatever comes of it.
+/// The verdicts on as many events as are wanted; what was taken for them goes into
+/// `handles`, whatever comes of it.
 async fn judge_some<S: Source>(
     wanted: usize,
     source: &S,
@@ -84,8 +93,10 @@ type Cell = (&'static str, Value);
 /// The cells of a row, in the order in which people read them: tokens before hashes.
 fn cells(login: &MaskedLogin) -> Vec<Cell> {
     let MaskedLogin { masked, user_id, device_type, locale, app_version, create_date } = login;
-    let tokens = masked.iter().map(|(field, one)| (field.token_column(), json!(one.token.as_str())));
-    let hashes = masked.iter().map(|(field, one)| (field.hash_column(), json!(one.hash.to_string())));
+    let tokens =
+        masked.iter().map(|(field, one)| (field.token_column(), json!(one.token.as_str())));
+    let hashes =
+        masked.iter().map(|(field, one)| (field.hash_column(), json!(one.hash.to_string())));
     let mut cells = vec![("user_id", json!(user_id)), ("device_type", json!(device_type))];
     cells.extend(tokens);
     cells.extend([
@@ -128,7 +139,8 @@ fn show(verdicts: &[Verdict], fields: Fields, format: Format) -> Result<Exit, Er
             cells.map(|(_, value)| text(&value)).collect()
         }
         Verdict::Rejected(rejected) => {
-            let field = rejected.rejection.field.map_or_else(String::new, |field| format!(" {field}"));
+            let field =
+                rejected.rejection.field.map_or_else(String::new, |field| format!(" {field}"));
             vec![format!("(quarantine: {}{field})", rejected.rejection.reason.code())]
         }
     };

@@ -1,6 +1,8 @@
-//! `loginetl load`: from a queue or a file to masked rows, each event exactly once in effect.
+//! `loginetl load`: from a queue or a file to masked rows, each event exactly once in
+//! effect.
 //!
-//! One story for both: open the source, see that rows will stand here, open the keys, load (`crate::load`), report.
+//! One story for both: open the source, see that rows will stand here, open the keys,
+//! load (`crate::load`), report.
 
 mod dry_run;
 mod progress;
@@ -25,15 +27,22 @@ use crate::stop::Stop;
 use crate::vault::KeyCache;
 use crate::{aws, commands};
 
-const STOPPING: &str = "stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)";
+const STOPPING: &str = "stopping: what is in hand is written and deleted, the rest is given back \
+                        (again to stop at once)";
 
 /// Loads from where the flags say.
 ///
 /// # Errors
 /// When settings are wrong, or queue, KMS or database cannot be used.
-pub(crate) async fn run(args: LoadArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
-    let stop =
-        Stop::on_signal("stopping: what is in hand is written and deleted, the rest is given back (again to stop at once)")?;
+pub(crate) async fn run(
+    args: LoadArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
+    let stop = Stop::on_signal(
+        "stopping: what is in hand is written and deleted, the rest is given back (again to stop \
+         at once)",
+    )?;
     let target = commands::database(global, environment, "load")?;
     match args.file.clone() {
         Some(path) => from_file(&path, args, target, stop).await,
@@ -41,7 +50,12 @@ pub(crate) async fn run(args: LoadArgs, global: Global, environment: &Environmen
     }
 }
 
-async fn from_queue(args: LoadArgs, target: Target, environment: &Environment, stop: Stop) -> Result<Exit, Error> {
+async fn from_queue(
+    args: LoadArgs,
+    target: Target,
+    environment: &Environment,
+    stop: Stop,
+) -> Result<Exit, Error> {
     let url = environment.queue_url(args.queue_url.clone())?;
     let listener = match args.listen {
         Some(address) => Some(Listener::start(address).await?),
@@ -53,14 +67,17 @@ async fn from_queue(args: LoadArgs, target: Target, environment: &Environment, s
         queue.depth().await?;
         open_keys(&target, &args, Kms::new(&config)).await
     });
-    let Some(key_cache) = opened.await.transpose()? else { return report::stopped_early(&args, false) };
+    let Some(key_cache) = opened.await.transpose()? else {
+        return report::stopped_early(&args, false);
+    };
     let source = QueueSource::new(queue, args.receivers as usize);
     load_all(source, key_cache, target, &args, listener.as_ref(), stop).await
 }
 
 async fn from_file(path: &Path, args: LoadArgs, target: Target, stop: Stop) -> Result<Exit, Error> {
     if args.max_messages.is_some() && !args.dry_run {
-        let problem = "--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue";
+        let problem =
+            "--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue";
         return Err(SettingsError::Flags(problem.to_owned()).into());
     }
     let Some(source) = FileSource::open(path, reading(&args), &stop).await? else {
@@ -87,7 +104,9 @@ pub(crate) async fn from_source<S: Source>(
     let target = commands::database(global, environment, "load")?;
     let kms = Kms::new(&aws::configuration().await?);
     let opened = stop.unless_asked(open_keys(&target, &args, kms)).await;
-    let Some(key_cache) = opened.transpose()? else { return report::stopped_early(&args, source.facts().has_end) };
+    let Some(key_cache) = opened.transpose()? else {
+        return report::stopped_early(&args, source.facts().has_end);
+    };
     load_all(source, key_cache, target, &args, None, stop).await
 }
 

@@ -1,4 +1,5 @@
-//! The progress line of a load, on a terminal: counts, rate of the last seconds, backlog, and when it will be done.
+//! The progress line of a load, on a terminal: counts, rate of the last seconds, backlog,
+//! and when it will be done.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ pub(super) fn show<S: Source>(run: &Arc<Run<S>>) -> ProgressTask {
                 lately.pop_front();
             }
             let (since, before) = lately[0];
-            let rate = (summary.received - before) as f64 / since.elapsed().as_secs_f64().max(0.001);
+            let rate =
+                (summary.received - before) as f64 / since.elapsed().as_secs_f64().max(0.001);
             progress.show(line(&summary, rate, run.last_depth()));
         }
     }))

@@ -1,4 +1,5 @@
-//! What a load says at its end: what came of it, what is left elsewhere, and what to do about it.
+//! What a load says at its end: what came of it, what is left elsewhere, and what to do
+//! about it.
 
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub(super) async fn finish<S: Source>(run: &Run<S>, format: Format) -> Result<Ex
     let depth = tokio::time::timeout(LONGEST_QUESTION, run.ask_depth());
     let (depth, recorded) = tokio::join!(depth, run.record(end, &summary));
     let depth = depth.ok().flatten();
-    let (in_flight, delayed) = (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
+    let (in_flight, delayed) =
+        (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
     let report = LoadReport { summary, in_flight, delayed, poison_budget_exceeded, has_end };
     report.print(format)?;
     if let Some(error) = failure {
@@ -88,14 +90,18 @@ impl LoadReport {
         if self.has_end {
             let rate = self.summary.rate();
             output::line(&format!(
-                "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined {quarantined} in {seconds:.1} s, \
+                "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined \
+                 {quarantined} in {seconds:.1} s, \
                  {rate:.0} lines/s"
             ))?;
         } else {
             output::line(&format!("{} in {seconds:.1} s", self.summary))?;
         }
         if self.has_end && *received > 0 && duplicates == received {
-            output::line("this content has been loaded before; nothing was loaded twice (a grown file counts as another file)")?;
+            output::line(
+                "this content has been loaded before; nothing was loaded twice (a grown file \
+                 counts as another file)",
+            )?;
         }
         self.print_what_is_left()?;
         self.summary.near_name_lines().try_for_each(|line| output::line(&line))?;
@@ -111,11 +117,15 @@ impl LoadReport {
         }
         if let Some(others) = self.in_flight.filter(|n| *n > 0) {
             output::line(&format!(
-                "{others} messages are in flight elsewhere; they come back if their holder does not delete them"
+                "{others} messages are in flight elsewhere; they come back if their holder does \
+                 not delete them"
             ))?;
         }
         if let Some(delayed) = self.delayed.filter(|n| *n > 0) {
-            output::line(&format!("{delayed} messages are delayed by their sender or the queue; load again when they are due"))?;
+            output::line(&format!(
+                "{delayed} messages are delayed by their sender or the queue; load again when \
+                 they are due"
+            ))?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
-//! Preparing: ranges are read and re-encrypted while another one is moved, on a connection of their own.
+//! Preparing: ranges are read and re-encrypted while another one is moved, on a
+//! connection of their own.
 //!
-//! Invariant: what is prepared is only ever moved from the watermark at which it was read.
+//! Invariant: what is prepared is only ever moved from the watermark at which it was
+//! read.
 
 use std::sync::Arc;
 
@@ -52,7 +54,8 @@ impl Ahead {
         Self { target, rows, keys: Arc::new(keys), under_way: None }
     }
 
-    /// Whether the range at the watermark of `rotation` is yet to be read, and all after it.
+    /// Whether the range at the watermark of `rotation` is yet to be read, and all after
+    /// it.
     pub(super) fn begins_anew(&self, rotation: &Rotation) -> bool {
         self.under_way.as_ref().is_none_or(|preparing| preparing.from != *rotation)
     }
@@ -62,7 +65,8 @@ impl Ahead {
         self.under_way = None;
     }
 
-    /// The range at the watermark of `rotation`; those after it are being prepared from now on.
+    /// The range at the watermark of `rotation`; those after it are being prepared from
+    /// now on.
     ///
     /// # Errors
     /// When the database is gone, or a key is missing; the next call tries again.
@@ -79,10 +83,12 @@ impl Ahead {
     fn begin(&self, from: Rotation) -> Preparing {
         let (target, rows, keys) = (self.target.clone(), self.rows, Arc::clone(&self.keys));
         let ((wanted, next_wanted), (sender, ready)) = (mpsc::channel(1), mpsc::channel(1));
-        // The first range is wanted at once; the channel is empty yet, so that there is room.
+        // The first range is wanted at once; the channel is empty yet, so that there is
+        // room.
         let _ = wanted.try_send(());
         let task = tokio::spawn(async move {
-            if let Err(error) = prepare_all(&target, rows, &keys, from, next_wanted, &sender).await {
+            if let Err(error) = prepare_all(&target, rows, &keys, from, next_wanted, &sender).await
+            {
                 // Nobody waits for it any more, if it cannot be sent.
                 let _ = sender.send(Err(error)).await;
             }
@@ -92,7 +98,9 @@ impl Ahead {
 
     /// Waits until what is being prepared is ready, and lets nothing more be prepared.
     pub(super) async fn settle(&mut self) {
-        if let Some(preparing) = self.under_way.as_mut().filter(|preparing| preparing.settled.is_none()) {
+        if let Some(preparing) =
+            self.under_way.as_mut().filter(|preparing| preparing.settled.is_none())
+        {
             preparing.settled = preparing.ready.recv().await;
         }
     }
@@ -104,7 +112,8 @@ impl Drop for Preparing {
     }
 }
 
-/// All ranges from the watermark to the end, each when it is wanted, on a connection of its own.
+/// All ranges from the watermark to the end, each when it is wanted, on a connection of
+/// its own.
 async fn prepare_all(
     target: &Target,
     rows: u32,
@@ -129,9 +138,15 @@ struct Reader<'a> {
 }
 
 impl RangeReader for Reader<'_> {
-    async fn read(&mut self, after: Uuid, until: Option<Uuid>, limit: u32) -> Result<RangeRows, Error> {
+    async fn read(
+        &mut self,
+        after: Uuid,
+        until: Option<Uuid>,
+        limit: u32,
+    ) -> Result<RangeRows, Error> {
         let rotation = Rotation { watermark: after, ..self.rotation };
-        let (mut converter, mut converted, mut rows) = (Converter::new(self.keys, &rotation)?, Converted::default(), 0);
+        let (mut converter, mut converted, mut rows) =
+            (Converter::new(self.keys, &rotation)?, Converted::default(), 0);
         let each = |value| {
             rows += 1;
             converter.convert(value, &mut converted);

@@ -1,4 +1,5 @@
-//! `rotate-keys --dry-run`: how much there is to do. Reads the table once, changes nothing, asks no KMS.
+//! `rotate-keys --dry-run`: how much there is to do. Reads the table once, changes
+//! nothing, asks no KMS.
 
 use serde::Serialize;
 
@@ -8,8 +9,9 @@ use crate::error::{Error, Exit};
 use crate::output;
 use crate::token::{KeyState, Purpose};
 
-/// WAL that a row costs for each of its fields, in bytes: a new version of the row, roughly 200 bytes, and on a
-/// large table most of a page image after each checkpoint. A rough figure.
+/// WAL that a row costs for each of its fields, in bytes: a new version of the row,
+/// roughly 200 bytes, and on a large table most of a page image after each checkpoint. A
+/// rough figure.
 const WAL_BYTES_A_VALUE: i64 = 600;
 
 #[derive(Serialize)]
@@ -25,7 +27,8 @@ pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error
     let fields = session.fields().await?;
     let (rows, longest_value) = session.size_of_rotation(fields).await?;
     let values = fields.fields().count() as i64;
-    let plan = Forecast { unfinished, rows, longest_value, wal_bytes: rows * values * WAL_BYTES_A_VALUE };
+    let plan =
+        Forecast { unfinished, rows, longest_value, wal_bytes: rows * values * WAL_BYTES_A_VALUE };
     if format == Format::Json {
         output::json(&plan)?;
         return Ok(Exit::Done);
@@ -34,7 +37,9 @@ pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error
         output::line("a rotation is under way: rotate-keys finishes it")?;
     }
     output::line(&format!("rows to move     {rows}"))?;
-    output::line(&format!("longest value    {longest_value} rows carry it; they are moved in one step"))?;
+    output::line(&format!(
+        "longest value    {longest_value} rows carry it; they are moved in one step"
+    ))?;
     output::line(&format!("WAL, roughly     {} MiB", plan.wal_bytes / 1024 / 1024))?;
     Ok(Exit::Done)
 }

@@ -1,7 +1,8 @@
-//! `loginetl rotate-keys`: new keys, and every row moved to them in place, while loading and analysing go on.
+//! `loginetl rotate-keys`: new keys, and every row moved to them in place, while loading
+//! and analysing go on.
 //!
-//! Invariant (kept by the fence, the guard and the watermark): in every snapshot that any reader can take, all rows of
-//! one value carry one token.
+//! Invariant (kept by the fence, the guard and the watermark): in every snapshot that any
+//! reader can take, all rows of one value carry one token.
 
 mod ahead;
 mod dry_run;
@@ -23,14 +24,21 @@ use crate::retry::Retry;
 use crate::settings::Environment;
 use crate::stop::Stop;
 use crate::token::{KeyId, KeyState, Purpose};
-use crate::vault::{KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all};
+use crate::vault::{
+    KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all,
+};
 use crate::{aws, output};
 
 /// Finishes the rotation that is under way, or starts and finishes one.
 ///
 /// # Errors
-/// When this login may not, or database or KMS cannot be used. What was moved until then stays moved.
-pub(crate) async fn run(args: RotateArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+/// When this login may not, or database or KMS cannot be used. What was moved until then
+/// stays moved.
+pub(crate) async fn run(
+    args: RotateArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let target = super::database(global, environment, "rotate-keys")?;
     let session = target.connect().await?;
     if args.dry_run {
@@ -45,9 +53,19 @@ pub(crate) async fn run(args: RotateArgs, global: Global, environment: &Environm
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
     let RotateArgs { duty, step_rows, .. } = args;
-    let mut rotation =
-        Rotating { target, session, kms, signer, duty, step_rows, stop, done: Done::default(), last_steps: LastSteps::default() };
-    let is_under_way = rotation.seal_what_was_left().await? || rotation.session.has_rotated_since(begun).await?;
+    let mut rotation = Rotating {
+        target,
+        session,
+        kms,
+        signer,
+        duty,
+        step_rows,
+        stop,
+        done: Done::default(),
+        last_steps: LastSteps::default(),
+    };
+    let is_under_way =
+        rotation.seal_what_was_left().await? || rotation.session.has_rotated_since(begun).await?;
     if is_under_way || !rotation.start(&args, environment).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
@@ -73,7 +91,8 @@ struct Rotating {
 struct Done {
     rows_moved: u64,
     bodies_sealed: u64,
-    /// What does not open: field or `quarantine`, hash or number, and the rows that carry it.
+    /// What does not open: field or `quarantine`, hash or number, and the rows that carry
+    /// it.
     not_opened: Vec<Unopened>,
 }
 
@@ -87,7 +106,8 @@ struct Unopened {
 /// Records of this login that it could not sign, because it died.
 async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
     for kind in [RecordKind::RotateStart, RecordKind::RotateEnd, RecordKind::RotateInterrupted] {
-        // A record of this login about a rotation tells nothing that could be forged to its use.
+        // A record of this login about a rotation tells nothing that could be forged to
+        // its use.
         signer.catch_up(session, kind, |_| true).await?;
     }
     Ok(())
@@ -105,7 +125,10 @@ impl Rotating {
         signer.try_out().await?;
         let mut active: Vec<(Purpose, KeyId)> = Vec::new();
         for purpose in purposes {
-            let key = session.key_in_state(*purpose, KeyState::Active).await?.ok_or(VaultError::NoKeys)?;
+            let key = session
+                .key_in_state(*purpose, KeyState::Active)
+                .await?
+                .ok_or(VaultError::NoKeys)?;
             active.push((*purpose, key));
         }
         let keys = KmsKeys {
@@ -114,8 +137,11 @@ impl Rotating {
         };
         for purpose in purposes {
             match pending_key(session, kms, *purpose, &keys).await {
-                // Another process made one at the same time, and has started with it already.
-                Err(VaultError::Db(error)) if error.is_duplicate_of(ONE_PENDING_KEY) => return Ok(false),
+                // Another process made one at the same time, and has started with it
+                // already.
+                Err(VaultError::Db(error)) if error.is_duplicate_of(ONE_PENDING_KEY) => {
+                    return Ok(false);
+                }
                 made => made?,
             };
         }
@@ -126,7 +152,9 @@ impl Rotating {
             match session.start_rotation(&active, &details).await {
                 Ok(head) => break head,
                 Err(error) if error.is_overtaken() => return Ok(false),
-                Err(error) if error.retry() == Retry::Now => patience.wait_for_the_fence(session).await?,
+                Err(error) if error.retry() == Retry::Now => {
+                    patience.wait_for_the_fence(session).await?
+                }
                 Err(error) => return Err(error.into()),
             }
         };
@@ -135,8 +163,9 @@ impl Rotating {
         Ok(true)
     }
 
-    /// Whether a rotation of the seal key was left unfinished: there are bodies to be sealed anew, and now they are. What
-    /// does not open is no such thing, and holds up no other rotation.
+    /// Whether a rotation of the seal key was left unfinished: there are bodies to be
+    /// sealed anew, and now they are. What does not open is no such thing, and holds up
+    /// no other rotation.
     async fn seal_what_was_left(&mut self) -> Result<bool, Error> {
         if self.session.key_in_state(Purpose::Seal, KeyState::Retiring).await?.is_none() {
             return Ok(false);
@@ -165,7 +194,11 @@ impl Rotating {
     }
 
     /// Reports, and records an interruption.
-    async fn conclude(mut self, result: Result<Finished, Error>, format: Format) -> Result<Exit, Error> {
+    async fn conclude(
+        mut self,
+        result: Result<Finished, Error>,
+        format: Format,
+    ) -> Result<Exit, Error> {
         let finished = match result {
             Ok(finished) => finished,
             Err(error) => {
@@ -190,7 +223,13 @@ impl Rotating {
         }
     }
 
-    fn report(&self, format: Format, result: &'static str, retired: &[KeyId], left_over: &[KeyId]) -> Result<(), Error> {
+    fn report(
+        &self,
+        format: Format,
+        result: &'static str,
+        retired: &[KeyId],
+        left_over: &[KeyId],
+    ) -> Result<(), Error> {
         #[derive(Serialize)]
         struct RotateReport<'a> {
             result: &'static str,
@@ -207,15 +246,23 @@ impl Rotating {
                 keys_left_retiring: left_over,
             });
         }
-        output::line(&format!("{result}: moved {} rows, sealed {} bodies anew", self.done.rows_moved, self.done.bodies_sealed))?;
+        output::line(&format!(
+            "{result}: moved {} rows, sealed {} bodies anew",
+            self.done.rows_moved, self.done.bodies_sealed
+        ))?;
         for not in &self.done.not_opened {
-            output::line(&format!("does not open: {} {} ({} rows)", not.what, not.which, not.rows))?;
+            output::line(&format!(
+                "does not open: {} {} ({} rows)",
+                not.what, not.which, not.rows
+            ))?;
         }
         for key in retired {
             output::line(&format!("key {key} is retired: nothing is under it any more"))?;
         }
         for key in left_over {
-            output::line(&format!("key {key} stays retiring: something that does not open is still under it"))?;
+            output::line(&format!(
+                "key {key} stays retiring: something that does not open is still under it"
+            ))?;
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Waiting: for the fence while loaders hold it, and for a database or KMS that will come back.
+//! Waiting: for the fence while loaders hold it, and for a database or KMS that will come
+//! back.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ impl Default for SweepPatience {
 }
 
 fn pauses() -> ExponentialBackoff {
-    let builder = ExponentialBuilder::default().with_jitter().with_min_delay(Duration::from_millis(200));
+    let builder =
+        ExponentialBuilder::default().with_jitter().with_min_delay(Duration::from_millis(200));
     builder.with_max_delay(Duration::from_secs(8)).with_max_times(FAULTS).build()
 }
 

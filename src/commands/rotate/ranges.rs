@@ -1,6 +1,8 @@
-//! Ranges: how far each goes, from what was read of it. Knows no storage; rows come from a [`RangeReader`].
+//! Ranges: how far each goes, from what was read of it. Knows no storage; rows come from
+//! a [`RangeReader`].
 //!
-//! Invariant: ranges lie end to end from the watermark to the last hash there can be, and none cuts a value.
+//! Invariant: ranges lie end to end from the watermark to the last hash there can be, and
+//! none cuts a value.
 
 use uuid::Uuid;
 
@@ -33,8 +35,14 @@ pub(super) struct RangeRows {
 
 /// Where rows come from.
 pub(super) trait RangeReader {
-    /// At most `limit` rows with a hash after `after`: the next ones, or any of those up to `until`.
-    fn read(&mut self, after: Uuid, until: Option<Uuid>, limit: u32) -> impl Future<Output = Result<RangeRows, Error>> + Send;
+    /// At most `limit` rows with a hash after `after`: the next ones, or any of those up
+    /// to `until`.
+    fn read(
+        &mut self,
+        after: Uuid,
+        until: Option<Uuid>,
+        limit: u32,
+    ) -> impl Future<Output = Result<RangeRows, Error>> + Send;
 }
 
 /// After few rows, the next range is at most so many times as wide.
@@ -53,7 +61,8 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// The first range is small, so that the first step begins soon; each may be twice as large as the one before.
+    /// The first range is small, so that the first step begins soon; each may be twice as
+    /// large as the one before.
     pub(super) fn after(watermark: Uuid, rows: u32) -> Self {
         Self { after: watermark, rows, limit: rows.div_ceil(8), width: None }
     }
@@ -67,7 +76,10 @@ impl Ranges {
     ///
     /// # Errors
     /// Those of the reader; the next call tries the same range again.
-    pub(super) async fn prepare_next(&mut self, reader: &mut impl RangeReader) -> Result<Prepared, Error> {
+    pub(super) async fn prepare_next(
+        &mut self,
+        reader: &mut impl RangeReader,
+    ) -> Result<Prepared, Error> {
         let prepared = self.prepare(reader).await?;
         self.limit = self.rows.min(self.limit.saturating_mul(2));
         self.width = Some(width_after(self.after, &prepared, self.limit));
@@ -78,7 +90,8 @@ impl Ranges {
     async fn prepare(&self, reader: &mut impl RangeReader) -> Result<Prepared, Error> {
         if let Some(width) = self.width {
             let next = Uuid::from_u128(self.after.as_u128().saturating_add(width));
-            let RangeRows { seen, rows, moves, stuck } = reader.read(self.after, Some(next), self.limit).await?;
+            let RangeRows { seen, rows, moves, stuck } =
+                reader.read(self.after, Some(next), self.limit).await?;
             if rows < self.limit {
                 return Ok(Prepared { next, moves, stuck, read: Coverage::Whole(seen) });
             }
@@ -87,8 +100,8 @@ impl Ranges {
     }
 }
 
-/// The range that the next rows make. The limit may have cut the last value: it is left to the next range, unless it is a
-/// range by itself.
+/// The range that the next rows make. The limit may have cut the last value: it is left
+/// to the next range, unless it is a range by itself.
 fn cut(found: RangeRows, limit: u32) -> Prepared {
     let RangeRows { seen, rows, mut moves, mut stuck } = found;
     if rows < limit {
@@ -105,11 +118,15 @@ fn cut(found: RangeRows, limit: u32) -> Prepared {
     Prepared { next, moves, stuck, read }
 }
 
-/// The width for nine tenths of the rows, as a range with more than all of them would have to be read again.
+/// The width for nine tenths of the rows, as a range with more than all of them would
+/// have to be read again.
 fn width_after(after: Uuid, prepared: &Prepared, rows: u32) -> u128 {
     let width = prepared.next.as_u128() - after.as_u128();
     let found = (prepared.moves.len() + prepared.stuck.len()).max(1) as u128;
-    (width / found).saturating_mul(u128::from(rows) * 9 / 10).min(width.saturating_mul(FASTEST_GROWTH)).max(1)
+    (width / found)
+        .saturating_mul(u128::from(rows) * 9 / 10)
+        .min(width.saturating_mul(FASTEST_GROWTH))
+        .max(1)
 }
 
 #[cfg(test)]

@@ -9,12 +9,15 @@ use crate::vault::SweepKeys;
 const PAGE: i64 = 100;
 
 impl Rotating {
-    /// Seals every body that is under another key than the active one. Loaders add none: the guard asks for the active key.
+    /// Seals every body that is under another key than the active one. Loaders add none:
+    /// the guard asks for the active key.
     pub(super) async fn seal_all_anew(&mut self) -> Result<(), Error> {
         if self.session.key_in_state(Purpose::Seal, KeyState::Retiring).await?.is_none() {
             return Ok(());
         }
-        let Some(active) = self.session.key_in_state(Purpose::Seal, KeyState::Active).await? else { return Ok(()) };
+        let Some(active) = self.session.key_in_state(Purpose::Seal, KeyState::Active).await? else {
+            return Ok(());
+        };
         let keys = SweepKeys::unwrap_all(&self.session, &self.kms).await?;
         let mut after = 0;
         loop {

@@ -1,4 +1,5 @@
-//! The sweep: values in the order of their hashes, read and re-encrypted beside the fence, moved under it.
+//! The sweep: values in the order of their hashes, read and re-encrypted beside the
+//! fence, moved under it.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +28,13 @@ impl Rotating {
             // What is wrong with a server that cannot tell, the first step will find.
             None => self.session.rows_of_a_step().await.unwrap_or(Step::FEWEST_ROWS),
         };
-        // Where triggers of others run, a step looks at its rows three times more: a smaller one keeps loaders waiting less.
-        let is_watched = self.session.row_triggers(RowChange::Update).await.is_ok_and(|triggers| !triggers.is_empty());
+        // Where triggers of others run, a step looks at its rows three times more: a
+        // smaller one keeps loaders waiting less.
+        let is_watched = self
+            .session
+            .row_triggers(RowChange::Update)
+            .await
+            .is_ok_and(|triggers| !triggers.is_empty());
         let step_rows = if is_watched { step_rows.div_ceil(5) } else { step_rows };
         let mut ahead = Ahead::new(self.target.clone(), step_rows, keys);
         let (mut patience, mut unknown): (_, Option<KeyId>) = (SweepPatience::default(), None);
@@ -65,7 +71,11 @@ impl Rotating {
     async fn current(&mut self) -> Result<Option<Rotation>, Error> {
         loop {
             match self.session.rotations().await {
-                Ok(rotations) => return Ok(rotations.into_iter().find(|rotation| rotation.watermark < Uuid::max())),
+                Ok(rotations) => {
+                    return Ok(rotations
+                        .into_iter()
+                        .find(|rotation| rotation.watermark < Uuid::max()));
+                }
                 Err(error) if error.retry().may_help() && !self.stop.is_asked() => {
                     tracing::warn!(%error, "waiting for the database");
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -75,17 +85,27 @@ impl Rotating {
         }
     }
 
-    /// One range, prepared while loaders go on and moved while they wait. The one after it is prepared meanwhile.
-    async fn step(&mut self, ahead: &mut Ahead, rotation: Rotation, patience: &mut SweepPatience) -> Result<(), Error> {
+    /// One range, prepared while loaders go on and moved while they wait. The one after
+    /// it is prepared meanwhile.
+    async fn step(
+        &mut self,
+        ahead: &mut Ahead,
+        rotation: Rotation,
+        patience: &mut SweepPatience,
+    ) -> Result<(), Error> {
         if ahead.begins_anew(&rotation) {
             self.last_steps = LastSteps::default();
         }
         let prepared = ahead.take(rotation).await?;
         loop {
             match self.move_range(&ahead.keys, rotation, &prepared).await {
-                Err(error) if error.retry() == Retry::Now => patience.wait_for_the_fence(&self.session).await?,
+                Err(error) if error.retry() == Retry::Now => {
+                    patience.wait_for_the_fence(&self.session).await?
+                }
                 // Somebody's trigger may have raised it: then it is named.
-                Err(Error::Db(error)) => return Err(self.session.with_suspects(error, RowChange::Update).await.into()),
+                Err(Error::Db(error)) => {
+                    return Err(self.session.with_suspects(error, RowChange::Update).await.into());
+                }
                 other => break other?,
             }
         }
@@ -96,7 +116,12 @@ impl Rotating {
         Ok(())
     }
 
-    async fn move_range(&mut self, keys: &SweepKeys, rotation: Rotation, prepared: &Prepared) -> Result<(), Error> {
+    async fn move_range(
+        &mut self,
+        keys: &SweepKeys,
+        rotation: Rotation,
+        prepared: &Prepared,
+    ) -> Result<(), Error> {
         let Prepared { next, moves, stuck, read } = prepared;
         let mut step = self.session.begin_step(rotation, *next).await?;
         let Look { growth, has_triggers } = step.look(read, &mut self.last_steps).await?;
@@ -105,7 +130,8 @@ impl Rotating {
             outcome = move_watched(&step, keys, &rotation).await?;
         } else {
             outcome.rows = step.move_placed(moves).await?;
-            // What loaders have added since, what was cut off by the limit, what lies elsewhere by now; what does not open.
+            // What loaders have added since, what was cut off by the limit, what lies
+            // elsewhere by now; what does not open.
             if outcome.rows != moves.len() as u64 || growth == Growth::Possible {
                 let (more, left) = convert(keys, &rotation, step.read_left().await?)?;
                 if !more.is_empty() {
@@ -126,7 +152,11 @@ impl Rotating {
     fn note_stuck(&mut self, rotation: Rotation, stuck: Vec<TokenGroup>) {
         let room = NAMED.saturating_sub(self.done.not_opened.len());
         let what = rotation.field.name();
-        let named = stuck.into_iter().take(room).map(|value| Unopened { what, which: value.hash.to_string(), rows: value.rows });
+        let named = stuck.into_iter().take(room).map(|value| Unopened {
+            what,
+            which: value.hash.to_string(),
+            rows: value.rows,
+        });
         self.done.not_opened.extend(named);
     }
 
@@ -143,9 +173,13 @@ struct Moved {
     stuck: Vec<TokenGroup>,
 }
 
-/// A range on whose rows triggers of others run: all of it is looked up under the fence, and compared with what was there
-/// when they have run.
-async fn move_watched(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) -> Result<Moved, Error> {
+/// A range on whose rows triggers of others run: all of it is looked up under the fence,
+/// and compared with what was there when they have run.
+async fn move_watched(
+    step: &Step<'_>,
+    keys: &SweepKeys,
+    rotation: &Rotation,
+) -> Result<Moved, Error> {
     let (moves, stuck) = convert(keys, rotation, step.read_left().await?)?;
     step.remember(&moves).await?;
     let rows = if moves.is_empty() { 0 } else { step.move_values(&moves).await? };
@@ -158,17 +192,30 @@ async fn move_watched(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) ->
     Ok(Moved { rows, stuck })
 }
 
-/// Rows that were deleted meanwhile are explained by looking again. Rows that are there, under a token that opens, are not.
-async fn require_none_left(step: &Step<'_>, keys: &SweepKeys, rotation: &Rotation) -> Result<(), Error> {
+/// Rows that were deleted meanwhile are explained by looking again. Rows that are there,
+/// under a token that opens, are not.
+async fn require_none_left(
+    step: &Step<'_>,
+    keys: &SweepKeys,
+    rotation: &Rotation,
+) -> Result<(), Error> {
     let (still, _) = convert(keys, rotation, step.read_left().await?)?;
     if still.is_empty() {
         return Ok(());
     }
-    Err(step.explain_swallowed(format!("{} values keep their old token", still.len())).await?.into())
+    Err(step
+        .explain_swallowed(format!("{} values keep their old token", still.len()))
+        .await?
+        .into())
 }
 
-/// What becomes of values that are under another key than the new one: those that open are moved, the others stay.
-fn convert(keys: &SweepKeys, rotation: &Rotation, values: Vec<TokenGroup>) -> Result<(Vec<Move>, Vec<TokenGroup>), Error> {
+/// What becomes of values that are under another key than the new one: those that open
+/// are moved, the others stay.
+fn convert(
+    keys: &SweepKeys,
+    rotation: &Rotation,
+    values: Vec<TokenGroup>,
+) -> Result<(Vec<Move>, Vec<TokenGroup>), Error> {
     let (mut converter, mut converted) = (Converter::new(keys, rotation)?, Converted::default());
     values.into_iter().for_each(|value| converter.convert(value, &mut converted));
     Ok(converted.into_parts())
@@ -190,7 +237,9 @@ impl Pace {
     /// Hashes are spread evenly, so the watermark tells how much is done.
     fn show(&mut self, rotation: &Rotation, rows: u64) {
         let share = |uuid: Uuid| uuid.as_u128() as f64 / u128::MAX as f64;
-        let known = self.since.filter(|(known, _)| known.field == rotation.field && known.to_key == rotation.to_key);
+        let known = self
+            .since
+            .filter(|(known, _)| known.field == rotation.field && known.to_key == rotation.to_key);
         let (first, at) = *self.since.insert(known.unwrap_or((*rotation, Instant::now())));
         let (done, before) = (share(rotation.watermark), share(first.watermark));
         let rate = rows as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
@@ -199,6 +248,10 @@ impl Pace {
         } else {
             "estimating".to_owned()
         };
-        self.progress.show(format!("{}: {:.1} %, {rows} rows, {rate:.0}/s, {left}", rotation.field, done * 100.0));
+        self.progress.show(format!(
+            "{}: {:.1} %, {rows} rows, {rate:.0}/s, {left}",
+            rotation.field,
+            done * 100.0
+        ));
     }
 }

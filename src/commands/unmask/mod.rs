@@ -1,8 +1,9 @@
-//! `loginetl unmask`: who asks, why and for what is on record, then keys are released, then what came of it is on record,
-//! and only then values are shown. The steps are those of `recovery/`; here are flags, signals and
-//! what is printed.
+//! `loginetl unmask`: who asks, why and for what is on record, then keys are released,
+//! then what came of it is on record, and only then values are shown. The steps are those
+//! of `recovery/`; here are flags, signals and what is printed.
 //!
-//! Invariant: every way through [`run`] that prints a value goes through the gate (`vault/gate.rs`) from end to end.
+//! Invariant: every way through [`run`] that prints a value goes through the gate
+//! (`vault/gate.rs`) from end to end.
 
 mod print;
 mod query;
@@ -15,7 +16,9 @@ use crate::cli::{Global, UnmaskArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::recovery::{Answer, Cause, ConcludedRecovery, OpenedRecovery, Query, RecoveryStage, ask, resume};
+use crate::recovery::{
+    Answer, Cause, ConcludedRecovery, OpenedRecovery, Query, RecoveryStage, ask, resume,
+};
 use crate::settings::Environment;
 use crate::stop::Stop;
 use crate::vault::{Gate, Signer};
@@ -27,8 +30,13 @@ const LONGEST_CONCLUSION: Duration = Duration::from_secs(90);
 /// Recovers values and prints them.
 ///
 /// # Errors
-/// When the flags or the reason are wrong, this login may not, or database or KMS cannot be used. Then nothing is shown.
-pub(crate) async fn run(args: UnmaskArgs, global: Global, environment: &Environment) -> Result<Exit, Error> {
+/// When the flags or the reason are wrong, this login may not, or database or KMS cannot
+/// be used. Then nothing is shown.
+pub(crate) async fn run(
+    args: UnmaskArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
     let format = print::ValueFormat::of(&args)?;
     let target = super::database(global, environment, "unmask")?;
     if let Some(request) = args.withdraw {
@@ -38,10 +46,12 @@ pub(crate) async fn run(args: UnmaskArgs, global: Global, environment: &Environm
     let request = RequestFlags::check(&args, &query, environment)?;
     let kms = Kms::new(&aws::configuration().await?);
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
-    let stop = Stop::on_signal("stopping: nothing is shown, unless its outcome is on record by then")?;
+    let stop =
+        Stop::on_signal("stopping: nothing is shown, unless its outcome is on record by then")?;
     let opened = stop.unless_asked(recover(&args, query, &request, target, kms, signer)).await;
     let opened = opened.ok_or(Error::Interrupted)??;
-    // From here on a signal waits: the outcome is committed, signed and shown, or none of it.
+    // From here on a signal waits: the outcome is committed, signed and shown, or none of
+    // it.
     let request = opened.number();
     let concluded = outlast(&stop, opened.conclude()).await;
     let concluded = concluded.ok_or(Error::OutcomeUnknown { request })??;
@@ -64,11 +74,13 @@ impl RequestFlags {
             return Ok(Self::Left(request));
         }
         let check = |what: &'static str, text: &str| {
-            Justification::check(text, query.value()).map_err(|problem| Error::Justification { what, problem })
+            Justification::check(text, query.value())
+                .map_err(|problem| Error::Justification { what, problem })
         };
         let ticket = args.ticket.as_deref().map(|ticket| check("ticket", ticket)).transpose()?;
         let reason = check("reason", args.reason.as_deref().unwrap_or_default())?;
-        let os_user = environment.os_user.clone().filter(|user| Justification::check(user, None).is_ok());
+        let os_user =
+            environment.os_user.clone().filter(|user| Justification::check(user, None).is_ok());
         Ok(Self::New { reason, ticket, os_user })
     }
 }
@@ -91,7 +103,8 @@ async fn recover(
     let gate = Gate { session, kms, signer };
     let stage = match request {
         RequestFlags::New { reason, ticket, os_user } => {
-            let (ticket, os_user, max_values) = (ticket.as_ref(), os_user.as_deref(), args.max_values);
+            let (ticket, os_user, max_values) =
+                (ticket.as_ref(), os_user.as_deref(), args.max_values);
             ask(gate, may, query, &Cause { reason, ticket, max_values, os_user }).await?
         }
         RequestFlags::Left(number) => resume(gate, *number, query).await?,
@@ -101,7 +114,9 @@ async fn recover(
             tell(&head);
             return Err(Error::NotGranted);
         }
-        RecoveryStage::Committed(committed) => (OpenRequest(Some(committed.number())), committed.sign().await?),
+        RecoveryStage::Committed(committed) => {
+            (OpenRequest(Some(committed.number())), committed.sign().await?)
+        }
         RecoveryStage::Signed(signed) => (OpenRequest(Some(signed.number())), *signed),
     };
     tracing::debug!(request = signed.number(), "request committed and signed");
@@ -131,13 +146,14 @@ fn exit(answers: &[Answer]) -> Exit {
     answers.iter().map(of).max_by_key(|exit| *exit as u8).unwrap_or(Exit::Done)
 }
 
-/// The head that this call made: evidence, for whoever keeps it, against a log that is cut or rewritten later.
+/// The head that this call made: evidence, for whoever keeps it, against a log that is
+/// cut or rewritten later.
 fn tell(head: &Head) {
     output::note(&format!("audit head {head}"));
 }
 
-/// A request that stays open, unless it goes on to its outcome: whoever made it is told how to go
-/// on, or to close it.
+/// A request that stays open, unless it goes on to its outcome: whoever made it is told
+/// how to go on, or to close it.
 struct OpenRequest(Option<i64>);
 
 impl OpenRequest {
@@ -150,14 +166,16 @@ impl Drop for OpenRequest {
     fn drop(&mut self) {
         if let Some(seq) = self.0 {
             output::note(&format!(
-                "request {seq} stays open in the audit log; to go on with it within five minutes, the same selectors and \
+                "request {seq} stays open in the audit log; to go on with it within five minutes, \
+                 the same selectors and \
                  --resume {seq}; if no key was released for it: loginetl unmask --withdraw {seq}"
             ));
         }
     }
 }
 
-/// Waits for work from which there is no way back: a while, and a shorter one after a signal. Nothing, if it took longer.
+/// Waits for work from which there is no way back: a while, and a shorter one after a
+/// signal. Nothing, if it took longer.
 async fn outlast<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
     let limited = tokio::time::timeout(LONGEST_CONCLUSION, work);
     stop.before_end(limited).await.and_then(Result::ok)

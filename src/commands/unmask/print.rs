@@ -1,4 +1,5 @@
-//! Recovered values on stdout: the one place where a plaintext leaves the program, and it takes the receipt.
+//! Recovered values on stdout: the one place where a plaintext leaves the program, and it
+//! takes the receipt.
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -10,8 +11,18 @@ use crate::recovery::{Answer, ConcludedRecovery, RecoveredValue};
 use crate::settings::SettingsError;
 use crate::vault::VaultError;
 
-const HEADER: [&str; 10] =
-    ["selector", "field", "value", "hash", "token", "key_id", "rows", "first_date", "last_date", "problem"];
+const HEADER: [&str; 10] = [
+    "selector",
+    "field",
+    "value",
+    "hash",
+    "token",
+    "key_id",
+    "rows",
+    "first_date",
+    "last_date",
+    "problem",
+];
 
 /// How the values look: the flags, as far as they go together.
 #[derive(Clone, Copy)]
@@ -33,7 +44,10 @@ impl ValueFormat {
         match (args.format, args.csv_safe) {
             (UnmaskFormat::Csv, true) => Ok(Self::Csv(Cells::Inert)),
             (UnmaskFormat::Csv, false) => Ok(Self::Csv(Cells::AsTheyAre)),
-            (_, true) => Err(SettingsError::Flags("--csv-safe goes with --format csv alone".to_owned()).into()),
+            (_, true) => {
+                Err(SettingsError::Flags("--csv-safe goes with --format csv alone".to_owned())
+                    .into())
+            }
             (UnmaskFormat::Table, false) => Ok(Self::Table),
             (UnmaskFormat::Json, false) => Ok(Self::Json),
         }
@@ -65,15 +79,26 @@ pub(super) fn print(concluded: &ConcludedRecovery, format: ValueFormat) -> Resul
         let bytes = value.value.disclose(receipt).map_err(VaultError::from)?;
         Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()))
     };
-    let values: Result<Vec<_>, _> = answers.iter().map(|answer| answer.result.as_ref().ok().map(disclose).transpose()).collect();
+    let values: Result<Vec<_>, _> = answers
+        .iter()
+        .map(|answer| answer.result.as_ref().ok().map(disclose).transpose())
+        .collect();
     let values = values?;
-    let shown = answers.iter().zip(&values).map(|(answer, value)| view(answer, value.as_ref().map(|value| value.as_str())));
+    let shown = answers
+        .iter()
+        .zip(&values)
+        .map(|(answer, value)| view(answer, value.as_ref().map(|value| value.as_str())));
     match format {
         ValueFormat::Json => shown.into_iter().try_for_each(|shown| output::json(&shown)),
-        ValueFormat::Csv(kind) => output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new)), kind),
+        ValueFormat::Csv(kind) => {
+            output::csv(&HEADER, shown.map(|shown| cells(&shown).map(Zeroizing::new)), kind)
+        }
         ValueFormat::Table => {
             let header = ["selector", "field", "value", "rows", "first day", "last day", "key", ""];
-            output::table(&header, shown.zip(answers).map(|(shown, answer)| table_cells(&shown, answer)).collect())
+            output::table(
+                &header,
+                shown.zip(answers).map(|(shown, answer)| table_cells(&shown, answer)).collect(),
+            )
         }
     }
 }

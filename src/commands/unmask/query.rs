@@ -21,7 +21,8 @@ const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// When a flag holds none, there are too many, or the file cannot be read.
 pub(super) async fn read_query(args: &UnmaskArgs) -> Result<Query, Error> {
     if let Some((field, value)) = &args.find.0 {
-        let value = if value == "-" { read_first_line().await? } else { Zeroizing::new(value.clone()) };
+        let value =
+            if value == "-" { read_first_line().await? } else { Zeroizing::new(value.clone()) };
         return Ok(Query::find(*field, value)?);
     }
     let mut selectors = of_flags(args)?;
@@ -45,9 +46,12 @@ fn of_flags(args: &UnmaskArgs) -> Result<Vec<Selector>, QueryError> {
     Ok(selectors)
 }
 
-/// The whole file. Its name is not repeated: it may be a value that was meant for another flag.
+/// The whole file. Its name is not repeated: it may be a value that was meant for another
+/// flag.
 async fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let failed = |problem: &str| SettingsError::Flags(format!("the file of --from cannot be read: {problem}"));
+    let failed = |problem: &str| {
+        SettingsError::Flags(format!("the file of --from cannot be read: {problem}"))
+    };
     let mut bytes = Zeroizing::new(Vec::new());
     let read = if path.as_os_str() == "-" {
         tokio::io::stdin().take(MAX_FILE).read_to_end(&mut bytes).await
@@ -65,7 +69,7 @@ async fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 async fn read_first_line() -> Result<Zeroizing<String>, Error> {
     let bytes = read(Path::new("-")).await?;
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    let text =
-        std::str::from_utf8(line).map_err(|_| SettingsError::Flags("the value on standard input is not UTF-8".to_owned()))?;
+    let text = std::str::from_utf8(line)
+        .map_err(|_| SettingsError::Flags("the value on standard input is not UTF-8".to_owned()))?;
     Ok(Zeroizing::new(text.to_owned()))
 }

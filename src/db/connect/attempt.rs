@@ -1,7 +1,9 @@
-//! The attempts of one connection: each host in turn, at each of its addresses, until one is what was asked for.
+//! The attempts of one connection: each host in turn, at each of its addresses, until one
+//! is what was asked for.
 //!
-//! Invariant: as libpq does, the next host is tried where one cannot be reached or does not fit, and not where one refuses
-//! the login. No host is named in an error, only its place: it may be a piece of a password.
+//! Invariant: as libpq does, the next host is tried where one cannot be reached or does
+//! not fit, and not where one refuses the login. No host is named in an error, only its
+//! place: it may be a piece of a password.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -21,7 +23,8 @@ use super::problem::UrlProblem;
 use super::tls;
 use crate::db::{DbError, SqlKind};
 
-/// To a connection that can be used: TCP, TLS, login, first answer. A server may accept and stay mute.
+/// To a connection that can be used: TCP, TLS, login, first answer. A server may accept
+/// and stay mute.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// What the last of many attempts has at least.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
@@ -61,11 +64,16 @@ impl Conninfo {
 
 impl Route {
     /// Reads the files that it takes.
-    pub(super) fn new(conninfo: Conninfo, name: &str, passfile: Option<&Path>) -> Result<Self, UrlProblem> {
+    pub(super) fn new(
+        conninfo: Conninfo,
+        name: &str,
+        passfile: Option<&Path>,
+    ) -> Result<Self, UrlProblem> {
         let tls = tls::configure(&conninfo.transport)?;
         let user = match &conninfo.user {
             Some(user) => user.clone(),
-            None => whoami::username().map_err(|_| UrlProblem::new("names no user, and this process has no name"))?,
+            None => whoami::username()
+                .map_err(|_| UrlProblem::new("names no user, and this process has no name"))?,
         };
         let passfile = conninfo.passfile.as_deref().or(passfile);
         let is_needed = conninfo.password.is_none();
@@ -91,9 +99,15 @@ impl Route {
                 left -= 1;
                 let mute = |_| DbError::Connect("the server does not answer".to_owned());
                 match timeout(limit, self.attempt(candidate)).await.map_err(mute).flatten() {
-                    Ok(opened) if opened.fits(*wanted) => return Ok((opened.client, opened.version)),
-                    Ok(_) => failures.push((candidate.place, DbError::Connect(describe_unfit(*wanted)))),
-                    Err(error) if allows_next_host(&error) => failures.push((candidate.place, error)),
+                    Ok(opened) if opened.fits(*wanted) => {
+                        return Ok((opened.client, opened.version));
+                    }
+                    Ok(_) => {
+                        failures.push((candidate.place, DbError::Connect(describe_unfit(*wanted))))
+                    }
+                    Err(error) if allows_next_host(&error) => {
+                        failures.push((candidate.place, error))
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -118,8 +132,12 @@ impl Route {
                     }
                     candidates.push(found);
                 }
-                Ok(Err(error)) => failures.push((place, DbError::Connect(format!("its name leads nowhere ({})", error.kind())))),
-                Err(_) => failures.push((place, DbError::Connect("its name is not resolved in time".to_owned()))),
+                Ok(Err(error)) => failures.push((
+                    place,
+                    DbError::Connect(format!("its name leads nowhere ({})", error.kind())),
+                )),
+                Err(_) => failures
+                    .push((place, DbError::Connect("its name is not resolved in time".to_owned()))),
             }
         }
         if self.conninfo.is_random {
@@ -156,7 +174,9 @@ impl Route {
         }
         let connected = match tls {
             None => config.connect(NoTls).await.map(drive),
-            Some(tls) => config.connect(MakeRustlsConnect::new(tls.as_ref().clone())).await.map(drive),
+            Some(tls) => {
+                config.connect(MakeRustlsConnect::new(tls.as_ref().clone())).await.map(drive)
+            }
         };
         check_server(connected.map_err(|error| self.connect_error(&error))?).await
     }
@@ -180,17 +200,28 @@ impl Route {
                     Ok(Some(_)) => ", nor has the password file a line for it".to_owned(),
                     Ok(None) => String::new(),
                 };
-                let problem = UrlProblem::new(format!("has no password, and the server asks for one{why}"));
-                problem.hint("write it into the URL, or into ~/.pgpass or the file that PGPASSFILE names").into()
+                let problem =
+                    UrlProblem::new(format!("has no password, and the server asks for one{why}"));
+                problem
+                    .hint(
+                        "write it into the URL, or into ~/.pgpass or the file that \
+                              PGPASSFILE names",
+                    )
+                    .into()
             }
             "server did not use channel binding" => {
-                let hint = "use SCRAM on the server (password_encryption, pg_hba.conf), or leave channel_binding out";
-                let problem = UrlProblem::new("asks for channel_binding=require, and the server does not bind to the channel");
+                let hint = "use SCRAM on the server (password_encryption, pg_hba.conf), or leave \
+                            channel_binding out";
+                let problem = UrlProblem::new(
+                    "asks for channel_binding=require, and the server does not bind to the channel",
+                );
                 problem.hint(hint).into()
             }
             "unsupported authentication method" | "unsupported SASL mechanism" => {
-                let problem =
-                    UrlProblem::new("leads to a server that asks for GSSAPI, SSPI or OAuth, which loginetl does not speak");
+                let problem = UrlProblem::new(
+                    "leads to a server that asks for GSSAPI, SSPI or OAuth, which loginetl does \
+                     not speak",
+                );
                 problem.hint("let pg_hba.conf ask this login for scram-sha-256 or cert").into()
             }
             _ => DbError::connect(error),
@@ -200,7 +231,10 @@ impl Route {
     /// One error where there was one host; else what each of them said.
     fn all_failed(&self, mut failures: Vec<(usize, DbError)>) -> DbError {
         if self.conninfo.hosts.len() == 1 {
-            return failures.pop().map_or_else(|| DbError::Connect("its name leads nowhere".to_owned()), |(_, error)| error);
+            return failures.pop().map_or_else(
+                || DbError::Connect("its name leads nowhere".to_owned()),
+                |(_, error)| error,
+            );
         }
         failures.sort_by_key(|(place, _)| *place);
         let mut said: Vec<String> = Vec::new();
@@ -223,7 +257,9 @@ fn base(conninfo: &Conninfo, user: &str, name: &str) -> Config {
     config.user(user).application_name(conninfo.application_name.as_deref().unwrap_or(name));
     conninfo.dbname.as_ref().map(|dbname| config.dbname(dbname));
     conninfo.options.as_ref().map(|options| config.options(options));
-    config.channel_binding(conninfo.channel_binding).ssl_negotiation(conninfo.transport.negotiation);
+    config
+        .channel_binding(conninfo.channel_binding)
+        .ssl_negotiation(conninfo.transport.negotiation);
     let peer_timeout = conninfo.tcp_user_timeout.unwrap_or(PEER_TIMEOUT);
     if !peer_timeout.is_zero() {
         config.tcp_user_timeout(peer_timeout);
@@ -259,7 +295,8 @@ fn describe_unfit(wanted: SessionAttrs) -> String {
 
 /// Whether another host may do: this one cannot be reached, or lets nobody in now.
 fn allows_next_host(error: &DbError) -> bool {
-    matches!(error, DbError::Connect(_) | DbError::Lost { .. }) || error.sql_kind() == Some(SqlKind::Temporary)
+    matches!(error, DbError::Connect(_) | DbError::Lost { .. })
+        || error.sql_kind() == Some(SqlKind::Temporary)
 }
 
 /// The addresses of a host; none for a socket.
@@ -277,7 +314,8 @@ async fn addresses(host: &Host) -> std::io::Result<Vec<Option<IpAddr>>> {
 /// Puts them in a random order. Without randomness they stay as they are.
 fn shuffle<T>(list: &mut [T]) {
     for last in (1..list.len()).rev() {
-        let random = getrandom::u64().map_or(last, |random| usize::try_from(random % (last as u64 + 1)).unwrap_or(last));
+        let random = getrandom::u64()
+            .map_or(last, |random| usize::try_from(random % (last as u64 + 1)).unwrap_or(last));
         list.swap(last, random);
     }
 }
@@ -293,10 +331,15 @@ async fn check_server(client: Client) -> Result<OpenedClient, DbError> {
     let row = row.map_err(|e| DbError::sql("asking for the server's version", &e))?;
     let (version, encoding): (i32, String) = (row.get(0), row.get(1));
     if version < 140_000 {
-        return Err(DbError::Server(format!("is PostgreSQL {}; loginetl needs 14 or newer", version / 10_000)));
+        return Err(DbError::Server(format!(
+            "is PostgreSQL {}; loginetl needs 14 or newer",
+            version / 10_000
+        )));
     }
     if encoding != "UTF8" {
-        return Err(DbError::Server(format!("keeps this database in {encoding}; loginetl needs UTF8")));
+        return Err(DbError::Server(format!(
+            "keeps this database in {encoding}; loginetl needs UTF8"
+        )));
     }
     let is_read_only = row.get::<_, String>(3) == "on";
     Ok(OpenedClient { client, version, is_standby: row.get(2), is_read_only })

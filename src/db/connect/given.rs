@@ -1,4 +1,5 @@
-//! The parameters that a database URL gives, taken out one by one; each name is known, or refused with the reason.
+//! The parameters that a database URL gives, taken out one by one; each name is known, or
+//! refused with the reason.
 
 use std::collections::HashMap;
 
@@ -63,7 +64,9 @@ impl Given {
                 return Err(refuse_unknown(&name, &place));
             };
             if given.insert(*known, value).is_some() {
-                return Err(UrlProblem::new(format!("gives {known} twice")).hint("leave one of them out"));
+                return Err(
+                    UrlProblem::new(format!("gives {known} twice")).hint("leave one of them out")
+                );
             }
         }
         Ok(Self(given))
@@ -79,7 +82,12 @@ impl Given {
     }
 
     /// One of some words.
-    pub(super) fn word<T: Copy>(&mut self, name: &'static str, default: T, words: &[(&str, T)]) -> Result<T, UrlProblem> {
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        words: &[(&str, T)],
+    ) -> Result<T, UrlProblem> {
         let Some(value) = self.0.remove(name) else { return Ok(default) };
         let found = words.iter().find(|(word, _)| *word == value.as_str());
         found.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -88,11 +96,17 @@ impl Given {
         })
     }
 
-    pub(super) fn number(&mut self, name: &'static str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, UrlProblem> {
+    pub(super) fn number(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Option<u64>, UrlProblem> {
         let Some(value) = self.0.remove(name) else { return Ok(None) };
         let number = value.trim().parse().ok().filter(|number| range.contains(number));
         let (from, to) = (range.start(), range.end());
-        number.map(Some).ok_or_else(|| UrlProblem::new(format!("has a {name} that is no whole number from {from} to {to}")))
+        number.map(Some).ok_or_else(|| {
+            UrlProblem::new(format!("has a {name} that is no whole number from {from} to {to}"))
+        })
     }
 
     pub(super) fn application_name(&mut self) -> Option<String> {
@@ -103,13 +117,29 @@ impl Given {
     /// Parameters of which loginetl can do one thing alone: saying that is no harm.
     pub(super) fn check_fixed(&mut self) -> Result<(), UrlProblem> {
         const FIXED: [(&str, &[&str], &str); 7] = [
-            ("client_encoding", &["UTF8", "utf8", "UTF-8", "utf-8"], "loginetl speaks UTF8 and nothing else"),
-            ("gssencmode", &["disable", "prefer"], "loginetl does not speak GSSAPI; say gssencmode=disable"),
+            (
+                "client_encoding",
+                &["UTF8", "utf8", "UTF-8", "utf-8"],
+                "loginetl speaks UTF8 and nothing else",
+            ),
+            (
+                "gssencmode",
+                &["disable", "prefer"],
+                "loginetl does not speak GSSAPI; say gssencmode=disable",
+            ),
             ("gssdelegation", &["0"], "loginetl does not speak GSSAPI"),
-            ("replication", &["0", "no", "off", "false"], "loginetl runs SQL and does not replicate"),
+            (
+                "replication",
+                &["0", "no", "off", "false"],
+                "loginetl runs SQL and does not replicate",
+            ),
             ("sslcompression", &["0"], "compression under TLS gives secrets away"),
             ("min_protocol_version", &["3.0"], "loginetl speaks version 3.0 of the protocol"),
-            ("max_protocol_version", &["3.0", "3.2", "latest"], "loginetl speaks version 3.0 of the protocol"),
+            (
+                "max_protocol_version",
+                &["3.0", "3.2", "latest"],
+                "loginetl speaks version 3.0 of the protocol",
+            ),
         ];
         for (name, fine, reason) in FIXED {
             if self.0.remove(name).is_some_and(|value| !fine.contains(&value.as_str())) {
@@ -129,6 +159,7 @@ fn refuse_unknown(name: &str, place: &str) -> UrlProblem {
     if let Some((name, reason)) = refused::reason(name) {
         return refusal(name, reason);
     }
-    let hint = "see its spelling (PostgreSQL's manual, Parameter Key Words), and write & in a value as %26";
+    let hint = "see its spelling (PostgreSQL's manual, Parameter Key Words), and write & in a \
+                value as %26";
     UrlProblem::new(format!("has a name that is no parameter of PostgreSQL {place}")).hint(hint)
 }

@@ -1,7 +1,9 @@
-//! Connecting: where the database is, and the way from there to a connection that can be used.
+//! Connecting: where the database is, and the way from there to a connection that can be
+//! used.
 //!
-//! Invariants: the URL, the files it names and the password file are read anew for each connection, so that they can
-//! change under a running program; without `sslmode`, the server's certificate is verified.
+//! Invariants: the URL, the files it names and the password file are read anew for each
+//! connection, so that they can change under a running program; without `sslmode`, the
+//! server's certificate is verified.
 
 mod attempt;
 mod client_key;
@@ -51,7 +53,8 @@ pub(crate) struct Target {
     /// Where passwords stand that the URL lacks.
     passfile: Option<PathBuf>,
     is_unverified: bool,
-    /// Whether there has been a connection: what fails after that may be in the midst of a change.
+    /// Whether there has been a connection: what fails after that may be in the midst of
+    /// a change.
     has_connected: Arc<AtomicBool>,
 }
 
@@ -60,16 +63,23 @@ impl Target {
     ///
     /// # Errors
     /// When the URL, or a file that it names, cannot be used. Never quotes it.
-    pub(crate) fn new(source: UrlSource, name: &str, passfile: Option<PathBuf>) -> Result<Self, DbError> {
+    pub(crate) fn new(
+        source: UrlSource,
+        name: &str,
+        passfile: Option<PathBuf>,
+    ) -> Result<Self, DbError> {
         let has_connected = Arc::default();
-        let mut target = Self { source, name: Arc::from(name), passfile, is_unverified: false, has_connected };
+        let mut target =
+            Self { source, name: Arc::from(name), passfile, is_unverified: false, has_connected };
         let conninfo = target.read()?;
         tls::configure(&conninfo.transport)?;
-        target.is_unverified = conninfo.transport.authority == Authority::Nobody && conninfo.has_tcp();
+        target.is_unverified =
+            conninfo.transport.authority == Authority::Nobody && conninfo.has_tcp();
         Ok(target)
     }
 
-    /// Whether the connection will be encrypted to a server that nobody verifies; the caller warns.
+    /// Whether the connection will be encrypted to a server that nobody verifies; the
+    /// caller warns.
     #[must_use]
     pub(crate) fn is_unverified(&self) -> bool {
         self.is_unverified
@@ -92,7 +102,8 @@ impl Target {
         route.connect().await
     }
 
-    /// Whether somebody may be changing a password or a file, and is half way through: it worked before.
+    /// Whether somebody may be changing a password or a file, and is half way through: it
+    /// worked before.
     fn may_pass(&self, error: &DbError) -> bool {
         let is_of_files = match error {
             DbError::Url(_) => true,
@@ -123,15 +134,21 @@ impl Target {
 fn read_url(path: &std::path::Path) -> Result<Zeroizing<String>, UrlProblem> {
     use std::io::Read as _;
     let unreadable = |error: std::io::Error| {
-        UrlProblem::outside(format!("LOGINETL_DATABASE_URL_FILE names a file that cannot be read ({})", error.kind()))
+        UrlProblem::outside(format!(
+            "LOGINETL_DATABASE_URL_FILE names a file that cannot be read ({})",
+            error.kind()
+        ))
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len().min(LONGEST_URL);
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
+    let mut text =
+        Zeroizing::new(String::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
     file.take(LONGEST_URL).read_to_string(&mut text).map_err(unreadable)?;
     if text.trim().is_empty() {
-        return Err(UrlProblem::outside("the file that LOGINETL_DATABASE_URL_FILE names is empty".to_owned())
-            .hint("write the database URL into it"));
+        return Err(UrlProblem::outside(
+            "the file that LOGINETL_DATABASE_URL_FILE names is empty".to_owned(),
+        )
+        .hint("write the database URL into it"));
     }
     Ok(text)
 }

@@ -1,4 +1,5 @@
-//! What a database URL says: each parameter of libpq is taken, or refused by its name with the reason.
+//! What a database URL says: each parameter of libpq is taken, or refused by its name
+//! with the reason.
 //!
 //! Invariant: pure; nothing is ignored in silence, and no value is quoted.
 
@@ -81,7 +82,8 @@ impl Conninfo {
         let hosts = hosts(&mut given)?;
         given.check_fixed()?;
         let transport = Transport::take(&mut given)?;
-        let channel_binding = given.word("channel_binding", ChannelBinding::Prefer, &CHANNEL_BINDINGS)?;
+        let channel_binding =
+            given.word("channel_binding", ChannelBinding::Prefer, &CHANNEL_BINDINGS)?;
         let conninfo = Self {
             hosts,
             user: given.text("user"),
@@ -93,14 +95,29 @@ impl Conninfo {
             connect_timeout: given.number("connect_timeout", 1..=3600)?.map(Duration::from_secs),
             keepalives: Keepalives {
                 is_on: given.word("keepalives", true, &SWITCH)?,
-                idle: given.number("keepalives_idle", 0..=86_400)?.filter(|n| *n > 0).map(Duration::from_secs),
-                interval: given.number("keepalives_interval", 0..=86_400)?.filter(|n| *n > 0).map(Duration::from_secs),
-                count: given.number("keepalives_count", 0..=127)?.filter(|n| *n > 0).and_then(|n| n.try_into().ok()),
+                idle: given
+                    .number("keepalives_idle", 0..=86_400)?
+                    .filter(|n| *n > 0)
+                    .map(Duration::from_secs),
+                interval: given
+                    .number("keepalives_interval", 0..=86_400)?
+                    .filter(|n| *n > 0)
+                    .map(Duration::from_secs),
+                count: given
+                    .number("keepalives_count", 0..=127)?
+                    .filter(|n| *n > 0)
+                    .and_then(|n| n.try_into().ok()),
             },
-            tcp_user_timeout: given.number("tcp_user_timeout", 0..=86_400_000)?.map(Duration::from_millis),
+            tcp_user_timeout: given
+                .number("tcp_user_timeout", 0..=86_400_000)?
+                .map(Duration::from_millis),
             channel_binding,
             session: given.word("target_session_attrs", SessionAttrs::Any, &SESSION_ATTRS)?,
-            is_random: given.word("load_balance_hosts", false, &[("disable", false), ("random", true)])?,
+            is_random: given.word(
+                "load_balance_hosts",
+                false,
+                &[("disable", false), ("random", true)],
+            )?,
             transport,
         };
         conninfo.check_together()?;
@@ -109,9 +126,10 @@ impl Conninfo {
 
     fn check_together(&self) -> Result<(), UrlProblem> {
         let has_tcp = self.hosts.iter().any(|host| !matches!(host.at, At::Socket(_)));
-        if let (Authority::Verified(_), Some(_)) =
-            (&self.transport.authority, self.hosts.iter().find(|host| matches!(host.at, At::Address(None, _))))
-        {
+        if let (Authority::Verified(_), Some(_)) = (
+            &self.transport.authority,
+            self.hosts.iter().find(|host| matches!(host.at, At::Address(None, _))),
+        ) {
             let hint = "give host too: the server's certificate is compared with that name";
             return Err(UrlProblem::new("names a hostaddr and no host").hint(hint));
         }
@@ -119,17 +137,23 @@ impl Conninfo {
         let why = if has_tcp { "sslmode=disable" } else { "no host that is reached by TLS" };
         if is_plain && self.channel_binding == ChannelBinding::Require {
             let problem = format!("asks for channel_binding=require and has {why}");
-            return Err(UrlProblem::new(problem).hint("channel binding needs TLS: say sslmode=verify-full"));
+            return Err(
+                UrlProblem::new(problem).hint("channel binding needs TLS: say sslmode=verify-full")
+            );
         }
         if let (true, Some(name)) = (is_plain, self.transport.needs_tls()) {
-            return Err(UrlProblem::new(format!("gives {name} and has {why}")).hint("leave one of them out"));
+            return Err(UrlProblem::new(format!("gives {name} and has {why}"))
+                .hint("leave one of them out"));
         }
         Ok(())
     }
 }
 
-const CHANNEL_BINDINGS: [(&str, ChannelBinding); 3] =
-    [("disable", ChannelBinding::Disable), ("prefer", ChannelBinding::Prefer), ("require", ChannelBinding::Require)];
+const CHANNEL_BINDINGS: [(&str, ChannelBinding); 3] = [
+    ("disable", ChannelBinding::Disable),
+    ("prefer", ChannelBinding::Prefer),
+    ("require", ChannelBinding::Require),
+];
 
 const SESSION_ATTRS: [(&str, SessionAttrs); 6] = [
     ("any", SessionAttrs::Any),
@@ -140,9 +164,12 @@ const SESSION_ATTRS: [(&str, SessionAttrs); 6] = [
     ("prefer-standby", SessionAttrs::PreferStandby),
 ];
 
-/// The hosts in their order: names, addresses and ports are lists of one length, or a port stands for all.
+/// The hosts in their order: names, addresses and ports are lists of one length, or a
+/// port stands for all.
 fn hosts(given: &mut Given) -> Result<Vec<Host>, UrlProblem> {
-    let list = |text: Option<String>| text.map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let list = |text: Option<String>| {
+        text.map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>())
+    };
     let (names, addresses) = (list(given.text("host")), list(given.text("hostaddr")));
     let count = names.as_ref().or(addresses.as_ref()).map_or(0, Vec::len);
     if count == 0 {
@@ -157,24 +184,40 @@ fn hosts(given: &mut Given) -> Result<Vec<Host>, UrlProblem> {
     }
     let port_of = |index: usize| {
         let text = if ports.len() == 1 { &ports[0] } else { &ports[index] };
-        let port = if text.is_empty() { Some(5432) } else { text.trim().parse().ok().filter(|port| *port != 0) };
+        let port = if text.is_empty() {
+            Some(5432)
+        } else {
+            text.trim().parse().ok().filter(|port| *port != 0)
+        };
         port.ok_or_else(|| UrlProblem::new("has a port that is no number from 1 to 65535"))
     };
-    let nth =
-        |list: &Option<Vec<String>>, index: usize| list.as_ref().and_then(|list| list.get(index)).cloned().unwrap_or_default();
-    (0..count).map(|index| Ok(Host { at: locate(nth(&names, index), &nth(&addresses, index))?, port: port_of(index)? })).collect()
+    let nth = |list: &Option<Vec<String>>, index: usize| {
+        list.as_ref().and_then(|list| list.get(index)).cloned().unwrap_or_default()
+    };
+    (0..count)
+        .map(|index| {
+            Ok(Host {
+                at: locate(nth(&names, index), &nth(&addresses, index))?,
+                port: port_of(index)?,
+            })
+        })
+        .collect()
 }
 
 fn locate(name: String, address: &str) -> Result<At, UrlProblem> {
     if !address.is_empty() {
-        let address = address.trim().parse().map_err(|_| UrlProblem::new("has a hostaddr that is no IP address"))?;
+        let address = address
+            .trim()
+            .parse()
+            .map_err(|_| UrlProblem::new("has a hostaddr that is no IP address"))?;
         return Ok(At::Address(Some(name).filter(|name| !name.is_empty()), address));
     }
     match name.trim() {
         "" => Err(UrlProblem::new("has an empty name among its hosts")),
         folder if folder.starts_with('/') => Ok(At::Socket(PathBuf::from(folder))),
         abstract_socket if abstract_socket.starts_with('@') => {
-            Err(UrlProblem::new("names an abstract socket, which loginetl does not reach").hint("name the folder of a socket"))
+            Err(UrlProblem::new("names an abstract socket, which loginetl does not reach")
+                .hint("name the folder of a socket"))
         }
         name => Ok(At::Name(name.to_owned())),
     }

@@ -1,6 +1,8 @@
-//! The password file, as libpq has it: `host:port:database:user:password`, the first line that fits.
+//! The password file, as libpq has it: `host:port:database:user:password`, the first line
+//! that fits.
 //!
-//! Invariant: a file that others may read is not used, and whoever lacks the password for it learns why.
+//! Invariant: a file that others may read is not used, and whoever lacks the password for
+//! it learns why.
 
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -28,18 +30,26 @@ pub(super) struct Wanted<'a> {
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
     let mut file = match std::fs::File::open(path) {
         Ok(file) => file,
-        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => return Ok(None),
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+            return Ok(None);
+        }
         Err(error) => return Err(format!("the password file cannot be read ({})", error.kind())),
     };
-    let facts = file.metadata().map_err(|error| format!("the password file cannot be read ({})", error.kind()))?;
+    let facts = file
+        .metadata()
+        .map_err(|error| format!("the password file cannot be read ({})", error.kind()))?;
     if !facts.is_file() {
         return Err(format!("{} is no file", shell_name(path)));
     }
     if facts.mode() & 0o077 != 0 {
         let name = shell_name(path);
-        return Err(format!("the password file is not used, for others may read it; run: chmod 0600 {name}"));
+        return Err(format!(
+            "the password file is not used, for others may read it; run: chmod 0600 {name}"
+        ));
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(facts.len().min(LONGEST)).unwrap_or_default() + 1));
+    let mut text = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(facts.len().min(LONGEST)).unwrap_or_default() + 1,
+    ));
     file.by_ref()
         .take(LONGEST)
         .read_to_end(&mut text)
@@ -76,7 +86,9 @@ fn match_field<'a>(line: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
         };
         match wanted {
             [] => return Some(rest).filter(|_| *byte == b':' && !is_escaped),
-            [next, others @ ..] if next == byte && (is_escaped || *byte != b':') => (line, wanted) = (rest, others),
+            [next, others @ ..] if next == byte && (is_escaped || *byte != b':') => {
+                (line, wanted) = (rest, others)
+            }
             _ => return None,
         }
     }
@@ -103,12 +115,14 @@ mod tests {
 
     fn find_password(text: &str, host: &str, port: u16) -> Option<String> {
         let wanted = Wanted { host, port, database: "d", user: "u" };
-        find(text.as_bytes(), &wanted).map(|password| String::from_utf8(password.to_vec()).expect("UTF-8"))
+        find(text.as_bytes(), &wanted)
+            .map(|password| String::from_utf8(password.to_vec()).expect("UTF-8"))
     }
 
     #[test]
     fn the_first_line_that_fits_has_the_password() {
-        let text = "# h:1:d:u:comment\n\nother:*:*:*:x\nh:1:d:u:one\r\nh:*:d:u:two\n*:*:*:*:rest:of it\n";
+        let text =
+            "# h:1:d:u:comment\n\nother:*:*:*:x\nh:1:d:u:one\r\nh:*:d:u:two\n*:*:*:*:rest:of it\n";
         assert_eq!(find_password(text, "h", 1).as_deref(), Some("one"));
         assert_eq!(find_password(text, "h", 2).as_deref(), Some("two"));
         assert_eq!(find_password(text, "elsewhere", 2).as_deref(), Some("rest"));
@@ -116,7 +130,10 @@ mod tests {
         assert_eq!(find_password("h:1:d:u:", "h", 1), None);
         assert_eq!(find_password("hh:1:d:u:p", "h", 1), None);
         assert_eq!(find_password("h:1:d:*x:p", "h", 1), None);
-        assert_eq!(find_password("localhost:*:*:*:p", "/var/run/postgresql", 5432).as_deref(), Some("p"));
+        assert_eq!(
+            find_password("localhost:*:*:*:p", "/var/run/postgresql", 5432).as_deref(),
+            Some("p")
+        );
         assert_eq!(find_password("/run/x:*:*:*:p", "/run/x", 5432).as_deref(), Some("p"));
         assert_eq!(find_password(r"\:\:1:*:*:*:a\:b\\c", "::1", 5432).as_deref(), Some(r"a:b\c"));
     }

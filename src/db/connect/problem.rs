@@ -1,6 +1,8 @@
-//! What is wrong with a database URL, or with a file that it names, and what to do about it.
+//! What is wrong with a database URL, or with a file that it names, and what to do about
+//! it.
 //!
-//! Invariant: no part of a URL is quoted, but words of our own lists and names of files that are there.
+//! Invariant: no part of a URL is quoted, but words of our own lists and names of files
+//! that are there.
 
 use std::path::Path;
 
@@ -15,7 +17,8 @@ pub struct UrlProblem {
 impl UrlProblem {
     /// Something about the URL itself: "names no host".
     pub(in crate::db) fn new(problem: impl AsRef<str>) -> Self {
-        let hint = "correct LOGINETL_DATABASE_URL (or the file that LOGINETL_DATABASE_URL_FILE names) or --database-url";
+        let hint = "correct LOGINETL_DATABASE_URL (or the file that LOGINETL_DATABASE_URL_FILE \
+                    names) or --database-url";
         Self { text: format!("the database URL {}", problem.as_ref()), hint: hint.to_owned() }
     }
 
@@ -26,7 +29,11 @@ impl UrlProblem {
 
     /// Of a URL that stands in a file.
     pub(super) fn in_file(self) -> Self {
-        let text = self.text.replacen("the database URL ", "the database URL in the file of LOGINETL_DATABASE_URL_FILE ", 1);
+        let text = self.text.replacen(
+            "the database URL ",
+            "the database URL in the file of LOGINETL_DATABASE_URL_FILE ",
+            1,
+        );
         Self { text, ..self }
     }
 
@@ -42,7 +49,8 @@ impl UrlProblem {
     }
 }
 
-/// The name of a file that is there, for a command line. A name that is not there may be a piece of a password.
+/// The name of a file that is there, for a command line. A name that is not there may be
+/// a piece of a password.
 pub(super) fn shell_name(path: &Path) -> String {
     let name: String = path.to_string_lossy().chars().filter(|c| !c.is_control()).collect();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,@%".contains(c);

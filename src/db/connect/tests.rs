@@ -6,14 +6,21 @@ use super::parameters::{At, SessionAttrs};
 use super::transport::Roots;
 use super::*;
 
-/// The parameters of libpq 18 (its manual, "Parameter Key Words"), and those that it has given up.
+/// The parameters of libpq 18 (its manual, "Parameter Key Words"), and those that it has
+/// given up.
 const OF_LIBPQ: &str = "\
-    host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout client_encoding options \
-    application_name fallback_application_name keepalives keepalives_idle keepalives_interval keepalives_count \
-    tcp_user_timeout replication gssencmode sslmode requiressl sslnegotiation sslcompression sslcert sslkey sslkeylogfile \
-    sslpassword sslcertmode sslrootcert sslcrl sslcrldir sslsni requirepeer ssl_min_protocol_version \
-    ssl_max_protocol_version min_protocol_version max_protocol_version krbsrvname gsslib gssdelegation scram_client_key \
-    scram_server_key service servicefile target_session_attrs load_balance_hosts oauth_issuer oauth_client_id \
+    host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout \
+    client_encoding options \
+    application_name fallback_application_name keepalives keepalives_idle keepalives_interval \
+    keepalives_count \
+    tcp_user_timeout replication gssencmode sslmode requiressl sslnegotiation sslcompression \
+    sslcert sslkey sslkeylogfile \
+    sslpassword sslcertmode sslrootcert sslcrl sslcrldir sslsni requirepeer \
+    ssl_min_protocol_version \
+    ssl_max_protocol_version min_protocol_version max_protocol_version krbsrvname gsslib \
+    gssdelegation scram_client_key \
+    scram_server_key service servicefile target_session_attrs load_balance_hosts oauth_issuer \
+    oauth_client_id \
     oauth_client_secret oauth_scope authtype tty";
 
 fn parse(url: &str) -> Conninfo {
@@ -21,7 +28,9 @@ fn parse(url: &str) -> Conninfo {
 }
 
 fn problem(url: &str) -> String {
-    Conninfo::parse(url).map(drop).map_or_else(|p| format!("{p} hint: {}", p.remedy()), |()| panic!("{url} is taken"))
+    Conninfo::parse(url)
+        .map(drop)
+        .map_or_else(|p| format!("{p} hint: {}", p.remedy()), |()| panic!("{url} is taken"))
 }
 
 #[test]
@@ -40,7 +49,10 @@ fn every_parameter_of_libpq_is_taken_or_refused_by_its_name() {
         }
     }
     for name in ["schema", "pgbouncer", "connection_limit", "prepareThreshold"] {
-        assert!(problem(&format!("postgres://h/d?{name}=1")).contains(&name.to_lowercase()), "{name}");
+        assert!(
+            problem(&format!("postgres://h/d?{name}=1")).contains(&name.to_lowercase()),
+            "{name}"
+        );
     }
 }
 
@@ -60,7 +72,10 @@ fn what_is_taken_has_its_effect() {
     assert_eq!((all.session, all.is_random), (SessionAttrs::PreferStandby, true));
     assert_eq!(all.connect_timeout.map(|t| t.as_secs()), Some(3));
     assert_eq!(all.tcp_user_timeout.map(|t| t.as_millis()), Some(1500));
-    assert_eq!((all.options.as_deref(), all.application_name.as_deref()), (Some("-c work_mem=8MB"), Some("mine")));
+    assert_eq!(
+        (all.options.as_deref(), all.application_name.as_deref()),
+        (Some("-c work_mem=8MB"), Some("mine"))
+    );
     assert!(!all.keepalives.is_on && !all.transport.sends_name);
     assert_eq!(all.transport.authority, Authority::Verified(Roots::File("/r".into())));
     assert_eq!(all.transport.client, Some(("/c".into(), "/k".into())));
@@ -114,8 +129,10 @@ fn a_name_that_nobody_knows_is_told_by_its_place() {
 
 /// Pieces that a URL is made of, a secret among them.
 const PIECES: &str = "\
-    postgres:// postgresql:// S3cret S3cret S3cret @ : / ? & = , % %40 %00 %ff [ ] ::1 ' \\ # + ; h 5432 host= password= \
-    sslmode= user= sslcert= sslkey= disable require verify-full target_session_attrs= connect_timeout= é \u{1F511}";
+    postgres:// postgresql:// S3cret S3cret S3cret @ : / ? & = , % %40 %00 %ff [ ] ::1 ' \\ # + ; \
+    h 5432 host= password= \
+    sslmode= user= sslcert= sslkey= disable require verify-full target_session_attrs= \
+    connect_timeout= é \u{1F511}";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
@@ -140,7 +157,8 @@ proptest! {
         let read = Conninfo::parse(&url).ok().and_then(|conninfo| conninfo.password);
         prop_assert_eq!(read.as_ref().map(|p| p.as_str()), Some(password.as_str()));
         let quoted = password.replace('\\', r"\\").replace('\'', r"\'");
-        let read = Conninfo::parse(&format!("host=h password = '{quoted}' user=u")).ok().and_then(|conninfo| conninfo.password);
+        let read = Conninfo::parse(&format!("host=h password = '{quoted}' \
+                                             user=u")).ok().and_then(|conninfo| conninfo.password);
         prop_assert_eq!(read.as_ref().map(|p| p.as_str()), Some(password.as_str()));
     }
 }

@@ -14,7 +14,8 @@ use super::transport::{Authority, Roots, Transport, Version};
 use super::verify::{AcceptAny, AcceptListed};
 use super::{client_key, pem};
 
-/// None for a connection without TLS. Reads the files anew, so that they can be renewed under a running loader.
+/// None for a connection without TLS. Reads the files anew, so that they can be renewed
+/// under a running loader.
 pub(super) fn configure(transport: &Transport) -> Result<Option<Arc<ClientConfig>>, UrlProblem> {
     let provider = provider();
     let verifier: Arc<dyn ServerCertVerifier> = match &transport.authority {
@@ -29,8 +30,14 @@ pub(super) fn configure(transport: &Transport) -> Result<Option<Arc<ClientConfig
             let chain = pem::certificates("sslcert", certificate)?;
             let key = client_key::read(key)?;
             builder.with_client_auth_cert(chain, key).map_err(|_| {
-                let problem = UrlProblem::new("names an sslkey that is not the key of its sslcert, or is of an unknown kind");
-                problem.hint("give the key that the certificate was made for: RSA, ECDSA (P-256, P-384, P-521) or Ed25519")
+                let problem = UrlProblem::new(
+                    "names an sslkey that is not the key of its \
+                                               sslcert, or is of an unknown kind",
+                );
+                problem.hint(
+                    "give the key that the certificate was made for: RSA, ECDSA (P-256, \
+                              P-384, P-521) or Ed25519",
+                )
             })?
         }
     };
@@ -45,31 +52,47 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn builder(transport: &Transport) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, UrlProblem> {
+fn builder(
+    transport: &Transport,
+) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, UrlProblem> {
     const VERSIONS: [(Version, &SupportedProtocolVersion); 2] =
         [(Version::Tls12, &version::TLS12), (Version::Tls13, &version::TLS13)];
     let allowed = transport.lowest..=transport.highest;
-    let versions: Vec<_> = VERSIONS.iter().filter(|(version, _)| allowed.contains(version)).map(|(_, v)| *v).collect();
+    let versions: Vec<_> =
+        VERSIONS.iter().filter(|(version, _)| allowed.contains(version)).map(|(_, v)| *v).collect();
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&versions);
     builder.map_err(|_| UrlProblem::new("asks for TLS, which this build cannot do"))
 }
 
-fn verifier(roots: &Roots, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, UrlProblem> {
+fn verifier(
+    roots: &Roots,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, UrlProblem> {
     match roots {
         Roots::System => {
-            let verifier = WebPkiServerVerifier::builder_with_provider(system_roots(), provider).build();
-            let none = || UrlProblem::new("leaves the server to the certificates of this system, and it has none");
-            Ok(verifier.map_err(|_| none().hint("install ca-certificates, or give sslrootcert=FILE"))?)
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(system_roots(), provider).build();
+            let none = || {
+                UrlProblem::new(
+                    "leaves the server to the certificates of this system, and it has none",
+                )
+            };
+            Ok(verifier
+                .map_err(|_| none().hint("install ca-certificates, or give sslrootcert=FILE"))?)
         }
         Roots::File(path) => {
             let listed = pem::certificates("sslrootcert", path)?;
             let mut roots = RootCertStore::empty();
             for certificate in &listed {
-                let unreadable = |_| UrlProblem::new("names an sslrootcert with a certificate that cannot be read");
+                let unreadable = |_| {
+                    UrlProblem::new("names an sslrootcert with a certificate that cannot be read")
+                };
                 roots.add(certificate.clone()).map_err(unreadable)?;
             }
-            let by_authority = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            let by_authority = by_authority.map_err(|_| UrlProblem::new("names an sslrootcert that cannot be used"))?;
+            let by_authority =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let by_authority = by_authority
+                .map_err(|_| UrlProblem::new("names an sslrootcert that cannot be used"))?;
             Ok(Arc::new(AcceptListed { listed, by_authority }))
         }
     }

@@ -1,4 +1,5 @@
-//! A database URL, or a string of keywords, as libpq reads it: names and values, nothing decided yet.
+//! A database URL, or a string of keywords, as libpq reads it: names and values, nothing
+//! decided yet.
 //!
 //! Invariant: pure; it panics on no input, and its errors quote nothing.
 
@@ -17,20 +18,26 @@ pub(super) struct Setting {
 
 const SHAPE: &str = "write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE";
 const RESERVED: &str = "\
-    percent-encode reserved characters of user and password: @ as %40, / as %2F, : as %3A, % as %25, # as %23, ? as %3F, \
+    percent-encode reserved characters of user and password: @ as %40, / as %2F, : as %3A, % as \
+    %25, # as %23, ? as %3F, \
     & as %26, a blank as %20";
 
 /// Splits a URL or keyword string into its settings.
 pub(super) fn split(text: &str) -> Result<Vec<Setting>, UrlProblem> {
     let text = text.trim();
     if text.starts_with(['"', '\'']) {
-        return Err(UrlProblem::new("begins with a quotation mark").hint("take the quotation marks away"));
+        return Err(
+            UrlProblem::new("begins with a quotation mark").hint("take the quotation marks away")
+        );
     }
     if let Some(rest) = text.strip_prefix("postgres://").or(text.strip_prefix("postgresql://")) {
         return split_url(rest);
     }
     if text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['=', ' '])) {
-        return Err(UrlProblem::new("begins with another scheme than postgres:// or postgresql://").hint(SHAPE));
+        return Err(UrlProblem::new(
+            "begins with another scheme than postgres:// or postgresql://",
+        )
+        .hint(SHAPE));
     }
     if !text.contains('=') {
         return Err(UrlProblem::new("is no URL of a PostgreSQL database").hint(SHAPE));
@@ -49,10 +56,12 @@ fn split_url(rest: &str) -> Result<Vec<Setting>, UrlProblem> {
         Some(behind) => (Some(&rest[..authority_end]), behind),
         None => (None, rest),
     };
-    let (before_query, query) = rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
+    let (before_query, query) =
+        rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
     // No name of a host or database has one; of a password, it is the rest.
     if before_query.contains('@') {
-        let problem = UrlProblem::new("has an @ or / in user or password that is not percent-encoded");
+        let problem =
+            UrlProblem::new("has an @ or / in user or password that is not percent-encoded");
         return Err(problem.hint(RESERVED));
     }
     if let Some(credentials) = credentials {
@@ -63,8 +72,16 @@ fn split_url(rest: &str) -> Result<Vec<Setting>, UrlProblem> {
     let (hosts, database) = before_query.split_once('/').unwrap_or((before_query, ""));
     if !hosts.is_empty() {
         let (names, ports) = split_hosts(hosts)?;
-        settings.push(Setting { name: "host".to_owned(), value: Zeroizing::new(names), place: "as host".to_owned() });
-        settings.push(Setting { name: "port".to_owned(), value: Zeroizing::new(ports), place: "as port".to_owned() });
+        settings.push(Setting {
+            name: "host".to_owned(),
+            value: Zeroizing::new(names),
+            place: "as host".to_owned(),
+        });
+        settings.push(Setting {
+            name: "port".to_owned(),
+            value: Zeroizing::new(ports),
+            place: "as port".to_owned(),
+        });
     }
     settings.push(setting("dbname", database, "as database")?);
     for (index, parameter) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
@@ -87,10 +104,14 @@ fn split_hosts(text: &str) -> Result<(String, String), UrlProblem> {
     for part in text.split(',') {
         let (name, port) = match part.strip_prefix('[') {
             Some(address) => {
-                let unclosed = || UrlProblem::new("has a [ without its ]: write an IPv6 address as [2001:db8::1]");
+                let unclosed = || {
+                    UrlProblem::new("has a [ without its ]: write an IPv6 address as [2001:db8::1]")
+                };
                 let (address, rest) = address.split_once(']').ok_or_else(unclosed)?;
                 if !rest.is_empty() && !rest.starts_with(':') {
-                    return Err(UrlProblem::new("has something between the ] of an IPv6 address and its port"));
+                    return Err(UrlProblem::new(
+                        "has something between the ] of an IPv6 address and its port",
+                    ));
                 }
                 (address, rest.strip_prefix(':').unwrap_or(""))
             }
@@ -105,19 +126,23 @@ fn split_hosts(text: &str) -> Result<(String, String), UrlProblem> {
 }
 
 fn decode(text: &str) -> Result<Zeroizing<String>, UrlProblem> {
-    let is_code = |at: usize| text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    let is_code = |at: usize| {
+        text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
     if !text.match_indices('%').all(|(at, _)| is_code(at)) {
         return Err(UrlProblem::new("has a % that no two hexadecimal digits follow").hint(RESERVED));
     }
     let bytes = Zeroizing::new(percent_decode_str(text).collect::<Vec<u8>>());
-    let text = std::str::from_utf8(&bytes).map_err(|_| UrlProblem::new("is not UTF-8 once its %-codes are read"))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| UrlProblem::new("is not UTF-8 once its %-codes are read"))?;
     if text.contains('\0') {
         return Err(UrlProblem::new("has the code %00, which PostgreSQL takes nowhere"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// `keyword=value` pairs between white space; blanks may stand around `=`, a value in quotes, `\` before any character.
+/// `keyword=value` pairs between white space; blanks may stand around `=`, a value in
+/// quotes, `\` before any character.
 fn split_keywords(text: &str) -> Result<Vec<Setting>, UrlProblem> {
     let mut settings = Vec::new();
     let mut rest = text;
@@ -152,7 +177,8 @@ fn take_value(text: &str) -> Result<(Zeroizing<String>, &str), UrlProblem> {
         }
     }
     if is_quoted {
-        return Err(UrlProblem::new("has a single quote that is not closed").hint("write \\' for a quote in a value"));
+        return Err(UrlProblem::new("has a single quote that is not closed")
+            .hint("write \\' for a quote in a value"));
     }
     Ok((value, ""))
 }
@@ -175,16 +201,29 @@ mod tests {
         for (url, expected) in [
             ("postgres://h", vec![("host", "h")]),
             ("postgresql://h/", vec![("host", "h")]),
-            ("postgres://u@h:7/d", vec![("user", "u"), ("host", "h"), ("port", "7"), ("dbname", "d")]),
+            (
+                "postgres://u@h:7/d",
+                vec![("user", "u"), ("host", "h"), ("port", "7"), ("dbname", "d")],
+            ),
             ("postgres://u:p%40s%2Fs@h", vec![("user", "u"), ("password", "p@s/s"), ("host", "h")]),
             ("postgres://u:p:q?r#s@h", vec![("user", "u"), ("password", "p:q?r#s"), ("host", "h")]),
-            ("postgres://a,b:2,[::1]:3/d", vec![("host", "a,b,::1"), ("port", ",2,3"), ("dbname", "d")]),
+            (
+                "postgres://a,b:2,[::1]:3/d",
+                vec![("host", "a,b,::1"), ("port", ",2,3"), ("dbname", "d")],
+            ),
             ("postgres://%2Frun%2Fx/d", vec![("host", "/run/x"), ("dbname", "d")]),
-            ("postgres:///d?host=/run&user=u", vec![("dbname", "d"), ("host", "/run"), ("user", "u")]),
+            (
+                "postgres:///d?host=/run&user=u",
+                vec![("dbname", "d"), ("host", "/run"), ("user", "u")],
+            ),
             ("postgres://h?sslmode=", vec![("host", "h"), ("sslmode", "")]),
-            (" postgres://h/d?options=-c%20a=b&\n", vec![("host", "h"), ("dbname", "d"), ("options", "-c a=b")]),
+            (
+                " postgres://h/d?options=-c%20a=b&\n",
+                vec![("host", "h"), ("dbname", "d"), ("options", "-c a=b")],
+            ),
         ] {
-            let expected: Vec<_> = expected.into_iter().map(|(name, value)| pair(name, value)).collect();
+            let expected: Vec<_> =
+                expected.into_iter().map(|(name, value)| pair(name, value)).collect();
             assert_eq!(pairs(url), expected, "{url}");
         }
     }
@@ -192,7 +231,8 @@ mod tests {
     #[test]
     fn keywords_are_read_as_libpq_reads_them() {
         let text = r"host = h user=a\ b password='it\'s a \\' options= dbname=d";
-        let expected = [("host", "h"), ("user", "a b"), ("password", r"it's a \"), ("options", "dbname=d")];
+        let expected =
+            [("host", "h"), ("user", "a b"), ("password", r"it's a \"), ("options", "dbname=d")];
         assert_eq!(pairs(text), expected.map(|(name, value)| pair(name, value)));
         assert!(split("host=h password='open").is_err());
         assert!(split("host=h password").is_err());

@@ -1,4 +1,5 @@
-//! Who the server is: by an authority, by a certificate that is listed itself, or not at all.
+//! Who the server is: by an authority, by a certificate that is listed itself, or not at
+//! all.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::oid::db::{rfc4519::COMMON_NAME, rfc5280};
 use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
-/// Accepts a certificate that is listed itself, as self-signed ones are, or is signed by one that is listed. webpki alone
-/// takes no authority's certificate (as `openssl req -x509` makes them) for a server's.
+/// Accepts a certificate that is listed itself, as self-signed ones are, or is signed by
+/// one that is listed. webpki alone takes no authority's certificate (as `openssl req
+/// -x509` makes them) for a server's.
 #[derive(Debug)]
 pub(super) struct AcceptListed {
     pub(super) listed: Vec<CertificateDer<'static>>,
@@ -64,7 +66,11 @@ impl ServerCertVerifier for AcceptListed {
 }
 
 /// Validity, purpose and name: that it is believed is known.
-fn check_listed(shown: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+fn check_listed(
+    shown: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Error> {
     let certificate = Certificate::from_der(shown).map_err(|_| CertificateError::BadEncoding)?;
     let certificate = &certificate.tbs_certificate;
     let (from, to) = (certificate.validity.not_before, certificate.validity.not_after);
@@ -74,36 +80,48 @@ fn check_listed(shown: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime
     if now.as_secs() > to.to_unix_duration().as_secs() {
         return Err(CertificateError::Expired.into());
     }
-    let purposes = certificate.get::<ExtendedKeyUsage>().map_err(|_| CertificateError::BadEncoding)?;
-    const SERVES: [ObjectIdentifier; 2] = [rfc5280::ID_KP_SERVER_AUTH, rfc5280::ANY_EXTENDED_KEY_USAGE];
-    if purposes.is_some_and(|(_, purposes)| !purposes.0.iter().any(|purpose| SERVES.contains(purpose))) {
+    let purposes =
+        certificate.get::<ExtendedKeyUsage>().map_err(|_| CertificateError::BadEncoding)?;
+    const SERVES: [ObjectIdentifier; 2] =
+        [rfc5280::ID_KP_SERVER_AUTH, rfc5280::ANY_EXTENDED_KEY_USAGE];
+    if purposes
+        .is_some_and(|(_, purposes)| !purposes.0.iter().any(|purpose| SERVES.contains(purpose)))
+    {
         return Err(CertificateError::InvalidPurpose.into());
     }
     let names = certificate.get::<SubjectAltName>().map_err(|_| CertificateError::BadEncoding)?;
     if names.is_some() {
         return verify_server_name(&ParsedCertificate::try_from(shown)?, name);
     }
-    // PostgreSQL's manual makes certificates with a common name alone, and libpq takes them.
-    let ServerName::DnsName(wanted) = name else { return Err(CertificateError::NotValidForName.into()) };
+    // PostgreSQL's manual makes certificates with a common name alone, and libpq takes
+    // them.
+    let ServerName::DnsName(wanted) = name else {
+        return Err(CertificateError::NotValidForName.into());
+    };
     let attributes = certificate.subject.0.iter().flat_map(|part| part.0.iter());
-    let mut common_names = attributes.filter(|a| a.oid == COMMON_NAME).filter_map(|a| std::str::from_utf8(a.value.value()).ok());
+    let mut common_names = attributes
+        .filter(|a| a.oid == COMMON_NAME)
+        .filter_map(|a| std::str::from_utf8(a.value.value()).ok());
     if common_names.any(|common_name| is_name_of(common_name, wanted.as_ref())) {
         return Ok(());
     }
     Err(CertificateError::NotValidForName.into())
 }
 
-/// Whether a certificate's common name covers a host: the same, or `*.` before the same parent.
+/// Whether a certificate's common name covers a host: the same, or `*.` before the same
+/// parent.
 fn is_name_of(common_name: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.');
     if common_name.eq_ignore_ascii_case(host) {
         return common_name.parse::<IpAddr>().is_err();
     }
-    let parent = host.split_once('.').filter(|(first, parent)| !first.is_empty() && parent.contains('.'));
+    let parent =
+        host.split_once('.').filter(|(first, parent)| !first.is_empty() && parent.contains('.'));
     matches!((common_name.strip_prefix("*."), parent), (Some(named), Some((_, parent))) if named.eq_ignore_ascii_case(parent))
 }
 
-/// Accepts any certificate, and still checks that the server holds its key: `sslmode=require`, as libpq has it.
+/// Accepts any certificate, and still checks that the server holds its key:
+/// `sslmode=require`, as libpq has it.
 #[derive(Debug)]
 pub(super) struct AcceptAny(pub(super) Arc<CryptoProvider>);
 
@@ -145,9 +163,15 @@ impl ServerCertVerifier for AcceptAny {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    };
 
-    fn is_accepted(host: &str, at: u64, change: impl FnOnce(&mut CertificateParams)) -> Result<(), Error> {
+    fn is_accepted(
+        host: &str,
+        at: u64,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<(), Error> {
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -177,13 +201,16 @@ mod tests {
 
     #[test]
     fn a_common_name_counts_where_there_is_no_other_name() {
-        let common = |params: &mut CertificateParams| params.distinguished_name.push(DnType::CommonName, "db.example");
+        let common = |params: &mut CertificateParams| {
+            params.distinguished_name.push(DnType::CommonName, "db.example")
+        };
         assert!(is_accepted("db.example", IN_2025, common).is_ok());
         assert!(is_accepted("x.example", IN_2025, common).is_err());
         assert!(is_accepted("192.0.2.1", IN_2025, common).is_err());
         let both = |params: &mut CertificateParams| {
             params.distinguished_name.push(DnType::CommonName, "db.example");
-            params.subject_alt_names = vec![rcgen::SanType::DnsName("other.example".try_into().expect("a name"))];
+            params.subject_alt_names =
+                vec![rcgen::SanType::DnsName("other.example".try_into().expect("a name"))];
         };
         assert!(is_accepted("db.example", IN_2025, both).is_err());
         for (common_name, host, fits) in [

@@ -1,7 +1,9 @@
-//! A chunk of a file: up to 5,000 events with one id in the ledger, written whole, its rows by COPY.
+//! A chunk of a file: up to 5,000 events with one id in the ledger, written whole, its
+//! rows by COPY.
 //!
-//! Invariants: its id depends on the content alone; its lines are plaintext and live in [`Body`]; what is counted as
-//! loaded was counted by the database, and compared where triggers of others ran.
+//! Invariants: its id depends on the content alone; its lines are plaintext and live in
+//! [`Body`]; what is counted as loaded was counted by the database, and compared where
+//! triggers of others ran.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -14,7 +16,10 @@ use uuid::Uuid;
 use crate::db::{BatchAnswer, DbError, Entrance, Fenced};
 use crate::error::Error;
 use crate::load::parcel::{InHand, Judging, Parcel};
-use crate::login::{Body, Delivery, MaskedLogin, Masker, SealedRejection, SentAt, SourceKind, Verdict, line_id, utc_day};
+use crate::login::{
+    Body, Delivery, MaskedLogin, Masker, SealedRejection, SentAt, SourceKind, Verdict, line_id,
+    utc_day,
+};
 use crate::token::SealError;
 
 /// A try that takes longer is given up.
@@ -26,7 +31,8 @@ const SLOWEST_BYTES_A_SECOND: u64 = 1024 * 1024;
 pub(crate) struct Chunk {
     /// Its id in the ledger.
     pub(super) id: Uuid,
-    /// The id that builds which took a byte order mark for content gave it, if there was one.
+    /// The id that builds which took a byte order mark for content gave it, if there was
+    /// one.
     pub(super) id_with_bom: Uuid,
     /// The number of its first line, from 0.
     pub(super) first_line: u64,
@@ -84,7 +90,12 @@ impl Parcel for Chunk {
         None
     }
 
-    fn judge(&self, place: usize, masker: &mut Masker, how: Judging<'_>) -> Result<Verdict, SealError> {
+    fn judge(
+        &self,
+        place: usize,
+        masker: &mut Masker,
+        how: Judging<'_>,
+    ) -> Result<Verdict, SealError> {
         how.of(&self.body(place), masker, || self.message_id(place), utc_day(self.read_at))
     }
 
@@ -96,7 +107,9 @@ impl Parcel for Chunk {
             if !verdicts.iter().all(|verdict| verdict.is_under(&plan)) {
                 return Ok(BatchAnswer::Refused);
             }
-            let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else { continue };
+            let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
+                continue;
+            };
             let logins = logins(verdicts);
             fenced.insert_logins(&logins, entrance).await?;
             loaded += logins.len() as u64;
@@ -105,7 +118,11 @@ impl Parcel for Chunk {
         Ok(BatchAnswer::Inserted { logins: loaded, rejections: quarantined })
     }
 
-    async fn insert_in_part(fenced: &Fenced<'_>, refused: &mut InHand<Self>, masker: &mut Masker) -> Result<BatchAnswer, Error> {
+    async fn insert_in_part(
+        fenced: &Fenced<'_>,
+        refused: &mut InHand<Self>,
+        masker: &mut Masker,
+    ) -> Result<BatchAnswer, Error> {
         tracing::warn!("the database refuses rows; they go to the quarantine");
         let InHand { parcel: chunk, verdicts, .. } = &*refused;
         let Some(entrance) = fenced.claim_chunk(chunk.id, chunk.id_with_bom).await? else {
@@ -131,8 +148,14 @@ impl Parcel for Chunk {
 }
 
 impl Chunk {
-    /// Compares the rows that came to stand there, where triggers of others ran, and quarantines the rest.
-    async fn finish(&self, fenced: &Fenced<'_>, verdicts: &[Verdict], entrance: Entrance) -> Result<u64, DbError> {
+    /// Compares the rows that came to stand there, where triggers of others ran, and
+    /// quarantines the rest.
+    async fn finish(
+        &self,
+        fenced: &Fenced<'_>,
+        verdicts: &[Verdict],
+        entrance: Entrance,
+    ) -> Result<u64, DbError> {
         fenced.compare_logins(&logins(verdicts), entrance).await?;
         let rejected: Vec<(Delivery, &SealedRejection)> = self.rejections(verdicts).collect();
         if rejected.is_empty() {
@@ -141,7 +164,10 @@ impl Chunk {
         fenced.quarantine(rejected.iter().map(|(delivery, sealed)| (delivery, *sealed))).await
     }
 
-    fn rejections<'a>(&self, verdicts: &'a [Verdict]) -> impl Iterator<Item = (Delivery, &'a SealedRejection)> {
+    fn rejections<'a>(
+        &self,
+        verdicts: &'a [Verdict],
+    ) -> impl Iterator<Item = (Delivery, &'a SealedRejection)> {
         let rejected = verdicts.iter().enumerate().filter_map(|(place, verdict)| match verdict {
             Verdict::Rejected(rejected) => Some((place, rejected)),
             Verdict::Login(_) => None,
@@ -151,5 +177,8 @@ impl Chunk {
 }
 
 fn logins(verdicts: &[Verdict]) -> Vec<&MaskedLogin> {
-    verdicts.iter().filter_map(|verdict| if let Verdict::Login(login) = verdict { Some(login) } else { None }).collect()
+    verdicts
+        .iter()
+        .filter_map(|verdict| if let Verdict::Login(login) = verdict { Some(login) } else { None })
+        .collect()
 }

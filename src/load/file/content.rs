@@ -1,8 +1,10 @@
-//! The content of a file: unpacked, without its byte order mark, through buffers that are zeroed.
+//! The content of a file: unpacked, without its byte order mark, through buffers that are
+//! zeroed.
 //!
-//! Invariants: content is read in bounded memory, whatever it is packed in; the same content is
-//! the same, packed or not. What we hold of it is zeroed when it is dropped; the last 32 KiB
-//! (gzip) or up to 128 MiB (zstd) that an unpacking library refers back to are freed as they are.
+//! Invariants: content is read in bounded memory, whatever it is packed in; the same
+//! content is the same, packed or not. What we hold of it is zeroed when it is dropped;
+//! the last 32 KiB (gzip) or up to 128 MiB (zstd) that an unpacking library refers back
+//! to are freed as they are.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -93,8 +95,12 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.packing.name().unwrap_or_default();
         match self.kind {
-            DamageKind::Truncated => write!(f, "this {name} file is truncated: it ends before its data does"),
-            DamageKind::Damaged => write!(f, "this {name} file is damaged: it cannot be decompressed to its end"),
+            DamageKind::Truncated => {
+                write!(f, "this {name} file is truncated: it ends before its data does")
+            }
+            DamageKind::Damaged => {
+                write!(f, "this {name} file is damaged: it cannot be decompressed to its end")
+            }
             DamageKind::WindowTooLarge => {
                 write!(f, "this {name} file was made with a window over 128 MiB (--long)")
             }
@@ -138,8 +144,8 @@ impl<R: Read> Buffered<R> {
         &self.buffer.expose()[self.unread.clone()]
     }
 
-    /// Reads ahead until that is enough, the buffer is full, or nothing more comes; true at the
-    /// end of the source.
+    /// Reads ahead until that is enough, the buffer is full, or nothing more comes; true
+    /// at the end of the source.
     ///
     /// # Errors
     /// When the source cannot be read.

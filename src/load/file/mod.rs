@@ -1,6 +1,8 @@
-//! A file or standard input as a source: chunks of 5,000 lines, each with an id of its content and its number.
+//! A file or standard input as a source: chunks of 5,000 lines, each with an id of its
+//! content and its number.
 //!
-//! Invariant: a chunk whose id is in the ledger changes nothing, so that an interrupted file is simply loaded again.
+//! Invariant: a chunk whose id is in the ledger changes nothing, so that an interrupted
+//! file is simply loaded again.
 
 mod chunk;
 mod content;

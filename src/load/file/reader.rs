@@ -1,7 +1,9 @@
-//! A file as chunks of exactly 5,000 lines, each with a stable id: what was loaded once is recognised.
+//! A file as chunks of exactly 5,000 lines, each with a stable id: what was loaded once
+//! is recognised.
 //!
-//! Invariants: the id of a chunk depends on the content alone (of the whole file, or of a stream so far), never on
-//! batch sizes, connections or time; the lines are plaintext and live in [`Body`].
+//! Invariants: the id of a chunk depends on the content alone (of the whole file, or of a
+//! stream so far), never on batch sizes, connections or time; the lines are plaintext and
+//! live in [`Body`].
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
@@ -50,7 +52,8 @@ pub(super) enum ChunkError {
     },
     /// Its content is not what it was when loading began.
     #[error(
-        "its content was changed, not only appended to, while it was being loaded; compare it with the table before loading it again"
+        "its content was changed, not only appended to, while it was being loaded; compare it \
+         with the table before loading it again"
     )]
     Changed,
 }
@@ -117,8 +120,8 @@ enum ChunkSource {
 }
 
 impl ChunkReader {
-    /// Opens a file, or standard input for `-`. A file is read once before, for its digest and
-    /// to see that every line of it can be read; a stream is not touched.
+    /// Opens a file, or standard input for `-`. A file is read once before, for its
+    /// digest and to see that every line of it can be read; a stream is not touched.
     ///
     /// # Errors
     /// When it cannot be read, or has not one event a line.
@@ -142,7 +145,15 @@ impl ChunkReader {
 
     fn new(source: Box<dyn Read + Send>, read: ReadLine) -> Self {
         let source = ChunkSource::Untouched(source);
-        Self { source, read, known: None, running: Running::default(), number: 0, line: 0, started_at: Timestamp::now() }
+        Self {
+            source,
+            read,
+            known: None,
+            running: Running::default(),
+            number: 0,
+            line: 0,
+            started_at: Timestamp::now(),
+        }
     }
 
     /// Waits for the first lines, and looks at their form.
@@ -158,15 +169,19 @@ impl ChunkReader {
             let stream = std::mem::replace(stream, Box::new(io::empty()));
             self.source = ChunkSource::Refused;
             let mut content = FileContent::of(stream)?;
-            let has_enough = |head: &[u8]| head.iter().filter(|byte| **byte == b'\n').count() > HEAD_LINES;
+            let has_enough =
+                |head: &[u8]| head.iter().filter(|byte| **byte == b'\n').count() > HEAD_LINES;
             let is_whole = content.bytes.fill_until(has_enough)?;
             let packing = content.packing;
-            examine(content.bytes.unread_bytes(), is_whole, &self.read).map_err(|form| ChunkError::Refused { form, packing })?;
+            examine(content.bytes.unread_bytes(), is_whole, &self.read)
+                .map_err(|form| ChunkError::Refused { form, packing })?;
             self.source = ChunkSource::Open(content);
         }
         match &mut self.source {
             ChunkSource::Open(content) => Ok(content),
-            ChunkSource::Untouched(_) | ChunkSource::Refused => Err(ChunkError::Io(io::ErrorKind::Other)),
+            ChunkSource::Untouched(_) | ChunkSource::Refused => {
+                Err(ChunkError::Io(io::ErrorKind::Other))
+            }
         }
     }
 
@@ -183,7 +198,9 @@ impl ChunkReader {
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let read = self.read_chunk();
         // All of it could be read before.
-        if self.known.is_some() && matches!(read, Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. })) {
+        if self.known.is_some()
+            && matches!(read, Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. }))
+        {
             return Err(ChunkError::Changed);
         }
         read
@@ -208,13 +225,21 @@ impl ChunkReader {
             None => self.running.update(text.expose()),
         }
         if self.line == first_line {
-            let changed = self.known.is_some_and(|known| known.content != self.running.content.current());
+            let changed =
+                self.known.is_some_and(|known| known.content != self.running.content.current());
             return if changed { Err(ChunkError::Changed) } else { Ok(None) };
         }
         let Digests { content, with_bom } = self.known.unwrap_or_else(|| self.running.current());
         let [id, id_with_bom] = [content, with_bom].map(|digest| chunk_id(&digest, self.number));
         self.number += 1;
-        Ok(Some(Chunk { id, id_with_bom, first_line, text: Body::from_secret(text), lines, read_at: self.started_at }))
+        Ok(Some(Chunk {
+            id,
+            id_with_bom,
+            first_line,
+            text: Body::from_secret(text),
+            lines,
+            read_at: self.started_at,
+        }))
     }
 
     /// Adds the next line with its end; false at the end of the source.
@@ -291,7 +316,8 @@ mod tests {
     fn the_first_chunks_of_a_grown_stream_are_recognised_and_of_a_grown_file_are_not() {
         let text = "{}\n".repeat(6_000);
         let grown = text.clone() + "{}\n";
-        let ids = |text: &str, content| chunks(text, content).iter().map(|c| c.id).collect::<Vec<_>>();
+        let ids =
+            |text: &str, content| chunks(text, content).iter().map(|c| c.id).collect::<Vec<_>>();
         assert_eq!(ids(&text, None)[0], ids(&grown, None)[0]);
         assert_ne!(ids(&text, None)[1], ids(&grown, None)[1]);
         let digest = |text: &str| {

@@ -1,4 +1,5 @@
-//! What is said of a file that cannot be loaded: what it is, and the command that makes it loadable.
+//! What is said of a file that cannot be loaded: what it is, and the command that makes
+//! it loadable.
 //!
 //! Invariant: a command that is shown can be pasted into a shell as it is.
 
@@ -33,11 +34,16 @@ fn explain_form(input: &Input, form: &Form, packing: Packing) -> String {
     let nothing = "nothing was loaded";
     match (form.filter(), form.python_filter()) {
         (Some(filter), Some(python)) => {
-            let [first, second] = [filter, python].map(|filter| input.pipe_through(packing, filter));
+            let [first, second] =
+                [filter, python].map(|filter| input.pipe_through(packing, filter));
             format!("{nothing}; convert it: {first}; or, without mlr: {second}")
         }
-        (Some(filter), None) => format!("{nothing}; convert it: {}", input.pipe_through(packing, filter)),
-        (None, _) => format!("{nothing}; give one JSON object a line, with user_id, app_version, ip and device_id"),
+        (Some(filter), None) => {
+            format!("{nothing}; convert it: {}", input.pipe_through(packing, filter))
+        }
+        (None, _) => format!(
+            "{nothing}; give one JSON object a line, with user_id, app_version, ip and device_id"
+        ),
     }
 }
 
@@ -50,8 +56,11 @@ fn explain_damage(input: &Input, damage: &Damage) -> String {
         }
         DamageKind::Truncated | DamageKind::Damaged => {
             let program = damage.packing.name().unwrap_or_default();
-            let test =
-                if input.is_stream() { String::new() } else { format!(" ({})", input.feed_into(&format!("{program} -t"))) };
+            let test = if input.is_stream() {
+                String::new()
+            } else {
+                format!(" ({})", input.feed_into(&format!("{program} -t")))
+            };
             format!("{stays}; get a whole copy{test} and load that")
         }
     }
@@ -75,7 +84,11 @@ impl Input {
 
     /// What an error in the midst of it leaves behind.
     fn what_stays(&self) -> &'static str {
-        if self.is_stream() { "what was loaded before it stays and is recognised" } else { "nothing was loaded" }
+        if self.is_stream() {
+            "what was loaded before it stays and is recognised"
+        } else {
+            "nothing was loaded"
+        }
     }
 
     /// The content, unpacked, through a filter and into `load`.

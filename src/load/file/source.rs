@@ -1,4 +1,5 @@
-//! The file as a source: it is read on by one thread at a time, and has nothing to keep, to end or to give back.
+//! The file as a source: it is read on by one thread at a time, and has nothing to keep,
+//! to end or to give back.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -38,24 +39,37 @@ enum ReadState {
 }
 
 impl FileSource {
-    /// Opens a file, or standard input for `-`; nothing when the run is stopped first. A file is read once, so that none is
-    /// loaded in part that cannot be read to its end.
+    /// Opens a file, or standard input for `-`; nothing when the run is stopped first. A
+    /// file is read once, so that none is loaded in part that cannot be read to its end.
     ///
     /// # Errors
     /// When it cannot be read, or has not one event a line.
-    pub(crate) async fn open(path: &Path, reading: Reading, stop: &Stop) -> Result<Option<Self>, Error> {
-        let is_event: ReadLine = Box::new(move |line| login::parse(line, FIXED_DAY, reading, &NearNames::default()).map(drop));
+    pub(crate) async fn open(
+        path: &Path,
+        reading: Reading,
+        stop: &Stop,
+    ) -> Result<Option<Self>, Error> {
+        let is_event: ReadLine = Box::new(move |line| {
+            login::parse(line, FIXED_DAY, reading, &NearNames::default()).map(drop)
+        });
         let named = path.to_owned();
-        let Some(opened) = unless_stopped(stop, move || ChunkReader::open(&named, is_event)).await? else {
+        let Some(opened) =
+            unless_stopped(stop, move || ChunkReader::open(&named, is_event)).await?
+        else {
             return Ok(None);
         };
         let reader = opened.map_err(|e| file_error(path, &e))?;
         let (path, content) = (path.to_owned(), reader.content());
-        Ok(Some(Self { path, content, state: Mutex::new(ReadState::At(Box::new(reader))), stop: stop.clone() }))
+        Ok(Some(Self {
+            path,
+            content,
+            state: Mutex::new(ReadState::At(Box::new(reader))),
+            stop: stop.clone(),
+        }))
     }
 
-    /// Waits for the first lines and looks at their form; nothing when the run is stopped first. A stream is not waited for
-    /// before it is known that it can be loaded.
+    /// Waits for the first lines and looks at their form; nothing when the run is stopped
+    /// first. A stream is not waited for before it is known that it can be loaded.
     ///
     /// # Errors
     /// When they cannot be read, or are not one event a line.
@@ -103,7 +117,9 @@ impl Source for FileSource {
     }
 
     fn origin(&self) -> Origin {
-        self.content.map_or(Origin::Stream("standard input"), |digest| Origin::FileSha256(hex::encode(digest)))
+        self.content.map_or(Origin::Stream("standard input"), |digest| {
+            Origin::FileSha256(hex::encode(digest))
+        })
     }
 
     async fn poll(&self, _: usize, _: Duration) -> Result<Polled<Chunk>, SourceError> {
@@ -119,8 +135,12 @@ impl Source for FileSource {
     }
 }
 
-/// Runs blocking work apart; nothing when the run is stopped first. The thread ends with the process.
-async fn unless_stopped<T: Send + 'static>(stop: &Stop, work: impl FnOnce() -> T + Send + 'static) -> Result<Option<T>, Error> {
+/// Runs blocking work apart; nothing when the run is stopped first. The thread ends with
+/// the process.
+async fn unless_stopped<T: Send + 'static>(
+    stop: &Stop,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>, Error> {
     let done = stop.unless_asked(tokio::task::spawn_blocking(work)).await;
     done.transpose().map_err(|_| Error::Panicked)
 }

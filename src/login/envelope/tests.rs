@@ -1,4 +1,5 @@
-//! The rules of envelopes, one test a rule: what is opened, what is not and why, and which day a row gets.
+//! The rules of envelopes, one test a rule: what is opened, what is not and why, and
+//! which day a row gets.
 
 use jiff::civil::date;
 use proptest::prelude::*;
@@ -33,7 +34,9 @@ fn sns(message: &str) -> String {
 }
 
 fn eventbridge(detail: &str) -> String {
-    format!(r#"{{"version":"0","id":"a","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{detail}}}"#)
+    format!(
+        r#"{{"version":"0","id":"a","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{detail}}}"#
+    )
 }
 
 fn with(event: &str, field: &str, value: Value) -> String {
@@ -44,25 +47,45 @@ fn with(event: &str, field: &str, value: Value) -> String {
 
 #[test]
 fn an_event_in_an_envelope_is_the_event_itself() {
-    for body in
-        [sns(EVENT), eventbridge(EVENT), sns(&eventbridge(EVENT)), sns(&sns(&eventbridge(EVENT))), eventbridge(&sns(EVENT))]
-    {
-        let event = read(&body, Envelopes::Auto).unwrap_or_else(|rejection| panic!("{body}: {rejection:?}"));
-        assert_eq!((event.user_id.as_deref(), event.app_version, event.locale.as_deref()), (Some("u"), 2_003_000, Some("DE")));
-        let texts = event.values.map(|_, value| String::from_utf8(value.into_text().expose().to_vec()));
+    for body in [
+        sns(EVENT),
+        eventbridge(EVENT),
+        sns(&eventbridge(EVENT)),
+        sns(&sns(&eventbridge(EVENT))),
+        eventbridge(&sns(EVENT)),
+    ] {
+        let event = read(&body, Envelopes::Auto)
+            .unwrap_or_else(|rejection| panic!("{body}: {rejection:?}"));
+        assert_eq!(
+            (event.user_id.as_deref(), event.app_version, event.locale.as_deref()),
+            (Some("u"), 2_003_000, Some("DE"))
+        );
+        let texts =
+            event.values.map(|_, value| String::from_utf8(value.into_text().expose().to_vec()));
         let text = |field| texts.get(field).cloned();
-        assert_eq!((text(Field::DeviceId), text(Field::Ip)), (Some(Ok("dé \"1\"".to_owned())), Some(Ok("192.0.2.7".to_owned()))));
+        assert_eq!(
+            (text(Field::DeviceId), text(Field::Ip)),
+            (Some(Ok("dé \"1\"".to_owned())), Some(Ok("192.0.2.7".to_owned())))
+        );
     }
     let plain_text = r#"{"Type" : "Notification" , "Message" : "{}", "x": [1, {"Message": 2}]}"#;
     assert_eq!(reason(plain_text), Some(RejectReason::MissingField), "what is in it is no event");
-    assert_eq!(reason(&sns(&sns(&sns(&sns(EVENT))))), Some(RejectReason::SnsNotification), "three are opened, not more");
+    assert_eq!(
+        reason(&sns(&sns(&sns(&sns(EVENT))))),
+        Some(RejectReason::SnsNotification),
+        "three are opened, not more"
+    );
 }
 
 #[test]
 fn only_a_body_without_required_fields_is_looked_at() {
     for field in ["user_id", "app_version", "ip", "device_id"] {
         for body in [sns(EVENT), eventbridge(EVENT)] {
-            assert_eq!(reason(&with(&body, field, Value::Null)), reason(&format!(r#"{{"{field}": null}}"#)), "{field}");
+            assert_eq!(
+                reason(&with(&body, field, Value::Null)),
+                reason(&format!(r#"{{"{field}": null}}"#)),
+                "{field}"
+            );
         }
         let behind = format!(r#"{{ "Type": "Notification", "Message": "{{}}", "{field}": null }}"#);
         assert_eq!(reason(&behind), reason(&format!(r#"{{"{field}": null}}"#)), "{field}");
@@ -74,7 +97,8 @@ fn only_a_body_without_required_fields_is_looked_at() {
 #[test]
 fn an_envelope_that_is_not_to_be_opened_has_a_reason_of_its_own() {
     use Envelopes::{EventBridge, None, Sns};
-    let reason = |body: &str, envelopes| read(body, envelopes).err().map(|rejection| rejection.reason);
+    let reason =
+        |body: &str, envelopes| read(body, envelopes).err().map(|rejection| rejection.reason);
     for (body, opens, closed, own) in [
         (sns(EVENT), Sns, [None, EventBridge], RejectReason::SnsNotification),
         (eventbridge(EVENT), EventBridge, [None, Sns], RejectReason::EventBridgeEvent),
@@ -93,14 +117,20 @@ fn what_is_wrong_in_an_envelope_is_told_of_the_event() {
         ("locale", json!(7), RejectReason::WrongType),
         ("timestamp", json!("soon"), RejectReason::InvalidDate),
     ] {
-        for body in [sns(&with(EVENT, field, value.clone())), eventbridge(&with(EVENT, field, value.clone()))] {
+        for body in [
+            sns(&with(EVENT, field, value.clone())),
+            eventbridge(&with(EVENT, field, value.clone())),
+        ] {
             let rejection = read(&body, Envelopes::Auto).err();
             assert_eq!(rejection.map(|r| (r.reason, r.field)), Some((own, Some(field))), "{field}");
         }
     }
     assert_eq!(reason(&sns("hello")), Some(RejectReason::NotJson));
     assert_eq!(reason(&sns("[]")), Some(RejectReason::WrappedInArray));
-    assert_eq!(reason(r#"{"Type":"Notification","Message":"\ud800"}"#), Some(RejectReason::NotJson));
+    assert_eq!(
+        reason(r#"{"Type":"Notification","Message":"\ud800"}"#),
+        Some(RejectReason::NotJson)
+    );
 }
 
 #[test]
@@ -111,14 +141,21 @@ fn other_messages_of_aws_have_reasons_of_their_own() {
         (s3.to_owned(), RejectReason::S3Notification),
         (sns(s3), RejectReason::S3Notification),
         (s3_by_bus, RejectReason::S3Notification),
-        (r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(), RejectReason::S3TestEvent),
+        (
+            r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned(),
+            RejectReason::S3TestEvent,
+        ),
         (
             r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3Key":"k"}]"#.to_owned(),
             RejectReason::ExtendedClientPointer,
         ),
-        (r#" [ "com.amazon.sqs.javamessaging.MessageS3Pointer", {}]"#.to_owned(), RejectReason::ExtendedClientPointer),
         (
-            r#"{"Type":"SubscriptionConfirmation","Message":"You have chosen","Token":"t"}"#.to_owned(),
+            r#" [ "com.amazon.sqs.javamessaging.MessageS3Pointer", {}]"#.to_owned(),
+            RejectReason::ExtendedClientPointer,
+        ),
+        (
+            r#"{"Type":"SubscriptionConfirmation","Message":"You have chosen","Token":"t"}"#
+                .to_owned(),
             RejectReason::SnsConfirmation,
         ),
         (format!("[{EVENT},{EVENT}]"), RejectReason::WrappedInArray),
@@ -136,9 +173,12 @@ fn other_messages_of_aws_have_reasons_of_their_own() {
 
 #[test]
 fn compressed_bodies_are_known_as_bytes_and_in_base64() {
-    let of = |bytes: &[u8]| parse(&Body::new(bytes.to_vec()), ROW_DAY, Reading::default(), &NearNames::default()).err();
+    let of = |bytes: &[u8]| {
+        parse(&Body::new(bytes.to_vec()), ROW_DAY, Reading::default(), &NearNames::default()).err()
+    };
     let reason = |bytes: &[u8]| of(bytes).map(|rejection| rejection.reason);
-    // gzip, zlib (four levels) and zstd of "{}", two of them in base64, and gzip that was taken for text.
+    // gzip, zlib (four levels) and zstd of "{}", two of them in base64, and gzip that was
+    // taken for text.
     for compressed in [
         &b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00"[..],
         b"\x78\x9c\xab\xae\x05\x00\x01\x75\x00\xf9",
@@ -152,7 +192,10 @@ fn compressed_bodies_are_known_as_bytes_and_in_base64() {
     ] {
         assert_eq!(reason(compressed), Some(RejectReason::Compressed), "{compressed:?}");
     }
-    assert_eq!(reason(sns("H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==").as_bytes()), Some(RejectReason::Compressed));
+    assert_eq!(
+        reason(sns("H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==").as_bytes()),
+        Some(RejectReason::Compressed)
+    );
     for text in ["H4sI", "H4sI and so on, which is no base64", "eJw", "x^ power", "KLUv"] {
         assert_eq!(reason(text.as_bytes()), Some(RejectReason::NotJson), "{text}");
     }
@@ -164,28 +207,50 @@ fn the_day_is_the_events_own_then_the_envelopes_then_that_of_the_message() {
     let day = |body: &str| read(body, Envelopes::Auto).ok().map(|event| event.create_date);
     assert_eq!(day(&sns(EVENT)), Some(date(2024, 2, 29)));
     assert_eq!(day(&eventbridge(EVENT)), Some(date(2023, 11, 14)));
-    assert_eq!(day(&sns(&eventbridge(EVENT))), Some(date(2023, 11, 14)), "the inner one is nearer to the event");
+    assert_eq!(
+        day(&sns(&eventbridge(EVENT))),
+        Some(date(2023, 11, 14)),
+        "the inner one is nearer to the event"
+    );
     let own = with(EVENT, "create_date", "2020-05-05".into());
-    assert_eq!((day(&sns(&own)), day(&eventbridge(&own))), (Some(date(2020, 5, 5)), Some(date(2020, 5, 5))));
+    assert_eq!(
+        (day(&sns(&own)), day(&eventbridge(&own))),
+        (Some(date(2020, 5, 5)), Some(date(2020, 5, 5)))
+    );
     let own = with(EVENT, "timestamp", 1_600_000_000.into());
     assert_eq!(day(&sns(&own)), Some(date(2020, 9, 13)));
-    for absurd in
-        [Value::Null, json!(17), json!("yesterday"), json!("1970-01-01T00:00:00Z"), json!("2999-01-01T00:00:00Z"), json!("")]
-    {
+    for absurd in [
+        Value::Null,
+        json!(17),
+        json!("yesterday"),
+        json!("1970-01-01T00:00:00Z"),
+        json!("2999-01-01T00:00:00Z"),
+        json!(""),
+    ] {
         assert_eq!(day(&with(&sns(EVENT), "Timestamp", absurd.clone())), Some(ROW_DAY), "{absurd}");
-        assert_eq!(day(&with(&eventbridge(EVENT), "time", absurd.clone())), Some(ROW_DAY), "{absurd}");
+        assert_eq!(
+            day(&with(&eventbridge(EVENT), "time", absurd.clone())),
+            Some(ROW_DAY),
+            "{absurd}"
+        );
     }
 }
 
 #[test]
 fn names_are_almost_known_in_the_event_and_not_in_its_envelope() {
     let near = NearNames::default();
-    let read = |body: String| parse(&Body::new(body.into_bytes()), ROW_DAY, Reading::default(), &near).is_ok();
+    let read = |body: String| {
+        parse(&Body::new(body.into_bytes()), ROW_DAY, Reading::default(), &near).is_ok()
+    };
     let event = with(&with(EVENT, "Timestamp", "x".into()), "device_ids", "x".into());
     assert!(read(sns(EVENT)) && read(eventbridge(EVENT)));
     assert_eq!(near.counts(), []);
     assert!(read(sns(&event)) && read(eventbridge(&event)));
-    let counts: Vec<_> = near.counts().into_iter().map(|one| (one.name.into_string(), one.almost, one.count)).collect();
+    let counts: Vec<_> = near
+        .counts()
+        .into_iter()
+        .map(|one| (one.name.into_string(), one.almost, one.count))
+        .collect();
     assert_eq!(counts, [("Timestamp".to_owned(), "timestamp", 2)], "device_id itself is there too");
     assert!(!read(EVENT.replace("\"ip\"", "\"IP\"")));
     assert_eq!(near.counts().len(), 2, "also of an event that is rejected for it");

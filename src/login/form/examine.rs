@@ -1,7 +1,8 @@
-//! Which form the first bytes of a file have, once it is unpacked and its byte order mark is gone.
+//! Which form the first bytes of a file have, once it is unpacked and its byte order mark
+//! is gone.
 //!
-//! Invariant: a file is refused only where its first lines hold no event, or where what stands
-//! before them shows that most of the others are none.
+//! Invariant: a file is refused only where its first lines hold no event, or where what
+//! stands before them shows that most of the others are none.
 
 use serde::de::IgnoredAny;
 
@@ -18,7 +19,8 @@ const WIDE_BYTES: usize = 64;
 /// What a magic number at some place says.
 type Magic = (usize, &'static [u8], &'static str, Option<&'static str>);
 
-/// Formats of other programs. More than these are no events either; they are the usual ones.
+/// Formats of other programs. More than these are no events either; they are the usual
+/// ones.
 const PACKED: [Magic; 9] = [
     (0, b"\xFD7zXZ\0", "an xz file", Some("xz -dc")),
     (0, b"BZh", "a bzip2 file", Some("bzip2 -dc")),
@@ -33,12 +35,16 @@ const PACKED: [Magic; 9] = [
 
 /// Refuses content that is not one event a line.
 ///
-/// `head` is its beginning, and all of it where `is_whole`; `read` tells whether a line is an
-/// event. Content without any line is not refused.
+/// `head` is its beginning, and all of it where `is_whole`; `read` tells whether a line
+/// is an event. Content without any line is not refused.
 ///
 /// # Errors
 /// The form that it has instead.
-pub fn examine(head: &[u8], is_whole: bool, read: impl Fn(&Body) -> Result<(), Rejection>) -> Result<(), Form> {
+pub fn examine(
+    head: &[u8],
+    is_whole: bool,
+    read: impl Fn(&Body) -> Result<(), Rejection>,
+) -> Result<(), Form> {
     if let Some(form) = by_first_bytes(head) {
         return Err(form);
     }
@@ -65,8 +71,18 @@ pub fn examine(head: &[u8], is_whole: bool, read: impl Fn(&Body) -> Result<(), R
 
 fn by_first_bytes(head: &[u8]) -> Option<Form> {
     match Packing::of(head) {
-        Packing::Gzip => return Some(Form::Packed { what: "gzip in another packing", filter: Some("gzip -dc") }),
-        Packing::Zstd => return Some(Form::Packed { what: "zstd in another packing", filter: Some("zstd -dc") }),
+        Packing::Gzip => {
+            return Some(Form::Packed {
+                what: "gzip in another packing",
+                filter: Some("gzip -dc"),
+            });
+        }
+        Packing::Zstd => {
+            return Some(Form::Packed {
+                what: "zstd in another packing",
+                filter: Some("zstd -dc"),
+            });
+        }
         Packing::Plain => {}
     }
     let packed = |(at, magic, what, filter): Magic| {
@@ -120,8 +136,9 @@ impl FirstValue {
         }
     }
 
-    /// An array or object that is not over at the end of its first line, whatever the other lines
-    /// are: one that holds an event on a line of its own loses all those with a comma.
+    /// An array or object that is not over at the end of its first line, whatever the
+    /// other lines are: one that holds an event on a line of its own loses all those with
+    /// a comma.
     fn form_over_lines(&self, head: &[u8], first_line: &[u8]) -> Option<Form> {
         let is_array = first_line.trim_ascii_start().starts_with(b"[");
         match *self {
@@ -155,17 +172,19 @@ fn is_joined(rest: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-/// Whether the first lines are a table: by our field names in the first, or by equal counts.
+/// Whether the first lines are a table: by our field names in the first, or by equal
+/// counts.
 fn by_separators(head: &[u8]) -> Option<Form> {
     let table: Vec<&[u8]> = lines(head).take(TABLE_LINES).collect();
     let [first, others @ ..] = table.as_slice() else { return None };
     if matches!(first.trim_ascii_start().first(), Some(b'{' | b'[' | b'<')) {
         return None;
     }
-    let has_our_fields = ["user_id", "device_id", "app_version"]
-        .iter()
-        .any(|name| first.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes())));
-    let separators = [(Separator::Tab, b'\t'), (Separator::Comma, b','), (Separator::Semicolon, b';')];
+    let has_our_fields = ["user_id", "device_id", "app_version"].iter().any(|name| {
+        first.windows(name.len()).any(|part| part.eq_ignore_ascii_case(name.as_bytes()))
+    });
+    let separators =
+        [(Separator::Tab, b'\t'), (Separator::Comma, b','), (Separator::Semicolon, b';')];
     let found = separators.into_iter().find(|(_, byte)| {
         let count = |line: &[u8]| line.iter().filter(|b| *b == byte).count();
         let wanted = count(first);

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::login::{Body, NearNames, Reading, parse};
 
-const EVENT: &str = r#"{"user_id":"u1","app_version":"2.3.0","ip":"192.0.2.7","device_id":"111-22-3333"}"#;
+const EVENT: &str =
+    r#"{"user_id":"u1","app_version":"2.3.0","ip":"192.0.2.7","device_id":"111-22-3333"}"#;
 
 fn read(line: &Body) -> Result<(), crate::login::Rejection> {
     parse(line, date(2026, 1, 1), Reading::default(), &NearNames::default()).map(drop)
@@ -38,7 +39,11 @@ fn one_event_among_the_first_hundred_lines_makes_lines_of_a_file() {
     assert_eq!(form(EVENT), Ok(()));
     assert_eq!(form("no event\n".repeat(99) + EVENT), Ok(()));
     assert_eq!(form(format!("\n \r\n[INFO] begin\n{EVENT}\r\n")), Ok(()));
-    assert_eq!(form(format!("{{\"user_id\":\"u0\",\"app\n{EVENT}\n{EVENT}\n")), Ok(()), "a line that was cut");
+    assert_eq!(
+        form(format!("{{\"user_id\":\"u0\",\"app\n{EVENT}\n{EVENT}\n")),
+        Ok(()),
+        "a line that was cut"
+    );
     assert_eq!(form(format!("[]\n{EVENT}\n")), Ok(()), "an array of its own line");
     assert_eq!(form(format!("{EVENT}{EVENT}\n{EVENT}\n")), Ok(()));
 }
@@ -46,7 +51,10 @@ fn one_event_among_the_first_hundred_lines_makes_lines_of_a_file() {
 #[test]
 fn lines_of_which_none_is_an_event_are_refused_with_the_usual_reason() {
     let refusal = form("{\"foo\":1}\n".repeat(150) + EVENT).expect_err("refused");
-    assert_eq!(refusal.to_string(), "none of its first 100 lines is a login event (most often: missing_field user_id)");
+    assert_eq!(
+        refusal.to_string(),
+        "none of its first 100 lines is a login event (most often: missing_field user_id)"
+    );
     let one = form("plain words").expect_err("refused");
     assert_eq!(one.to_string(), "its first line is no login event (not_json)");
     for empty in ["", "\n", " \r\n\t\n"] {
@@ -85,7 +93,11 @@ fn other_ends_and_beginnings_of_records_are_named() {
     assert_eq!(form(format!("\x1e{EVENT}\n\x1e{EVENT}\n")), Err(Form::JsonSequence));
     assert_eq!(form(format!("\x1e{}\n", pretty())), Err(Form::JsonSequence));
     assert_eq!(form(format!("{EVENT}{EVENT}{EVENT}")), Err(Form::Joined));
-    assert_eq!(head(format!("{EVENT}{EVENT}")), Err(Form::Joined), "of a line longer than the head");
+    assert_eq!(
+        head(format!("{EVENT}{EVENT}")),
+        Err(Form::Joined),
+        "of a line longer than the head"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What the sweep makes of rows: good tokens and bad ones, mixed, of every field, with and without new hashes.
+//! What the sweep makes of rows: good tokens and bad ones, mixed, of every field, with
+//! and without new hashes.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -23,7 +24,8 @@ fn id(key: u32) -> KeyId {
     KeyId::new(key).unwrap()
 }
 
-/// A key by its number alone; one that seals has the bytes of a mask key here, so that only its purpose tells them apart.
+/// A key by its number alone; one that seals has the bytes of a mask key here, so that
+/// only its purpose tells them apart.
 fn data_key(purpose: Purpose, key: u32) -> DataKey {
     DataKey::new(purpose, SecretBytes::new(vec![key as u8; purpose.key_len()])).unwrap()
 }
@@ -41,11 +43,14 @@ fn rotation(field: Field, to_hash: u32) -> Rotation {
 }
 
 fn token(field: Field, key: u32, value: &str) -> String {
-    FieldCipher::new(&data_key(Purpose::Mask, key), field, id(key)).seal(&Plaintext::of(field, value).unwrap()).into_string()
+    FieldCipher::new(&data_key(Purpose::Mask, key), field, id(key))
+        .seal(&Plaintext::of(field, value).unwrap())
+        .into_string()
 }
 
 fn hash(field: Field, key: u32, value: &str) -> Uuid {
-    FieldHasher::new(&data_key(Purpose::Hash, key), field).hash(&Plaintext::of(field, value).unwrap())
+    FieldHasher::new(&data_key(Purpose::Hash, key), field)
+        .hash(&Plaintext::of(field, value).unwrap())
 }
 
 /// What may stand in a row.
@@ -100,7 +105,12 @@ fn group(field: Field, case: RowCase, value: &str, number: u16) -> TokenGroup {
     let of = if matches!(case, RowCase::OtherHash) { "10.9.9.9" } else { value };
     let [a, b] = number.to_be_bytes();
     let place = FromSql::from_sql(&Type::TID, &[0, 0, 0, 1, a, b]).unwrap();
-    TokenGroup { hash: hash(field, FROM_HASH, of), token, rows: 1 + i64::from(number % 3), place: Some(place) }
+    TokenGroup {
+        hash: hash(field, FROM_HASH, of),
+        token,
+        rows: 1 + i64::from(number % 3),
+        place: Some(place),
+    }
 }
 
 proptest! {
@@ -157,8 +167,12 @@ fn a_rotation_whose_keys_are_missing_or_of_another_purpose_is_not_begun() {
 #[test]
 fn a_body_is_sealed_anew_only_if_it_opens_for_its_own_message() {
     let (keys, message) = (sweep_keys(), Uuid::from_u128(1));
-    let seal = |key: u32| Sealer::new(&data_key(Purpose::Seal, key), id(key)).seal(message, b"body").unwrap();
-    let anew = |message_id, sealed, to: u32| keys.seal_anew(&SealedBody { id: 1, message_id, sealed }, id(to));
+    let seal = |key: u32| {
+        Sealer::new(&data_key(Purpose::Seal, key), id(key)).seal(message, b"body").unwrap()
+    };
+    let anew = |message_id, sealed, to: u32| {
+        keys.seal_anew(&SealedBody { id: 1, message_id, sealed }, id(to))
+    };
     let again = anew(message, seal(SEAL), SEAL).unwrap().unwrap();
     let mut sealer = Sealer::new(&data_key(Purpose::Seal, SEAL), id(SEAL));
     assert_eq!(sealer.open(message, &again).unwrap().expose(), b"body");
@@ -166,5 +180,8 @@ fn a_body_is_sealed_anew_only_if_it_opens_for_its_own_message() {
     assert!(anew(message, seal(UNKNOWN), SEAL).unwrap().is_none(), "of an unknown key");
     assert!(anew(message, seal(FROM), SEAL).unwrap().is_none(), "of a key of another purpose");
     assert!(anew(message, b"x".to_vec(), SEAL).unwrap().is_none(), "no seal at all");
-    assert!(matches!(anew(message, seal(SEAL), TO), Err(VaultError::Unreadable(_))), "under a key of another purpose");
+    assert!(
+        matches!(anew(message, seal(SEAL), TO), Err(VaultError::Unreadable(_))),
+        "under a key of another purpose"
+    );
 }

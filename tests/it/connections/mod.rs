@@ -1,4 +1,5 @@
-//! Ways to the database: several hosts, certificates, passwords in files that change, settings with blanks.
+//! Ways to the database: several hosts, certificates, passwords in files that change,
+//! settings with blanks.
 
 mod certificates;
 mod server;
@@ -31,7 +32,11 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 fn closed_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address")
+        .port()
 }
 
 /// Host and port, and the name of the database, of the server under test.
@@ -57,12 +62,23 @@ async fn a_parameter_is_taken_or_refused_by_its_name() {
         ("channel_binding=require", "channel_binding"),
         ("target_session_attrs=s3cret", "prefer-standby"),
     ] {
-        let url = format!("postgres://u:s3cret@127.0.0.1:{}/d?sslmode=disable&{parameter}", closed_port());
+        let url = format!(
+            "postgres://u:s3cret@127.0.0.1:{}/d?sslmode=disable&{parameter}",
+            closed_port()
+        );
         let exit = if named == "Connection refused" { 4 } else { 2 };
         ends(&run(&world, &["status"], &url), exit, named);
     }
-    ends(&run(&world, &["status"], "postgres://u:p@s3cret@127.0.0.1:1/d?sslmode=disable"), 2, "%40");
-    ends(&run(&world, &["status"], "postgres://u:p/s3cret@127.0.0.1:1/d?sslmode=disable"), 2, "%2F");
+    ends(
+        &run(&world, &["status"], "postgres://u:p@s3cret@127.0.0.1:1/d?sslmode=disable"),
+        2,
+        "%40",
+    );
+    ends(
+        &run(&world, &["status"], "postgres://u:p/s3cret@127.0.0.1:1/d?sslmode=disable"),
+        2,
+        "%2F",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,16 +107,28 @@ async fn of_several_hosts_the_first_that_fits_is_taken() {
         (vec![primary, mute_port], "read-only", 4, "host 2: the server does not answer"),
     ] {
         let hosts: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        let url = format!("postgres://postgres@{}/{name}?sslmode=disable&target_session_attrs={wanted}", hosts.join(","));
+        let url = format!(
+            "postgres://postgres@{}/{name}?sslmode=disable&target_session_attrs={wanted}",
+            hosts.join(",")
+        );
         let begun = Instant::now();
         ends(&run(&world, &["quarantine", "list"], &url), exit, named);
-        assert!(begun.elapsed() < Duration::from_secs(12), "{ports:?} {wanted}: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(12),
+            "{ports:?} {wanted}: {:?}",
+            begun.elapsed()
+        );
     }
     let keywords = format!(
-        "host=s3cret.invalid,b hostaddr=127.0.0.1,127.0.0.1 port={closed},{primary} user=postgres dbname={name} sslmode=disable load_balance_hosts=random"
+        "host=s3cret.invalid,b hostaddr=127.0.0.1,127.0.0.1 port={closed},{primary} user=postgres \
+         dbname={name} sslmode=disable load_balance_hosts=random"
     );
     ends(&run(&world, &["quarantine", "list"], &keywords), 0, "");
-    ends(&run(&world, &["status"], "postgres://s3cret.invalid/d?sslmode=disable"), 4, "leads nowhere");
+    ends(
+        &run(&world, &["status"], "postgres://s3cret.invalid/d?sslmode=disable"),
+        4,
+        "leads nowhere",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +147,13 @@ async fn blanks_and_line_ends_around_settings_are_taken_away() {
     let world = World::new().await;
     world.queue.send(&[event(1)]).await;
     let mut command = world.command(&["load", "--drain"]);
-    for name in ["LOGINETL_DATABASE_URL", "LOGINETL_QUEUE_URL", "LOGINETL_INGEST_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"] {
+    for name in [
+        "LOGINETL_DATABASE_URL",
+        "LOGINETL_QUEUE_URL",
+        "LOGINETL_INGEST_KEY",
+        "AWS_REGION",
+        "AWS_ENDPOINT_URL",
+    ] {
         let value = match name {
             "LOGINETL_DATABASE_URL" => world.database.url.clone(),
             "LOGINETL_QUEUE_URL" => world.queue.url.clone(),
@@ -127,7 +161,8 @@ async fn blanks_and_line_ends_around_settings_are_taken_away() {
         };
         command.env(name, format!(" {value}\r\n"));
     }
-    command.env("AWS_ENDPOINT_URL_KMS", format!("{}\n", crate::support::setting("AWS_ENDPOINT_URL")));
+    command
+        .env("AWS_ENDPOINT_URL_KMS", format!("{}\n", crate::support::setting("AWS_ENDPOINT_URL")));
     ends(&command.output().expect("it runs"), 0, "");
     assert_eq!(world.database.count("select from user_logins").await, 1);
     for (name, value) in [
@@ -137,7 +172,11 @@ async fn blanks_and_line_ends_around_settings_are_taken_away() {
         ("AWS_ACCESS_KEY_ID", "s3cret\n"),
         ("AWS_SECRET_ACCESS_KEY", " s3cret"),
     ] {
-        ends(&world.command(&["load", "--drain"]).env(name, value).output().expect("it runs"), 2, name);
+        ends(
+            &world.command(&["load", "--drain"]).env(name, value).output().expect("it runs"),
+            2,
+            name,
+        );
     }
 }
 
@@ -148,7 +187,11 @@ async fn a_database_url_may_stand_in_a_file() {
     let file = folder.path().join("url");
     let run = |file: &Path| {
         let mut command = world.command(&["quarantine", "list"]);
-        command.env_remove("LOGINETL_DATABASE_URL").env("LOGINETL_DATABASE_URL_FILE", file).output().expect("it runs")
+        command
+            .env_remove("LOGINETL_DATABASE_URL")
+            .env("LOGINETL_DATABASE_URL_FILE", file)
+            .output()
+            .expect("it runs")
     };
     ends(&run(&file), 2, "LOGINETL_DATABASE_URL_FILE");
     write(&file, "\n", 0o600);
@@ -157,11 +200,19 @@ async fn a_database_url_may_stand_in_a_file() {
     ends(&run(&file), 2, "in the file of LOGINETL_DATABASE_URL_FILE");
     write(&file, &format!("{}\n", world.database.url), 0o600);
     ends(&run(&file), 0, "");
-    let both = world.command(&["quarantine", "list"]).env("LOGINETL_DATABASE_URL_FILE", &file).output().expect("it runs");
+    let both = world
+        .command(&["quarantine", "list"])
+        .env("LOGINETL_DATABASE_URL_FILE", &file)
+        .output()
+        .expect("it runs");
     ends(&both, 2, "are both set");
     let mut flag = world.command(&["quarantine", "list", "--database-url", &world.database.url]);
     ends(
-        &flag.env_remove("LOGINETL_DATABASE_URL").env("LOGINETL_DATABASE_URL_FILE", "/nowhere").output().expect("it runs"),
+        &flag
+            .env_remove("LOGINETL_DATABASE_URL")
+            .env("LOGINETL_DATABASE_URL_FILE", "/nowhere")
+            .output()
+            .expect("it runs"),
         0,
         "",
     );
@@ -170,8 +221,18 @@ async fn a_database_url_may_stand_in_a_file() {
 /// A server that asks `app` for a password, with our schema in it.
 async fn with_password(world: &World, password: &str) -> Server {
     let server = Server::start(programs(), "host all app 127.0.0.1/32 scram-sha-256", None).await;
-    ends(&run(world, &["init"], &format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", server.port)), 0, "");
-    server.execute(&format!("create role app login password '{password}' in role loginetl_loader")).await;
+    ends(
+        &run(
+            world,
+            &["init"],
+            &format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", server.port),
+        ),
+        0,
+        "",
+    );
+    server
+        .execute(&format!("create role app login password '{password}' in role loginetl_loader"))
+        .await;
     server
 }
 
@@ -183,39 +244,61 @@ async fn a_url_without_a_password_takes_it_from_the_password_file() {
     let file = folder.path().join("pgpass");
     let ask = |hosts: &str, option: &str| {
         let mut command = world.command(&["quarantine", "list"]);
-        command.env("LOGINETL_DATABASE_URL", format!("postgres://app@{hosts}/postgres?sslmode=disable{option}"));
+        command.env(
+            "LOGINETL_DATABASE_URL",
+            format!("postgres://app@{hosts}/postgres?sslmode=disable{option}"),
+        );
         command.env("HOME", "/nonexistent").env_remove("PGPASSFILE");
         command
     };
     let here = format!("127.0.0.1:{}", server.port);
     let run = |command: &mut Command| command.output().expect("it runs");
     ends(&run(&mut ask(&here, "")), 2, "asks for one");
-    write(&file, &format!("# a comment\n127.0.0.1:{}:postgres:app:s3cret\\:\\\\x\r\n*:*:*:*:s3cret\n", server.port), 0o640);
+    write(
+        &file,
+        &format!(
+            "# a comment\n127.0.0.1:{}:postgres:app:s3cret\\:\\\\x\r\n*:*:*:*:s3cret\n",
+            server.port
+        ),
+        0o640,
+    );
     let refused = run(ask(&here, "").env("PGPASSFILE", &file));
     ends(&refused, 2, &format!("chmod 0600 {}", file.display()));
     std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("a mode");
     ends(&run(ask(&here, "").env("PGPASSFILE", &file)), 0, "");
     ends(&run(&mut ask(&here, &format!("&passfile={}", file.display()))), 0, "");
-    ends(&run(ask(&format!("127.0.0.1:{},{here}", closed_port()), "").env("PGPASSFILE", &file)), 0, "");
+    ends(
+        &run(ask(&format!("127.0.0.1:{},{here}", closed_port()), "").env("PGPASSFILE", &file)),
+        0,
+        "",
+    );
     std::fs::rename(&file, folder.path().join(".pgpass")).expect("a name");
     ends(&run(ask(&here, "").env("HOME", folder.path())), 0, "");
     write(&folder.path().join(".pgpass"), "elsewhere:*:*:*:s3cret\n", 0o600);
-    ends(&run(ask(&here, "").env("HOME", folder.path())), 2, "nor has the password file a line for it");
+    ends(
+        &run(ask(&here, "").env("HOME", folder.path())),
+        2,
+        "nor has the password file a line for it",
+    );
     write(&folder.path().join(".pgpass"), "*:*:*:*:wrong\n", 0o600);
     ends(&run(ask(&here, "").env("HOME", folder.path())), 3, "28P01");
 }
 
-/// Changes the password of a running loader on the server, then in its file, while sessions are cut and events come.
+/// Changes the password of a running loader on the server, then in its file, while
+/// sessions are cut and events come.
 async fn password_changes(write_password: impl Fn(&str), settings: impl Fn(&mut Command, u16)) {
     const EVENTS: u32 = 300;
     let world = World::bare().await;
     let server = with_password(&world, "before").await;
     write_password("before");
-    let mut command = world.command(&["load", "--follow", "--batch-rows", "10", "--visibility-timeout", "30"]);
+    let mut command =
+        world.command(&["load", "--follow", "--batch-rows", "10", "--visibility-timeout", "30"]);
     settings(&mut command, server.port);
     let loader = Running::start(&mut command);
     let rows = "select from user_logins";
-    let send = async |from: u32, to: u32| world.queue.send(&(from..to).map(event).collect::<Vec<_>>()).await;
+    let send = async |from: u32, to: u32| {
+        world.queue.send(&(from..to).map(event).collect::<Vec<_>>()).await
+    };
     send(0, 100).await;
     eventually("a first load", async || server.count(rows).await == 100).await;
     let cut = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'";
@@ -239,7 +322,9 @@ async fn password_changes(write_password: impl Fn(&str), settings: impl Fn(&mut 
 async fn a_running_loader_takes_up_a_password_that_changes_in_the_file_of_its_url() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, port) = (folder.path().join("url"), std::cell::Cell::new(0));
-    let content = |password: &str, port: u16| format!("postgres://app:{password}@127.0.0.1:{port}/postgres?sslmode=disable\n");
+    let content = |password: &str, port: u16| {
+        format!("postgres://app:{password}@127.0.0.1:{port}/postgres?sslmode=disable\n")
+    };
     let write_password = |password: &str| write(&file, &content(password, port.get()), 0o600);
     password_changes(write_password, |command, at| {
         port.set(at);

@@ -1,4 +1,5 @@
-//! A PostgreSQL of a test's own: with TLS, rules of logging in, or as a standby. It goes when the test ends.
+//! A PostgreSQL of a test's own: with TLS, rules of logging in, or as a standby. It goes
+//! when the test ends.
 
 use std::fs::{File, Permissions};
 use std::net::{TcpListener, TcpStream};
@@ -38,26 +39,42 @@ pub fn programs() -> PathBuf {
 }
 
 impl Server {
-    /// A new cluster whose superuser postgres is let in without a password; then these rules hold.
+    /// A new cluster whose superuser postgres is let in without a password; then these
+    /// rules hold.
     pub async fn start(programs: PathBuf, rules: &str, tls: Option<ServerTls<'_>>) -> Self {
         let log = PathBuf::from(setting("LOGINETL_TEST_PG_LOG"));
         let base = log.parent().expect("a folder");
         let folder = tempfile::tempdir_in(base).expect("a folder");
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its own folder");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))
+            .expect("its own folder");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .expect("a free port")
+            .local_addr()
+            .expect("an address")
+            .port();
         let mut server = Self { running: None, programs, folder, port };
         server.give_away(server.folder.path());
         let mut initdb = server.program("initdb");
-        initdb.arg("-D").arg(server.data()).args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]);
+        initdb.arg("-D").arg(server.data()).args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-sync",
+        ]);
         let output = initdb.output().expect("initdb runs");
         assert!(output.status.success(), "{}", text(&output));
         let rules = format!("local all all trust\nhost all postgres 127.0.0.1/32 trust\n{rules}\n");
         std::fs::write(server.data().join("pg_hba.conf"), rules).expect("rules");
         if let Some(tls) = tls {
-            for (name, pem) in [("server.crt", tls.certificate), ("server.key", tls.key), ("root.crt", tls.clients)] {
+            for (name, pem) in [
+                ("server.crt", tls.certificate),
+                ("server.key", tls.key),
+                ("root.crt", tls.clients),
+            ] {
                 let path = server.data().join(name);
                 std::fs::write(&path, pem).expect("a file of TLS");
-                std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("for nobody else");
+                std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+                    .expect("for nobody else");
                 server.give_away(&path);
             }
             let settings = "ssl = on\nssl_ca_file = 'root.crt'\n";
@@ -85,7 +102,8 @@ impl Server {
         command.args(["--listen_addresses=127.0.0.1", "--unix_socket_directories=", "--fsync=off"]);
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         self.running = Some(Running::start(&mut command));
-        eventually("it listens", async || TcpStream::connect(("127.0.0.1", self.port)).is_ok()).await;
+        eventually("it listens", async || TcpStream::connect(("127.0.0.1", self.port)).is_ok())
+            .await;
         eventually("it lets the superuser in", async || self.client().await.is_some()).await;
     }
 
@@ -97,7 +115,11 @@ impl Server {
 
     pub async fn count(&self, sql: &str) -> i64 {
         let client = self.client().await.expect("a connection");
-        client.query_one(&format!("select count(*) from ({sql}) as counted"), &[]).await.expect("a count").get(0)
+        client
+            .query_one(&format!("select count(*) from ({sql}) as counted"), &[])
+            .await
+            .expect("a count")
+            .get(0)
     }
 
     async fn client(&self) -> Option<tokio_postgres::Client> {
@@ -111,7 +133,8 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// PostgreSQL refuses to run as root: as the user, then, that runs the server under test.
+    /// PostgreSQL refuses to run as root: as the user, then, that runs the server under
+    /// test.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         if let Some((user, group)) = other_user(self.folder.path()) {

@@ -14,9 +14,12 @@ use nix::unistd::Pid;
 use super::say;
 use super::trial::{NO_EVENT, ODD, Setup, Trial, feed};
 use crate::rotate::{events, rotate, states};
-use crate::support::{Login, Running, World, event, eventually, json_lines, setting, summary, text};
+use crate::support::{
+    Login, Running, World, event, eventually, json_lines, setting, summary, text,
+};
 
-/// A server that follows the one under test, in a folder beside it, which goes when that one's does.
+/// A server that follows the one under test, in a folder beside it, which goes when that
+/// one's does.
 struct Standby {
     server: Running,
     port: u16,
@@ -34,8 +37,10 @@ impl Standby {
             return None;
         }
         let folder = tempfile::tempdir_in(base).expect("a folder");
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its own folder");
-        // PostgreSQL refuses to run as root: as the user, then, that runs the server under test.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))
+            .expect("its own folder");
+        // PostgreSQL refuses to run as root: as the user, then, that runs the server
+        // under test.
         let as_its_user = |program: &str| {
             let mut command = Command::new(programs.join(program));
             if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
@@ -47,16 +52,27 @@ impl Standby {
         chown(folder.path(), Some(primary.uid()), Some(primary.gid())).expect("its own folder");
         let data = folder.path().join("data");
         copy(&mut as_its_user("pg_basebackup"), &data, world).await;
-        let connections = world.database.query("select current_setting('max_connections')").await[0].get::<_, String>(0);
-        let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
+        let connections = world.database.query("select current_setting('max_connections')").await
+            [0]
+        .get::<_, String>(0);
+        let port = TcpListener::bind("127.0.0.1:0")
+            .expect("a free port")
+            .local_addr()
+            .expect("an address")
+            .port();
         let log = File::create(folder.path().join("log")).expect("a log");
         let mut command = as_its_user("postgres");
-        command.arg("-D").arg(&data).arg(format!("--port={port}")).arg(format!("--max_connections={connections}"));
+        command
+            .arg("-D")
+            .arg(&data)
+            .arg(format!("--port={port}"))
+            .arg(format!("--max_connections={connections}"));
         command.args(["--listen_addresses=127.0.0.1", "--unix_socket_directories=", "--fsync=off"]);
         command.arg("--max_standby_streaming_delay=-1");
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         let standby = Self { server: Running::start(&mut command), port, _folder: folder };
-        eventually("the standby listens", async || TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
+        eventually("the standby listens", async || TcpStream::connect(("127.0.0.1", port)).is_ok())
+            .await;
         standby.has_all(world).await;
         Some(standby)
     }
@@ -99,7 +115,13 @@ impl Drop for Standby {
 /// A copy of the server under test that will follow it.
 async fn copy(command: &mut Command, data: &Path, world: &World) {
     let server: tokio_postgres::Config = world.database.url.parse().expect("a URL");
-    command.args(["--host=127.0.0.1", "--username=postgres", "--no-password", "--write-recovery-conf", "--checkpoint=fast"]);
+    command.args([
+        "--host=127.0.0.1",
+        "--username=postgres",
+        "--no-password",
+        "--write-recovery-conf",
+        "--checkpoint=fast",
+    ]);
     command.args(["--wal-method=stream", "--no-sync", "--no-verify-checksums"]);
     command.arg(format!("--port={}", server.get_ports()[0])).arg("--pgdata").arg(data);
     let output = command.output().expect("pg_basebackup runs");
@@ -108,9 +130,12 @@ async fn copy(command: &mut Command, data: &Path, world: &World) {
 
 /// Whether the standby lets somebody in, and has come so far.
 async fn has_replayed(url: &str, position: &str) -> bool {
-    let Ok((client, connection)) = tokio_postgres::connect(url, tokio_postgres::NoTls).await else { return false };
+    let Ok((client, connection)) = tokio_postgres::connect(url, tokio_postgres::NoTls).await else {
+        return false;
+    };
     tokio::spawn(connection);
-    let asked = format!("select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= '{position}'::pg_lsn");
+    let asked =
+        format!("select pg_is_in_recovery() and pg_last_wal_replay_lsn() >= '{position}'::pg_lsn");
     client.query_one(&asked, &[]).await.is_ok_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
 }
 
@@ -122,10 +147,19 @@ async fn on_a_standby_what_reads_works_and_what_writes_ends_at_once() {
     world.queue.send(&[ODD.to_owned(), NO_EVENT.to_owned()]).await;
     world.drain(0);
     assert_eq!(rotate(world, &trial.rotator, &[]).status.code(), Some(0));
-    world.database.execute("alter table user_logins add column ip inet; insert into user_logins (ip) values ('10.0.0.9')").await;
-    let Some(standby) = Standby::start(world).await else { return say("skipped: no pg_basebackup of the server under test") };
+    world
+        .database
+        .execute(
+            "alter table user_logins add column ip inet; insert into user_logins \
+                            (ip) values ('10.0.0.9')",
+        )
+        .await;
+    let Some(standby) = Standby::start(world).await else {
+        return say("skipped: no pg_basebackup of the server under test");
+    };
     let [admin, loader, rotator, unmasker, auditor] =
-        [&trial.admin, &trial.loader, &trial.rotator, &trial.unmasker, &trial.auditor].map(|login| standby.login(login));
+        [&trial.admin, &trial.loader, &trial.rotator, &trial.unmasker, &trial.auditor]
+            .map(|login| standby.login(login));
     reading_works(world, &loader, &rotator, &auditor);
 
     let records = world.database.count("select from audit.log").await;
@@ -154,7 +188,10 @@ async fn on_a_standby_what_reads_works_and_what_writes_ends_at_once() {
     assert_eq!(world.database.count("select from user_logins").await, 61);
     assert_eq!(world.database.count("select from ingest.quarantine").await, 2);
     assert_eq!(world.database.count("select from audit.log").await, records);
-    assert_eq!(states(world).await, ["1 mask retired", "2 hash active", "3 seal active", "4 mask active"]);
+    assert_eq!(
+        states(world).await,
+        ["1 mask retired", "2 hash active", "3 seal active", "4 mask active"]
+    );
     let (visible, in_flight) = world.queue.depth().await;
     assert_eq!(visible + in_flight, 1, "nothing was deleted");
 }
@@ -166,7 +203,12 @@ fn reading_works(world: &World, loader: &Login, rotator: &Login, auditor: &Login
         output
     };
     let status = summary(&read(auditor, &["status", "--format", "json"]));
-    let rows: i64 = status["keys"].as_array().expect("keys").iter().filter_map(|key| key["rows"]["ip"].as_i64()).sum();
+    let rows: i64 = status["keys"]
+        .as_array()
+        .expect("keys")
+        .iter()
+        .filter_map(|key| key["rows"]["ip"].as_i64())
+        .sum();
     assert_eq!(rows, 60, "{status}");
     assert_eq!(json_lines(&read(loader, &["quarantine", "list", "--format", "json"])).len(), 2);
     assert_eq!(json_lines(&read(rotator, &["keys", "list", "--format", "json"])).len(), 4);

@@ -1,4 +1,5 @@
-//! SQLSTATE 42501 and its kin have many causes: each is named, and has a remedy of its own that works.
+//! SQLSTATE 42501 and its kin have many causes: each is named, and has a remedy of its
+//! own that works.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -25,9 +26,15 @@ fn refused(output: &Output, cause: &str, named: &[&str]) {
     for name in named {
         assert!(stderr.contains(name), "{cause}: {name} in {}", text(output));
     }
-    let (_, hint) = stderr.rsplit_once(" hint: ").unwrap_or_else(|| panic!("{cause}: a hint in {stderr}"));
+    let (_, hint) =
+        stderr.rsplit_once(" hint: ").unwrap_or_else(|| panic!("{cause}: a hint in {stderr}"));
     for (other, mark) in MARKS {
-        assert_eq!(hint.contains(mark), other == cause, "{cause}: {mark:?} in the hint of {}", text(output));
+        assert_eq!(
+            hint.contains(mark),
+            other == cause,
+            "{cause}: {mark:?} in the hint of {}",
+            text(output)
+        );
     }
 }
 
@@ -50,10 +57,18 @@ async fn a_policy_is_named_and_init_makes_the_one_that_is_missing() {
     let loader = world.database.login("loginetl_loader").await;
     world.database.execute("alter table user_logins enable row level security").await;
     world.queue.send(&[event(1)]).await;
-    refused(&world.run_as(&loader, &["load", "--drain"]), "policy", &["row-level security", "user_logins"]);
+    refused(
+        &world.run_as(&loader, &["load", "--drain"]),
+        "policy",
+        &["row-level security", "user_logins"],
+    );
     let file = file();
     let path = file.path().to_str().expect("a path");
-    refused(&world.run_as(&loader, &["load", "--file", path]), "policy", &["row-level security", "user_logins"]);
+    refused(
+        &world.run_as(&loader, &["load", "--file", path]),
+        "policy",
+        &["row-level security", "user_logins"],
+    );
     assert_eq!(world.queue.depth().await, (1, 0), "the message stays");
     init(&world);
     for args in [&["load", "--drain"][..], &["load", "--file", path]] {
@@ -67,14 +82,22 @@ async fn a_policy_is_named_and_init_makes_the_one_that_is_missing() {
 async fn a_policy_that_appears_under_a_running_load_is_named_too() {
     let world = World::new().await;
     let loader = world.database.login("loginetl_loader").await;
-    let running = Running::start(world.command(&["load"]).env("LOGINETL_DATABASE_URL", &loader.url));
+    let running =
+        Running::start(world.command(&["load"]).env("LOGINETL_DATABASE_URL", &loader.url));
     world.queue.send(&[event(1)]).await;
-    eventually("the first row", async || world.database.count("select from user_logins").await == 1).await;
+    eventually("the first row", async || {
+        world.database.count("select from user_logins").await == 1
+    })
+    .await;
     world.database.execute("alter table user_logins enable row level security").await;
     world.queue.send(&[event(2)]).await;
     refused(&running.finish(), "policy", &["row-level security", "user_logins"]);
     assert_eq!(world.database.count("select from user_logins").await, 1);
-    assert_eq!(world.database.count("select from ingest.quarantine").await, 0, "no row is to blame");
+    assert_eq!(
+        world.database.count("select from ingest.quarantine").await,
+        0,
+        "no row is to blame"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,12 +127,17 @@ async fn a_history_trigger_that_may_not_write_its_history_is_named() {
             "create table login_history (old_row jsonb);
              create function keep_history() returns trigger language plpgsql as
                  $$ begin insert into login_history values (to_jsonb(old)); return new; end $$;
-             create trigger keep_history after update on user_logins for each row execute function keep_history()",
+             create trigger keep_history after update on user_logins for each row execute \
+             function keep_history()",
         )
         .await;
     let output = rotate(&world, &rotator, &[]);
     refused(&output, "foreign code", &["keep_history", "user_logins"]);
-    assert_eq!(world.database.count("select from user_logins where masked_ip like 'ip1.1.%'").await, 20, "no row was moved");
+    assert_eq!(
+        world.database.count("select from user_logins where masked_ip like 'ip1.1.%'").await,
+        20,
+        "no row was moved"
+    );
     // The remedy, and the rotation goes on.
     world.database.execute("alter function keep_history() security definer").await;
     let output = rotate(&world, &rotator, &[]);
@@ -131,7 +159,8 @@ async fn a_right_that_the_owner_of_the_functions_has_lost_is_named_and_init_give
 #[tokio::test(flavor = "multi_thread")]
 async fn a_membership_that_gives_no_rights_is_named() {
     let (world, _) = with_rows(10, 5).await;
-    let hash: String = world.database.query("select ip_hash::text from user_logins limit 1").await[0].get(0);
+    let hash: String =
+        world.database.query("select ip_hash::text from user_logins limit 1").await[0].get(0);
     let file = file();
     let path = file.path().to_str().expect("a path");
     let recover = ["unmask", "--ip-hash", &hash, "--reason", "a test"];
@@ -146,11 +175,14 @@ async fn a_membership_that_gives_no_rights_is_named() {
     ];
     for (number, (group, args)) in commands.into_iter().enumerate() {
         let login = world.database.login_named(group, &format!("member{number}")).await;
-        // Before PostgreSQL 16 it is the login that does not inherit, since then the membership.
+        // Before PostgreSQL 16 it is the login that does not inherit, since then the
+        // membership.
         let user = &login.user;
         world
             .database
-            .execute(&format!("revoke {group} from {user}; alter role {user} noinherit; grant {group} to {user}"))
+            .execute(&format!(
+                "revoke {group} from {user}; alter role {user} noinherit; grant {group} to {user}"
+            ))
             .await;
         let named = format!("is a member of {group}, but does not inherit its rights");
         refused(&world.run_as(&login, args), "inheritance", &[user, &named]);
@@ -183,7 +215,11 @@ async fn a_restore_without_privileges_is_thought_of_and_init_gives_all_back() {
     restore(&world.database, &restored.database);
     let loader = restored.database.login("loginetl_loader").await;
     restored.queue.send(&[event(1)]).await;
-    refused(&restored.run_as(&loader, &["load", "--drain"]), "restore", &["permission denied for schema vault"]);
+    refused(
+        &restored.run_as(&loader, &["load", "--drain"]),
+        "restore",
+        &["permission denied for schema vault"],
+    );
     init(&restored);
     let loaded = restored.run_as(&loader, &["load", "--drain"]);
     assert_eq!(loaded.status.code(), Some(0), "{}", text(&loaded));
@@ -191,7 +227,8 @@ async fn a_restore_without_privileges_is_thought_of_and_init_gives_all_back() {
     let rotated = rotate(&restored, &rotator, &[]);
     assert_eq!(rotated.status.code(), Some(0), "{}", text(&rotated));
     let open = "select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname in ('vault', 'ingest', 'audit') and has_function_privilege('public', p.oid, 'execute')";
+        where n.nspname in ('vault', 'ingest', 'audit') and has_function_privilege('public', \
+        p.oid, 'execute')";
     assert_eq!(restored.database.count(open).await, 0, "no function is everybody's");
     assert_eq!(restored.database.count("select from user_logins").await, 21);
     assert_eq!(restored.run(&["audit", "verify"]).status.code(), Some(0));
@@ -207,16 +244,31 @@ async fn whoever_runs_init_and_does_not_own_the_table_is_told_who_does() {
     world
         .database
         .execute(&format!(
-            "alter role {user} createrole; grant loginetl_owner to {user}; grant create on schema public to {user};
-             do $$ begin execute format('alter database %I owner to {user}', current_database()); end $$;
-             create table user_logins (user_id varchar(128), device_type varchar(32), masked_ip varchar(256),
-                 masked_device_id varchar(256), locale varchar(32), app_version integer, create_date date)"
+            "alter role {user} createrole; grant loginetl_owner to {user}; grant create on schema \
+             public to {user};
+             do $$ begin execute format('alter database %I owner to {user}', current_database()); \
+             end $$;
+             create table user_logins (user_id varchar(128), device_type varchar(32), masked_ip \
+             varchar(256),
+                 masked_device_id varchar(256), locale varchar(32), app_version integer, \
+                 create_date date)"
         ))
         .await;
-    refused(&world.run_as(&login, &["init"]), "owner of the table", &["user_logins", "owner", "postgres", user]);
-    assert_eq!(world.database.count("select from pg_namespace where nspname = 'vault'").await, 0, "nothing was begun");
+    refused(
+        &world.run_as(&login, &["init"]),
+        "owner of the table",
+        &["user_logins", "owner", "postgres", user],
+    );
+    assert_eq!(
+        world.database.count("select from pg_namespace where nspname = 'vault'").await,
+        0,
+        "nothing was begun"
+    );
     world.database.execute(&format!("alter table user_logins owner to {user}")).await;
     let output = world.run_as(&login, &["init"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    world.database.execute(&format!("reassign owned by {user} to postgres; drop owned by {user}")).await;
+    world
+        .database
+        .execute(&format!("reassign owned by {user} to postgres; drop owned by {user}"))
+        .await;
 }

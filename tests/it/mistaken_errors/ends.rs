@@ -1,5 +1,5 @@
-//! How a run ended, and what is well, is told as it is: a file that changed meanwhile, a backfill that failed, a service
-//! that nobody asked.
+//! How a run ended, and what is well, is told as it is: a file that changed meanwhile, a
+//! backfill that failed, a service that nobody asked.
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -28,13 +28,17 @@ fn file(from: u32) -> tempfile::NamedTempFile {
 /// Holds the fence, so that whoever writes rows waits for it.
 async fn hold_the_fence(world: &World) -> Client {
     let holder = world.database.client().await;
-    holder.batch_execute("begin; lock table vault.fence in access exclusive mode").await.expect("the fence");
+    holder
+        .batch_execute("begin; lock table vault.fence in access exclusive mode")
+        .await
+        .expect("the fence");
     holder
 }
 
 async fn somebody_waits_for_the_fence(world: &World) {
     let waiting = "select from pg_locks where relation = 'vault.fence'::regclass and not granted";
-    eventually("somebody waits for the fence", async || world.database.count(waiting).await > 0).await;
+    eventually("somebody waits for the fence", async || world.database.count(waiting).await > 0)
+        .await;
 }
 
 /// The last digits of the last line become others.
@@ -58,7 +62,8 @@ fn append(path: &Path) {
 async fn a_file_that_changes_while_it_is_loaded_is_a_finding_and_one_that_grows_is_none() {
     let world = World::new().await;
     type Change = fn(&Path);
-    let changes: [(&str, Change, i32); 3] = [("overwritten", overwrite, 5), ("cut", cut, 5), ("longer", append, 0)];
+    let changes: [(&str, Change, i32); 3] =
+        [("overwritten", overwrite, 5), ("cut", cut, 5), ("longer", append, 0)];
     for (number, (what, change, exit)) in (0..).zip(changes) {
         let file = file(number * LINES);
         let path = file.path().to_str().expect("a path");
@@ -72,7 +77,8 @@ async fn a_file_that_changes_while_it_is_loaded_is_a_finding_and_one_that_grows_
         assert_eq!(output.status.code(), Some(exit), "{what}: {}", text(&output));
         let loaded = world.database.count("select from user_logins").await - rows;
         assert_eq!(summary(&output)["loaded"], loaded, "{what}: {}", text(&output));
-        let end = "select record::jsonb ->> 'end' from audit.log where kind = 'load.run' order by seq desc limit 1";
+        let end = "select record::jsonb ->> 'end' from audit.log where kind = 'load.run' order by \
+                   seq desc limit 1";
         let end: String = world.database.query(end).await[0].get(0);
         if exit == 0 {
             assert_eq!((loaded, end.as_str()), (i64::from(LINES), "done"), "{what}");
@@ -80,15 +86,20 @@ async fn a_file_that_changes_while_it_is_loaded_is_a_finding_and_one_that_grows_
         }
         assert_eq!(end, "failed", "{what}");
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let (error, hint) = stderr.rsplit_once(" hint: ").unwrap_or_else(|| panic!("a hint in {stderr}"));
+        let (error, hint) =
+            stderr.rsplit_once(" hint: ").unwrap_or_else(|| panic!("a hint in {stderr}"));
         assert!(error.contains(path) && error.contains("changed"), "{what}: {stderr}");
-        assert!(hint.contains("until then") && !hint.contains("may read it"), "a hint of its own: {stderr}");
+        assert!(
+            hint.contains("until then") && !hint.contains("may read it"),
+            "a hint of its own: {stderr}"
+        );
     }
 }
 
 /// How each backfill ended, by its record, and how many rows it says that it masked.
 async fn backfills(world: &World) -> Vec<(String, i64)> {
-    let runs = "select record::jsonb ->> 'end', (record::jsonb ->> 'rows_masked')::bigint from audit.log
+    let runs =
+        "select record::jsonb ->> 'end', (record::jsonb ->> 'rows_masked')::bigint from audit.log
         where kind = 'load.run' and record::jsonb -> 'from' ? 'columns' order by seq";
     world.database.query(runs).await.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
@@ -104,8 +115,10 @@ async fn a_backfill_is_recorded_as_it_ended() {
              insert into user_logins (user_id, ip, device)
              select 'old-' || n, '10.9.0.1', 'device-' || n from generate_series(1, 2500) n;
              create function not_this_one() returns trigger language plpgsql as
-                 $$ begin if new.user_id = 'old-2000' then raise exception 'no'; end if; return new; end $$;
-             create trigger not_this_one before update on user_logins for each row execute function not_this_one()",
+                 $$ begin if new.user_id = 'old-2000' then raise exception 'no'; end if; return \
+                 new; end $$;
+             create trigger not_this_one before update on user_logins for each row execute \
+             function not_this_one()",
         )
         .await;
     let masked = "select from user_logins where ip_hash is not null and device_id_hash is not null";
@@ -135,7 +148,9 @@ async fn a_backfill_is_recorded_as_it_ended() {
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
 }
 
 /// What `/readyz` says; nothing where nobody answers.
@@ -154,8 +169,12 @@ async fn says(address: SocketAddr, wanted: &str) {
 /// A loader that is watched, with the instrument as its queue.
 async fn watched(world: &World, sqs: &Instrument, queue: &str) -> (Running, SocketAddr) {
     let address = free_address();
-    let mut command = world.command(&["load", "--listen", &address.to_string(), "--visibility-timeout", "10"]);
-    command.env("AWS_ENDPOINT_URL_SQS", sqs.url()).env("LOGINETL_QUEUE_URL", queue).env("RUST_LOG", "off");
+    let mut command =
+        world.command(&["load", "--listen", &address.to_string(), "--visibility-timeout", "10"]);
+    command
+        .env("AWS_ENDPOINT_URL_SQS", sqs.url())
+        .env("LOGINETL_QUEUE_URL", queue)
+        .env("RUST_LOG", "off");
     command.env("NO_PROXY", "127.0.0.1");
     let loader = Running::start(&mut command);
     says(address, "ready").await;
@@ -173,7 +192,8 @@ async fn readiness_tells_of_each_service_by_its_own_answers() {
         .execute(
             "create function full_disk() returns trigger language plpgsql as
                  $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
-             create trigger full_disk before insert on user_logins for each row execute function full_disk()",
+             create trigger full_disk before insert on user_logins for each row execute function \
+             full_disk()",
         )
         .await;
     queue.send(&[event(1)]);
@@ -204,7 +224,10 @@ async fn a_kms_that_hangs_is_not_called_a_database_or_a_queue_that_is_away() {
     world.endpoint = Some(kms.url());
     let (loader, address) = watched(&world, &sqs, queue.url()).await;
     queue.send(&[event(1)]);
-    eventually("the first row", async || world.database.count("select from user_logins").await == 1).await;
+    eventually("the first row", async || {
+        world.database.count("select from user_logins").await == 1
+    })
+    .await;
     // New keys: the loader must have them unwrapped before it writes again.
     let output = world.run(&["rotate-keys", "--duty", "100%"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -213,11 +236,18 @@ async fn a_kms_that_hangs_is_not_called_a_database_or_a_queue_that_is_away() {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(36) {
         let said = readiness(address).expect("it answers");
-        assert!(!said.contains("database") && !said.contains("queue"), "after {:?}: {said}", began.elapsed());
+        assert!(
+            !said.contains("database") && !said.contains("queue"),
+            "after {:?}: {said}",
+            began.elapsed()
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     hangs.store(false, Ordering::SeqCst);
-    eventually("the second row", async || world.database.count("select from user_logins").await == 2).await;
+    eventually("the second row", async || {
+        world.database.count("select from user_logins").await == 2
+    })
+    .await;
     says(address, "ready").await;
     let output = loader.signal(Signal::SIGTERM);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));

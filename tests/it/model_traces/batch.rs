@@ -1,4 +1,5 @@
-//! A loader's batch: tokens and hashes that have the form of true ones, and what the guard must know of them.
+//! A loader's batch: tokens and hashes that have the form of true ones, and what the
+//! guard must know of them.
 
 use std::collections::BTreeMap;
 
@@ -27,13 +28,19 @@ impl Batch {
     pub(super) fn mask(world: &World, plan: &Plan, loader: usize) -> Self {
         let first = loader * world.batch.len();
         let message_id = |at: usize| Uuid::from_u128((first + at + 1) as u128);
-        let mut batch = Self { message_ids: (0..world.batch.len()).map(message_id).collect(), ..Self::default() };
+        let mut batch = Self {
+            message_ids: (0..world.batch.len()).map(message_id).collect(),
+            ..Self::default()
+        };
         for (at, (field, plan)) in plan.fields.iter().enumerate() {
             let (mut tokens, mut hashes) = (Vec::new(), Vec::new());
             for login in world.batch {
                 let hash_by = |keys: ValueKeys| {
                     let key = picture::key_of_id(keys.mask.to_i64());
-                    picture::hash_at(world.place(login[at], key), picture::hash_of_id(keys.hash.to_i64()))
+                    picture::hash_at(
+                        world.place(login[at], key),
+                        picture::hash_of_id(keys.hash.to_i64()),
+                    )
                 };
                 let order = hash_by(plan.from);
                 let keys = plan.keys_of(order);
@@ -52,7 +59,8 @@ impl Batch {
     /// Whether the guard lets it in.
     pub(super) async fn insert(&self, client: &Client, sql: &str) -> bool {
         let count = self.message_ids.len();
-        let (fields, keys): (Vec<&str>, Vec<(i64, i64)>) = self.groups.keys().map(|(f, k, o)| (*f, (*k, *o))).unzip();
+        let (fields, keys): (Vec<&str>, Vec<(i64, i64)>) =
+            self.groups.keys().map(|(f, k, o)| (*f, (*k, *o))).unzip();
         let (keys, order_keys): (Vec<i64>, Vec<i64>) = keys.into_iter().unzip();
         let (lowest, highest): (Vec<Uuid>, Vec<Uuid>) = self.groups.values().copied().unzip();
         let (days, texts) = (vec![Date::constant(1970, 1, 1); count], vec![None::<&str>; count]);

@@ -1,8 +1,10 @@
-//! Ways through the model of a rotation (`tests/rotation_model`), each step done by the SQL of the program too: after
-//! each, the database is as the model says, and so was what the step came to.
+//! Ways through the model of a rotation (`tests/rotation_model`), each step done by the
+//! SQL of the program too: after each, the database is as the model says, and so was what
+//! the step came to.
 //!
-//! The model shows that no order of steps breaks the promises; this shows that the steps of the program are those of the
-//! model. The ways are chosen at random, and the same in each run.
+//! The model shows that no order of steps breaks the promises; this shows that the steps
+//! of the program are those of the model. The ways are chosen at random, and the same in
+//! each run.
 
 mod batch;
 mod picture;
@@ -28,7 +30,8 @@ use crate::support;
 /// No way is followed any longer.
 const LONGEST: usize = 400;
 
-/// Two rotations, of which the first changes the hashes; rows before them, and batches of two logins.
+/// Two rotations, of which the first changes the hashes; rows before them, and batches of
+/// two logins.
 const REHASHED: World = World {
     broken: None,
     fields: 2,
@@ -48,7 +51,8 @@ const STARTS: &str = "a rotator starts under the fence, unless another did";
 const MOVES: &str = "a rotator moves the rows that it knows, and what was added";
 const ADVANCES: &str = "a rotator advances the watermark and commits, if it may";
 
-/// It comes to nothing at first: the function refuses while a sweep is open, and goes on if it had looked before.
+/// It comes to nothing at first: the function refuses while a sweep is open, and goes on
+/// if it had looked before.
 const ENDS: &str = "a rotator ends the rotation";
 
 /// How often each step came to something, and to nothing.
@@ -61,7 +65,9 @@ enum Who {
 }
 
 fn who(before: &State, after: &State) -> Who {
-    let moved = |before: &[Process], after: &[Process]| before.iter().zip(after).position(|(before, after)| before != after);
+    let moved = |before: &[Process], after: &[Process]| {
+        before.iter().zip(after).position(|(before, after)| before != after)
+    };
     match (moved(&before.loaders, &after.loaders), moved(&before.rotators, &after.rotators)) {
         (Some(index), None) => Who::Loader(index, after.loaders[index]),
         (None, Some(index)) => Who::Rotator(index, after.rotators[index]),
@@ -69,8 +75,8 @@ fn who(before: &State, after: &State) -> Who {
     }
 }
 
-/// One of the steps that are possible. What undoes work is chosen less often; and so is what loaders do, who would be
-/// through before the first rotation is.
+/// One of the steps that are possible. What undoes work is chosen less often; and so is
+/// what loaders do, who would be through before the first rotation is.
 fn choose(dice: &mut Dice, haste: usize, world: &World, state: &State) -> (&'static str, State) {
     let steps = world.steps(state);
     loop {
@@ -94,10 +100,19 @@ fn choose(dice: &mut Dice, haste: usize, world: &World, state: &State) -> (&'sta
 fn expected(world: &World, step: &str, before: &State, after: &State, who: &Who) -> Option<Came> {
     let is_through = match (step, who) {
         (_, Who::Loader(_, then)) => !matches!(then.at, At::Refused | At::RefusedAgain),
-        (ENDS, _) => !before.plans.masked().iter().any(|plan| plan.is_rotating() && plan.watermark < world.last),
+        (ENDS, _) => !before
+            .plans
+            .masked()
+            .iter()
+            .any(|plan| plan.is_rotating() && plan.watermark < world.last),
         (STARTS | ADVANCES, _) => before.plans != after.plans,
-        // In a later rotation than its own, a step may find other rows; it is turned back anyhow.
-        (MOVES, Who::Rotator(_, then)) if before.plans.of[usize::from(then.field)].to != then.plan().to => return None,
+        // In a later rotation than its own, a step may find other rows; it is turned back
+        // anyhow.
+        (MOVES, Who::Rotator(_, then))
+            if before.plans.of[usize::from(then.field)].to != then.plan().to =>
+        {
+            return None;
+        }
         _ => true,
     };
     Some(Came::of(is_through))
@@ -147,7 +162,10 @@ async fn follow_all(fields: Fields, flags: &[&str], seed: u64, ways: usize) {
     assert!(ends > ways, "{ends} ways of {} lead to the end: {counts:#?}", 2 * ways);
     for step in [JUDGES, STARTS, ADVANCES, ENDS] {
         for is_through in [false, true] {
-            assert!(counts.get(&(step, is_through)).is_some_and(|count| *count > 0), "{step}: {is_through}");
+            assert!(
+                counts.get(&(step, is_through)).is_some_and(|count| *count > 0),
+                "{step}: {is_through}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a state of the model looks like in a database: keys, places and values have their names there.
+//! What a state of the model looks like in a database: keys, places and values have their
+//! names there.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use super::state::{KEYS, Plan, State};
 /// The characters of a token's text, a value each.
 const LETTERS: [&str; 3] = ["A", "E", "I"];
 
-/// The key that the model calls so: keys that mask, and the hash and seal keys that go with them.
+/// The key that the model calls so: keys that mask, and the hash and seal keys that go
+/// with them.
 pub(super) fn mask_key(key: u8) -> i64 {
     11 + i64::from(key)
 }
@@ -63,16 +65,20 @@ pub(super) fn watermark(world: &World, place: u8, hash: u8) -> Uuid {
 /// All that others can see of a database, a line each.
 pub(super) type Picture = Vec<String>;
 
-/// A state as it looks in the database. Of the seal key before the last, the model knows nothing.
+/// A state as it looks in the database. Of the seal key before the last, the model knows
+/// nothing.
 pub(super) fn of_state(world: &World, state: &State, is_seal_retired: bool) -> Picture {
     let mut lines = Vec::new();
     let seal = seal_key(world.hash_of(state.plans.newest()));
-    for (field, Plan { from, to, watermark: place }) in Field::ALL.iter().zip(state.plans.masked()) {
+    for (field, Plan { from, to, watermark: place }) in Field::ALL.iter().zip(state.plans.masked())
+    {
         let [from_hash, to_hash] = [*from, *to].map(|key| world.hash_of(key));
         let reached = watermark(world, *place, from_hash);
         let [from_mask, to_mask] = [*from, *to].map(mask_key);
         let [from_hash, to_hash] = [from_hash, to_hash].map(hash_key);
-        lines.push(format!("plan {field} {from_mask} {from_hash} {to_mask} {to_hash} {reached} {seal}"));
+        lines.push(format!(
+            "plan {field} {from_mask} {from_hash} {to_mask} {to_hash} {reached} {seal}"
+        ));
     }
     for (field, rows) in Field::ALL.iter().zip(&state.rows) {
         for (cell, count) in rows.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -81,7 +87,9 @@ pub(super) fn of_state(world: &World, state: &State, is_seal_retired: bool) -> P
             lines.push(format!("rows {} {hash} {count}", token(*field, mask_key(key), value)));
         }
     }
-    lines.extend(key_states(world, state, is_seal_retired).iter().map(|(key, is)| format!("key {key} {is}")));
+    lines.extend(
+        key_states(world, state, is_seal_retired).iter().map(|(key, is)| format!("key {key} {is}")),
+    );
     let (shared, exclusive) = world.fence_holders(state);
     let held = [("RowExclusiveLock", shared), ("ExclusiveLock", exclusive)];
     let held = held.iter().filter(|(_, count)| *count > 0);
@@ -120,11 +128,13 @@ pub(super) async fn of_database(client: &Client, fields: &[Field]) -> Picture {
     let rows = fields.iter().map(|field| {
         let (token, hash) = (field.token_column(), field.hash_column());
         format!(
-            "union all select concat_ws(' ', 'rows', {token}, {hash}, count(*)) from public.user_logins group by {token}, {hash}"
+            "union all select concat_ws(' ', 'rows', {token}, {hash}, count(*)) from \
+             public.user_logins group by {token}, {hash}"
         )
     });
     let statement = format!(
-        "select concat_ws(' ', 'plan', field, from_mask, from_hash, to_mask, to_hash, watermark, seal) from vault.field_plans
+        "select concat_ws(' ', 'plan', field, from_mask, from_hash, to_mask, to_hash, watermark, \
+         seal) from vault.field_plans
          union all select concat_ws(' ', 'key', key_id, state) from vault.data_keys
          union all select concat_ws(' ', 'fence', l.mode, count(*)) from pg_locks l
                    join pg_database d on d.oid = l.database and d.datname = current_database()
@@ -138,10 +148,13 @@ pub(super) async fn of_database(client: &Client, fields: &[Field]) -> Picture {
     lines
 }
 
-/// Puts the beginning of a world into the database, past the triggers, in the place of what was there.
+/// Puts the beginning of a world into the database, past the triggers, in the place of
+/// what was there.
 pub(super) async fn begin(client: &Client, world: &World, fields: &[Field]) {
-    let mut sql = "begin; set local session_replication_role = replica; delete from public.user_logins; \
-        delete from ingest.ledger; delete from vault.rotation; delete from vault.wraps; delete from vault.data_keys;"
+    let mut sql = "begin; set local session_replication_role = replica; delete from \
+                   public.user_logins; \
+        delete from ingest.ledger; delete from vault.rotation; delete from vault.wraps; delete \
+        from vault.data_keys;"
         .to_owned();
     for (purpose, id) in [("mask", mask_key(0)), ("hash", hash_key(0)), ("seal", seal_key(0))] {
         sql += &format!(
@@ -149,10 +162,14 @@ pub(super) async fn begin(client: &Client, world: &World, fields: &[Field]) {
              values ({id}, '{purpose}', 'active', decode(repeat('00', 16), 'hex'));"
         );
     }
-    let columns: Vec<String> = fields.iter().map(|f| format!("{}, {}", f.token_column(), f.hash_column())).collect();
+    let columns: Vec<String> =
+        fields.iter().map(|f| format!("{}, {}", f.token_column(), f.hash_column())).collect();
     for (value, count) in world.rows.iter().enumerate().filter(|(_, count)| **count > 0) {
         let hash = hash_at(world.place(value, 0), 0);
-        let values: Vec<String> = fields.iter().map(|f| format!("'{}', '{hash}'", token(*f, mask_key(0), value))).collect();
+        let values: Vec<String> = fields
+            .iter()
+            .map(|f| format!("'{}', '{hash}'", token(*f, mask_key(0), value)))
+            .collect();
         sql += &format!(
             "insert into public.user_logins ({}) select {} from generate_series(1, {count});",
             columns.join(", "),

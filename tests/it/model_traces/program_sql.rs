@@ -1,7 +1,8 @@
-//! The statements of the program, read off its source, so that the replay runs what the program runs.
+//! The statements of the program, read off its source, so that the replay runs what the
+//! program runs.
 //!
-//! A statement is found by some words in it. Where it is made up while the program runs, its names
-//! are filled in here.
+//! A statement is found by some words in it. Where it is made up while the program runs,
+//! its names are filled in here.
 
 use loginetl::token::{Field, Fields};
 
@@ -14,7 +15,8 @@ const SWEEP: &str = include_str!("../../../src/db/sweep.rs");
 
 const BEGIN: &str = "begin isolation level read committed, read write, not deferrable; ";
 
-/// What the program says to the server; `{hash}` and `{masked}` stand for columns of a field.
+/// What the program says to the server; `{hash}` and `{masked}` stand for columns of a
+/// field.
 pub(super) struct ProgramSql {
     /// Begins a loader's transaction, which takes the fence.
     pub(super) loader_fence: String,
@@ -74,7 +76,9 @@ fn insert(fields: Fields) -> String {
     let array = |(place, (_, of_type)): (usize, &(&str, &str))| format!("${place}::{of_type}[]");
     let arrays: Vec<String> = (20..).zip(&columns).map(array).collect();
     let sql = literal(BATCH, "with logins as (");
-    sql.replace("{names}", &names.join(", ")).replace("{arrays}", &arrays.join(", ")).replace("{}", "false")
+    sql.replace("{names}", &names.join(", "))
+        .replace("{arrays}", &arrays.join(", "))
+        .replace("{}", "false")
 }
 
 fn move_values(is_rehashed: bool) -> String {

@@ -1,7 +1,8 @@
 //! A database on which the steps of the model are done by the SQL of the program.
 //!
-//! Each process of the model has a connection of its own, as the login that it has in operation. What
-//! it has read and not written yet stands here, as it stands in the program's memory.
+//! Each process of the model has a connection of its own, as the login that it has in
+//! operation. What it has read and not written yet stands here, as it stands in the
+//! program's memory.
 
 use loginetl::login::{FieldPlan, Plan, ValueKeys};
 use loginetl::token::{Field, Fields};
@@ -67,12 +68,19 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) async fn new(database: &Database, fields: Fields) -> Self {
-        let (loader, rotator) = (database.login("loginetl_loader").await, database.login("loginetl_rotator").await);
+        let (loader, rotator) =
+            (database.login("loginetl_loader").await, database.login("loginetl_rotator").await);
         let observer = database.client().await;
         make_late_end(&observer, &rotator.user).await;
         let loaders = [loader.client().await, loader.client().await];
         let rotators = [rotator.client().await, rotator.client().await];
-        let at_rest = |client| Rotator { client, newest: (0, 0), rotation: None, next: Uuid::nil(), known: Vec::new() };
+        let at_rest = |client| Rotator {
+            client,
+            newest: (0, 0),
+            rotation: None,
+            next: Uuid::nil(),
+            known: Vec::new(),
+        };
         Self {
             sql: ProgramSql::read(fields),
             fields,
@@ -85,10 +93,13 @@ impl Replay {
 
     /// Gives up what was under way, and begins a world.
     pub(super) async fn begin(&mut self, world: &World) {
-        let clients = self.loaders.iter().map(|l| &l.client).chain(self.rotators.iter().map(|r| &r.client));
+        let clients =
+            self.loaders.iter().map(|l| &l.client).chain(self.rotators.iter().map(|r| &r.client));
         for client in clients {
             client
-                .batch_execute("rollback; set statement_timeout = '10s'; set synchronous_commit = off")
+                .batch_execute(
+                    "rollback; set statement_timeout = '10s'; set synchronous_commit = off",
+                )
                 .await
                 .expect("it is rolled back");
         }
@@ -114,11 +125,13 @@ impl Replay {
             "a loader takes the fence" => run(&self.sql.loader_fence).await,
             "a loader is rolled back and keeps its batch" => run("rollback").await,
             "a loader commits" => run("commit").await,
-            "a loader reads the plan without the fence and masks" | "a loader reads the plan under the fence and masks again" => {
+            "a loader reads the plan without the fence and masks"
+            | "a loader reads the plan under the fence and masks again" => {
                 let rows = loader.client.query_typed(&self.sql.plan, &[]).await.expect(step);
                 loader.plan = Some(plan_of(self.fields, &rows));
             }
-            "a loader's guard inserts the batch or refuses it" | "a loader's guard is asked again" => {
+            "a loader's guard inserts the batch or refuses it"
+            | "a loader's guard is asked again" => {
                 let batch = Batch::mask(world, &loader.plan.expect("it has a plan"), index);
                 return Came::of(batch.insert(&loader.client, &self.sql.insert).await);
             }
@@ -128,7 +141,13 @@ impl Replay {
     }
 
     /// Does what a rotator does in this step, which leaves it as `then`.
-    pub(super) async fn rotator(&mut self, world: &World, index: usize, step: &str, then: &Process) -> Came {
+    pub(super) async fn rotator(
+        &mut self,
+        world: &World,
+        index: usize,
+        step: &str,
+        then: &Process,
+    ) -> Came {
         let Self { sql, rotators, .. } = self;
         let rotator = &mut rotators[index];
         match step {
@@ -141,14 +160,21 @@ impl Replay {
             }
             "a rotator sees that the sweep is through" => {
                 let rotations = rotator.rotations(&sql.rotations).await;
-                assert!(!rotations.is_empty() && rotations.iter().all(|r| r.watermark == Uuid::max()));
+                assert!(
+                    !rotations.is_empty() && rotations.iter().all(|r| r.watermark == Uuid::max())
+                );
             }
             "a rotator is done" => assert!(rotator.rotations(&sql.rotations).await.is_empty()),
-            "a rotator sees no rotation and makes sure of a pending key" => rotator.make_pending(world, sql).await,
-            "a rotator starts under the fence, unless another did" => return Came::of(rotator.start(world, sql).await),
+            "a rotator sees no rotation and makes sure of a pending key" => {
+                rotator.make_pending(world, sql).await
+            }
+            "a rotator starts under the fence, unless another did" => {
+                return Came::of(rotator.start(world, sql).await);
+            }
             "a rotator prepares a step without the fence" => {
                 let rotation = rotator.rotation.expect("it knows a rotation");
-                rotator.next = picture::watermark(world, then.next, picture::hash_of_id(rotation.hash_keys.0));
+                rotator.next =
+                    picture::watermark(world, then.next, picture::hash_of_id(rotation.hash_keys.0));
                 rotator.known = rotator.left(&sql.left).await;
             }
             "a rotator takes the fence for its step" => rotator.run(&sql.step_fence).await,
@@ -156,9 +182,13 @@ impl Replay {
                 let mut count = rotator.move_rows(world, sql, &rotator.known).await;
                 count += rotator.move_rows(world, sql, &rotator.left(&sql.left).await).await;
                 assert!(rotator.left(&sql.left).await.is_empty(), "nothing is left in the range");
-                return Came::of(count == then.rows.iter().map(|rows| u64::from(*rows)).sum::<u64>());
+                return Came::of(
+                    count == then.rows.iter().map(|rows| u64::from(*rows)).sum::<u64>(),
+                );
             }
-            "a rotator advances the watermark and commits, if it may" => return Came::of(rotator.advance(sql).await),
+            "a rotator advances the watermark and commits, if it may" => {
+                return Came::of(rotator.advance(sql).await);
+            }
             "a rotator ends the rotation" => {
                 self.is_seal_retired |= self.observer_sees_an_old_seal().await;
                 return Came::of(self.end(index).await);
@@ -169,12 +199,14 @@ impl Replay {
     }
 
     async fn observer_sees_an_old_seal(&self) -> bool {
-        let statement = "select exists (select from vault.data_keys where purpose = 'seal' and state = 'retiring')";
+        let statement = "select exists (select from vault.data_keys where purpose = 'seal' and \
+                         state = 'retiring')";
         self.observer.query_one(statement, &[]).await.expect("an answer").get(0)
     }
 
-    /// Ends the rotation. Where a sweep is open, the function refuses; but that may begin between its look and
-    /// its end, and so the rest of it is done too. Returns whether it did not refuse.
+    /// Ends the rotation. Where a sweep is open, the function refuses; but that may begin
+    /// between its look and its end, and so the rest of it is done too. Returns whether
+    /// it did not refuse.
     async fn end(&self, index: usize) -> bool {
         let client = &self.rotators[index].client;
         let ended = client.query_typed(&self.sql.finish, &[(&"{}", Type::TEXT)]).await;
@@ -208,7 +240,8 @@ impl Rotator {
 
     async fn key(&self, purpose: &str, state: &str) -> Option<i64> {
         let statement = "select key_id from vault.keys where purpose = $1 and state = $2";
-        let row = self.client.query_opt(statement, &[&purpose, &state]).await.expect("a key at most");
+        let row =
+            self.client.query_opt(statement, &[&purpose, &state]).await.expect("a key at most");
         row.map(|row| row.get(0))
     }
 
@@ -231,7 +264,8 @@ impl Rotator {
         }
     }
 
-    /// The keys that the next rotation replaces. A first rotation in which the hashes change replaces all.
+    /// The keys that the next rotation replaces. A first rotation in which the hashes
+    /// change replaces all.
     fn purposes(&self, world: &World) -> Vec<(&'static str, i64)> {
         let (mask, hash) = self.newest;
         let seal = picture::seal_key(picture::hash_of_id(hash));
@@ -244,7 +278,8 @@ impl Rotator {
     async fn start(&self, world: &World, sql: &ProgramSql) -> bool {
         self.run(&sql.start_fence).await;
         let (purposes, keys): (Vec<&str>, Vec<i64>) = self.purposes(world).into_iter().unzip();
-        let parameters: [Parameter<'_>; 3] = [(&purposes, Type::TEXT_ARRAY), (&keys, Type::INT8_ARRAY), (&"{}", Type::TEXT)];
+        let parameters: [Parameter<'_>; 3] =
+            [(&purposes, Type::TEXT_ARRAY), (&keys, Type::INT8_ARRAY), (&"{}", Type::TEXT)];
         let started = self.client.query_typed(&sql.start, &parameters).await;
         assert!(started.as_ref().err().is_none_or(is_overtaken), "{started:?}");
         self.run(if started.is_ok() { "commit" } else { "rollback" }).await;
@@ -257,17 +292,26 @@ impl Rotator {
         let pattern = format!("{}{}.%", rotation.field.prefix(), rotation.to_key);
         let parameters: [Parameter<'_>; 3] =
             [(&rotation.watermark, Type::UUID), (&pattern, Type::TEXT), (&self.next, Type::UUID)];
-        let rows = self.client.query_typed(&of_field(sql, rotation.field), &parameters).await.expect("what is left");
+        let rows = self
+            .client
+            .query_typed(&of_field(sql, rotation.field), &parameters)
+            .await
+            .expect("what is left");
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
     async fn move_rows(&self, world: &World, sql: &ProgramSql, groups: &[(Uuid, String)]) -> u64 {
-        let Rotation { field, to_key, hash_keys: (from_hash, to_hash), watermark } = self.rotation.expect("a rotation");
+        let Rotation { field, to_key, hash_keys: (from_hash, to_hash), watermark } =
+            self.rotation.expect("a rotation");
         let key = picture::key_of_id(to_key);
-        let (hashes, tokens): (Vec<Uuid>, Vec<&str>) = groups.iter().map(|(hash, token)| (*hash, token.as_str())).unzip();
+        let (hashes, tokens): (Vec<Uuid>, Vec<&str>) =
+            groups.iter().map(|(hash, token)| (*hash, token.as_str())).unzip();
         let values: Vec<usize> = tokens.iter().map(|token| picture::value_of(token)).collect();
-        let new_tokens: Vec<String> = values.iter().map(|value| picture::token(field, to_key, *value)).collect();
-        let new_hash = |value: &usize| picture::hash_at(world.place(*value, key), picture::hash_of_id(to_hash));
+        let new_tokens: Vec<String> =
+            values.iter().map(|value| picture::token(field, to_key, *value)).collect();
+        let new_hash = |value: &usize| {
+            picture::hash_at(world.place(*value, key), picture::hash_of_id(to_hash))
+        };
         let new_hashes: Vec<Uuid> = values.iter().map(new_hash).collect();
         let mut parameters: Vec<Parameter<'_>> = vec![
             (&watermark, Type::UUID),
@@ -293,7 +337,8 @@ impl Rotator {
             (&to_key, Type::INT8),
             (&false, Type::BOOL),
         ];
-        let is_advanced = self.client.execute_typed(&sql.advance, &parameters).await.expect("an answer") == 1;
+        let is_advanced =
+            self.client.execute_typed(&sql.advance, &parameters).await.expect("an answer") == 1;
         self.run(if is_advanced { "commit" } else { "rollback" }).await;
         is_advanced
     }
@@ -313,18 +358,21 @@ fn plan_of(fields: Fields, rows: &[Row]) -> Plan {
     let key = |row: &Row, column: usize| picture::key_id(row.get(column));
     let keys = |row: &Row, column| ValueKeys { mask: key(row, column), hash: key(row, column + 1) };
     let field = |field: Field, ()| {
-        let row = rows.iter().find(|row| row.get::<_, &str>(0) == field.name()).expect("a row a field");
+        let row =
+            rows.iter().find(|row| row.get::<_, &str>(0) == field.name()).expect("a row a field");
         FieldPlan { from: keys(row, 1), to: keys(row, 3), watermark: row.get(5) }
     };
     Plan { fields: fields.map(field), seal: key(&rows[0], 6) }
 }
 
-/// Makes a copy of the function that ends a rotation without its first look, and so as it goes on when
-/// a sweep opens after that look.
+/// Makes a copy of the function that ends a rotation without its first look, and so as it
+/// goes on when a sweep opens after that look.
 async fn make_late_end(observer: &Client, rotator: &str) {
     let source = "select pg_get_functiondef('vault.finish_rotation'::regproc)";
     let source: String = observer.query_one(source, &[]).await.expect("the function").get(0);
-    let (before, rest) = source.split_once("if exists (select from vault.rotation where finished_at is null").expect("a look");
+    let (before, rest) = source
+        .split_once("if exists (select from vault.rotation where finished_at is null")
+        .expect("a look");
     let (_, after) = rest.split_once("end if;").expect("its end");
     let late = format!("{before}{after}").replacen("finish_rotation", "finish_rotation_late", 1);
     let made = format!(

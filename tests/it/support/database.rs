@@ -59,7 +59,10 @@ impl Database {
     /// `alter database …`, from outside.
     pub async fn alter(&self, change: &str) {
         let admin = connect(&setting("LOGINETL_TEST_DATABASE_URL")).await;
-        admin.batch_execute(&format!("alter database {} {change}", self.name)).await.expect("a change");
+        admin
+            .batch_execute(&format!("alter database {} {change}", self.name))
+            .await
+            .expect("a change");
     }
 
     /// Ends every session, as a server does that stops.
@@ -69,12 +72,17 @@ impl Database {
         admin.query(cut, &[&self.name]).await.expect("cut");
     }
 
-    /// From now on the log's clock is this many seconds behind: its records are that old, and its chain is as good as any.
+    /// From now on the log's clock is this many seconds behind: its records are that old,
+    /// and its chain is as good as any.
     pub async fn log_behind(&self, seconds: u32) {
-        let source = self.query("select pg_get_functiondef('audit.append'::regproc)").await[0].get::<_, String>(0);
+        let source = self.query("select pg_get_functiondef('audit.append'::regproc)").await[0]
+            .get::<_, String>(0);
         let (before, rest) = source.split_once("moment := ").expect("a clock");
         let (_, after) = rest.split_once(";\n").expect("the end of a statement");
-        self.execute(&format!("{before}moment := clock_timestamp() - interval '{seconds} seconds';\n{after}")).await;
+        self.execute(&format!(
+            "{before}moment := clock_timestamp() - interval '{seconds} seconds';\n{after}"
+        ))
+        .await;
     }
 
     /// A login that is a member of one group, with a URL of its own.
@@ -86,7 +94,10 @@ impl Database {
     pub async fn login_named(&self, group: &str, name: &str) -> Login {
         let user = format!("{}_{name}", self.name);
         let admin = self.client().await;
-        admin.batch_execute(&format!("create role {user} login; grant {group} to {user}")).await.expect("a login");
+        admin
+            .batch_execute(&format!("create role {user} login; grant {group} to {user}"))
+            .await
+            .expect("a login");
         let url = self.url.replacen("postgres@", &format!("{user}@"), 1);
         Login { url, user }
     }
@@ -96,14 +107,25 @@ impl Drop for Database {
     fn drop(&mut self) {
         let name = self.name.clone();
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {
                 let admin = connect(&setting("LOGINETL_TEST_DATABASE_URL")).await;
-                let _ = admin.batch_execute(&format!("drop database if exists {name} with (force)")).await;
-                let users =
-                    admin.query("select rolname from pg_roles where starts_with(rolname, $1)", &[&format!("{name}_")]).await;
+                let _ = admin
+                    .batch_execute(&format!("drop database if exists {name} with (force)"))
+                    .await;
+                let users = admin
+                    .query(
+                        "select rolname from pg_roles where starts_with(rolname, $1)",
+                        &[&format!("{name}_")],
+                    )
+                    .await;
                 for user in users.unwrap_or_default() {
-                    let _ = admin.batch_execute(&format!("drop role {}", user.get::<_, String>(0))).await;
+                    let _ = admin
+                        .batch_execute(&format!("drop role {}", user.get::<_, String>(0)))
+                        .await;
                 }
             });
         });
@@ -131,7 +153,8 @@ fn url(name: &str) -> String {
 }
 
 async fn connect(url: &str) -> Client {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap_or_else(|e| panic!("no connection: {e}"));
+    let (client, connection) =
+        tokio_postgres::connect(url, NoTls).await.unwrap_or_else(|e| panic!("no connection: {e}"));
     tokio::spawn(connection);
     client
 }

@@ -1,4 +1,5 @@
-//! What the tests stand on: a database, a queue and a binary each, and a proxy that makes services misbehave.
+//! What the tests stand on: a database, a queue and a binary each, and a proxy that makes
+//! services misbehave.
 
 mod database;
 mod events;
@@ -20,7 +21,8 @@ pub use queue::TestQueue;
 
 /// A variable that `make test` sets.
 pub fn setting(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests by `make test`"))
 }
 
 /// An installation: database, queue, and the settings of the binary.
@@ -41,7 +43,11 @@ impl World {
 
     /// An empty database and an empty queue.
     pub async fn bare() -> Self {
-        Self { database: Database::create().await, queue: TestQueue::create().await, endpoint: None }
+        Self {
+            database: Database::create().await,
+            queue: TestQueue::create().await,
+            endpoint: None,
+        }
     }
 
     /// Sends AWS calls through a proxy from now on.
@@ -71,7 +77,10 @@ impl World {
 
     /// Runs the binary to its end as another database login.
     pub fn run_as(&self, login: &Login, args: &[&str]) -> Output {
-        self.command(args).env("LOGINETL_DATABASE_URL", &login.url).output().expect("the binary runs")
+        self.command(args)
+            .env("LOGINETL_DATABASE_URL", &login.url)
+            .output()
+            .expect("the binary runs")
     }
 
     /// Loads events from standard input.
@@ -103,13 +112,17 @@ impl World {
 /// The last line of stdout as JSON.
 pub fn summary(output: &Output) -> serde_json::Value {
     let stdout = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("no summary in {}", text(output)))
+    serde_json::from_str(stdout.lines().last().unwrap_or_default())
+        .unwrap_or_else(|_| panic!("no summary in {}", text(output)))
 }
 
 /// Each line of stdout as JSON.
 pub fn json_lines(output: &Output) -> Vec<serde_json::Value> {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect()
 }
 
 /// What a run printed, for a failing assertion.
@@ -131,7 +144,8 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// The binary, running. Killed if the test ends first, so that a failing test leaves nothing behind.
+/// The binary, running. Killed if the test ends first, so that a failing test leaves
+/// nothing behind.
 pub struct Running(Option<Child>);
 
 impl Running {
@@ -145,7 +159,8 @@ impl Running {
 
     /// Sends a signal and waits for the end.
     pub fn signal(mut self, signal: nix::sys::signal::Signal) -> Output {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child().id()).expect("a process id"));
+        let pid =
+            nix::unistd::Pid::from_raw(i32::try_from(self.child().id()).expect("a process id"));
         nix::sys::signal::kill(pid, signal).expect("it runs");
         self.finish()
     }

@@ -1,5 +1,5 @@
-//! A proxy in front of Postgres: it goes away and comes back as a server does, and notes what a pooler in transaction
-//! mode cannot carry.
+//! A proxy in front of Postgres: it goes away and comes back as a server does, and notes
+//! what a pooler in transaction mode cannot carry.
 //!
 //! Invariant: while it is closed, nobody listens at its port.
 
@@ -33,7 +33,8 @@ pub struct Seen {
     pub sticky: Vec<String>,
 }
 
-/// What one connection is in. A statement that is prepared and closed within it is no matter.
+/// What one connection is in. A statement that is prepared and closed within it is no
+/// matter.
 #[derive(Default)]
 struct Transaction {
     is_open: bool,
@@ -88,7 +89,8 @@ fn accept(listener: TcpListener, shared: &Arc<Shared>) -> JoinHandle<()> {
                 let _ = stream.set_nodelay(true);
                 shared.streams.lock().unwrap().push(stream.try_clone().expect("a stream"));
             }
-            let (mut answers, mut back) = (server.try_clone().expect("a stream"), client.try_clone().expect("a stream"));
+            let (mut answers, mut back) =
+                (server.try_clone().expect("a stream"), client.try_clone().expect("a stream"));
             std::thread::spawn(move || {
                 let _ = std::io::copy(&mut answers, &mut back);
                 let _ = back.shutdown(Shutdown::Both);
@@ -130,8 +132,11 @@ fn length(body: &[u8]) -> [u8; 4] {
 
 impl Seen {
     fn look_at(&mut self, kind: u8, body: &[u8], transaction: &mut Transaction) {
-        let texts: Vec<_> =
-            body.split(|byte| *byte == 0).take(2).map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+        let texts: Vec<_> = body
+            .split(|byte| *byte == 0)
+            .take(2)
+            .map(|text| String::from_utf8_lossy(text).into_owned())
+            .collect();
         let text = |i: usize| texts.get(i).cloned().unwrap_or_default();
         match kind {
             // Parse: the statement's name, and its text.
@@ -171,11 +176,17 @@ impl Seen {
                 transaction.is_open = true;
             } else if begins("commit") || one == "rollback" {
                 transaction.is_open = false;
-                self.sticky.extend(transaction.prepared.drain().map(|name| format!("{name} outlives its transaction")));
+                self.sticky.extend(
+                    transaction
+                        .prepared
+                        .drain()
+                        .map(|name| format!("{name} outlives its transaction")),
+                );
             }
             let sets = begins("set ") && !begins("set local ") && !begins("set transaction ");
-            let session = ["listen ", "prepare ", "create temp", "discard ", "load "].into_iter().any(begins)
-                && !one.contains(" on commit drop");
+            let session =
+                ["listen ", "prepare ", "create temp", "discard ", "load "].into_iter().any(begins)
+                    && !one.contains(" on commit drop");
             let locks = one.contains("pg_advisory_lock") || one.contains("pg_try_advisory_lock");
             let cursor = begins("declare ") && one.contains("with hold");
             let configures = one.contains("set_config(") && !one.contains("true)");

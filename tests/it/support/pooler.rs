@@ -1,7 +1,9 @@
-//! A pooler in transaction mode, as far as tests need one: it keeps a few connections to the server for each login and
-//! database, and hands each transaction to the one that has rested longest. Between two transactions it discards nothing.
+//! A pooler in transaction mode, as far as tests need one: it keeps a few connections to
+//! the server for each login and database, and hands each transaction to the one that has
+//! rested longest. Between two transactions it discards nothing.
 //!
-//! Invariant: the connections of a pool are made for its first client, and serve all that come later.
+//! Invariant: the connections of a pool are made for its first client, and serve all that
+//! come later.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Result;
@@ -24,7 +26,8 @@ pub struct Pooler {
     address: SocketAddr,
 }
 
-/// Where the server is, how many connections a pool has, and the pools by what their connections begin with.
+/// Where the server is, how many connections a pool has, and the pools by what their
+/// connections begin with.
 struct Shared {
     upstream: String,
     size: usize,
@@ -52,7 +55,8 @@ impl Pooler {
     pub async fn start(url: &str, size: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared { upstream: parts(url).1.to_owned(), size, pools: Mutex::default() });
+        let shared =
+            Arc::new(Shared { upstream: parts(url).1.to_owned(), size, pools: Mutex::default() });
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(serve(client, Arc::clone(&shared)));
@@ -92,7 +96,8 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Option<()> {
         if transaction(first, &mut asked, &mut to_client, &mut server).await.is_some() {
             pool.back.send(server).ok()?;
         } else {
-            // Its client went away in the middle: nobody else may find what that one has left.
+            // Its client went away in the middle: nobody else may find what that one has
+            // left.
             drop(server);
             pool.back.send(connect(&pool.upstream, &pool.startup).await.ok()?.0).ok()?;
         }
@@ -100,14 +105,16 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Option<()> {
     Some(())
 }
 
-/// Passes messages on until the server is in no transaction and owes no answer; nothing if it never gets there.
+/// Passes messages on until the server is in no transaction and owes no answer; nothing
+/// if it never gets there.
 async fn transaction(
     first: Vec<u8>,
     asked: &mut mpsc::Receiver<Vec<u8>>,
     to_client: &mut OwnedWriteHalf,
     server: &mut Server,
 ) -> Option<()> {
-    // What the server will call itself ready after: Query and Sync. While it takes a COPY it reads over a Sync.
+    // What the server will call itself ready after: Query and Sync. While it takes a COPY
+    // it reads over a Sync.
     let mut owed = VecDeque::new();
     let (mut is_copying, mut is_there, mut next) = (false, true, Some(first));
     loop {
@@ -150,7 +157,8 @@ async fn transaction(
 }
 
 impl Shared {
-    /// The pool for the login and database that a client names, made when the first one comes.
+    /// The pool for the login and database that a client names, made when the first one
+    /// comes.
     async fn pool(&self, startup: &[u8]) -> Option<Arc<Pool>> {
         let startup = startup_of_servers(startup);
         let mut pools = self.pools.lock().await;
@@ -171,12 +179,18 @@ impl Shared {
     }
 }
 
-/// Of what a client begins with, the login and the database: the rest is the pooler's own.
+/// Of what a client begins with, the login and the database: the rest is the pooler's
+/// own.
 fn startup_of_servers(startup: &[u8]) -> Vec<u8> {
     let texts: Vec<&[u8]> = startup[PROTOCOL.len()..].split(|byte| *byte == 0).collect();
     let mut own = PROTOCOL.to_vec();
     let named = texts.chunks_exact(2).filter(|pair| [&b"user"[..], b"database"].contains(&pair[0]));
-    for text in named.flatten().copied().chain([&b"client_encoding"[..], b"UTF8", b"application_name", b"pooler"]) {
+    for text in named.flatten().copied().chain([
+        &b"client_encoding"[..],
+        b"UTF8",
+        b"application_name",
+        b"pooler",
+    ]) {
         own.extend(text);
         own.push(0);
     }
@@ -231,5 +245,9 @@ async fn read_startup(from: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>> {
     let length = from.read_u32().await?;
     let mut startup = vec![0; length.saturating_sub(4) as usize];
     from.read_exact(&mut startup).await?;
-    if startup.starts_with(&PROTOCOL) { Ok(startup) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+    if startup.starts_with(&PROTOCOL) {
+        Ok(startup)
+    } else {
+        Err(std::io::ErrorKind::InvalidData.into())
+    }
 }

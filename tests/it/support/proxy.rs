@@ -1,4 +1,5 @@
-//! A proxy in front of LocalStack that makes calls fail, hang or answer otherwise: for what the real thing cannot do.
+//! A proxy in front of LocalStack that makes calls fail, hang or answer otherwise: for
+//! what the real thing cannot do.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -58,7 +59,8 @@ fn serve(stream: TcpStream, handler: &Handler) -> std::io::Result<()> {
             write(stream, answer(&status, "application/x-amz-json-1.0", &changed).as_bytes())
         }
         Action::Answer(status, body) => {
-            let kind = if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.0" };
+            let kind =
+                if body.starts_with('<') { "text/xml" } else { "application/x-amz-json-1.0" };
             write(stream, answer(&format!("HTTP/1.1 {status} Fault"), kind, body).as_bytes())
         }
         Action::Hang => {
@@ -69,13 +71,21 @@ fn serve(stream: TcpStream, handler: &Handler) -> std::io::Result<()> {
 }
 
 fn answer(status: &str, kind: &str, body: &str) -> String {
-    format!("{status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    format!(
+        "{status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn forward(head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let endpoint = super::setting("AWS_ENDPOINT_URL");
-    let mut upstream = TcpStream::connect(endpoint.trim_start_matches("http://").trim_end_matches('/'))?;
-    let kept = head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:")).collect::<Vec<_>>().join("\r\n");
+    let mut upstream =
+        TcpStream::connect(endpoint.trim_start_matches("http://").trim_end_matches('/'))?;
+    let kept = head
+        .lines()
+        .filter(|line| !line.to_ascii_lowercase().starts_with("connection:"))
+        .collect::<Vec<_>>()
+        .join("\r\n");
     upstream.write_all(format!("{}\r\nconnection: close\r\n\r\n", kept.trim_end()).as_bytes())?;
     upstream.write_all(body)?;
     let mut answer = Vec::new();
@@ -100,7 +110,10 @@ fn read_message(reader: &mut BufReader<TcpStream>) -> std::io::Result<(String, V
 
 fn header(head: &str, name: &str) -> Option<String> {
     let lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+    lines
+        .into_iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim().to_owned())
 }
 
 fn split(answer: &[u8]) -> (String, String) {

@@ -19,7 +19,8 @@ impl TestQueue {
         let name = format!("t{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
         let created = client.create_queue().queue_name(name).send().await.expect("a queue");
         let returned = created.queue_url().expect("a URL").to_owned();
-        // The emulator may answer with a host name of its own; ours is the endpoint that it was asked at.
+        // The emulator may answer with a host name of its own; ours is the endpoint that
+        // it was asked at.
         let path = returned.splitn(4, '/').nth(3).expect("a path").to_owned();
         let url = format!("{}/{path}", super::setting("AWS_ENDPOINT_URL").trim_end_matches('/'));
         Self { url, client }
@@ -29,9 +30,14 @@ impl TestQueue {
     pub async fn redrive_after(&self, receives: u32) {
         let dead = Self::create().await;
         let name = dead.url.rsplit('/').next().expect("a name");
-        let policy =
-            format!(r#"{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": {receives}}}"#);
-        let request = self.client.set_queue_attributes().queue_url(&self.url).attributes(Attribute::RedrivePolicy, policy);
+        let policy = format!(
+            r#"{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": {receives}}}"#
+        );
+        let request = self
+            .client
+            .set_queue_attributes()
+            .queue_url(&self.url)
+            .attributes(Attribute::RedrivePolicy, policy);
         request.send().await.expect("a redrive policy");
     }
 
@@ -45,21 +51,44 @@ impl TestQueue {
     pub async fn send(&self, bodies: &[String]) {
         for ten in bodies.chunks(10) {
             let entry = |(i, body): (usize, &String)| {
-                SendMessageBatchRequestEntry::builder().id(i.to_string()).message_body(body).build().expect("an entry")
+                SendMessageBatchRequestEntry::builder()
+                    .id(i.to_string())
+                    .message_body(body)
+                    .build()
+                    .expect("an entry")
             };
             let entries = ten.iter().enumerate().map(entry).collect();
-            let sent =
-                self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await.expect("sent");
+            let sent = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries))
+                .send()
+                .await
+                .expect("sent");
             assert!(sent.failed().is_empty(), "{:?}", sent.failed());
         }
     }
 
     /// Messages that can be received, and those that somebody holds.
     pub async fn depth(&self) -> (u64, u64) {
-        let names = [Attribute::ApproximateNumberOfMessages, Attribute::ApproximateNumberOfMessagesNotVisible];
-        let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let names = [
+            Attribute::ApproximateNumberOfMessages,
+            Attribute::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()));
         let answer = request.send().await.expect("attributes");
-        let count = |name| answer.attributes().and_then(|a| a.get(name)).and_then(|n| n.parse().ok()).expect("a count");
+        let count = |name| {
+            answer
+                .attributes()
+                .and_then(|a| a.get(name))
+                .and_then(|n| n.parse().ok())
+                .expect("a count")
+        };
         (count(&names[0]), count(&names[1]))
     }
 }

@@ -1,4 +1,5 @@
-//! The canary of the third field: no clear user id in a log, an error, a metric or a column.
+//! The canary of the third field: no clear user id in a log, an error, a metric or a
+//! column.
 
 use std::process::Output;
 
@@ -69,7 +70,8 @@ async fn no_clear_user_id_comes_out_whatever_happens() {
     outputs.push(loud(&world, &["backfill", "--user-id-column", "plain_user"]));
     outputs.push(loud(&world, &["rotate-keys", "--duty", "100%"]));
     outputs.push(loud(&world, &["rotate-keys", "--compromised", "--duty", "100%"]));
-    let mut found = loud(&world, &[&["unmask", "--find-user-id", CANARIES[0]][..], &reason].concat());
+    let mut found =
+        loud(&world, &[&["unmask", "--find-user-id", CANARIES[0]][..], &reason].concat());
     let shown = String::from_utf8_lossy(&std::mem::take(&mut found.stdout)).into_owned();
     assert!(shown.contains("user_id"), "stdout alone may show it: {}", text(&found));
     outputs.push(found);
@@ -91,6 +93,9 @@ async fn no_clear_user_id_comes_out_whatever_happens() {
             assert!(!text(output).contains(&secret), "{secret} stands in {}", text(output));
         }
         assert!(!tables.contains(&secret), "{secret} stands in a table");
-        assert!(!String::from_utf8_lossy(&log).contains(&secret), "{secret} is in the server's log");
+        assert!(
+            !String::from_utf8_lossy(&log).contains(&secret),
+            "{secret} is in the server's log"
+        );
     }
 }

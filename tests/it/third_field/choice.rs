@@ -53,7 +53,8 @@ async fn rows_that_are_there_keep_their_user_ids_and_the_next_have_none() {
     let world = World::new().await;
     world.load(&(1..=3).map(event).collect::<Vec<_>>());
     let rows = "select string_agg(concat_ws(' ', user_id, masked_ip, masked_device_id, ip_hash,
-                    device_id_hash, app_version, create_date), ', ' order by user_id) from user_logins";
+                    device_id_hash, app_version, create_date), ', ' order by user_id) from \
+                    user_logins";
     let before: String = world.database.query(rows).await[0].get(0);
     let output = mask(&world);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -71,7 +72,13 @@ async fn rows_that_are_there_keep_their_user_ids_and_the_next_have_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_masks_nothing() {
     let world = World::new().await;
-    for group in ["loginetl_loader", "loginetl_analyst", "loginetl_unmasker", "loginetl_rotator", "loginetl_auditor"] {
+    for group in [
+        "loginetl_loader",
+        "loginetl_analyst",
+        "loginetl_unmasker",
+        "loginetl_rotator",
+        "loginetl_auditor",
+    ] {
         let login = world.database.login(group).await;
         let output = world.run_as(&login, &["init", "--mask-user-id"]);
         assert_eq!(output.status.code(), Some(3), "{group}: {}", text(&output));
@@ -87,7 +94,8 @@ async fn who_may_not_masks_nothing() {
 async fn a_loader_that_runs_goes_on_and_writes_no_clear_user_id_any_more() {
     let world = World::new().await;
     let loader = world.spawn(&["load"]);
-    let is_loaded = async |count: i64| world.database.count("select from user_logins").await >= count;
+    let is_loaded =
+        async |count: i64| world.database.count("select from user_logins").await >= count;
     world.queue.send(&(0..20).map(event).collect::<Vec<_>>()).await;
     eventually("rows with user ids", async || is_loaded(20).await).await;
     world.queue.send(&(20..320).map(event).collect::<Vec<_>>()).await;
@@ -110,7 +118,8 @@ async fn it_may_be_chosen_while_a_rotation_is_unfinished() {
     let rotator = world.database.login("loginetl_rotator").await;
     let mut command = world.command(&["rotate-keys", "--duty", "10%", "--step-rows", "100"]);
     let running = Running::start(command.env("LOGINETL_DATABASE_URL", &rotator.url));
-    let begun = "select from vault.rotation where watermark > '00000000-0000-0000-0000-000000000000'";
+    let begun =
+        "select from vault.rotation where watermark > '00000000-0000-0000-0000-000000000000'";
     eventually("it has begun", async || world.database.count(begun).await > 0).await;
     drop(running);
     let open = "select from vault.rotation where finished_at is null";

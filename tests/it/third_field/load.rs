@@ -1,4 +1,5 @@
-//! Loading with user ids masked: every token opens elsewhere, and the same is refused as without.
+//! Loading with user ids masked: every token opens elsewhere, and the same is refused as
+//! without.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +33,8 @@ async fn equal_user_ids_are_equal_and_other_fields_with_the_text_are_not() {
     let world = world().await;
     let same = |n: u32| event_of(n, "same").replace(&format!("\"device-{n}\""), "\"same\"");
     world.load(&[same(1), same(2), event_of(3, "Same"), event_of(4, "same ")]);
-    let count = "select count(distinct masked_user_id), count(distinct user_id_hash) from user_logins";
+    let count =
+        "select count(distinct masked_user_id), count(distinct user_id_hash) from user_logins";
     let row = &world.database.query(count).await[0];
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (3, 3));
     let shared = "select from user_logins where user_id_hash = device_id_hash
@@ -60,12 +62,17 @@ async fn limits_and_reasons_are_those_without_masking() {
     for world in [World::new().await, world().await] {
         world.queue.send(&bodies).await;
         let summary = world.drain(0);
-        assert_eq!((&summary["loaded"], &summary["quarantined"]), (&4.into(), &7.into()), "{summary}");
+        assert_eq!(
+            (&summary["loaded"], &summary["quarantined"]),
+            (&4.into(), &7.into()),
+            "{summary}"
+        );
         found.push(reasons(&world).await);
     }
     assert_eq!(found[0], found[1], "with and without");
     let codes: BTreeSet<&str> = found[1].iter().filter_map(|line| line.split(' ').next()).collect();
-    let expected = ["empty", "missing_field", "nul_character", "null_field", "too_long", "wrong_type"];
+    let expected =
+        ["empty", "missing_field", "nul_character", "null_field", "too_long", "wrong_type"];
     assert_eq!(codes, BTreeSet::from(expected));
 }
 
@@ -122,7 +129,8 @@ async fn metrics_have_the_names_that_they_have_without() {
     let mut names = Vec::new();
     for world in [World::new().await, world().await] {
         let address = free_address();
-        let loader = Running::start(&mut world.command(&["load", "--listen", &address.to_string()]));
+        let loader =
+            Running::start(&mut world.command(&["load", "--listen", &address.to_string()]));
         let is_there = async || world.database.count("select from user_logins").await == 1;
         world.queue.send(&[event_of(1, "canary-user"), "nonsense".to_owned()]).await;
         eventually("a row", is_there).await;

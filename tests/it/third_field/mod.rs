@@ -1,4 +1,5 @@
-//! `user_id` as a third masked field: who chooses it, what changes from then on, and what stays.
+//! `user_id` as a third masked field: who chooses it, what changes from then on, and what
+//! stays.
 
 mod canary;
 mod choice;
@@ -28,11 +29,13 @@ const NINE_COLUMNS: [&str; 9] = [
 
 /// Rows that show a user id, and rows that show none and have no token either.
 const CLEAR: &str = "select from user_logins where user_id is not null";
-const UNMASKED: &str = "select from user_logins where masked_user_id is null or user_id_hash is null";
+const UNMASKED: &str =
+    "select from user_logins where masked_user_id is null or user_id_hash is null";
 
 /// Whether each user id has one token, and each token one user id.
 const ONE_USER_TOKEN: &str = "select not exists (
-        select from user_logins group by user_id_hash having min(masked_user_id) <> max(masked_user_id))
+        select from user_logins group by user_id_hash having min(masked_user_id) <> \
+        max(masked_user_id))
     and (select count(distinct masked_user_id) = count(distinct user_id_hash) from user_logins)";
 
 /// An installation that masks user ids from the start.
@@ -49,8 +52,8 @@ fn mask(world: &World) -> Output {
     output
 }
 
-/// Events whose users, addresses and devices repeat. Each is another: a file that is known is not
-/// loaded again.
+/// Events whose users, addresses and devices repeat. Each is another: a file that is
+/// known is not loaded again.
 fn events(count: u32, values: u32, from: u32) -> Vec<String> {
     let of_user = |(n, event): (u32, String)| {
         let user = format!("\"user-{}\"", n % values);

@@ -1,4 +1,5 @@
-//! `backfill --user-id-column`: rows from before get a token and a hash, and lose their user id.
+//! `backfill --user-id-column`: rows from before get a token and a hash, and lose their
+//! user id.
 
 use super::{CLEAR, UNMASKED, is_whole, mask, verify};
 use crate::second_implementation::opened;
@@ -22,7 +23,11 @@ async fn old_rows_get_the_token_of_new_ones_and_lose_their_user_id() {
     let output = world.run(&args);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let report = summary(&output);
-    assert_eq!((&report["rows_masked"], &report["rows_not_masked"]), (&50.into(), &0.into()), "{report}");
+    assert_eq!(
+        (&report["rows_masked"], &report["rows_not_masked"]),
+        (&50.into(), &0.into()),
+        "{report}"
+    );
     assert_eq!(report["rows_without_hash"], 0, "{report}");
     assert_eq!((world.database.count(CLEAR).await, world.database.count(UNMASKED).await), (0, 0));
     assert!(is_whole(&world).await, "old and new rows of one user carry one token");
@@ -49,11 +54,16 @@ async fn it_goes_together_with_other_columns_and_what_is_too_long_stays_and_is_c
                  (repeat('x', 129), 'long'), (repeat(U&'\\+01F600', 128), 'longest')",
         )
         .await;
-    let args = ["backfill", "--ip-column", "ip", "--user-id-column", "plain_user", "--format", "json"];
+    let args =
+        ["backfill", "--ip-column", "ip", "--user-id-column", "plain_user", "--format", "json"];
     let output = world.run(&args);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let report = summary(&output);
-    assert_eq!((&report["rows_masked"], &report["rows_not_masked"]), (&71.into(), &1.into()), "{report}");
+    assert_eq!(
+        (&report["rows_masked"], &report["rows_not_masked"]),
+        (&71.into(), &1.into()),
+        "{report}"
+    );
     let left = "select from user_logins where plain_user is not null or ip is not null";
     assert_eq!(world.database.count(left).await, 1);
     let long = "select from user_logins where device_type = 'long' and length(plain_user) = 129

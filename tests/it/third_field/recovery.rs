@@ -50,12 +50,16 @@ async fn every_selector_finds_the_user() {
         assert_eq!(answer["hash"], hash.as_str(), "{answer}");
     }
     let answer = &answers(&world, &["--user-id-hash", &hash], 0)[0];
-    assert_eq!((&answer["value"], &answer["token"]), (&"jane@example".into(), &token.as_str().into()));
+    assert_eq!(
+        (&answer["value"], &answer["token"]),
+        (&"jane@example".into(), &token.as_str().into())
+    );
     assert_eq!(answer["selector"], format!("user-id-hash {hash}"));
     let other = answers(&world, &["--device-id-hash", &hash], 1);
     assert_eq!(other[0]["problem"], "not_found", "a hash of another field is not looked for");
     assert_eq!(answers(&world, &["--find-user-id", "nobody"], 1)[0]["rows"], 0);
-    let csv = world.run(&["unmask", "--user-id-hash", &hash, "--reason", "a test", "--format", "csv"]);
+    let csv =
+        world.run(&["unmask", "--user-id-hash", &hash, "--reason", "a test", "--format", "csv"]);
     let shown = String::from_utf8_lossy(&csv.stdout).into_owned();
     assert!(shown.contains(",user_id,jane@example,"), "{}", text(&csv));
     let log = "select string_agg(record, ' ') from audit.log";
@@ -95,6 +99,7 @@ async fn where_user_ids_are_not_masked_their_flags_say_how_they_would_be() {
     }
     assert_eq!(world.database.count("select from audit.log").await, before, "nothing was asked");
     let file = format!("{hash}\n");
-    let bare = world.run_with_input(&[&["unmask", "--from", "-"], &WHY[..]].concat(), file.as_bytes());
+    let bare =
+        world.run_with_input(&[&["unmask", "--from", "-"], &WHY[..]].concat(), file.as_bytes());
     assert_eq!(json_lines(&bare)[0]["problem"], "not_found", "a bare hash is looked up as before");
 }

@@ -1,4 +1,5 @@
-//! `rotate-keys` with three fields: one token per value in every snapshot, whatever runs beside it.
+//! `rotate-keys` with three fields: one token per value in every snapshot, whatever runs
+//! beside it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,7 +22,8 @@ const SNAPSHOTS: u32 = 150;
 /// Every user id's token opens to what its row came with.
 async fn every_user_opens(world: &World, values: usize) {
     let tokens = "select distinct masked_user_id from user_logins";
-    let tokens: Vec<String> = world.database.query(tokens).await.iter().map(|row| row.get(0)).collect();
+    let tokens: Vec<String> =
+        world.database.query(tokens).await.iter().map(|row| row.get(0)).collect();
     let flags = &["unmask", "--from", "-", "--format", "json", "--reason", "a test"];
     let output = world.run_with_input(flags, tokens.join("\n").as_bytes());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -37,7 +39,8 @@ async fn every_user_opens(world: &World, values: usize) {
 }
 
 async fn newest_key(world: &World) -> String {
-    let key = "select key_id::text from vault.data_keys where purpose = 'mask' and state = 'active'";
+    let key =
+        "select key_id::text from vault.data_keys where purpose = 'mask' and state = 'active'";
     world.database.query(key).await[0].get(0)
 }
 
@@ -57,9 +60,13 @@ async fn every_row_moves_in_three_fields_and_hashes_stay_but_for_a_compromised_k
     let world = world().await;
     world.load(&events(300, 25, 0));
     let rotator = world.database.login("loginetl_rotator").await;
-    let old: String = world.database.query("select masked_user_id from user_logins limit 1").await[0].get(0);
+    let old: String =
+        world.database.query("select masked_user_id from user_logins limit 1").await[0].get(0);
     let count = "select count(distinct user_id_hash) from user_logins";
-    world.database.execute("create table known as select distinct user_id_hash from user_logins").await;
+    world
+        .database
+        .execute("create table known as select distinct user_id_hash from user_logins")
+        .await;
     for (flags, is_kept) in [(&[][..], true), (&["--compromised"], false)] {
         let output = rotate(&world, &rotator, flags);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -70,7 +77,8 @@ async fn every_row_moves_in_three_fields_and_hashes_stay_but_for_a_compromised_k
         assert_eq!(world.database.query(count).await[0].get::<_, i64>(0), 25);
     }
     every_user_opens(&world, 25).await;
-    let unmasked = world.run(&["unmask", "--token", &old, "--reason", "a test", "--format", "json"]);
+    let unmasked =
+        world.run(&["unmask", "--token", &old, "--reason", "a test", "--format", "json"]);
     assert_eq!(unmasked.status.code(), Some(0), "an old token opens: {}", text(&unmasked));
 }
 
@@ -89,7 +97,8 @@ async fn no_snapshot_shows_a_split_value_while_loads_and_rotations_run() {
             scope.spawn(move || {
                 let mut from = loader * 1_000_000;
                 while !stop.load(Ordering::SeqCst) && from < loader * 1_000_000 + 12_000 {
-                    // Long enough under way for a step to come between masking and commit.
+                    // Long enough under way for a step to come between masking and
+                    // commit.
                     world.load(&events(1_500, 150, from));
                     from += 1_500;
                 }
@@ -144,7 +153,8 @@ async fn killed_at_any_point_and_run_again_it_goes_through_the_three_fields() {
         assert!(whole && world.database.query(ONE_USER_TOKEN).await[0].get::<_, bool>(0), "killed");
     }
     assert!(killed >= 3, "{killed} were killed");
-    // What was begun is ended; a rotation that changes the hashes may have left a pending key.
+    // What was begun is ended; a rotation that changes the hashes may have left a pending
+    // key.
     for flags in [&["--compromised"][..], &["--compromised"], &[]] {
         let output = rotate(&world, &rotator, flags);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));

@@ -1,4 +1,5 @@
-//! Ranges over tables that are made up: end to end, no value cut, no row left out or read twice.
+//! Ranges over tables that are made up: end to end, no value cut, no row left out or read
+//! twice.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -37,10 +38,17 @@ fn read_rows(rows: &[(u128, bool)]) -> RangeRows {
 }
 
 impl RangeReader for FakeTable {
-    async fn read(&mut self, after: Uuid, until: Option<Uuid>, limit: u32) -> Result<RangeRows, Error> {
+    async fn read(
+        &mut self,
+        after: Uuid,
+        until: Option<Uuid>,
+        limit: u32,
+    ) -> Result<RangeRows, Error> {
         self.reads += 1;
         assert!(until.is_none_or(|until| until > after), "a range is empty");
-        let is_in = |hash: u128| hash > after.as_u128() && until.is_none_or(|until| hash <= until.as_u128());
+        let is_in = |hash: u128| {
+            hash > after.as_u128() && until.is_none_or(|until| hash <= until.as_u128())
+        };
         let mut rows: Vec<_> = self.rows.iter().copied().filter(|(hash, _)| is_in(*hash)).collect();
         // A bounded range is read in any order.
         if until.is_some() {
@@ -53,11 +61,16 @@ impl RangeReader for FakeTable {
 
 /// Values anywhere, in a heap, and at the ends of the space, some with many rows.
 fn tables() -> impl Strategy<Value = Vec<(u128, bool)>> {
-    let hash =
-        prop_oneof![4 => any::<u128>(), 4 => (0_u128..300).prop_map(|n| (7 << 120) + n), 1 => Just(u128::MAX), 1 => 1_u128..4];
-    let value = (hash, prop_oneof![5 => Just(1_usize), 1 => 2_usize..150], prop_oneof![4 => Just(None), 1 => Just(Some(false))]);
+    let hash = prop_oneof![4 => any::<u128>(), 4 => (0_u128..300).prop_map(|n| (7 << 120) + n), 1 => Just(u128::MAX), 1 => 1_u128..4];
+    let value = (
+        hash,
+        prop_oneof![5 => Just(1_usize), 1 => 2_usize..150],
+        prop_oneof![4 => Just(None), 1 => Just(Some(false))],
+    );
     proptest::collection::vec(value, 0..120).prop_map(|values| {
-        let each = values.into_iter().flat_map(|(hash, rows, stuck)| (0..rows).map(move |n| (hash, stuck.unwrap_or(n % 5 != 4))));
+        let each = values.into_iter().flat_map(|(hash, rows, stuck)| {
+            (0..rows).map(move |n| (hash, stuck.unwrap_or(n % 5 != 4)))
+        });
         let mut rows: Vec<_> = each.collect();
         rows.sort_unstable();
         rows
@@ -83,18 +96,22 @@ proptest! {
             moved.sort_unstable();
             let opens: Vec<_> = inside.iter().filter(|(_, opens)| *opens).map(|(hash, _)| *hash).collect();
             let stuck: i64 = prepared.stuck.iter().map(|value| value.rows).sum();
-            prop_assert!(prepared.moves.len() + stuck as usize <= step as usize, "no more than a step takes");
+            prop_assert!(prepared.moves.len() + stuck as usize <= step as usize, "no more than a \
+                step takes");
             if prepared.read == Coverage::Part {
-                prop_assert!(inside.iter().all(|(hash, _)| *hash == next), "only a value by itself is read in part");
+                prop_assert!(inside.iter().all(|(hash, _)| *hash == next), "only a value by \
+                    itself is read in part");
                 prop_assert!(!inside.is_empty() && moved.len() <= opens.len());
             } else {
                 prop_assert_eq!(&moved, &opens, "all that opens is moved");
-                prop_assert_eq!(stuck as usize, inside.len() - opens.len(), "all that does not open is told");
+                prop_assert_eq!(stuck as usize, inside.len() - opens.len(), "all that does not \
+                    open is told");
             }
             (at, count) = (next, count + 1);
         }
         prop_assert_eq!(at, u128::MAX);
-        // From one value to the next, a range grows from the narrowest to the whole space in 32 steps.
+        // From one value to the next, a range grows from the narrowest to the whole space
+        // in 32 steps.
         let mut values: Vec<_> = rows.iter().map(|(hash, _)| *hash).collect();
         values.dedup();
         prop_assert!(count <= 33 * (values.len() + 1), "{} ranges", count);
