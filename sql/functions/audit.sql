@@ -14,7 +14,7 @@ create or replace trigger stays before delete or truncate on audit.head
     for each statement execute function audit.refuse_change();
 
 -- Adds a record to the chain. For the functions below; nobody else may call it.
--- hash = SHA-256 over ten parts: 0x00 for null, else 0x01, the length as four bytes, the bytes (SECURITY.md).
+-- hash = SHA-256 over ten parts: 0x00 for null, else 0x01, the length as four bytes, the bytes (docs/audit-log.md).
 -- No setting of the session has a say in the bytes: times by an interval and not by the name of a zone, no escapes.
 create or replace function audit.append(new_kind text, new_record text, out seq bigint, out hash bytea)
     language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off set lock_timeout = '10s' as $$

@@ -211,7 +211,7 @@ comment on column audit.log.record is
 comment on column audit.log.prev_hash is
     'The hash of the record before; 32 zero bytes for the first.';
 comment on column audit.log.hash is
-    'SHA-256 over all of the above; SECURITY.md says how.';
+    'SHA-256 over all of the above; docs/audit-log.md says how.';
 
 comment on table audit.head is
     'The last record. Whoever appends locks this row, so that the chain has no gap and no fork.';

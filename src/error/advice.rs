@@ -116,7 +116,7 @@ fn sql_advice(kind: SqlKind) -> (Exit, &'static str) {
         SqlKind::Gate => (
             Exit::Refused,
             "run it again; a request serves its own login, for the keys it names, for five \
-             minutes (see the README: unmask)",
+             minutes (see docs/commands/unmask.md)",
         ),
         SqlKind::ForeignCode => (
             Exit::Refused,
@@ -180,8 +180,8 @@ pub(super) fn denial_hint(denial: Denial) -> &'static str {
              owns the database"
         }
         Denial::Grant => {
-            "connect as a login that is a member of the group this command needs (see the README: \
-             roles); after a restore or a REVOKE, \
+            "connect as a login that is a member of the group this command needs (see \
+             docs/roles.md); after a restore or a REVOKE, \
              loginetl init grants again"
         }
     }

@@ -35,6 +35,7 @@ mod metrics;
 mod mistaken_errors;
 mod model_traces;
 mod outages;
+mod pages;
 mod pgbouncer;
 mod quarantine;
 mod queue;

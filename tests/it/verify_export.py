@@ -1,4 +1,4 @@
-"""A second implementation of the audit chain: verifies an export as SECURITY.md describes it. EXPORT.jsonl KEY.pem
+"""A second implementation of the audit chain: verifies an export as docs/formats.md describes it. EXPORT.jsonl KEY.pem
 
 Invariant: it shares nothing with the program but the description.
 """
