@@ -135,8 +135,9 @@ impl Queue {
             .send()
             .await;
         let answer = answer.map_err(|e| CallError::of(OPERATION, &e))?;
-        let is_gone = |i: usize| answer.successful.iter().any(|gone| gone.id.parse() == Ok(i));
-        let left = handles.iter().enumerate().filter(|(i, _)| !is_gone(*i));
+        let gone: Vec<usize> =
+            answer.successful.iter().filter_map(|gone| gone.id.parse().ok()).collect();
+        let left = handles.iter().enumerate().filter(|(i, _)| !gone.contains(i));
         Ok(left.map(|(_, handle)| handle.clone()).collect())
     }
 

@@ -120,7 +120,12 @@ impl<P: Parcel> InHand<P> {
         masker: &mut Masker,
         how: Judging<'_>,
     ) -> Result<Vec<Verdict>, SealError> {
-        (0..parcel.events()).map(|place| parcel.judge(place, masker, how)).collect()
+        // Exactly as large as it gets: verdicts are large, and thousands are in hand.
+        let mut verdicts = Vec::with_capacity(parcel.events());
+        for place in 0..parcel.events() {
+            verdicts.push(parcel.judge(place, masker, how)?);
+        }
+        Ok(verdicts)
     }
 
     /// A parcel and the verdicts on all its events.
