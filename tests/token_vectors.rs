@@ -341,8 +341,8 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_refuses_to_open(value in "[ \
-                                                 -~]{1,60}", octets: [u8; 16], position: prop::sample::Index, bit in 0..8u8) {
+    fn any_flipped_bit_refuses_to_open(value in
+        "[ -~]{1,60}", octets: [u8; 16], position: prop::sample::Index, bit in 0..8u8) {
         use base64::Engine as _;
         use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
         let address = std::net::Ipv6Addr::from(octets).to_string();

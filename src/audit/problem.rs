@@ -70,8 +70,8 @@ pub enum Trouble {
         request: i64,
     },
     /// A request without an outcome.
-    #[error("is an open request: {}", if *.is_released { "a key was released, and nobody knows \
-        what was seen" } else { "no release is recorded" })]
+    #[error("is an open request: {}", if *.is_released {
+        "a key was released, and nobody knows what was seen" } else { "no release is recorded" })]
     Open {
         /// Whether a key was released for it.
         is_released: bool,

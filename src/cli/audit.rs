@@ -14,14 +14,14 @@ use crate::audit::Head;
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
     /// Show records, the newest last
-    #[command(after_help = "Examples:\n  loginetl audit list --kind unmask --since 2026-01-01\n  \
-                      loginetl audit list --user alice --ticket SEC-17 --format json")]
+    #[command(after_help = "Examples:\n  \
+                            loginetl audit list --kind unmask --since 2026-01-01\n  \
+                            loginetl audit list --user alice --ticket SEC-17 --format json")]
     List(RecordsArgs),
     /// Write all records with their signatures to a file, to be verified elsewhere
-    #[command(
-        after_help = "Examples:\n  loginetl audit export --out audit.jsonl\n  loginetl audit \
-                      export --out - | gzip > audit.jsonl.gz"
-    )]
+    #[command(after_help = "Examples:\n  \
+                            loginetl audit export --out audit.jsonl\n  \
+                            loginetl audit export --out - | gzip > audit.jsonl.gz")]
     Export(ExportArgs),
     /// Check chain, signatures and head, in the database or in an export
     #[command(after_help = VERIFY_HELP)]

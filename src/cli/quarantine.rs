@@ -9,24 +9,23 @@ use crate::login::RejectReason;
 #[derive(Subcommand)]
 pub(crate) enum QuarantineCommand {
     /// Show which messages could not be loaded and why; never their content
-    #[command(
-        after_help = "Examples:\n  loginetl quarantine list\n  loginetl quarantine list --reason \
-                      invalid_ip --format json"
-    )]
+    #[command(after_help = "Examples:\n  \
+                            loginetl quarantine list\n  \
+                            loginetl quarantine list --reason invalid_ip --format json")]
     List(ListArgs),
     /// Load what now parses; the rest stays
-    #[command(
-        after_help = "Examples:\n  loginetl quarantine retry\n  loginetl quarantine retry 17 \
-                      18\n  loginetl quarantine retry --reason invalid_app_version\n  loginetl \
-                      quarantine retry --reason missing_field   events in envelopes, kept by \
-                      earlier versions"
-    )]
+    #[command(after_help = "Examples:\n  \
+                            loginetl quarantine retry\n  \
+                            loginetl quarantine retry 17 18\n  \
+                            loginetl quarantine retry --reason invalid_app_version\n  \
+                            loginetl quarantine retry --reason missing_field   events in \
+                            envelopes, kept by earlier versions")]
     Retry(RetryArgs),
     /// Delete messages for good, after asking
-    #[command(
-        after_help = "Examples:\n  loginetl quarantine purge 17\n  loginetl quarantine purge \
-                      --older-than 30d --yes\n  loginetl quarantine purge --all"
-    )]
+    #[command(after_help = "Examples:\n  \
+                            loginetl quarantine purge 17\n  \
+                            loginetl quarantine purge --older-than 30d --yes\n  \
+                            loginetl quarantine purge --all")]
     Purge(PurgeArgs),
 }
 

@@ -75,14 +75,14 @@ pub(crate) enum KeysCommand {
     List(KeysListArgs),
     /// Put new KMS keys around the same data keys. Does not cure a leaked data key: that
     /// takes rotate-keys --compromised
-    #[command(after_help = "Examples:\n  loginetl keys rewrap --ingest-key alias/new-ingest \
-                      --recovery-key alias/new-recovery")]
+    #[command(after_help = "Examples:\n  \
+                            loginetl keys rewrap --ingest-key alias/new-ingest --recovery-key \
+                            alias/new-recovery")]
     Rewrap(RewrapArgs),
     /// Destroy a retired data key for good: copied tokens under it do not open any more
-    #[command(
-        after_help = "Examples:\n  loginetl keys destroy 1\n  loginetl keys destroy 1 --after 90d \
-                      --yes"
-    )]
+    #[command(after_help = "Examples:\n  \
+                            loginetl keys destroy 1\n  \
+                            loginetl keys destroy 1 --after 90d --yes")]
     Destroy(DestroyArgs),
 }
 

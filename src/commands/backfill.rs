@@ -201,7 +201,7 @@ fn print(report: &BackfillReport, format: Format) -> Result<(), Error> {
         output::line(&format!("{} rows have no hash", report.rows_without_hash))?;
     }
     output::line(
-        "the old row versions still hold the values: VACUUM FULL public.user_logins removes them; \
-         backups and WAL archives keep theirs",
+        "the old row versions still hold the values: VACUUM FULL public.user_logins removes \
+         them; backups and WAL archives keep theirs",
     )
 }

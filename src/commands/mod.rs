@@ -43,8 +43,7 @@ async fn ready(session: &Session, work: Work) -> Result<(), Error> {
     if is_read_only_by_default && work.writes() {
         output::note(
             "default_transaction_read_only is on for this login or database; loginetl says \
-             read-only or read-write in each \
-             transaction, and this command writes",
+             read-only or read-write in each transaction, and this command writes",
         );
     }
     Ok(())

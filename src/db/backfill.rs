@@ -18,8 +18,8 @@ use crate::token::{Field, Fields, PerField};
 /// A range of places is read from its start, in the order of places, and no further than
 /// the limit.
 const BY_PLACE: &str = "\
-    set local enable_seqscan = off; set local enable_indexscan = off; set local enable_bitmapscan \
-    = off; \
+    set local enable_seqscan = off; set local enable_indexscan = off; \
+      set local enable_bitmapscan = off; \
     set local max_parallel_workers_per_gather = 0";
 
 /// Columns of `user_logins` that hold plain values, by the field that masks them.
@@ -112,10 +112,10 @@ impl Session {
     ) -> Result<Option<String>, DbError> {
         let names: Vec<&str> = columns.iter().map(|(_, column)| column.as_str()).collect();
         let statement = "\
-            select name from unnest($1::text[]) as name where not exists (select from \
-            pg_catalog.pg_attribute \
+            select name from unnest($1::text[]) as name \
+              where not exists (select from pg_catalog.pg_attribute \
             where attrelid = to_regclass('public.user_logins') and attname = name and attnum > 0 \
-            and not attisdropped)";
+              and not attisdropped)";
         let missing =
             self.read("reading the columns", statement, &[(&names, Type::TEXT_ARRAY)]).await;
         Ok(missing?.first().map(|row| row.get(0)))
@@ -213,8 +213,8 @@ impl Fenced<'_> {
         for column in masked.iter().filter(|column| !is_token_column(column.plain)) {
             let hashes: Vec<Uuid> = column.hashes.iter().flatten().copied().collect();
             let statement = format!(
-                "select exists (select from public.user_logins where {} = any($1) and {} is not \
-                 null)",
+                "select exists (select from public.user_logins where {} = any($1) \
+                   and {} is not null)",
                 column.field.hash_column(),
                 quote(column.plain)
             );

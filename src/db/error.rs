@@ -59,8 +59,8 @@ pub(crate) enum DbError {
         spots: Vec<String>,
     },
     /// What was written is not what stands there: it was undone.
-    #[error("rows do not stand as they were written, and the transaction was undone, while \
-             {action}: {}", .suspects.join("; "))]
+    #[error("rows do not stand as they were written, and the transaction was \
+             undone, while {action}: {}", .suspects.join("; "))]
     Swallowed {
         /// What was being done.
         action: &'static str,

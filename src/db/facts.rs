@@ -108,27 +108,27 @@ where n.nspname in ('vault', 'ingest', 'audit') and pg_get_userbyid(p.proowner) 
 
 /// Whether row-level security is on for the rows.
 pub(super) const RLS_IS_ON: &str = "\
-    select coalesce((select relrowsecurity from pg_class where oid = \
-    to_regclass('public.user_logins')), false)";
+    select coalesce((select relrowsecurity from pg_class \
+      where oid = to_regclass('public.user_logins')), false)";
 
 /// Policies on the rows, each in one line.
 pub(super) const POLICIES: &str = "\
-    select polname::text, format('%s %s %s %s', case when polpermissive then polcmd::text else \
-    'restrictive' end, \
-               array(select r.rolname::text from pg_roles r where r.oid = any(polroles) order by \
-               1), \
+    select polname::text, format('%s %s %s %s', case when polpermissive then polcmd::text \
+      else 'restrictive' end, \
+               array(select r.rolname::text from pg_roles r where r.oid = any(polroles) \
+                 order by 1), \
                coalesce(pg_get_expr(polqual, polrelid), '-'), coalesce(pg_get_expr(polwithcheck, \
-               polrelid), '-')) \
+                 polrelid), '-')) \
     from pg_policy where polrelid = to_regclass('public.user_logins')";
 
 /// Sequences behind defaults of the rows: whoever inserts needs USAGE. Those of identity
 /// columns need none.
 pub(super) const SEQUENCES: &str = "\
     select distinct format('%s.%s', n.nspname, s.relname) from pg_attrdef d \
-    join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid and e.refclassid = \
-    'pg_class'::regclass \
-    join pg_class s on s.oid = e.refobjid and s.relkind = 'S' join pg_namespace n on n.oid = \
-    s.relnamespace \
+    join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid \
+      and e.refclassid = 'pg_class'::regclass \
+    join pg_class s on s.oid = e.refobjid and s.relkind = 'S' join pg_namespace n \
+      on n.oid = s.relnamespace \
     where d.adrelid = to_regclass('public.user_logins')";
 
 /// `$1` is the owner of our objects, `$2` our groups. Every privilege that somebody has
@@ -205,7 +205,7 @@ pub(super) const SHUT_OUT_OF_PUBLIC: &str = "\
     select rolname::text from pg_roles \
     where rolname = any($1) \
       and to_regnamespace('public') is not null and not has_schema_privilege(oid, \
-      to_regnamespace('public')::oid, 'usage')";
+        to_regnamespace('public')::oid, 'usage')";
 
 /// What the owner of our functions (`$1`) may not do in the database: it makes days of
 /// the ledger, and remembers rows for a step.

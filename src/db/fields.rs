@@ -16,7 +16,7 @@ const MASKING: &str = "masking one more field";
 const FENCE: &str = "\
     do $$ begin \
         if to_regclass('vault.fence') is not null then lock table vault.fence in exclusive mode; \
-        end if; \
+          end if; \
     end $$";
 
 impl Session {

@@ -16,10 +16,10 @@ use super::session::{Parameter, Transaction};
 use crate::audit::Group;
 
 const ENTER: &str = "\
-    insert into vault.schema_version (version, name, applied_on, checksum) values (0, \
-    'functions', $1, $2) \
+    insert into vault.schema_version (version, name, applied_on, checksum) \
+      values (0, 'functions', $1, $2) \
     on conflict (version) do update set name = excluded.name, applied_on = excluded.applied_on, \
-    checksum = excluded.checksum";
+      checksum = excluded.checksum";
 
 /// Makes the functions, triggers and views, as their owner.
 pub(super) async fn run_functions(transaction: &Transaction<'_>) -> Result<(), DbError> {
@@ -67,7 +67,7 @@ pub(super) async fn compare_functions(
 async fn compare_bodies(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let statement = "\
         select format('%s.%s', n.nspname, p.proname), p.prosrc from pg_proc p join pg_namespace n \
-        on n.oid = p.pronamespace \
+          on n.oid = p.pronamespace \
         where n.nspname in ('vault', 'ingest', 'audit')";
     let rows =
         transaction.query_typed(statement, &[]).await.map_err(|e| DbError::sql(COMPARING, &e))?;

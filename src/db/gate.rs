@@ -67,8 +67,8 @@ impl Session {
     /// When the database is gone, or does not let this login ask.
     pub(crate) async fn own_request(&self, request: i64) -> Result<Option<OwnRequest>, DbError> {
         let statement = format!(
-            "select {PARTS}, o.signed, o.closed, o.late from vault.own_request($1) o cross join \
-             lateral (select (o.asked).*) l"
+            "select {PARTS}, o.signed, o.closed, o.late from vault.own_request($1) o cross \
+               join lateral (select (o.asked).*) l"
         );
         let rows =
             self.read("looking for the request", &statement, &[(&request, Type::INT8)]).await?;
@@ -100,8 +100,8 @@ impl Session {
     /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to the key any more.
     pub(crate) async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
-        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped from \
-                         vault.released_wrap($1, $2)";
+        let statement = "select $2, purpose, check_value, kms_key_arn, wrapped \
+                           from vault.released_wrap($1, $2)";
         key_row(&self.write_one("handing out a recovery key", statement, &parameters).await?)
     }
 

@@ -58,7 +58,7 @@ const WRAPS_OF_HOLDER: &str = "\
 
 /// The wraps that a loader may unwrap; see [`key_row`].
 pub(super) const INGEST_KEYS: &str = "select key_id, purpose, check_value, kms_key_arn, wrapped \
-                                      from vault.ingest_keys order by key_id";
+                                        from vault.ingest_keys order by key_id";
 
 const WRAPS_OF: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \
@@ -67,10 +67,10 @@ const WRAPS_OF: &str = "\
 const FACTS: &str = "\
     select k.key_id, k.purpose, k.check_value, array_agg(w.holder order by w.holder), \
            array_agg(w.kms_key_arn order by w.holder), \
-           exists (select from audit.created_keys c where c.key_id = k.key_id::text and \
-           c.check_value = encode(k.check_value, 'hex')) \
-    from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' group \
-    by 1, 2, 3 order by 1";
+           exists (select from audit.created_keys c where c.key_id = k.key_id::text \
+             and c.check_value = encode(k.check_value, 'hex')) \
+    from vault.data_keys k join vault.wraps w using (key_id) where k.state <> 'destroyed' \
+      group by 1, 2, 3 order by 1";
 
 impl Session {
     /// Every key that is not destroyed.
@@ -123,8 +123,8 @@ impl Session {
         let failed = |e| DbError::sql(ACTION, &e);
         let check_value = check_value.as_slice();
         let transaction = self.begin(Mode::Write, "", ACTION).await?;
-        let key = "insert into vault.data_keys (key_id, purpose, state, check_value) values ($1, \
-                   $2, $3, $4)";
+        let key = "insert into vault.data_keys (key_id, purpose, state, check_value) \
+                     values ($1, $2, $3, $4)";
         let parameters: [Parameter<'_>; 4] = [
             (&key_id, Type::INT8),
             (&purpose, Type::TEXT),
@@ -134,7 +134,7 @@ impl Session {
         transaction.execute_typed(key, &parameters).await.map_err(failed)?;
         for wrap in wraps {
             let statement = "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) \
-                             values ($1, $2, $3, $4)";
+                               values ($1, $2, $3, $4)";
             let parameters: [Parameter<'_>; 4] = [
                 (&key_id, Type::INT8),
                 (&wrap.holder, Type::TEXT),

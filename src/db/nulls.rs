@@ -11,8 +11,8 @@ use super::session::Transaction;
 /// Check constraints about `user_id`, with their expressions.
 const CHECKS: &str = "\
     select quote_ident(k.conname), pg_get_expr(k.conbin, k.conrelid) from pg_constraint k \
-    join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'user_id' and a.attnum = \
-    any(k.conkey) \
+    join pg_attribute a on a.attrelid = k.conrelid and a.attname = 'user_id' \
+      and a.attnum = any(k.conkey) \
     where k.conrelid = to_regclass('public.user_logins') and k.contype = 'c' order by 1";
 
 /// Unique indexes over `user_id` for which two nulls are one value (from PostgreSQL 15
@@ -22,10 +22,10 @@ const UNIQUES: &str = "\
            case when k.conname is null then format('drop index %s', i.oid::regclass) \
                 else format('alter table public.user_logins drop constraint %I', k.conname) end \
     from pg_index x join pg_class i on i.oid = x.indexrelid \
-    join pg_attribute a on a.attrelid = x.indrelid and a.attname = 'user_id' and a.attnum = \
-    any(x.indkey::int2[]) \
-    left join pg_constraint k on k.conindid = x.indexrelid and k.conrelid = x.indrelid and \
-    k.contype in ('p', 'u', 'x') \
+    join pg_attribute a on a.attrelid = x.indrelid and a.attname = 'user_id' \
+      and a.attnum = any(x.indkey::int2[]) \
+    left join pg_constraint k on k.conindid = x.indexrelid and k.conrelid = x.indrelid \
+      and k.contype in ('p', 'u', 'x') \
     where x.indrelid = to_regclass('public.user_logins') and x.indisunique \
       and (to_jsonb(x) ->> 'indnullsnotdistinct')::bool order by 1";
 
@@ -38,8 +38,7 @@ pub(super) async fn find_problems(transaction: &Transaction<'_>) -> Result<Vec<S
         if !takes_null(transaction, expression).await? {
             problems.push(format!(
                 "constraint {name} refuses a null user_id, which new rows have where user ids are \
-                 masked; \
-                 run: alter table public.user_logins drop constraint {name}"
+                 masked; run: alter table public.user_logins drop constraint {name}"
             ));
         }
     }
@@ -59,7 +58,7 @@ async fn takes_null(transaction: &Transaction<'_>, expression: &str) -> Result<b
     let failed = |e| DbError::schema(INSPECTING, &e);
     let probe = format!(
         "select ({expression}) is not false from (select (null::public.user_logins).*) as \
-         user_logins"
+           user_logins"
     );
     transaction.batch_execute("savepoint probe").await.map_err(failed)?;
     let holds = match transaction.query_typed_one(&probe, &[]).await {

@@ -159,7 +159,7 @@ impl Session {
         };
         let statement = format!(
             "select (select count(*) from public.user_logins where num_nonnulls({}) > 0), \
-             greatest({})",
+               greatest({})",
             hashes.join(", "),
             hashes.iter().map(longest).collect::<Vec<_>>().join(", ")
         );
@@ -197,8 +197,8 @@ impl Session {
         limit: i64,
     ) -> Result<Vec<SealedBody>, DbError> {
         let statement = "\
-            select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 and id > \
-            $2 order by id limit $3";
+            select id, message_id, sealed from ingest.quarantine where seal_key_id <> $1 \
+              and id > $2 order by id limit $3";
         let parameters: [Parameter<'_>; 3] =
             [(&key, Type::INT8), (&after, Type::INT8), (&limit, Type::INT8)];
         let rows = self.read("reading sealed bodies", statement, &parameters).await?;
@@ -214,8 +214,8 @@ impl Session {
     ) -> Result<u64, DbError> {
         let statement = "\
             update ingest.quarantine q set sealed = n.new, seal_key_id = $1 \
-            from unnest($2::int8[], $3::bytea[], $4::bytea[]) as n (id, old, new) where q.id = \
-            n.id and q.sealed = n.old";
+            from unnest($2::int8[], $3::bytea[], $4::bytea[]) as n (id, old, new) \
+              where q.id = n.id and q.sealed = n.old";
         let ids: Vec<i64> = seals.iter().map(|(old, _)| old.id).collect();
         let old: Vec<&[u8]> = seals.iter().map(|(old, _)| old.sealed.as_slice()).collect();
         let new: Vec<&[u8]> = seals.iter().map(|(_, new)| new.as_slice()).collect();

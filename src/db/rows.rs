@@ -49,8 +49,7 @@ pub(super) fn row_arrays(fields: Fields, first: usize) -> String {
 macro_rules! has_insert_triggers {
     () => {
         "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass::oid and \
-         not tgisinternal \
-                 and tgenabled in ('O', 'A') and tgtype::int & 4 <> 0)"
+         not tgisinternal and tgenabled in ('O', 'A') and tgtype::int & 4 <> 0)"
     };
 }
 pub(super) use has_insert_triggers;
@@ -199,7 +198,7 @@ pub(super) async fn count_pairs(
     let statement = format!(
         "select pg_catalog.count(*) from public.user_logins u \
          join (select distinct hash, token from unnest($1::uuid[], $2::text[]) as n (hash, \
-         token)) as n \
+           token)) as n \
            on u.{hash} = n.hash and u.{masked}::text = n.token"
     );
     let parameters: [Parameter<'_>; 2] = [(&hashes, Type::UUID_ARRAY), (&tokens, Type::TEXT_ARRAY)];

@@ -38,15 +38,15 @@ const VERSION: i32 = MIGRATIONS.len() as i32;
 /// The table of refinery, which earlier builds used to apply the same files.
 const HISTORY: &str = "\
     create table if not exists vault.schema_version \
-        (version int4 primary key, name varchar(255), applied_on varchar(255), checksum \
-        varchar(255))";
+        (version int4 primary key, name varchar(255), applied_on varchar(255), \
+          checksum varchar(255))";
 
 /// "loginetl" as a number: the advisory lock that serialises `init` in one database, for
 /// its transaction. Whoever holds a lock on the table that `init` needs is waited for a
 /// while, for everybody else queues up behind.
 const LOCK: &str = "\
     set local lock_timeout = '60s'; select pg_catalog.pg_advisory_xact_lock(7813026270484821356); \
-    set local lock_timeout = '10s'; \
+      set local lock_timeout = '10s'; \
     set local check_function_bodies = off";
 
 /// Making the first keys takes calls of KMS, for which no transaction of `init` stays
@@ -131,7 +131,7 @@ impl Session {
         let about = "\
             select pg_is_in_recovery(), current_setting('session_replication_role'), \
                    exists (select from pg_roles where rolname = $1 and pg_has_role(current_user, \
-                   oid, 'member') \
+                     oid, 'member') \
                            and not pg_has_role(current_user, oid, 'usage')), session_user::text";
         let about = self.read_one(READING_VERSION, about, &[OWNER]).await?;
         if about.get(0) {
@@ -269,7 +269,7 @@ async fn migrate(transaction: &Transaction<'_>) -> Result<Vec<String>, DbError> 
                 transaction.batch_execute(sql).await.map_err(failed)?;
                 let (name, now) = (migration.name().to_owned(), Timestamp::now().to_string());
                 let enter = "insert into vault.schema_version (version, name, applied_on, \
-                             checksum) values ($1, $2, $3, $4)";
+                               checksum) values ($1, $2, $3, $4)";
                 let row: [Parameter<'_>; 4] = [
                     (&version, Type::INT4),
                     (&name, Type::TEXT),

@@ -80,21 +80,21 @@ pub(crate) struct Readiness {
 
 const WHO: &str = "\
     select session_user::text, pg_is_in_recovery(), \
-    current_setting('default_transaction_read_only') = 'on', \
+      current_setting('default_transaction_read_only') = 'on', \
            array(select g.rolname::text from pg_roles g where g.rolname = any($1) \
                  and pg_has_role(current_user, g.oid, 'member') and not pg_has_role(current_user, \
-                 g.oid, 'usage')), \
+                   g.oid, 'usage')), \
            coalesce(has_schema_privilege(to_regnamespace('vault')::oid, 'usage'), true)";
 
 const BLIND_SPOTS: &str = "\
-    select spot from vault.blind_spots((select oid from pg_roles where rolname = coalesce($1, \
-    current_user)), $2) as spot";
+    select spot from vault.blind_spots((select oid from pg_roles \
+      where rolname = coalesce($1, current_user)), $2) as spot";
 
 /// Triggers of others that run when rows are inserted (4) or updated (16).
 const TRIGGERS: &str = "\
     select pg_catalog.format('trigger %I on public.user_logins', tgname) from pg_trigger \
-    where tgrelid = to_regclass('public.user_logins')::oid and not tgisinternal and tgenabled in \
-    ('O', 'A') \
+    where tgrelid = to_regclass('public.user_logins')::oid and not tgisinternal \
+      and tgenabled in ('O', 'A') \
       and tgtype::int & $1 <> 0 order by 1";
 
 /// What somebody's trigger may hang on.

@@ -75,7 +75,7 @@ impl Session {
             oldest_at: row.get(2),
         };
         let statement = "select reason, message_count, oldest_at from ingest.quarantine_summary \
-                         order by 2 desc, 1";
+                           order by 2 desc, 1";
         self.lines("counting the quarantine", statement, line).await
     }
 
@@ -96,7 +96,7 @@ impl Session {
     pub(crate) async fn sizes(&self) -> Result<(i64, i64, i64), DbError> {
         let statement = "\
             select pg_total_relation_size('public.user_logins'), \
-            pg_size_bytes(current_setting('shared_buffers')), \
+              pg_size_bytes(current_setting('shared_buffers')), \
                    pg_size_bytes(current_setting('max_wal_size'))";
         let row = self.read_one("reading sizes", statement, &[]).await?;
         Ok((row.get(0), row.get(1), row.get(2)))

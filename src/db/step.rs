@@ -70,8 +70,7 @@ pub(crate) enum Growth {
 macro_rules! has_update_triggers {
     () => {
         "exists (select from pg_trigger where tgrelid = 'public.user_logins'::regclass::oid and \
-         not tgisinternal \
-                 and tgenabled in ('O', 'A') and tgtype::int & 16 <> 0)"
+         not tgisinternal and tgenabled in ('O', 'A') and tgtype::int & 16 <> 0)"
     };
 }
 
@@ -104,7 +103,7 @@ impl Session {
     pub(crate) async fn rows_of_a_step(&self) -> Result<u32, DbError> {
         let statement = "\
             select (2 * pg_relation_size('public.user_logins') / \
-            current_setting('block_size')::int)::bigint";
+              current_setting('block_size')::int)::bigint";
         let row = self.read_one("asking how large the table is", statement, &[]).await;
         let rows: i64 = row?.get(0);
         Ok(rows.clamp(Step::FEWEST_ROWS.into(), 60_000) as u32)
@@ -292,8 +291,8 @@ impl Step<'_> {
         // next try.
         let statement = concat!(
             "update vault.rotation set watermark = $3 where field = $1 and finished_at is null \
-             and watermark = $2 and to_key = $4 \
-            and $5 = ",
+               and watermark = $2 and to_key = $4 \
+             and $5 = ",
             has_update_triggers!()
         );
         let parameters: [Parameter<'_>; 5] = [

@@ -134,7 +134,7 @@ fn remedy(fact: &str, wanted: &str, is: Option<&str>) -> Remedy {
             ("sequence", None) => Remedy::Statement(format!(
                 "create sequence {object} as bigint minvalue 1 maxvalue 4294967295; \
                  select setval('{object}', greatest(max(key_id), 1), max(key_id) is not null) \
-                 from vault.data_keys"
+                   from vault.data_keys"
             )),
             // What was made in the place of a view goes first, and then is missing.
             // One that stands on it goes with it, and comes again too.
@@ -212,8 +212,7 @@ fn column_remedy(relation: &str, name: &str, wanted: &str, is: Option<&str>) -> 
         changes.push(format!("alter column {name} add generated always as identity"));
         after = format!(
             "; select setval(pg_get_serial_sequence('{relation}', '{name}'), \
-             greatest(max({name}), 1), max({name}) is not null) \
-             from {relation}"
+             greatest(max({name}), 1), max({name}) is not null) from {relation}"
         );
     }
     if changes.is_empty() {
@@ -235,8 +234,8 @@ fn remedy_of_excess(fact: &str, is: &str) -> Option<Remedy> {
         }
         "column" => Some(Remedy::Person("drop it, unless you know who needs it")),
         "security" => Some(Remedy::Statement(format!(
-            "alter table {object} disable row level security; alter table {object} no force row \
-             level security"
+            "alter table {object} disable row level security; \
+               alter table {object} no force row level security"
         ))),
         "rule" => Some(Remedy::Statement(format!("drop rule \"{name}\" on {relation}"))),
         "relation" if is.starts_with("unlogged") => {
@@ -260,8 +259,8 @@ fn owner_statement(object: &str, owner: &str) -> String {
 /// Fields that were masked for good, as the log says, and are not any more.
 async fn compare_fields(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let failed = |e| DbError::sql(COMPARING, &e);
-    let exists = "select to_regprocedure('vault.lost_fields()') is not null and \
-                  to_regclass('vault.fields') is not null";
+    let exists = "select to_regprocedure('vault.lost_fields()') is not null \
+                    and to_regclass('vault.fields') is not null";
     if !transaction.query_typed_one(exists, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
@@ -280,8 +279,8 @@ async fn compare_fields(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
         .map_err(failed)?;
     let deviation = |field: Field| Deviation {
         what: format!(
-            "field {field} was masked for good, says the audit log, and vault.fields does not \
-             have it"
+            "field {field} was masked for good, says the audit log, and vault.fields does \
+             not have it"
         ),
         is_privilege: false,
         remedy: Remedy::Statement(format!(
@@ -297,8 +296,8 @@ async fn compare_fields(transaction: &Transaction<'_>) -> Result<Vec<Deviation>,
 async fn compare_publications(transaction: &Transaction<'_>) -> Result<Vec<Deviation>, DbError> {
     let failed = |e| DbError::sql(COMPARING, &e);
     let statement = "\
-        select p, (select relreplident = 'f' from pg_class where oid = \
-        to_regclass('public.user_logins')) \
+        select p, (select relreplident = 'f' from pg_class \
+          where oid = to_regclass('public.user_logins')) \
         from vault.refusing_publications() p";
     let exists = "select to_regprocedure('vault.refusing_publications()') is not null";
     if !transaction.query_typed_one(exists, &[]).await.map_err(failed)?.get::<_, bool>(0) {
@@ -322,8 +321,7 @@ async fn compare_publications(transaction: &Transaction<'_>) -> Result<Vec<Devia
         } else {
             let what = format!(
                 "publication {name} publishes updates of public.user_logins, which has no replica \
-                 identity (REPLICA IDENTITY \
-                 FULL writes each old row into the WAL too)"
+                 identity (REPLICA IDENTITY FULL writes each old row into the WAL too)"
             );
             (
                 what,
@@ -372,13 +370,12 @@ async fn compare_policies(transaction: &Transaction<'_>) -> Result<Vec<Deviation
                 is.map_or(String::new(), |_| format!("drop policy {name} on public.user_logins; "));
             found.push(Deviation {
                 what: format!(
-                    "policy {name} on public.user_logins is missing or another, and \
-                               row-level security is on"
+                    "policy {name} on public.user_logins is missing or another, and row-level \
+                     security is on"
                 ),
                 is_privilege: false,
                 remedy: Remedy::Statement(format!(
-                    "{drop}create policy {name} on \
-                    public.user_logins {definition}"
+                    "{drop}create policy {name} on public.user_logins {definition}"
                 )),
             });
         }

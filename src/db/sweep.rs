@@ -109,8 +109,8 @@ impl Rotation {
         let (masked, hash) = self.columns();
         format!(
             "select {hash}, {masked}, pg_catalog.count(*), null::tid from public.user_logins \
-             where {hash} > $1 and {hash} <= $3 and ({masked}::text like $2) is not true group by \
-             1, 2"
+             where {hash} > $1 and {hash} <= $3 and ({masked}::text like $2) is not true \
+               group by 1, 2"
         )
     }
 
@@ -124,8 +124,8 @@ impl Session {
     /// The rotations that are not finished, in the order of fields.
     pub(crate) async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
         let statement = "\
-            select field, from_key, to_key, from_hash_key, to_hash_key, watermark from \
-            vault.rotation \
+            select field, from_key, to_key, from_hash_key, to_hash_key, watermark \
+              from vault.rotation \
             where finished_at is null";
         let rows = self.read("reading the rotation", statement, &[]).await?;
         let rotations: Result<Vec<_>, _> = rows.iter().map(rotation).collect();
@@ -138,8 +138,8 @@ impl Session {
     /// whoever called for one then has got it. The age of a connection tells nothing:
     /// behind a pooler it is that of somebody else's.
     pub(crate) async fn has_rotated_since(&self, begun: Timestamp) -> Result<bool, DbError> {
-        let statement = "select exists (select from vault.rotation where finished_at is null or \
-                         finished_at > $1)";
+        let statement = "select exists (select from vault.rotation where finished_at is null \
+                           or finished_at > $1)";
         Ok(self
             .read_one("reading the rotation", statement, &[(&begun, Type::TIMESTAMPTZ)])
             .await?
@@ -188,8 +188,8 @@ impl Session {
     /// Who holds the fence: login, name of the connection, address.
     pub(crate) async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
         let statement = "\
-            select format('%s (%s, pid %s%s)', login, application_name, pid, ', from ' || \
-            host(client_addr)) \
+            select format('%s (%s, pid %s%s)', login, application_name, pid, ', \
+              from ' || host(client_addr)) \
             from vault.fence_holders where granted and pid <> pg_backend_pid() order by xact_start";
         let rows = self.read("looking who holds the fence", statement, &[]).await;
         Ok(rows?.iter().map(|row| row.get(0)).collect())

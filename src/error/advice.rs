@@ -80,8 +80,8 @@ pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
         ),
         DbError::NotInherited { .. } => (
             Exit::Refused,
-            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL \
-             16 or newer), then connect anew",
+            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE \
+             (PostgreSQL 16 or newer), then connect anew",
         ),
         DbError::Standby => (Exit::Usage, "name the primary in the database URL"),
         DbError::Owner { .. } => (
@@ -140,8 +140,8 @@ fn sql_advice(kind: SqlKind) -> (Exit, &'static str) {
         ),
         SqlKind::Unsupported => (
             Exit::Refused,
-            "the table or the server is in another state than this needs; loginetl check may name \
-             it",
+            "the table or the server is in another state than this needs; loginetl check \
+             may name it",
         ),
         SqlKind::Pooler => (
             Exit::Refused,
@@ -150,8 +150,8 @@ fn sql_advice(kind: SqlKind) -> (Exit, &'static str) {
         ),
         SqlKind::Data | SqlKind::Other => (
             Exit::Attention,
-            "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's log has the \
-             details",
+            "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's log has \
+             the details",
         ),
     }
 }
@@ -168,8 +168,8 @@ pub(super) fn denial_hint(denial: Denial) -> &'static str {
         }
         Denial::ForeignCode => {
             "a trigger or function of somebody else runs with the rights of this login and lacks \
-             one: make it SECURITY DEFINER, or grant it \
-             what it needs; loginetl check names the triggers on user_logins"
+             one: make it SECURITY DEFINER, or grant it what it needs; loginetl check names the \
+             triggers on user_logins"
         }
         Denial::OwnerOfFunctions => {
             "loginetl_owner, which owns loginetl's functions, has lost a right: loginetl init \
@@ -180,9 +180,7 @@ pub(super) fn denial_hint(denial: Denial) -> &'static str {
              owns the database"
         }
         Denial::Grant => {
-            "connect as a login that is a member of the group this command needs (see \
-             docs/roles.md); after a restore or a REVOKE, \
-             loginetl init grants again"
+            "connect as a login that is a member of the group this command needs (see docs/roles.md); after a restore or a REVOKE, loginetl init grants again"
         }
     }
 }
@@ -202,8 +200,8 @@ pub(super) fn aws_advice(error: &CallError) -> (Exit, String) {
         ),
         CallKind::Missing => (
             Exit::Usage,
-            "see that the queue URL or key alias is right, and that it is in this account and \
-             region",
+            "see that the queue URL or key alias is right, and that it is in this account \
+             and region",
         ),
         CallKind::KeyState => (Exit::Refused, "see the key's state in KMS: it must be enabled"),
         CallKind::KeyKind => (Exit::Usage, kind_hint(error.operation)),
@@ -233,13 +231,13 @@ fn kind_hint(operation: &str) -> &'static str {
     match operation {
         "KMS Sign" | "KMS GetPublicKey" => {
             "the audit key must sign with ECDSA on P-256 (KeyUsage SIGN_VERIFY, KeySpec \
-             ECC_NIST_P256): name such a key by \
-             LOGINETL_AUDIT_KEY or --audit-key; keys/create-keys.sh makes one"
+             ECC_NIST_P256): name such a key by LOGINETL_AUDIT_KEY or --audit-key; \
+             keys/create-keys.sh makes one"
         }
         _ => {
             "the ingest and the recovery key must encrypt (KeyUsage ENCRYPT_DECRYPT, KeySpec \
-             SYMMETRIC_DEFAULT): name such keys \
-             by LOGINETL_INGEST_KEY and LOGINETL_RECOVERY_KEY; keys/create-keys.sh makes them"
+             SYMMETRIC_DEFAULT): name such keys by LOGINETL_INGEST_KEY and LOGINETL_RECOVERY_KEY; \
+             keys/create-keys.sh makes them"
         }
     }
 }
@@ -288,8 +286,8 @@ pub(super) fn resume_hint(request: i64, problem: ResumeProblem) -> String {
         format!("if no key was released for it, withdraw it: loginetl unmask --withdraw {request}");
     match problem {
         ResumeProblem::NotOwn => {
-            "connect as the login that made it; an auditor sees which: loginetl audit list --kind \
-             unmask"
+            "connect as the login that made it; an auditor sees which: loginetl audit list \
+             --kind unmask"
                 .to_owned()
         }
         ResumeProblem::Closed => "ask anew, with a reason: loginetl unmask --help".to_owned(),
@@ -297,13 +295,13 @@ pub(super) fn resume_hint(request: i64, problem: ResumeProblem) -> String {
         ResumeProblem::OtherKind | ResumeProblem::OtherSelectors => {
             format!(
                 "nothing was released; name what it was made for, or ask anew, with a reason; \
-                     {withdraw}"
+                 {withdraw}"
             )
         }
         ResumeProblem::OtherKeys => {
             format!(
                 "nothing was released; rows or keys have changed since, so ask anew, with a \
-                     reason; {withdraw}"
+                 reason; {withdraw}"
             )
         }
     }

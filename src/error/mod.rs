@@ -179,15 +179,15 @@ pub(crate) enum Error {
     Start(String),
 }
 
-const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the file \
-                            before you load it again, for its \
-     unchanged lines would count twice";
+const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the \
+                            file before you load it again, for its unchanged lines would \
+                            count twice";
 
 const REJECTED_FROM_START: &str = "see that it is the right queue; none was quarantined or \
-                                   deleted, all were given back, and each restart \
-     costs each of them a receive (after maxReceiveCount, a queue with a dead-letter queue moves \
-     them there); to quarantine them: \
-     --quarantine-from-start";
+                                   deleted, all were given back, and each restart costs each of \
+                                   them a receive (after maxReceiveCount, a queue with a \
+                                   dead-letter queue moves them there); to quarantine them: \
+                                   --quarantine-from-start";
 
 impl From<QueryError> for Error {
     fn from(error: QueryError) -> Self {
@@ -234,36 +234,24 @@ impl Error {
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
                 (Exit::Temporary, "run it again".to_owned())
             }
-            Self::Source { may_pass: false, .. } => (
-                Exit::Usage,
-                "see what the source \
-                needs"
-                    .to_owned(),
-            ),
-            Self::Seal(_) => (
-                Exit::Integrity,
-                "somebody changed this row; compare it with a \
-                                                backup"
-                    .to_owned(),
-            ),
-            Self::File { .. } => (
-                Exit::Usage,
-                "check the name, and that you may read \
-                                                it"
-                .to_owned(),
-            ),
+            Self::Source { may_pass: false, .. } => {
+                (Exit::Usage, "see what the source needs".to_owned())
+            }
+            Self::Seal(_) => {
+                (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned())
+            }
+            Self::File { .. } => {
+                (Exit::Usage, "check the name, and that you may read it".to_owned())
+            }
             Self::FileRefused { hint, .. } => (Exit::Usage, hint.clone()),
             Self::FileChanged { .. } => (Exit::Integrity, FILE_CHANGED.to_owned()),
             Self::Export { .. } => (
                 Exit::Usage,
-                "give --out another name, in a folder that you \
-                                                  may write to"
-                    .to_owned(),
+                "give --out another name, in a folder that you may write to".to_owned(),
             ),
             Self::PublicKey { .. } => (
                 Exit::Usage,
-                "give the public key of the audit key (see: loginetl audit verify \
-                               --help)"
+                "give the public key of the audit key (see: loginetl audit verify --help)"
                     .to_owned(),
             ),
             Self::Justification {
@@ -274,9 +262,7 @@ impl Error {
                 ..
             } => (
                 Exit::Refused,
-                "say why in 1 to 500 printable characters; nothing was \
-                                 written"
-                    .to_owned(),
+                "say why in 1 to 500 printable characters; nothing was written".to_owned(),
             ),
             Self::Justification { .. } => (
                 Exit::Refused,
@@ -286,16 +272,11 @@ impl Error {
             ),
             Self::NotGranted => (
                 Exit::Refused,
-                "ask for membership: GRANT loginetl_unmasker TO \
-                                                 your login"
-                    .to_owned(),
+                "ask for membership: GRANT loginetl_unmasker TO your login".to_owned(),
             ),
-            Self::OtherLogin { .. } => (
-                Exit::Refused,
-                "connect as your own login; the log shows \
-                who asked"
-                    .to_owned(),
-            ),
+            Self::OtherLogin { .. } => {
+                (Exit::Refused, "connect as your own login; the log shows who asked".to_owned())
+            }
             Self::NotWithdrawn { .. } => (
                 Exit::Refused,
                 "only your own request can be, if no key was released for it and it has no \
@@ -313,8 +294,8 @@ impl Error {
             ),
             Self::LookTookTooLong { .. } => (
                 Exit::Temporary,
-                "run it again when less is going on, or let loaders wait \
-                                   longer: --longest-look SECS"
+                "run it again when less is going on, or let loaders wait longer: \
+                 --longest-look SECS"
                     .to_owned(),
             ),
             Self::NotDestroyed { .. } => (
@@ -331,35 +312,23 @@ impl Error {
             ),
             Self::Output(_) => (
                 Exit::Temporary,
-                "see where the output goes: a full disk, a \
-                                                  closed terminal?"
-                    .to_owned(),
+                "see where the output goes: a full disk, a closed terminal?".to_owned(),
             ),
-            Self::SelfTest => (
-                Exit::Integrity,
-                "do not load with it; use another build or \
-                                                 machine"
-                    .to_owned(),
-            ),
+            Self::SelfTest => {
+                (Exit::Integrity, "do not load with it; use another build or machine".to_owned())
+            }
             Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
             Self::RejectedFromStart { .. } => (Exit::Attention, REJECTED_FROM_START.to_owned()),
-            Self::StoppedBySignal => (
-                Exit::Temporary,
-                "run it again; it goes on where it \
-                was"
-                .to_owned(),
-            ),
+            Self::StoppedBySignal => {
+                (Exit::Temporary, "run it again; it goes on where it was".to_owned())
+            }
             Self::Panicked => (
                 Exit::Temporary,
-                "run it again, nothing is lost; and report the \
-                                                 line above"
-                    .to_owned(),
+                "run it again, nothing is lost; and report the line above".to_owned(),
             ),
             Self::Start(_) => (
                 Exit::Temporary,
-                "see whether the machine has memory, threads and \
-                                                 file handles left"
-                    .to_owned(),
+                "see whether the machine has memory, threads and file handles left".to_owned(),
             ),
         }
     }

@@ -76,8 +76,8 @@ impl<H: Clone + Eq + Hash> Held<H> {
         match source.keep_alive(&handles).await.map_err(crate::error::Error::from) {
             Ok(refused) => handles.retain(|handle| !refused.contains(handle)),
             Err(error) => {
-                tracing::warn!(%error, messages = handles.len(), "messages in hand could not be \
-                    prolonged");
+                tracing::warn!(%error, messages = handles.len(),
+                    "messages in hand could not be prolonged");
                 return;
             }
         }

@@ -70,8 +70,8 @@ impl Listener {
     pub(crate) async fn start(address: SocketAddr) -> Result<Self, Error> {
         let unusable = |e: std::io::Error| SettingsError::Flags(format!("--listen {address}: {e}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
-        tracing::info!(address = %listener.local_addr().map_err(unusable)?, "listening: /metrics, \
-            /healthz, /readyz");
+        tracing::info!(address = %listener.local_addr().map_err(unusable)?,
+            "listening: /metrics, /healthz, /readyz");
         let watched = OnceBegun::default();
         let task = tokio::spawn(accept(listener, Arc::clone(&watched)));
         Ok(Self { watched, task })

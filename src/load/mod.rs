@@ -20,8 +20,8 @@
 #![allow(
     private_interfaces,
     private_bounds,
-    reason = "a source of one's own hands out messages; nobody outside needs to know how they are \
-              written"
+    reason = "a source of one's own hands out messages; nobody outside needs to know how they \
+              are written"
 )]
 
 mod acknowledge;

@@ -183,8 +183,8 @@ impl<S: Source> Writer<S> {
         let refuses_data =
             matches!(&error, Error::Db(error) if error.sql_kind() == Some(SqlKind::Data));
         if refuses_data && part.batch.len() > 1 {
-            tracing::debug!(%error, rows = part.batch.len(), "a row is refused; looking for it by \
-                halving");
+            tracing::debug!(%error, rows = part.batch.len(),
+                "a row is refused; looking for it by halving");
             return Ok(BatchAttempt::Halve);
         }
         if refuses_data && !part.is_refused {

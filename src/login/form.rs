@@ -146,31 +146,25 @@ impl fmt::Display for Form {
             Self::Packed { what, .. } => write!(f, "this is {what}, not JSON Lines"),
             Self::Array => f.write_str("this is a JSON array, not one event a line"),
             Self::PrettyPrinted => f.write_str(
-                "this is JSON over several lines (pretty-printed), \
-                                                not one event a line",
+                "this is JSON over several lines (pretty-printed), not one event a line",
             ),
-            Self::Joined => f.write_str(
-                "several JSON values stand on one line, not one event a \
-                                         line",
-            ),
+            Self::Joined => {
+                f.write_str("several JSON values stand on one line, not one event a line")
+            }
             Self::JsonSequence => f.write_str(
-                "these are JSON text sequences (RFC 7464, a record behind each 0x1E), \
-                             not JSON Lines",
+                "these are JSON text sequences (RFC 7464, a record behind each 0x1E), not \
+                 JSON Lines",
             ),
-            Self::CarriageReturns => f.write_str(
-                "its lines end in carriage returns (CR) alone, \
-                                                  not in LF or CRLF",
-            ),
-            Self::Separated(Separator::Tab) => f.write_str(
-                "this is tab-separated text (TSV), not \
-                JSON Lines",
-            ),
+            Self::CarriageReturns => {
+                f.write_str("its lines end in carriage returns (CR) alone, not in LF or CRLF")
+            }
+            Self::Separated(Separator::Tab) => {
+                f.write_str("this is tab-separated text (TSV), not JSON Lines")
+            }
             Self::Separated(_) => f.write_str("this is CSV, not JSON Lines"),
-            Self::NoEvent { lines: 1, usual } => write!(
-                f,
-                "its first line is no login event \
-                ({usual})"
-            ),
+            Self::NoEvent { lines: 1, usual } => {
+                write!(f, "its first line is no login event ({usual})")
+            }
             Self::NoEvent { lines, usual } => {
                 write!(f, "none of its first {lines} lines is a login event (most often: {usual})")
             }

@@ -58,8 +58,8 @@ pub(crate) enum VaultError {
     /// The database says that it stored a record and its signature, and they are not
     /// there.
     #[error(
-        "audit record {seq} and its signature do not stand in the log, although the database took \
-         them"
+        "audit record {seq} and its signature do not stand in the log, although the database \
+         took them"
     )]
     NotKept {
         /// Which record.

@@ -178,12 +178,7 @@ fn calls_and_entries_fail_as_told() {
     sqs.faults(|f| (f.lost, f.hang_next) = (0.0, 1));
     assert_eq!(call(&sqs, "ReceiveMessage", json!({}), &queue), Err(ErrorKind::WouldBlock));
     assert_eq!(
-        http(&sqs, "GET /stats HTTP/1.1", &Value::Null)
-            .expect(
-                "an \
-            answer"
-            )
-            .1["queues"]["queue"]["received"],
+        http(&sqs, "GET /stats HTTP/1.1", &Value::Null).expect("an answer").1["queues"]["queue"]["received"],
         11
     );
 }

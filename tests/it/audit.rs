@@ -178,8 +178,8 @@ async fn a_second_chain_with_correct_hashes_lacks_its_signatures() {
     found_at_end(&logged, 13);
     logged
         .tamper(
-            "delete from audit.log; update audit.head set seq = 0, hash = \
-                   decode(repeat('00', 32), 'hex')",
+            "delete from audit.log; update audit.head set seq = 0, hash = decode(repeat('00', \
+               32), 'hex')",
         )
         .await;
     found_at_end(&logged, 0);
@@ -189,7 +189,7 @@ async fn a_second_chain_with_correct_hashes_lacks_its_signatures() {
     logged
         .tamper(
             "insert into audit.signatures (seq, key_arn, signature) select seq, 'arn', \
-                   sha256('x') from audit.log where kind like 'key.%'",
+               sha256('x') from audit.log where kind like 'key.%'",
         )
         .await;
     let logged = Logged { folder: tempfile::tempdir().expect("a folder"), ..logged };
@@ -252,7 +252,7 @@ async fn stripped_and_exchanged_signatures_are_found() {
         (
             "exchanged",
             "update audit.signatures s set signature = (select signature from audit.signatures \
-             where seq = 9) where seq = 5",
+               where seq = 9) where seq = 5",
             5,
             "the audit key did not make",
         ),
@@ -324,8 +324,8 @@ async fn a_cut_tail_is_found_by_a_head_that_was_kept() {
     let logged = Logged::new().await;
     logged
         .tamper(
-            "delete from audit.log where seq > 8; update audit.head set seq = 8, hash = \
-                   (select hash from audit.log where seq = 8)",
+            "delete from audit.log where seq > 8; update audit.head \
+               set seq = 8, hash = (select hash from audit.log where seq = 8)",
         )
         .await;
     let (exit, report) = logged.verify(&[]);

@@ -42,8 +42,8 @@ async fn secrets(world: &World) -> Vec<String> {
     let kms = aws_sdk_kms::Client::new(
         &aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await,
     );
-    let wraps = "select key_id, purpose, holder, kms_key_arn, wrapped from vault.wraps join \
-                 vault.data_keys using (key_id)";
+    let wraps = "select key_id, purpose, holder, kms_key_arn, wrapped from vault.wraps \
+                   join vault.data_keys using (key_id)";
     for row in world.database.query(wraps).await {
         let (id, purpose, holder): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
         let mut request = kms
@@ -73,7 +73,7 @@ async fn secrets(world: &World) -> Vec<String> {
 pub async fn tables(world: &World) -> String {
     let mut all = String::new();
     let names = "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables \
-                 where schemaname not in ('pg_catalog', 'information_schema')";
+                   where schemaname not in ('pg_catalog', 'information_schema')";
     for name in world.database.query(names).await {
         for row in world
             .database
@@ -262,7 +262,7 @@ async fn no_value_and_no_key_comes_out_whatever_happens() {
         .database
         .tamper(
             "update vault.data_keys set check_value = '\\x00000000000000000000000000000000' \
-                 where purpose = 'mask' and state = 'active'",
+               where purpose = 'mask' and state = 'active'",
         )
         .await;
     loud(&world, &["load", "--drain"], &[]);

@@ -45,9 +45,9 @@ async fn excess_and_missing_privileges_are_named() {
     world
         .database
         .execute(
-            "grant select on user_logins to loginetl_loader; grant select on vault.wraps to \
-                  public; revoke select on vault.keys from loginetl_auditor; alter table \
-                  audit.log disable trigger all",
+            "grant select on user_logins to loginetl_loader; \
+               grant select on vault.wraps to public; revoke select on vault.keys \
+               from loginetl_auditor; alter table audit.log disable trigger all",
         )
         .await;
     let output = world.run_as(&login, &["check", "--format", "json"]);
@@ -99,7 +99,7 @@ async fn what_does_not_work_is_a_line_with_a_remedy() {
         .database
         .tamper(
             "update vault.data_keys set check_value = '\\x00000000000000000000000000000000' \
-                 where key_id = 1",
+               where key_id = 1",
         )
         .await;
     let output = world.run_as(&login, &["check"]);

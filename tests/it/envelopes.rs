@@ -57,8 +57,8 @@ async fn an_event_in_an_envelope_is_loaded_with_the_day_of_its_envelope() {
             format!("select from user_logins where user_id = '{user}' and create_date = '{day}'");
         assert_eq!(world.database.count(&row).await, 1, "{user}");
     }
-    let today = "select from user_logins where user_id = 'u-1' and create_date = (now() at time \
-                 zone 'utc')::date";
+    let today = "select from user_logins where user_id = 'u-1' \
+                   and create_date = (now() at time zone 'utc')::date";
     assert_eq!(world.database.count(today).await, 1);
     world.load(&bodies);
     assert_eq!(
@@ -82,8 +82,8 @@ async fn what_was_quarantined_in_its_envelope_loads_by_a_retry() {
     world
         .database
         .execute(
-            "update ingest.quarantine set reason = 'missing_field', field = \
-                            'user_id', length = null",
+            "update ingest.quarantine set reason = 'missing_field', field = 'user_id', \
+               length = null",
         )
         .await;
     let retry = |flags: &[&str]| {

@@ -187,7 +187,7 @@ async fn a_swapped_wrap_or_check_value_exits_with_5() {
         .database
         .tamper(
             "update vault.data_keys set check_value = '\\x00000000000000000000000000000000' \
-                 where key_id = 1",
+               where key_id = 1",
         )
         .await;
     fails(&world.run(&["load", "--drain"]), 5, "check value");
@@ -195,8 +195,8 @@ async fn a_swapped_wrap_or_check_value_exits_with_5() {
     world
         .database
         .execute(
-            "update vault.wraps a set wrapped = b.wrapped from vault.wraps b where \
-                            a.key_id = 1 and b.key_id = 3 and a.holder = b.holder",
+            "update vault.wraps a set wrapped = b.wrapped from vault.wraps b where a.key_id = 1 \
+               and b.key_id = 3 and a.holder = b.holder",
         )
         .await;
     fails(&world.run(&["load", "--drain"]), 5, "KMS Decrypt");
@@ -207,7 +207,8 @@ async fn an_emulator_of_the_query_protocol_is_recognised() {
     let proxy = Proxy::start(|_| {
         Action::Answer(
             500,
-            "<?xml version=\"1.0\"?><ErrorResponse><Error><Code>InvalidAction</Code></Error></ErrorResponse>",
+            "<?xml \
+             version=\"1.0\"?><ErrorResponse><Error><Code>InvalidAction</Code></Error></ErrorResponse>",
         )
     });
     let world = World::new().await.through(&proxy);

@@ -18,8 +18,8 @@ async fn connections_cut_in_the_middle_lose_and_double_nothing() {
         world.database.count("select from user_logins").await > 0
     })
     .await;
-    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = \
-               'loginetl load' and datname = current_database()";
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity \
+                 where application_name = 'loginetl load' and datname = current_database()";
     let mut cuts = 0;
     for _ in 0..20 {
         cuts += killer.query(cut, &[]).await.expect("cut").len();
@@ -81,8 +81,8 @@ async fn a_missing_day_is_made_and_never_taken_for_bad_data() {
     world
         .database
         .execute(&format!(
-            "begin; drop table ingest.ledger_{day}; delete from ingest.days where \
-                           day > '2000-01-01'; commit"
+            "begin; drop table ingest.ledger_{day}; delete from ingest.days \
+               where day > '2000-01-01'; commit"
         ))
         .await;
     world.queue.send(&[event(2)]).await;
@@ -110,8 +110,8 @@ async fn days_that_sqs_cannot_deliver_any_more_are_dropped_and_others_stay() {
     world
         .database
         .execute(
-            "update ingest.days set made_at = now() - interval '17 days' where day in \
-                  ('2020-01-01', '1970-01-01')",
+            "update ingest.days set made_at = now() - interval '17 days' \
+               where day in ('2020-01-01', '1970-01-01')",
         )
         .await;
     world.queue.send(&[event(1)]).await;

@@ -106,8 +106,8 @@ async fn a_row_that_the_database_refuses_is_quarantined_and_its_chunk_loaded() {
     world
         .database
         .execute(
-            "alter table user_logins add constraint no_17 check (user_id not in \
-                            ('u-17', 'u-4999'))",
+            "alter table user_logins add constraint no_17 check (user_id not in ('u-17', \
+               'u-4999'))",
         )
         .await;
     let file = file((0..5_000).map(event));

@@ -133,8 +133,8 @@ async fn a_session_in_which_no_trigger_works_is_refused_by_name() {
     world
         .database
         .execute(
-            "alter table user_logins add column ip inet; insert into user_logins \
-                            (ip) values ('10.0.0.9')",
+            "alter table user_logins add column ip inet; insert into user_logins (ip) \
+               values ('10.0.0.9')",
         )
         .await;
     world.queue.send(&[event(3)]).await;

@@ -459,8 +459,8 @@ async fn what_a_login_writes_has_a_shape_and_a_size() {
         "select vault.record_outcome({seq}, json_build_object('x', repeat('x', 200000))::text)"
     );
     let expanding = "select vault.request_unmask('unmask', \
-        (select '{\"reason\":\"x\",\"a\":[' || string_agg('1e131071', ',') || ']}' from \
-        generate_series(1, 10)), '{}')";
+                     (select '{\"reason\":\"x\",\"a\":[' || string_agg('1e131071', ',') || ']}' \
+                       from generate_series(1, 10)), '{}')";
     for sql in [
         &format!("select vault.record_outcome({seq}, '[]')"),
         &format!("select vault.record_outcome({seq}, '7')"),

@@ -82,7 +82,7 @@ async fn write(client: &Client, plan: &Plan) {
     {
         sql += &format!(
             "insert into vault.rotation (field, from_key, to_key, from_hash_key, to_hash_key, \
-             watermark) \
+               watermark) \
              values ('{field}', {}, {}, {}, {}, '{watermark}');",
             from.mask, to.mask, from.hash, to.hash
         );

@@ -104,8 +104,8 @@ async fn a_table_that_does_not_fit_is_refused_with_the_alter_to_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_schema_and_a_changed_migration_are_refused() {
     let world = World::new().await;
-    let history = "insert into vault.schema_version (version, name, applied_on, checksum) values \
-                   (99, 'later', now()::text, '1')";
+    let history = "insert into vault.schema_version (version, name, applied_on, checksum) \
+                     values (99, 'later', now()::text, '1')";
     world.database.execute(history).await;
     for command in [&["init"][..], &["load", "--drain"], &["quarantine", "list"]] {
         let output = world.run(command);
@@ -129,7 +129,7 @@ async fn a_pending_key_left_by_a_crash_is_checked_and_used() {
         .database
         .tamper(
             "update vault.data_keys set state = 'pending', activated_at = null \
-                           where purpose = 'mask'",
+               where purpose = 'mask'",
         )
         .await;
     let output = world.run(&["init"]);
@@ -145,7 +145,7 @@ async fn a_pending_key_left_by_a_crash_is_checked_and_used() {
         .database
         .tamper(
             "update vault.data_keys set state = 'pending', activated_at = null \
-                           where purpose = 'mask'",
+               where purpose = 'mask'",
         )
         .await;
     let swap = "update vault.wraps a set wrapped = b.wrapped from vault.wraps b
@@ -274,8 +274,8 @@ async fn a_creation_that_a_crash_left_unsigned_is_signed_if_it_is_ours() {
     world
         .database
         .execute(&format!(
-            "{strip}; update audit.log set record = replace(record, '\"purpose\": \
-                           \"seal\"', '\"purpose\": \"mask\"') where seq = 3"
+            "{strip}; update audit.log set record = replace(record, '\"purpose\": \"seal\"', \
+             '\"purpose\": \"mask\"') where seq = 3"
         ))
         .await;
     let output = world.run(&["init"]);

@@ -25,8 +25,8 @@ struct Trick {
 
 const BEFORE: &str = "create trigger trick before insert on TABLE for each row";
 const AFTER: &str = "create trigger trick after insert on TABLE for each row";
-const AT_COMMIT: &str = "create constraint trigger trick after insert on TABLE deferrable \
-                         initially deferred for each row";
+const AT_COMMIT: &str = "create constraint trigger trick after \
+                           insert on TABLE deferrable initially deferred for each row";
 
 const RAISES: Trick =
     Trick { what: "raises an exception", made: BEFORE, body: "raise exception 'no';" };
@@ -327,8 +327,8 @@ async fn a_key_is_called_destroyed_only_where_the_record_and_its_signature_stand
         fails_without(&output, &["destroyed"], trick.what);
         undo(&mut world, trick.what).await;
         let wraps = format!(
-            "select from vault.wraps join vault.data_keys using (key_id) where key_id = {key} and \
-             state = 'retired'"
+            "select from vault.wraps join vault.data_keys using (key_id) where key_id = {key} \
+               and state = 'retired'"
         );
         assert_eq!(
             world.database.count(&wraps).await,

@@ -283,8 +283,8 @@ async fn the_pooler_of_these_tests_hands_each_transaction_to_the_next_connection
         .await
         .expect("a transaction");
     drop(second);
-    let left = "select from pg_stat_activity where datname = current_database() and state = 'idle \
-                in transaction'";
+    let left = "select from pg_stat_activity where datname = current_database() \
+                  and state = 'idle in transaction'";
     eventually("its connection is ended", async || world.database.count(left).await == 0).await;
     assert_eq!(world.database.count("select from copied").await, 2);
 }

@@ -85,8 +85,8 @@ async fn two_retries_at_once_move_each_message_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_or_moved_body_does_not_open_and_stays() {
     let world = with_two_messages().await;
-    let swap = "update ingest.quarantine a set sealed = b.sealed from ingest.quarantine b where \
-                a.id <> b.id";
+    let swap = "update ingest.quarantine a set sealed = b.sealed from ingest.quarantine b \
+                  where a.id <> b.id";
     world.database.execute(swap).await;
     let output = world.run(&["quarantine", "retry", "--app-version", "digits"]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));

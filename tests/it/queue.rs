@@ -50,8 +50,8 @@ async fn the_sample_becomes_rows_and_one_quarantined_message() {
         world.database.count("select from user_logins where locale is null").await,
         null_locales as i64
     );
-    let spellings = "select ip_hash, count(distinct masked_ip) from user_logins group by 1 having \
-                     count(distinct masked_ip) <> 1";
+    let spellings = "select ip_hash, count(distinct masked_ip) from user_logins group by 1 \
+                       having count(distinct masked_ip) <> 1";
     assert_eq!(
         world.database.count(spellings).await,
         0,
@@ -87,8 +87,8 @@ async fn versions_dates_and_nulls_are_stored_as_documented() {
     let rows = world
         .database
         .query(
-            "select user_id, device_type, locale, app_version, create_date::text from \
-                user_logins order by 1",
+            "select user_id, device_type, locale, app_version, create_date::text \
+               from user_logins order by 1",
         )
         .await;
     type Row = (String, Option<String>, Option<String>, i32, String);

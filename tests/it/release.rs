@@ -183,7 +183,7 @@ async fn wraps(client: &Client, sql: &str) -> usize {
 async fn requests(client: &Client, count: usize) -> Vec<i64> {
     let ask = format!(
         "select (vault.request_unmask('unmask', '{{\"reason\": \"a test\"}}', '{{1,2}}')).seq \
-         from generate_series(1, {count})"
+           from generate_series(1, {count})"
     );
     let asked: Vec<i64> =
         client.query(&ask, &[]).await.expect("requests").iter().map(|row| row.get(0)).collect();
@@ -222,8 +222,8 @@ async fn judge(database: &Database, trials: &[Trial]) {
         let (releases, withdrawals, outcomes) =
             (count("unmask.release"), count("unmask.withdrawal"), count("unmask.outcome"));
         let told = format!(
-            "{wraps} wraps, {releases} releases, {withdrawals} withdrawals, {outcomes} outcomes: \
-             {tried}"
+            "{wraps} wraps, {releases} releases, {withdrawals} withdrawals, {outcomes} \
+             outcomes: {tried}"
         );
         assert!(*wraps == 0 || releases > 0, "a wrap whose release is not on record: {told}");
         assert!(
@@ -309,12 +309,12 @@ async fn no_older_snapshot_misses_a_withdrawal_or_an_outcome() {
 
 /// Statements for a request `$R`, each sequence of which an attacker sends as it stands.
 const TRICKS: [&[&str]; 15] = [
-    &["select vault.release_key($R, 1), (select wrapped from vault.released_wrap($R, 1)) as \
-         wrapped"],
-    &["with r as materialized (select vault.release_key($R, 1)) select w.wrapped from r, \
-         vault.released_wrap($R, 1) w"],
-    &["select vault.release_key($R, 1); select wrapped from vault.released_wrap($R, 1); select \
-         1 / 0"],
+    &["select vault.release_key($R, 1), (select wrapped from vault.released_wrap($R, \
+         1)) as wrapped"],
+    &["with r as materialized (select vault.release_key($R, 1)) select w.wrapped \
+         from r, vault.released_wrap($R, 1) w"],
+    &["select vault.release_key($R, 1); select wrapped from vault.released_wrap($R, 1); \
+         select 1 / 0"],
     &[
         "begin; select vault.release_key($R, 1)",
         "select wrapped from vault.released_wrap($R, 1)",
@@ -380,8 +380,8 @@ const TRICKS: [&[&str]; 15] = [
         "rollback prepared '$G'",
         "$W",
     ],
-    &["select wrapped, (select seq from vault.withdraw_request($R, '{}')) from \
-         vault.released_wrap($R, 1)"],
+    &["select wrapped, (select seq from vault.withdraw_request($R, '{}')) \
+         from vault.released_wrap($R, 1)"],
 ];
 
 const FUNCTIONS: &str = "

@@ -50,7 +50,7 @@ async fn newest_request(world: &World) -> i64 {
 async fn count(world: &World, kind: &str, request: i64) -> i64 {
     let of = format!(
         "select from audit.log where kind = '{kind}' and (record::jsonb ->> 'request')::bigint = \
-         {request}"
+           {request}"
     );
     world.database.count(&of).await
 }
@@ -101,8 +101,8 @@ async fn kill(world: &World, login: &Login, flags: &[&str], at: Killed) -> i64 {
         eventually("the request is signed", async || is_signed(world, request).await).await;
     }
     let named = format!(
-        "select from audit.log, jsonb_array_elements(record::jsonb -> 'key_ids') where seq = \
-         {request}"
+        "select from audit.log, jsonb_array_elements(record::jsonb -> 'key_ids') \
+           where seq = {request}"
     );
     let keys = world.database.count(&named).await;
     if at == Killed::Released {
@@ -321,7 +321,7 @@ async fn a_request_that_was_changed_is_not_signed() {
     logged
         .tamper(&format!(
             "update audit.log set record = replace(record, 'a test', 'a jest') \
-                            where seq = {request}"
+               where seq = {request}"
         ))
         .await;
     let output = resume(&logged.world, &login, request, &["--ip-hash", &hash]);

@@ -122,8 +122,8 @@ async fn an_unmasker_sees_masked_rows_and_no_wraps_and_writes_nothing() {
     let client = world.database.login("loginetl_unmasker").await.client().await;
     client
         .query(
-            "select masked_ip, masked_device_id, ip_hash, device_id_hash, create_date from \
-                user_logins",
+            "select masked_ip, masked_device_id, ip_hash, device_id_hash, create_date \
+               from user_logins",
             &[],
         )
         .await

@@ -76,7 +76,7 @@ pub async fn every_token_opens(world: &World, values: usize) {
         .database
         .query(
             "select distinct masked_ip from user_logins union select distinct masked_device_id \
-                from user_logins",
+               from user_logins",
         )
         .await;
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -325,8 +325,8 @@ async fn what_does_not_open_is_listed_and_its_key_stays() {
     world
         .database
         .execute(
-            "update user_logins set masked_ip = (select masked_ip from user_logins where user_id \
-             = 'u-27') where user_id in ('u-7', 'u-47')",
+            "update user_logins set masked_ip = (select masked_ip from user_logins \
+               where user_id = 'u-27') where user_id in ('u-7', 'u-47')",
         )
         .await;
     assert_eq!(rotate(&world, &rotator, &[]).status.code(), Some(0));
@@ -344,8 +344,8 @@ async fn keys_move_in_one_direction_only() {
         "update vault.data_keys set check_value = decode(repeat('00', 16), 'hex') where key_id = 1",
         "update vault.data_keys set purpose = 'seal' where key_id = 1",
         "delete from vault.data_keys where key_id = 1",
-        "insert into vault.data_keys (key_id, purpose, state, check_value) values (9, 'mask', \
-         'active', decode(repeat('00', 16), 'hex'))",
+        "insert into vault.data_keys (key_id, purpose, state, check_value) \
+           values (9, 'mask', 'active', decode(repeat('00', 16), 'hex'))",
     ] {
         let error = world.database.client().await.batch_execute(sql).await.expect_err(sql);
         assert_eq!(error.code().map(|c| c.code()), Some("LG003"), "{sql}");
@@ -370,9 +370,8 @@ async fn a_key_is_destroyed_only_retired_empty_and_late_and_a_tombstone_stays() 
     world
         .database
         .execute(&format!(
-            "insert into user_logins (user_id, masked_ip, ip_hash) values \
-                                     ('copy', '{token}', \
-                                     '00000000-0000-8000-8000-000000000000')"
+            "insert into user_logins (user_id, masked_ip, ip_hash) \
+               values ('copy', '{token}', '00000000-0000-8000-8000-000000000000')"
         ))
         .await;
     refused(destroy(&["--yes", "--after", "0m"]), "still in use");
@@ -507,8 +506,8 @@ async fn plain_rows_of_an_earlier_loader_are_masked_in_place() {
         "{report}"
     );
     assert!(is_whole(&world).await, "old and new rows of one value carry one token");
-    let plain = "select from user_logins where (ip is not null or \"Device id\" is not null) and \
-                 user_id <> 'odd'";
+    let plain = "select from user_logins where (ip is not null or \"Device id\" is not null) \
+                   and user_id <> 'odd'";
     assert_eq!(world.database.count(plain).await, 0);
     assert_eq!(
         world

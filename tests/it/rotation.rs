@@ -50,16 +50,16 @@ async fn pending_key(world: &World) {
     let check_value = key.check_value().to_vec();
     client
         .execute(
-            "insert into vault.data_keys (key_id, purpose, state, check_value) values (4, 'mask', \
-             'pending', $1)",
+            "insert into vault.data_keys (key_id, purpose, state, check_value) \
+               values (4, 'mask', 'pending', $1)",
             &[&check_value],
         )
         .await
         .expect("a key");
     client
         .execute(
-            "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) values (4, \
-                  'ingest', $1, $2)",
+            "insert into vault.wraps (key_id, holder, kms_key_arn, wrapped) \
+               values (4, 'ingest', $1, $2)",
             &[&arn, &blob],
         )
         .await
@@ -109,9 +109,8 @@ async fn a_running_loader_learns_the_new_key_inside_its_next_batch() {
     world
         .database
         .execute(
-            "begin; lock table vault.fence in exclusive mode; update \
-                            vault.rotation set watermark = \
-                            'ffffffff-ffff-ffff-ffff-ffffffffffff'; commit",
+            "begin; lock table vault.fence in exclusive mode; update vault.rotation \
+               set watermark = 'ffffffff-ffff-ffff-ffff-ffffffffffff'; commit",
         )
         .await;
     world.database.execute("delete from user_logins").await;
@@ -124,8 +123,8 @@ async fn a_running_loader_learns_the_new_key_inside_its_next_batch() {
         world
             .database
             .count(
-                "select from user_logins where masked_ip like 'ip1.4.%' and \
-                              masked_device_id like 'dev1.4.%'"
+                "select from user_logins where masked_ip like 'ip1.4.%' \
+                   and masked_device_id like 'dev1.4.%'"
             )
             .await,
         50
@@ -162,8 +161,8 @@ async fn a_file_that_was_masked_before_a_step_is_masked_again_under_the_fence() 
     // a key that it does not know yet, then with keys that it knows and a watermark that
     // has moved.
     let started = START.trim_start_matches("begin;").trim_end_matches("commit");
-    let moved = "lock table vault.fence in exclusive mode; update vault.rotation set watermark = \
-                 'c0000000-0000-0000-0000-000000000000'";
+    let moved = "lock table vault.fence in exclusive mode; update vault.rotation \
+                   set watermark = 'c0000000-0000-0000-0000-000000000000'";
     for (number, change) in [started, moved].into_iter().enumerate() {
         let mut rotator = world.database.client().await;
         let transaction = rotator.transaction().await.expect("a transaction");

@@ -462,8 +462,8 @@ async fn a_rule_that_swallows_rows_ends_the_command_before_it_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_with_children_or_of_another_kind_is_refused_by_name() {
     let all = Staffed::new().await;
-    let heir = "create table heir () inherits (user_logins); insert into heir select * from only \
-                user_logins where user_id = 'u-1'";
+    let heir = "create table heir () inherits (user_logins); insert into heir select * \
+                  from only user_logins where user_id = 'u-1'";
     for (make, undo, named) in [
         (heir, "drop table heir", &["child", "heir"][..]),
         (
@@ -481,8 +481,7 @@ async fn a_table_with_children_or_of_another_kind_is_refused_by_name() {
         ),
         (
             "alter table user_logins set unlogged",
-            "alter table user_logins set \
-                                                  logged",
+            "alter table user_logins set logged",
             &["unlogged"],
         ),
     ] {
@@ -498,8 +497,8 @@ async fn a_table_with_children_or_of_another_kind_is_refused_by_name() {
     all.sql(heir).await;
     all.does(&[Find]).await;
     all.sql(
-        "drop table heir; create table parent (like user_logins); alter table user_logins \
-             inherit parent",
+        "drop table heir; create table parent (like user_logins); \
+           alter table user_logins inherit parent",
     )
     .await;
     all.does(&[File, Queue, Retry, Rotate]).await;
@@ -648,8 +647,8 @@ async fn a_table_that_was_swapped_by_rename_is_the_one_that_is_counted_and_writt
                 alter table user_logins rename to old; alter table l2 rename to user_logins;";
     let counted = async |key: usize| {
         let keys = json_lines(&all.run(Task::List));
-        let named = "select from pg_depend d join pg_rewrite r on r.oid = d.objid where \
-                     d.refobjid = 'public.old'::regclass";
+        let named = "select from pg_depend d join pg_rewrite r on r.oid = d.objid \
+                       where d.refobjid = 'public.old'::regclass";
         assert_eq!(all.world.database.count(named).await, 0, "no view holds on to the old table");
         keys[key - 1]["in_use"].as_i64()
     };
@@ -716,7 +715,7 @@ async fn a_backfill_that_is_swallowed_is_undone_and_recorded_as_failed() {
         assert_eq!(state, all.state().await, "{make}");
         if undo == NO_TRIGGER {
             let last = "select record::jsonb ->> 'end' from audit.log where kind = 'load.run' \
-                        order by seq desc limit 1";
+                          order by seq desc limit 1";
             assert_eq!(all.world.database.query(last).await[0].get::<_, String>(0), "failed");
         }
         all.sql(undo).await;
@@ -739,8 +738,8 @@ async fn a_key_is_destroyed_only_after_a_census_that_is_proved_to_see_every_row(
         all.world.database.query("select masked_ip from user_logins limit 1").await[0].get(0);
     all.does(&[Rotate]).await;
     let stray = format!(
-        "insert into user_logins (user_id, masked_ip, ip_hash) values ('stray', '{old}', \
-         gen_random_uuid())"
+        "insert into user_logins (user_id, masked_ip, ip_hash) \
+           values ('stray', '{old}', gen_random_uuid())"
     );
     all.sql(&format!("{stray}; {RLS}")).await;
     all.init().await;
@@ -748,7 +747,7 @@ async fn a_key_is_destroyed_only_after_a_census_that_is_proved_to_see_every_row(
         (
             "alter policy loginetl_select on user_logins to loginetl_rotator, loginetl_unmasker",
             "alter policy loginetl_select on user_logins to loginetl_rotator, loginetl_unmasker, \
-             loginetl_owner",
+               loginetl_owner",
         ),
         (
             "alter policy loginetl_select on user_logins using (user_id <> 'stray')",
@@ -756,7 +755,7 @@ async fn a_key_is_destroyed_only_after_a_census_that_is_proved_to_see_every_row(
         ),
         (
             "create policy part on user_logins as restrictive for select to loginetl_owner using \
-             (user_id <> 'stray')",
+               (user_id <> 'stray')",
             "drop policy part on user_logins",
         ),
         (

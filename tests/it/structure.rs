@@ -20,13 +20,13 @@ const COLUMNS_AND_INDEXES: &[Breakage] = &[
     ("alter table user_logins reset (fillfactor)", &["user_logins fillfactor"]),
     ("drop index vault.one_active_key", &["one_active_key"]),
     (
-        "drop index vault.one_pending_key; create index one_pending_key on vault.data_keys \
-         (purpose)",
+        "drop index vault.one_pending_key; create index one_pending_key \
+           on vault.data_keys (purpose)",
         &["one_pending_key"],
     ),
     (
-        "drop index vault.one_rotation; create unique index one_rotation on vault.rotation \
-         (to_key, field)",
+        "drop index vault.one_rotation; create unique index one_rotation \
+           on vault.rotation (to_key, field)",
         &["one_rotation"],
     ),
     ("alter table ingest.quarantine alter id drop identity", &["ingest.quarantine id"]),
@@ -56,8 +56,8 @@ const CONSTRAINTS_AND_TRIGGERS: &[Breakage] = &[
         &["wraps_key_id_fkey", "data_keys_pkey"],
     ),
     (
-        "alter table audit.head drop constraint head_one_check, add constraint head_one_check \
-         check (true)",
+        "alter table audit.head drop constraint head_one_check, \
+           add constraint head_one_check check (true)",
         &["head_one_check"],
     ),
     ("alter table audit.signatures drop constraint signatures_pkey", &["signatures_pkey"]),
@@ -74,7 +74,7 @@ const CONSTRAINTS_AND_TRIGGERS: &[Breakage] = &[
     ),
     (
         "create or replace trigger stays before delete on audit.head execute function \
-         audit.refuse_change()",
+           audit.refuse_change()",
         &["stays audit.head"],
     ),
     ("alter table vault.rotation disable trigger all", &["only_on vault.rotation"]),
@@ -89,13 +89,13 @@ const FUNCTIONS_AND_VIEWS: &[Breakage] = &[
     ("drop function vault.blind_spots(oid, text[])", &["vault.blind_spots"]),
     (
         "create or replace function vault.is_unused(wanted bigint) returns boolean language sql \
-         security definer \
+           security definer \
          set search_path = pg_catalog, pg_temp set row_security = on as 'select true'",
         &["vault.is_unused"],
     ),
     (
         "create or replace function audit.refuse_change() returns trigger language plpgsql as \
-         'begin return null; end'",
+           'begin return null; end'",
         &["audit.refuse_change"],
     ),
     ("alter function vault.release_key(bigint, bigint) security invoker", &["vault.release_key"]),
@@ -108,7 +108,7 @@ const FUNCTIONS_AND_VIEWS: &[Breakage] = &[
     ("alter view vault.keys reset (security_barrier)", &["vault.keys"]),
     (
         "create or replace view vault.ingest_keys with (security_barrier) as select k.key_id, \
-         k.purpose, k.check_value, \
+           k.purpose, k.check_value, \
          w.kms_key_arn, w.wrapped from vault.data_keys k join vault.wraps w on w.key_id = k.key_id",
         &["vault.ingest_keys"],
     ),
@@ -147,23 +147,23 @@ const COMMENTS_AND_CHECKSUM: &[Breakage] = &[
     ),
     (
         "comment on view vault.keys is null; create or replace view vault.keys with \
-         (security_barrier) as select key_id, purpose, \
+           (security_barrier) as select key_id, purpose, \
          state, created_at, activated_at, retired_at, now() as destroyed_at from vault.data_keys",
         &["vault.keys"],
     ),
     (
-        "comment on trigger only_on on vault.rotation is null; alter table vault.rotation disable \
-         trigger only_on",
+        "comment on trigger only_on on vault.rotation is null; \
+           alter table vault.rotation disable trigger only_on",
         &["only_on"],
     ),
     (
-        "comment on function vault.is_closed is null; create function vault.is_closed(text) \
-         returns boolean language sql as 'select true'",
+        "comment on function vault.is_closed is null; \
+           create function vault.is_closed(text) returns boolean language sql as 'select true'",
         &["vault.is_closed text"],
     ),
     (
-        "comment on column vault.fence_holders.pid is 'somebody else''s'; drop view \
-         vault.fence_holders",
+        "comment on column vault.fence_holders.pid is 'somebody \
+           else''s'; drop view vault.fence_holders",
         &["vault.fence_holders"],
     ),
 ];
@@ -232,8 +232,7 @@ const POLICIES: &[Breakage] = &[
 
 /// Rows, keys, the log and the rest that no repair may touch.
 const TABLES: &str = "public.user_logins vault.data_keys vault.wraps vault.rotation audit.log \
-                      audit.head audit.signatures \
-                      ingest.quarantine ingest.ledger ingest.days";
+                      audit.head audit.signatures ingest.quarantine ingest.ledger ingest.days";
 
 /// A digest of each table, made of `row` for each of its rows.
 async fn digest(world: &World, row: &str) -> Vec<String> {
@@ -429,12 +428,12 @@ async fn a_rotation_does_not_begin_while_the_owner_of_its_functions_sees_no_rows
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_was_made_anew_or_swapped_is_made_ready_again() {
     let swap = "create table other (like user_logins including all); insert into other select * \
-                from user_logins; \
+                  from user_logins; \
                 alter table user_logins rename to former; alter table other rename to user_logins";
     let anew = "drop table user_logins; create table user_logins (id bigserial primary key, \
-                user_id varchar(128), \
+                  user_id varchar(128), \
                 device_type varchar(32), masked_ip varchar(256), masked_device_id varchar(256), \
-                locale varchar(32), \
+                  locale varchar(32), \
                 app_version integer, create_date date)";
     for (sql, rows) in [(anew, 0), (swap, 40), ("drop table user_logins", 0)] {
         let (world, rotator) = lived_in().await;
@@ -448,10 +447,10 @@ async fn a_table_that_was_made_anew_or_swapped_is_made_ready_again() {
             text(&init)
         );
         assert_eq!((faults(&world), states(&world).await), ((Some(0), vec![]), keys), "{sql}");
-        let indexed = "select distinct attname from pg_index join pg_attribute on attrelid = \
-                       indrelid and attnum = indkey[0] \
-                       where indisvalid and indrelid = 'user_logins'::regclass and attname ~ \
-                       '^(ip|device_id)_hash$'";
+        let indexed = "select distinct attname from pg_index join pg_attribute \
+                         on attrelid = indrelid and attnum = indkey[0] \
+                       where indisvalid and indrelid = 'user_logins'::regclass \
+                         and attname ~ '^(ip|device_id)_hash$'";
         assert_eq!(world.database.count(indexed).await, 2, "{sql}");
         assert_eq!(
             world
@@ -499,7 +498,7 @@ async fn a_restore_without_owners_and_privileges_is_made_whole_by_one_init() {
             world.command(&["init"]).env("LOGINETL_DATABASE_URL", url).output().expect("it runs");
         assert_eq!(init.status.code(), Some(0), "{}", text(&init));
         let open = "select from pg_proc where pronamespace::regnamespace::text in ('vault', \
-                    'ingest', 'audit') \
+                      'ingest', 'audit') \
                     and has_function_privilege('public', oid, 'execute')";
         assert_eq!(world.database.count(open).await, 0, "PUBLIC may execute nothing");
         assert_eq!(faults(&world), (Some(0), vec![]));
@@ -519,8 +518,8 @@ async fn a_publication_that_would_refuse_a_rotation_gets_the_identity_that_it_ne
         ("create publication house for tables in schema public", "f"),
         ("create publication news for all tables with (publish = 'insert')", "d"),
         (
-            "alter table user_logins add id bigserial primary key; create publication keyed for \
-             all tables",
+            "alter table user_logins add id bigserial primary key; \
+               create publication keyed for all tables",
             "d",
         ),
     ] {
@@ -583,8 +582,8 @@ async fn a_database_of_the_former_version_is_upgraded_without_touching_a_row() {
     let world = World::bare().await;
     world.queue.redrive_after(10).await;
     world.database.execute(include_str!("../../sql/bootstrap.sql")).await;
-    let history = "version int4 primary key, name varchar(255), applied_on varchar(255), checksum \
-                   varchar(255)";
+    let history = "version int4 primary key, name varchar(255), applied_on varchar(255), \
+                   checksum varchar(255)";
     world.database.execute(&format!("create table vault.schema_version ({history})")).await;
     for (version, name, checksum, sql) in RELEASED {
         let row = format!("{version}, '{name}', '2025-11-28T07:21:39.950882191Z', '{checksum}'");

@@ -13,8 +13,8 @@ use crate::support::{Login, World, event, json_lines, text};
 
 /// An older table.
 const USUAL: &str = "user_id varchar(128), device_type varchar(32), masked_ip varchar(256), \
-                     masked_device_id varchar(256), \
-                     locale varchar(32), app_version integer, create_date date";
+                     masked_device_id varchar(256), locale varchar(32), app_version integer, \
+                     create_date date";
 
 /// The older table, with some columns defined in another way, and more in it.
 fn table(others: &[(&str, &str)], more: &str) -> String {
@@ -51,8 +51,8 @@ pub async fn administrator(world: &World) -> Login {
     let user = &login.user;
     world.database.alter(&format!("owner to {user}")).await;
     let rights = format!(
-        "alter role {user} createrole; grant loginetl_owner to {user}; grant create on schema \
-         public to {user}"
+        "alter role {user} createrole; grant loginetl_owner to {user}; grant create \
+           on schema public to {user}"
     );
     world.database.execute(&rights).await;
     login
@@ -107,10 +107,10 @@ async fn values(world: &World) -> Vec<BTreeSet<String>> {
     let version = "(v[1]::bigint * 1000 + v[2]::bigint) * 1000 + coalesce(v[4], '0')::bigint || ''";
     let spelled = format!(
         "select l.ctid::text, coalesce({version}, regexp_replace(rtrim(c.value), \
-         '(T00:00:00|/32)$', '')) from user_logins l \
+           '(T00:00:00|/32)$', '')) from user_logins l \
          cross join jsonb_each_text(to_jsonb(l)) as c \
-         left join regexp_match(c.value, '^(\\d+)[.](\\d+)([.](\\d+))?$') as v on true where \
-         c.value is not null"
+         left join regexp_match(c.value, '^(\\d+)[.](\\d+)([.](\\d+))?$') as v on true \
+           where c.value is not null"
     );
     let mut rows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for value in world.database.query(&spelled).await {
@@ -313,8 +313,8 @@ async fn values_of_another_type_are_kept_to_the_last_digit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_without_a_default_gets_one_or_gives_way() {
-    let referenced = "create table notes (login bigint not null references user_logins); insert \
-                      into notes values (2)";
+    let referenced = "create table notes (login bigint not null references user_logins); \
+                        insert into notes values (2)";
     for (columns, names, rows, more) in [
         (
             "id integer not null, primary key (id)",
@@ -370,21 +370,21 @@ async fn a_key_without_a_default_gets_one_or_gives_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_something_depends_on_is_left_to_it() {
     let trigger = "create function same() returns trigger language plpgsql as 'begin return new; \
-                   end'; create trigger seldom \
-                   before update on user_logins for each row when (old.app_version <> '7') \
-                   execute function same()";
+                     end'; create trigger seldom \
+                   before update on user_logins for each row \
+                     when (old.app_version <> '7') execute function same()";
     for dependent in [
         "create view recent as select user_id, app_version from user_logins",
-        "create materialized view counted as select app_version, count(*) from user_logins group \
-         by 1",
+        "create materialized view counted as select app_version, count(*) from user_logins \
+           group by 1",
         "alter table user_logins add check (app_version like '%7%')",
         "create index by_version on user_logins (lower(app_version))",
         "create index of_seven on user_logins (user_id) where app_version = '7'",
         "alter table user_logins add twice text generated always as (app_version || app_version) \
-         stored",
+           stored",
         "create policy sevens on user_logins using (app_version = '7')",
-        "create function newest() returns text begin atomic select max(app_version) from \
-         user_logins; end",
+        "create function newest() returns text begin atomic select max(app_version) \
+           from user_logins; end",
         trigger,
     ] {
         let rows = "insert into user_logins (user_id, app_version) values ('a', '7'), ('b', null)";
@@ -404,8 +404,8 @@ async fn all_faults_of_a_table_are_told_at_once_and_a_name_that_is_taken_is_not_
     world.database.execute(&faulty).await;
     let refused = world.run(&["init"]);
     assert!(statements(&refused).len() >= 4, "each on a line of its own: {}", text(&refused));
-    let row = "insert into user_logins (user_id, app_version, locale, extra) values ('a', \
-               '2.3.0', 'DE', 1)";
+    let row = "insert into user_logins (user_id, app_version, locale, extra) \
+                 values ('a', '2.3.0', 'DE', 1)";
     let (world, printed) = settle(&format!("{faulty}; {row}")).await;
     for column in ["app_version", "locale", "masked_ip", "extra"] {
         assert!(
@@ -413,8 +413,8 @@ async fn all_faults_of_a_table_are_told_at_once_and_a_name_that_is_taken_is_not_
             "{column}: {printed:?}"
         );
     }
-    let again = "alter table user_logins drop column app_version; alter table user_logins add \
-                 column app_version text; \
+    let again = "alter table user_logins drop column app_version; \
+                   alter table user_logins add column app_version text; \
                  update user_logins set app_version = '0.96'";
     world.database.execute(again).await;
     let before = values(&world).await;
@@ -429,7 +429,7 @@ async fn all_faults_of_a_table_are_told_at_once_and_a_name_that_is_taken_is_not_
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_compared_letter_by_letter_whatever_the_collation() {
     let collation = "create collation unlettered (provider = icu, locale = 'und-u-ks-level2', \
-                     deterministic = false)";
+                       deterministic = false)";
     let knows_icu =
         World::bare().await.database.client().await.batch_execute(collation).await.is_ok();
     for column in ["masked_ip", "masked_device_id", "user_id"].into_iter().filter(|_| knows_icu) {
@@ -442,7 +442,7 @@ async fn tokens_are_compared_letter_by_letter_whatever_the_collation() {
         let output = rotate(&world, &rotator, &[]);
         assert_eq!(output.status.code(), Some(0), "{column}: {}", text(&output));
         let moved = "select from user_logins where (masked_ip || masked_device_id) collate \"C\" \
-                     ~ '^ip1[.]4[.].*dev1[.]4[.]'";
+                       ~ '^ip1[.]4[.].*dev1[.]4[.]'";
         assert_eq!(world.database.count(moved).await, 6, "{column}");
     }
 }
@@ -451,7 +451,7 @@ async fn tokens_are_compared_letter_by_letter_whatever_the_collation() {
 async fn rows_anywhere(world: &World) -> i64 {
     let tables = "select c.oid::regclass::text from pg_class c where relkind in ('r', 'm') \
                   and relnamespace::regnamespace::text !~ \
-                  '^(vault|ingest|audit|information_schema|pg_.*)$'";
+                    '^(vault|ingest|audit|information_schema|pg_.*)$'";
     let mut rows = 0;
     for table in world.database.query(tables).await {
         rows +=
@@ -490,8 +490,8 @@ async fn a_table_that_is_no_ordinary_one_gives_way() {
         let printed = follow(&sql, || world.run(&["init"]), &world.database.client().await).await;
         assert_eq!(rows_anywhere(&world).await, before, "{sql}: {printed:?}");
         loads(&sql, &world).await;
-        let logged = "select from pg_class where oid = 'public.user_logins'::regclass and relkind \
-                      = 'r' and relpersistence = 'p'";
+        let logged = "select from pg_class where oid = 'public.user_logins'::regclass \
+                        and relkind = 'r' and relpersistence = 'p'";
         assert_eq!(world.database.count(logged).await, 1, "{sql}: {printed:?}");
     }
 }
@@ -563,8 +563,8 @@ async fn who_runs_init_need_not_own_the_table_but_must_be_a_member_of_who_does()
         &[("app_version", "text"), ("create_date", "timestamp not null")],
         "id integer primary key",
     );
-    let row = "insert into user_logins (id, app_version, create_date) values (1, '2.3.0', \
-               '2024-05-06 10:30')";
+    let row = "insert into user_logins (id, app_version, create_date) \
+                 values (1, '2.3.0', '2024-05-06 10:30')";
     let again = format!(
         "drop table user_logins; {faulty}; {row}; alter table user_logins owner to {}",
         holder.user

@@ -55,8 +55,7 @@ async fn a_hash_becomes_its_value_with_rows_and_days() {
     let token = one(&world, "masked_ip", "u-1").await;
     let day = one(&world, "create_date", "u-1").await;
     let expected = serde_json::json!({
-        "selector": format!("ip-hash \
-                             {hash}"), "field": "ip", "value": "192.0.2.7", "hash": hash, "token": token,
+        "selector": format!("ip-hash {hash}"), "field": "ip", "value": "192.0.2.7", "hash": hash, "token": token,
         "key_id": 1, "rows": 3, "first_date": day, "last_date": day, "problem": null
     });
     for spelling in [hash.clone(), hash.replace('-', "").to_uppercase()] {
@@ -242,8 +241,8 @@ async fn rows_that_were_tampered_with_exit_with_5() {
     world
         .database
         .execute(
-            "update user_logins set masked_ip = (select masked_ip from user_logins where user_id \
-             = 'u-4') where user_id = 'u-2'",
+            "update user_logins set masked_ip = (select masked_ip from user_logins \
+               where user_id = 'u-4') where user_id = 'u-2'",
         )
         .await;
     let mixed = answers(&world, &login, &["--ip-hash", &hash], 5);
@@ -254,8 +253,8 @@ async fn rows_that_were_tampered_with_exit_with_5() {
     world
         .database
         .execute(
-            "update user_logins set masked_ip = 'ip1.1.nonsense' where user_id in \
-                            ('u-1', 'u-2', 'u-3')",
+            "update user_logins set masked_ip = 'ip1.1.nonsense' \
+               where user_id in ('u-1', 'u-2', 'u-3')",
         )
         .await;
     assert_eq!(answers(&world, &login, &["--ip-hash", &hash], 5)[0]["problem"], "does_not_open");

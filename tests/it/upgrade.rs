@@ -94,8 +94,8 @@ async fn places(world: &World) -> Vec<String> {
         .split_whitespace()
     {
         let rows = format!(
-            "select format('%s %s %s', t.tableoid::regclass, t.ctid, t.xmin) from {table} t order \
-             by 1"
+            "select format('%s %s %s', t.tableoid::regclass, t.ctid, t.xmin) from {table} t \
+               order by 1"
         );
         places.extend(world.database.query(&rows).await.iter().map(|row| row.get::<_, String>(0)));
     }
@@ -176,7 +176,7 @@ async fn every_value_stands_in_one_group(world: &World) {
     for (field, begin) in [("ip", "10.9.0."), ("device_id", "device-")] {
         let groups = format!(
             "select {field}_hash::text, count(*), count(distinct masked_{field}) from user_logins \
-             group by 1"
+               group by 1"
         );
         let groups = world.database.query(&groups).await;
         let found: BTreeMap<String, (i64, i64)> =

@@ -12,10 +12,10 @@ use crate::support::{Database, World};
 /// What a column's check constraint lists.
 async fn allowed(database: &Database, table: &str, column: &str) -> BTreeSet<String> {
     let sql = format!(
-        "select pg_get_constraintdef(c.oid) from pg_constraint c join pg_attribute a on \
-         a.attrelid = c.conrelid \
-         where c.conrelid = '{table}'::regclass and c.contype = 'c' and c.conkey = \
-         array[a.attnum] and a.attname = '{column}'"
+        "select pg_get_constraintdef(c.oid) from pg_constraint c join pg_attribute a \
+           on a.attrelid = c.conrelid \
+         where c.conrelid = '{table}'::regclass and c.contype = 'c' \
+           and c.conkey = array[a.attnum] and a.attname = '{column}'"
     );
     let definition: String = database.query(&sql).await[0].get(0);
     definition.split('\'').skip(1).step_by(2).map(str::to_owned).collect()

@@ -63,7 +63,7 @@ async fn one_of_two_loaders_is_killed_again_and_again_and_each_event_is_loaded_o
             .database
             .count(
                 "select distinct user_id, masked_ip, create_date from user_logins \
-                              where user_id like 'u-%'"
+                   where user_id like 'u-%'"
             )
             .await,
         i64::from(EVENTS)

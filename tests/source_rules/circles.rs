@@ -90,8 +90,8 @@ fn lists_of_children_tests_and_chains_are_no_circles() {
         ("lib.rs", "pub mod db; pub use db::parse;"),
         (
             "db/mod.rs",
-            "mod parse; mod rows; pub use parse::parse; pub(crate) use rows::Row; pub struct \
-             Table;",
+            "mod parse; mod rows; pub use parse::parse; pub(crate) use rows::Row; pub \
+             struct Table;",
         ),
         (
             "db/parse.rs",

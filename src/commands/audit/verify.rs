@@ -160,8 +160,8 @@ fn print(report: &VerifyReport, format: Format) -> Result<(), Error> {
         output::line(&format!("and {more} more"))?;
     }
     output::line(&format!(
-        "{result}: {} records, {} signed, {} after the last signature, {} requests without an \
-         outcome",
+        "{result}: {} records, {} signed, {} after the last signature, {} requests without \
+         an outcome",
         report.records, report.signed, report.after_last_signature, report.open_requests
     ))?;
     output::line(&format!("head {}", report.head))

@@ -48,8 +48,8 @@ fn roles(login: &Login, findings: &mut Findings) {
         () if login.groups.is_empty() => findings.warn(
             "login",
             "is in no group of loginetl, and may do nothing",
-            "grant one: loginetl_loader, loginetl_analyst, loginetl_unmasker, loginetl_rotator or \
-             loginetl_auditor",
+            "grant one: loginetl_loader, loginetl_analyst, loginetl_unmasker, loginetl_rotator \
+             or loginetl_auditor",
         ),
         () if login.groups.len() > 1 => {
             findings.warn(
@@ -68,8 +68,8 @@ async fn check_inheritance(session: &Session, findings: &mut Findings) {
         findings.warn(
             "login",
             format!("does not inherit the rights of {}", joined(&groups)),
-            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE (PostgreSQL \
-             16 or newer)",
+            "ALTER ROLE the login INHERIT, or GRANT the group again WITH INHERIT TRUE \
+             (PostgreSQL 16 or newer)",
         );
     }
 }
@@ -179,9 +179,8 @@ async fn settings(session: &Session, findings: &mut Findings) {
     findings.note(
         "settings",
         set.join("; "),
-        "they have no say in loginetl's transactions, but a \
-                                               standby takes no changes, and \
-                                               session_replication_role must be origin",
+        "they have no say in loginetl's transactions, but a standby takes no changes, and \
+         session_replication_role must be origin",
     );
 }
 

@@ -102,18 +102,14 @@ async fn queue(config: &SdkConfig, login: &Login, url: Option<String>, findings:
         Some(Some(count)) if count < FEWEST_RECEIPTS => findings.warn(
             "redrive",
             format!(
-                "messages go to the dead-letter queue after {count} receives: an outage will \
-                     send good ones there"
+                "messages go to the dead-letter queue after {count} receives: an outage will send \
+                 good ones there"
             ),
             "set maxReceiveCount to 5 or more",
         ),
-        Some(Some(count)) => findings.ok(
-            "redrive",
-            format!(
-                "to the dead-letter queue after \
-            {count} receives"
-            ),
-        ),
+        Some(Some(count)) => {
+            findings.ok("redrive", format!("to the dead-letter queue after {count} receives"))
+        }
     }
 }
 

@@ -91,8 +91,7 @@ impl LoadReport {
             let rate = self.summary.rate();
             output::line(&format!(
                 "read {received}, loaded {loaded}, duplicates {duplicates}, quarantined \
-                 {quarantined} in {seconds:.1} s, \
-                 {rate:.0} lines/s"
+                 {quarantined} in {seconds:.1} s, {rate:.0} lines/s"
             ))?;
         } else {
             output::line(&format!("{} in {seconds:.1} s", self.summary))?;

@@ -167,8 +167,8 @@ impl Drop for OpenRequest {
         if let Some(seq) = self.0 {
             output::note(&format!(
                 "request {seq} stays open in the audit log; to go on with it within five minutes, \
-                 the same selectors and \
-                 --resume {seq}; if no key was released for it: loginetl unmask --withdraw {seq}"
+                 the same selectors and --resume {seq}; if no key was released for it: loginetl \
+                 unmask --withdraw {seq}"
             ));
         }
     }

@@ -205,7 +205,7 @@ impl Route {
                 problem
                     .hint(
                         "write it into the URL, or into ~/.pgpass or the file that \
-                              PGPASSFILE names",
+                         PGPASSFILE names",
                     )
                     .into()
             }

@@ -36,17 +36,16 @@ pub(super) fn read(path: &Path) -> Result<PrivateKeyDer<'static>, UrlProblem> {
     PrivateKeyDer::from_pem_slice(&text).ok().filter(|_| !is_encrypted).ok_or_else(|| {
         if is_encrypted {
             return UrlProblem::new(
-                "names an sslkey that is encrypted, and loginetl asks for no \
-                                    passphrase",
+                "names an sslkey that is encrypted, and loginetl asks for no passphrase",
             )
             .hint(format!(
-                "run: openssl pkey -in {name} -out {name}.plain && chmod 0600 \
-                               {name}.plain; then name that file"
+                "run: openssl pkey -in {name} -out {name}.plain && chmod 0600 {name}.plain; then \
+                 name that file"
             ));
         }
         UrlProblem::new("names an sslkey without a PEM private key in it").hint(format!(
-            "run: openssl pkey -in {name} -out {name}.pem && chmod 0600 {name}.pem; \
-                           then name that file"
+            "run: openssl pkey -in {name} -out {name}.pem && chmod 0600 {name}.pem; then name \
+             that file"
         ))
     })
 }

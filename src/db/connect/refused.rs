@@ -11,8 +11,8 @@ pub(super) const OF_LIBPQ: [(&str, &str); 21] = [
     ("oauth_scope", "loginetl does not log in by OAuth"),
     (
         "require_auth",
-        "loginetl cannot keep it; channel_binding=require makes the server prove by SCRAM who it \
-         is",
+        "loginetl cannot keep it; channel_binding=require makes the server prove by SCRAM who \
+         it is",
     ),
     ("requirepeer", "loginetl does not look at the owner of a socket"),
     ("requiressl", "PostgreSQL has given it up; say sslmode"),

@@ -9,19 +9,15 @@ use super::*;
 /// The parameters of libpq 18 (its manual, "Parameter Key Words"), and those that it has
 /// given up.
 const OF_LIBPQ: &str = "\
-    host hostaddr port dbname user password passfile require_auth channel_binding connect_timeout \
-    client_encoding options \
-    application_name fallback_application_name keepalives keepalives_idle keepalives_interval \
-    keepalives_count \
-    tcp_user_timeout replication gssencmode sslmode requiressl sslnegotiation sslcompression \
-    sslcert sslkey sslkeylogfile \
+    host hostaddr port dbname user password passfile require_auth channel_binding \
+    connect_timeout client_encoding options application_name fallback_application_name \
+    keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout replication \
+    gssencmode sslmode requiressl sslnegotiation sslcompression sslcert sslkey sslkeylogfile \
     sslpassword sslcertmode sslrootcert sslcrl sslcrldir sslsni requirepeer \
-    ssl_min_protocol_version \
-    ssl_max_protocol_version min_protocol_version max_protocol_version krbsrvname gsslib \
-    gssdelegation scram_client_key \
-    scram_server_key service servicefile target_session_attrs load_balance_hosts oauth_issuer \
-    oauth_client_id \
-    oauth_client_secret oauth_scope authtype tty";
+    ssl_min_protocol_version ssl_max_protocol_version min_protocol_version max_protocol_version \
+    krbsrvname gsslib gssdelegation scram_client_key scram_server_key service servicefile \
+    target_session_attrs load_balance_hosts oauth_issuer oauth_client_id oauth_client_secret \
+    oauth_scope authtype tty";
 
 fn parse(url: &str) -> Conninfo {
     Conninfo::parse(url).unwrap_or_else(|problem| panic!("{url}: {problem}"))
@@ -129,10 +125,9 @@ fn a_name_that_nobody_knows_is_told_by_its_place() {
 
 /// Pieces that a URL is made of, a secret among them.
 const PIECES: &str = "\
-    postgres:// postgresql:// S3cret S3cret S3cret @ : / ? & = , % %40 %00 %ff [ ] ::1 ' \\ # + ; \
-    h 5432 host= password= \
-    sslmode= user= sslcert= sslkey= disable require verify-full target_session_attrs= \
-    connect_timeout= é \u{1F511}";
+    postgres:// postgresql:// S3cret S3cret S3cret @ : / ? & = , % %40 %00 %ff [ ] ::1 ' \\ # + \
+    ; h 5432 host= password= sslmode= user= sslcert= sslkey= disable require verify-full \
+    target_session_attrs= connect_timeout= é \u{1F511}";
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]

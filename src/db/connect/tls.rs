@@ -31,12 +31,11 @@ pub(super) fn configure(transport: &Transport) -> Result<Option<Arc<ClientConfig
             let key = client_key::read(key)?;
             builder.with_client_auth_cert(chain, key).map_err(|_| {
                 let problem = UrlProblem::new(
-                    "names an sslkey that is not the key of its \
-                                               sslcert, or is of an unknown kind",
+                    "names an sslkey that is not the key of its sslcert, or is of an unknown kind",
                 );
                 problem.hint(
-                    "give the key that the certificate was made for: RSA, ECDSA (P-256, \
-                              P-384, P-521) or Ed25519",
+                    "give the key that the certificate was made for: RSA, ECDSA (P-256, P-384, \
+                     P-521) or Ed25519",
                 )
             })?
         }

@@ -18,8 +18,8 @@ pub(super) struct Setting {
 
 const SHAPE: &str = "write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE";
 const RESERVED: &str = "\
-    percent-encode reserved characters of user and password: @ as %40, / as %2F, : as %3A, % as \
-    %25, # as %23, ? as %3F, \
+    percent-encode reserved characters of user and password: @ as %40, / as %2F, : as %3A, \
+      % as %25, # as %23, ? as %3F, \
     & as %26, a blank as %20";
 
 /// Splits a URL or keyword string into its settings.

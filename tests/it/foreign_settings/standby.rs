@@ -150,8 +150,8 @@ async fn on_a_standby_what_reads_works_and_what_writes_ends_at_once() {
     world
         .database
         .execute(
-            "alter table user_logins add column ip inet; insert into user_logins \
-                            (ip) values ('10.0.0.9')",
+            "alter table user_logins add column ip inet; insert into user_logins (ip) \
+               values ('10.0.0.9')",
         )
         .await;
     let Some(standby) = Standby::start(world).await else {

@@ -77,8 +77,8 @@ async fn a_file_that_changes_while_it_is_loaded_is_a_finding_and_one_that_grows_
         assert_eq!(output.status.code(), Some(exit), "{what}: {}", text(&output));
         let loaded = world.database.count("select from user_logins").await - rows;
         assert_eq!(summary(&output)["loaded"], loaded, "{what}: {}", text(&output));
-        let end = "select record::jsonb ->> 'end' from audit.log where kind = 'load.run' order by \
-                   seq desc limit 1";
+        let end = "select record::jsonb ->> 'end' from audit.log where kind = 'load.run' \
+                     order by seq desc limit 1";
         let end: String = world.database.query(end).await[0].get(0);
         if exit == 0 {
             assert_eq!((loaded, end.as_str()), (i64::from(LINES), "done"), "{what}");

@@ -151,10 +151,10 @@ pub(super) async fn of_database(client: &Client, fields: &[Field]) -> Picture {
 /// Puts the beginning of a world into the database, past the triggers, in the place of
 /// what was there.
 pub(super) async fn begin(client: &Client, world: &World, fields: &[Field]) {
-    let mut sql = "begin; set local session_replication_role = replica; delete from \
-                   public.user_logins; \
-        delete from ingest.ledger; delete from vault.rotation; delete from vault.wraps; delete \
-        from vault.data_keys;"
+    let mut sql = "begin; set local session_replication_role = replica; \
+                     delete from public.user_logins; \
+                   delete from ingest.ledger; delete from vault.rotation; \
+                     delete from vault.wraps; delete from vault.data_keys;"
         .to_owned();
     for (purpose, id) in [("mask", mask_key(0)), ("hash", hash_key(0)), ("seal", seal_key(0))] {
         sql += &format!(

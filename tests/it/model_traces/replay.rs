@@ -199,8 +199,8 @@ impl Replay {
     }
 
     async fn observer_sees_an_old_seal(&self) -> bool {
-        let statement = "select exists (select from vault.data_keys where purpose = 'seal' and \
-                         state = 'retiring')";
+        let statement = "select exists (select from vault.data_keys where purpose = 'seal' \
+                           and state = 'retiring')";
         self.observer.query_one(statement, &[]).await.expect("an answer").get(0)
     }
 

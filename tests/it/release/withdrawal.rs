@@ -229,7 +229,7 @@ async fn a_withdrawal_that_was_tampered_with_shows() {
             "signed for something else",
             format!(
                 "update audit.signatures set signature = (select signature from audit.signatures \
-                 where seq = 1) where seq = {seq}"
+                   where seq = 1) where seq = {seq}"
             ),
         ),
         ("away", format!("delete from audit.log where seq = {seq}")),
@@ -273,8 +273,8 @@ async fn forge(logged: &Logged, user: &str, kind: &str, record: &str) {
     let hex: String = signature.iter().map(|b| format!("{b:02x}")).collect();
     database
         .execute(&format!(
-            "insert into audit.signatures (seq, key_arn, signature) values \
-                               ({seq}, 'arn', '\\x{hex}')"
+            "insert into audit.signatures (seq, key_arn, signature) \
+               values ({seq}, 'arn', '\\x{hex}')"
         ))
         .await;
 }
@@ -331,8 +331,8 @@ async fn the_database_itself_decides_what_is_withdrawn() {
     }
     let large = "json_build_object('x', repeat('x', 200000))::text";
     assert!(refusal(&client, &withdraw(unsigned, large)).await.starts_with("22"));
-    let mine = "begin; select vault.withdraw_request(seq, '{}') from \
-                vault.request_unmask('unmask', '{\"reason\": \"x\"}', '{1}')";
+    let mine = "begin; select vault.withdraw_request(seq, '{}') \
+                  from vault.request_unmask('unmask', '{\"reason\": \"x\"}', '{1}')";
     assert_eq!(refusal(&client, mine).await, "LG001", "a request of the same transaction");
     client.batch_execute("rollback").await.expect("the end");
     for group in ["loginetl_analyst", "loginetl_loader", "loginetl_rotator", "loginetl_auditor"] {
@@ -345,8 +345,8 @@ async fn the_database_itself_decides_what_is_withdrawn() {
         let record: i64 =
             client.query_one(&withdraw(seq, &details), &[]).await.expect("a withdrawal").get(0);
         let said = format!(
-            "select from audit.log where seq = {record} and (record::jsonb ->> 'request')::bigint \
-             = {seq}"
+            "select from audit.log where seq = {record} \
+               and (record::jsonb ->> 'request')::bigint = {seq}"
         );
         assert_eq!(world.database.count(&said).await, 1);
         let outcome = format!("select vault.record_outcome({seq}, '{{}}')");

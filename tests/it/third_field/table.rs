@@ -115,8 +115,8 @@ async fn whatever_refuses_a_null_user_id_is_named_before_anything_is_masked() {
     world
         .database
         .execute(
-            "create unique index one_a_day on user_logins (user_id, create_date) \
-                            nulls not distinct",
+            "create unique index one_a_day on user_logins (user_id, \
+               create_date) nulls not distinct",
         )
         .await;
     let refused = world.run(&["init", "--mask-user-id"]);

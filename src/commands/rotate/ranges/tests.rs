@@ -96,16 +96,16 @@ proptest! {
             moved.sort_unstable();
             let opens: Vec<_> = inside.iter().filter(|(_, opens)| *opens).map(|(hash, _)| *hash).collect();
             let stuck: i64 = prepared.stuck.iter().map(|value| value.rows).sum();
-            prop_assert!(prepared.moves.len() + stuck as usize <= step as usize, "no more than a \
-                step takes");
+            prop_assert!(prepared.moves.len() + stuck as usize <= step as usize,
+                "no more than a step takes");
             if prepared.read == Coverage::Part {
-                prop_assert!(inside.iter().all(|(hash, _)| *hash == next), "only a value by \
-                    itself is read in part");
+                prop_assert!(inside.iter().all(|(hash, _)| *hash == next),
+                    "only a value by itself is read in part");
                 prop_assert!(!inside.is_empty() && moved.len() <= opens.len());
             } else {
                 prop_assert_eq!(&moved, &opens, "all that opens is moved");
-                prop_assert_eq!(stuck as usize, inside.len() - opens.len(), "all that does not \
-                    open is told");
+                prop_assert_eq!(stuck as usize, inside.len() - opens.len(),
+                    "all that does not open is told");
             }
             (at, count) = (next, count + 1);
         }
