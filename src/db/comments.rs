@@ -25,28 +25,28 @@ with relations as (
            case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end as kind
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'S')
-      and (n.nspname in ('vault', 'ingest', 'audit') or (n.nspname = 'public' and c.relname = \
-      'user_logins'))
+      and (n.nspname in ('vault', 'ingest', 'audit') or (n.nspname = 'public'
+        and c.relname = 'user_logins'))
 ), said as (
     select 'schema ' || nspname as object, obj_description(oid, 'pg_namespace') as text
     from pg_namespace where nspname in ('vault', 'ingest', 'audit')
     union all
     select format('%s %s', kind, name),
-           regexp_replace(obj_description(oid, 'pg_class'), ' ?[(]?made by loginetl init, \
-           [0-9a-f]{32}[)]?$', '')
+           regexp_replace(obj_description(oid, 'pg_class'),
+             ' ?[(]?made by loginetl init, [0-9a-f]{32}[)]?$', '')
     from relations
     union all
     select format('column %s.%s', r.name, a.attname), col_description(r.oid, a.attnum)
-    from relations r join pg_attribute a on a.attrelid = r.oid where a.attnum > 0 and not \
-    a.attisdropped
+    from relations r join pg_attribute a on a.attrelid = r.oid where a.attnum > 0
+      and not a.attisdropped
     union all
     select format('trigger %s.%s', r.name, g.tgname), obj_description(g.oid, 'pg_trigger')
     from relations r join pg_trigger g on g.tgrelid = r.oid where not g.tgisinternal
     union all
     select format('function %s.%s', n.nspname, p.proname), min(obj_description(p.oid, 'pg_proc'))
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname in ('vault', 'ingest', 'audit') group by n.nspname, p.proname having count(*) \
-    = 1
+    where n.nspname in ('vault', 'ingest', 'audit') group by n.nspname, p.proname
+      having count(*) = 1
 )
 select object, coalesce(text, '') from said";
 

@@ -6,8 +6,8 @@
 //! only such words leave this module as can hold no value.
 //!
 //! Every function that returns a [`DbError`] fails when the database is gone, mute,
-//! refuses, or does not let this login. What else can go wrong stands under its `#
-//! Errors`.
+//! refuses, or does not let this login. What else can go wrong stands under its
+//! `# Errors`.
 
 mod alter;
 mod audit;
@@ -25,6 +25,7 @@ mod fence;
 mod fields;
 mod functions;
 mod gate;
+mod grants;
 mod keys;
 mod ledger;
 mod nulls;
@@ -32,6 +33,7 @@ mod place;
 mod privileges;
 mod quarantine;
 mod recover;
+mod remedies;
 mod repair;
 mod rotate;
 mod rows;

@@ -106,12 +106,11 @@ fn move_sql(fields: Fields) -> String {
         ), taken as (
             delete from ingest.quarantine q using logins l where q.id = l.id returning q.id
         ), moved as (
-            insert into public.user_logins ({names}) select {names} from logins join taken using \
-            (id)
+            insert into public.user_logins ({names}) select {names} from logins
+              join taken using (id)
             returning 1
         )
-        select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), \
-        {}",
+        select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), {}",
         has_insert_triggers!()
     )
 }

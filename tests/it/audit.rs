@@ -109,12 +109,12 @@ fn found(logged: &Logged, what: &str, seq: i64, problem: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_were_deleted_added_moved_or_rehashed_are_found() {
     let rehash = "update audit.log l set record = replace(record, 'a test', 'other') where seq = 5;
-        update audit.log set hash = sha256('x') where seq = 5; update audit.log set prev_hash = \
-        sha256('x') where seq = 6;";
-    let insert = "update audit.log set seq = seq + 100 where seq >= 8; update audit.log set seq = \
-                  seq - 99 where seq > 100;
-        insert into audit.log select 8, at, xid, db_user, client, application_name, 'load.run', \
-        '{}', prev_hash, hash
+        update audit.log set hash = sha256('x') where seq = 5; update audit.log
+          set prev_hash = sha256('x') where seq = 6;";
+    let insert = "update audit.log set seq = seq + 100 where seq >= 8; update audit.log
+                    set seq = seq - 99 where seq > 100;
+        insert into audit.log select 8, at, xid, db_user, client, application_name, 'load.run',
+          '{}', prev_hash, hash
         from audit.log where seq = 7;";
     for (what, sql, seq, problem) in [
         ("delete", "delete from audit.log where seq = 7;", 8, "follows record 6"),
@@ -126,8 +126,8 @@ async fn records_that_were_deleted_added_moved_or_rehashed_are_found() {
         ),
         (
             "swap",
-            "update audit.log set seq = 100 where seq = 6; update audit.log set seq = 6 where seq \
-             = 7;
+            "update audit.log set seq = 100 where seq = 6; update audit.log set seq = 6
+               where seq = 7;
                   update audit.log set seq = 7 where seq = 100",
             6,
             "does not continue",
@@ -137,8 +137,8 @@ async fn records_that_were_deleted_added_moved_or_rehashed_are_found() {
         ("head", "update audit.head set seq = 12", 13, "head of the log is 12:"),
         (
             "a record after the head",
-            "insert into audit.log select 14, at, xid, db_user, client, application_name, kind, \
-             record, hash, hash
+            "insert into audit.log select 14, at, xid, db_user, client, application_name, kind,
+               record, hash, hash
                                      from audit.log where seq = 13;",
             14,
             "was changed",
@@ -162,8 +162,8 @@ async fn a_second_chain_with_correct_hashes_lacks_its_signatures() {
     // The owner of the database knows how hashes are made, and makes the whole log anew
     // with other reasons.
     let rebuild = "
-        create temp table old as select * from audit.log; delete from audit.signatures; delete \
-        from audit.log;
+        create temp table old as select * from audit.log; delete from audit.signatures; delete
+          from audit.log;
         update audit.head set seq = 0, hash = decode(repeat('00', 32), 'hex');
         do $$ declare o record; begin
             for o in select * from old order by seq loop

@@ -228,12 +228,12 @@ async fn a_fault_while_a_refused_row_is_looked_for_is_borne() {
              declare seen bigint := nextval('public.rows_seen');
              begin
                  if seen = 12 then raise exception 'for a moment' using errcode = '40001'; end if;
-                 if new.user_id = 'u-7' then raise exception 'never' using errcode = '23514'; end \
-                 if;
+                 if new.user_id = 'u-7' then raise exception 'never' using errcode = '23514'; end
+                   if;
                  return new;
              end $$;
-             create trigger hiccup before insert on user_logins for each row execute function \
-             public.hiccup()",
+             create trigger hiccup before insert on user_logins for each row execute function
+               public.hiccup()",
         )
         .await;
     let file = file((0..10).map(event));

@@ -12,8 +12,8 @@ use trial::{NO_EVENT, ODD, Setup, Trial, feed, set};
 /// A quarter of a second before each statement that writes to the table.
 const SLOW_WRITES: &str = "create function slow() returns trigger language plpgsql as
         $$ begin perform pg_catalog.pg_sleep(0.25); return null; end $$;
-    create trigger slow before insert or update on user_logins for each statement execute \
-    function slow()";
+    create trigger slow before insert or update on user_logins for each statement execute function
+      slow()";
 
 async fn everything_is_right(setup: Setup) {
     Trial::begin(&setup).await.everything_is_right().await;
@@ -250,8 +250,8 @@ async fn a_statement_timeout_of_the_role_does_not_end_a_rotation_of_a_large_tabl
     let Trial { world, rotator, .. } = &trial;
     // Rows of an earlier loader make every look at the whole table slow.
     let old = "insert into user_logins (user_id, masked_ip, masked_device_id)
-               select 'old' || i, repeat('x', 200), repeat('y', 200) from generate_series(1, \
-               300000) as i";
+               select 'old' || i, repeat('x', 200), repeat('y', 200)
+                 from generate_series(1, 300000) as i";
     world.database.execute(old).await;
     world.load(&events(200, 20, 0));
     set(world, rotator, &[("statement_timeout", "'40ms'")]).await;

@@ -98,8 +98,8 @@ async fn a_request_that_may_be_rolled_back_releases_nothing() {
         "begin; savepoint a; do $$ declare s bigint; begin
              select seq into s from vault.request_unmask('unmask', '{\"reason\": \"x\"}', '{1}');
              perform vault.release_key(s, 1); end $$",
-        "with asked as (select seq from vault.request_unmask('unmask', '{\"reason\": \"x\"}', \
-         '{1}'))
+        "with asked as (select seq from vault.request_unmask('unmask', '{\"reason\": \"x\"}',
+           '{1}'))
          select vault.release_key(seq, 1) from asked",
     ];
     for attack in attacks {
@@ -205,16 +205,16 @@ async fn shadowing_and_overriding_get_no_key() {
     let (_world, _, client) = unmasker().await;
     client
         .batch_execute(
-            "create temp table log (like pg_catalog.pg_class); create temp table data_keys (x \
-             int); create temp table head (x int);
-             create function pg_temp.pg_has_role(name, text, text) returns boolean language sql \
-             as 'select true';
-             create function pg_temp.clock_timestamp() returns timestamptz language sql as \
-             'select ''2000-01-01''::timestamptz';
-             create function pg_temp.pg_current_xact_id() returns xid8 language sql as 'select \
-             ''1''::xid8';
-             create function pg_temp.sha256(bytea) returns bytea language sql as 'select \
-             ''\\x00''::bytea';
+            "create temp table log (like pg_catalog.pg_class); create temp table data_keys (x int);
+               create temp table head (x int);
+             create function pg_temp.pg_has_role(name, text,
+               text) returns boolean language sql as 'select true';
+             create function pg_temp.clock_timestamp() returns timestamptz language sql as
+               'select ''2000-01-01''::timestamptz';
+             create function pg_temp.pg_current_xact_id() returns xid8 language sql as
+               'select ''1''::xid8';
+             create function pg_temp.sha256(bytea) returns bytea language sql as
+               'select ''\\x00''::bytea';
              set search_path = pg_temp, audit, vault, pg_catalog, public",
         )
         .await

@@ -3,8 +3,8 @@
 
 use crate::support::{World, event, summary, text};
 
-const SEVEN_COLUMNS: &str = "create table user_logins (user_id varchar(128), device_type \
-                             varchar(32), masked_ip varchar(256),
+const SEVEN_COLUMNS: &str = "create table user_logins (user_id varchar(128),
+                               device_type varchar(32), masked_ip varchar(256),
     masked_device_id varchar(256), locale varchar(32), app_version integer, create_date date)";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,8 +149,7 @@ async fn a_pending_key_left_by_a_crash_is_checked_and_used() {
         )
         .await;
     let swap = "update vault.wraps a set wrapped = b.wrapped from vault.wraps b
-                where a.key_id = 1 and b.key_id = 3 and a.holder = 'ingest' and b.holder = \
-                'ingest'";
+                where a.key_id = 1 and b.key_id = 3 and a.holder = 'ingest' and b.holder = 'ingest'";
     world.database.execute(swap).await;
     let output = world.run(&["init"]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));
@@ -219,23 +218,23 @@ async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
         .execute(
             &"drop schema audit cascade; create schema audit authorization loginetl_owner;
              alter table vault.rotation drop constraint rotation_pkey;
-             drop view vault.keys, vault.census, ingest.quarantine_summary, vault.wrap_holders, \
-             vault.fence_holders, ingest.bodies_by_key;
+             drop view vault.keys, vault.census, ingest.quarantine_summary, vault.wrap_holders,
+               vault.fence_holders, ingest.bodies_by_key;
              drop function vault.check_key_move, vault.check_watermark cascade;
-             drop function vault.replace_active, vault.start_rotation, vault.is_unused, \
-             vault.finish_rotation, vault.destroy_key,
+             drop function vault.replace_active, vault.start_rotation, vault.is_unused,
+               vault.finish_rotation, vault.destroy_key,
                  vault.replace_wrap;
-             drop function vault.request_unmask, vault.open_request, vault.release_key, \
-             vault.record_outcome,
-                 vault.blind_spots, vault.count_rows, vault.require_sight, vault.is_closed, \
-                 vault.check_release, vault.released_wrap,
-                 vault.withdraw_request, vault.remember_rows, vault.are_rows_as_remembered, \
-                 vault.summarise_rows,
+             drop function vault.request_unmask, vault.open_request, vault.release_key,
+               vault.record_outcome,
+                 vault.blind_spots, vault.count_rows, vault.require_sight, vault.is_closed,
+                   vault.check_release, vault.released_wrap,
+                 vault.withdraw_request, vault.remember_rows, vault.are_rows_as_remembered,
+                   vault.summarise_rows,
                  ingest.count_written, ingest.accepts, vault.mask_field;
              drop table vault.fields cascade;
              drop function vault.refuse_unmasking;
-             alter table vault.rotation add constraint rotation_field_check check (field in \
-             ('ip', 'device_id'));
+             alter table vault.rotation add constraint rotation_field_check check (field in ('ip',
+               'device_id'));
              set role loginetl_owner; create view vault.plan PLAN; reset role;
              delete from vault.schema_version where version > 1"
                 .replace("PLAN", plan),

@@ -115,8 +115,8 @@ async fn metrics_and_health_tell_how_it_goes_and_no_value() {
         .execute(
             "create function public.full_disk() returns trigger language plpgsql as
                  $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
-             create trigger full_disk before insert on user_logins for each row execute function \
-             public.full_disk()",
+             create trigger full_disk before insert on user_logins for each row execute function
+               public.full_disk()",
         )
         .await;
     queue.send(&[event(9_000)]);

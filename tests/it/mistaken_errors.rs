@@ -45,8 +45,8 @@ const THIS_ROW: Trick = Trick {
     what: "says that this very row is there",
     made: BEFORE,
     body: "raise exception 'no'
-        using errcode = '23505', schema = 'audit', table = 'signatures', constraint = \
-        'signatures_pkey';",
+        using errcode = '23505', schema = 'audit', table = 'signatures',
+          constraint = 'signatures_pkey';",
 };
 const EXCHANGES: Trick = Trick {
     what: "exchanges the signature",
@@ -74,8 +74,8 @@ impl Trick {
     fn on(&self, table: &str) -> String {
         format!(
             "create function public.trick() returns trigger language plpgsql
-                 security definer set session_replication_role = replica as $trick$ begin {} \
-                 return new; end $trick$;
+                 security definer set session_replication_role = replica as $trick$ begin {} return
+                   new; end $trick$;
              {} execute function public.trick()",
             self.body,
             self.made.replace("TABLE", table)
@@ -87,8 +87,8 @@ impl Trick {
 fn newest_is(kind: &str) -> String {
     format!(
         "exists (select from audit.log l join audit.head using (seq)
-                 where l.kind = '{kind}' and not exists (select from audit.signatures s where \
-                 s.seq = l.seq))"
+                 where l.kind = '{kind}' and not exists (select from audit.signatures s
+                   where s.seq = l.seq))"
     )
 }
 
@@ -98,8 +98,8 @@ fn in_between(world: &World, target: &'static str, due: &str, sql: &str) -> Prox
     let url = world.database.url.clone();
     let sql = format!(
         "set lock_timeout = '3s';
-         do $due$ begin if ({due}) is not true then raise exception 'not yet'; end if; end $due$; \
-         {sql}"
+         do $due$ begin if ({due}) is not true then raise exception 'not yet'; end if; end $due$;
+           {sql}"
     );
     let done = Mutex::new(false);
     Proxy::start(move |called| {

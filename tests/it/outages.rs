@@ -81,10 +81,10 @@ async fn a_failover_to_a_server_that_only_reads_is_waited_for() {
     let database = &it.world.database;
     // A default has no say; the server itself says no, as a standby does.
     let only_reads = "create function only_reads() returns trigger language plpgsql as $$
-        begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode = \
-        '25006'; end $$;
-        create trigger only_reads before insert on user_logins for each row execute function \
-        only_reads()";
+        begin raise exception 'cannot execute INSERT in a read-only transaction' using errcode =
+          '25006'; end $$;
+        create trigger only_reads before insert on user_logins for each row execute function
+          only_reads()";
     database.execute(only_reads).await;
     database.cut().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -99,8 +99,8 @@ async fn a_disk_that_is_full_is_waited_for() {
     let (it, loader) = at_work().await;
     let full = "create function full_disk() returns trigger language plpgsql as $$
         begin raise exception 'could not extend file' using errcode = '53100'; end $$;
-        create trigger full_disk before insert on user_logins for each row execute function \
-        full_disk()";
+        create trigger full_disk before insert on user_logins for each row execute function
+          full_disk()";
     it.world.database.execute(full).await;
     let rows = it.rows().await;
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -146,10 +146,10 @@ async fn purge_asks_on_a_terminal_and_deletes_what_it_counted() {
         world
             .database
             .execute(
-                "insert into ingest.quarantine (message_id, source, received_at, row_day, reason, \
-                 seal_key_id, sealed)
-            select gen_random_uuid(), source, received_at, row_day, reason, seal_key_id, sealed \
-            from ingest.quarantine limit 1",
+                "insert into ingest.quarantine (message_id, source, received_at, row_day, reason,
+                   seal_key_id, sealed)
+            select gen_random_uuid(), source, received_at, row_day, reason, seal_key_id, sealed
+              from ingest.quarantine limit 1",
             )
             .await;
         screen.write_all(answer.as_bytes()).expect("typed");

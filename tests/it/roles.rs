@@ -250,8 +250,8 @@ async fn functions_are_not_executable_by_public_and_have_a_fixed_search_path() {
     let world = World::new().await;
     let loose = "select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
                  where n.nspname in ('vault', 'ingest', 'audit')
-                   and (not prosecdef or proconfig::text not like '%search_path=pg_catalog, \
-                   pg_temp%'
+                   and (not prosecdef or proconfig::text not like
+                     '%search_path=pg_catalog, pg_temp%'
                         or has_function_privilege('public', p.oid, 'execute'))";
     assert_eq!(world.database.count(loose).await, 0);
 }

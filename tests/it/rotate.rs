@@ -15,16 +15,16 @@ const SPLIT: &str = "select
       = (select count(distinct ip_hash) from user_logins where ip_hash is not null)
     and (select count(distinct masked_device_id) from user_logins where device_id_hash is not null)
       = (select count(distinct device_id_hash) from user_logins where device_id_hash is not null)
-    and not exists (select from user_logins where ip_hash is not null group by ip_hash having \
-    count(distinct masked_ip) > 1)
-    and not exists (select from user_logins group by device_id_hash having count(distinct \
-    masked_device_id) > 1)";
+    and not exists (select from user_logins where ip_hash is not null group by ip_hash
+      having count(distinct masked_ip) > 1)
+    and not exists (select from user_logins group by device_id_hash
+      having count(distinct masked_device_id) > 1)";
 
 /// The same in one pass over the rows, for many snapshots.
 const ONE_TOKEN: &str = "select
     not exists (select from user_logins group by ip_hash having min(masked_ip) <> max(masked_ip))
-    and not exists (select from user_logins group by device_id_hash having min(masked_device_id) \
-    <> max(masked_device_id))";
+    and not exists (select from user_logins group by device_id_hash
+      having min(masked_device_id) <> max(masked_device_id))";
 
 /// So many snapshots are looked at while rotations run.
 const SNAPSHOTS: u32 = 300;
@@ -485,10 +485,10 @@ async fn plain_rows_of_an_earlier_loader_are_masked_in_place() {
         .execute(
             "alter table user_logins add column ip inet, add column \"Device id\" text;
              insert into user_logins (user_id, ip, \"Device id\", create_date)
-             select 'old-' || n, ('10.9.0.' || n % 5)::inet, 'device-' || n % 5, '2025-01-01' \
-             from generate_series(1, 2500) n;
-             insert into user_logins (user_id, ip, \"Device id\") values ('odd', null, \
-             repeat('x', 200)), ('half', '10.9.0.1', null)",
+             select 'old-' || n, ('10.9.0.' || n % 5)::inet, 'device-' || n % 5, '2025-01-01'
+               from generate_series(1, 2500) n;
+             insert into user_logins (user_id, ip, \"Device id\")
+               values ('odd', null, repeat('x', 200)), ('half', '10.9.0.1', null)",
         )
         .await;
     assert_eq!(

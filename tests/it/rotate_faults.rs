@@ -104,8 +104,8 @@ async fn a_rotation_outlives_lost_connections_and_a_full_disk() {
         .execute(
             "create function public.full_disk() returns trigger language plpgsql as
                  $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
-             create trigger full_disk before update on user_logins for each row execute function \
-             public.full_disk()",
+             create trigger full_disk before update on user_logins for each row execute function
+               public.full_disk()",
         )
         .await;
     let mut command = world.command(&["rotate-keys", "--duty", "20%", "--format", "json"]);

@@ -12,11 +12,11 @@ use crate::support::{World, event, eventually, setting, text};
 
 /// Rows whose token is not under the key that the plan asks for.
 const MISPLACED: &str = "select from user_logins, vault.plan where
-    masked_ip not like 'ip1.' || case when ip_hash <= ip_watermark then ip_to_mask else \
-    ip_from_mask end || '.%'
+    masked_ip not like 'ip1.' || case when ip_hash <= ip_watermark then ip_to_mask
+      else ip_from_mask end || '.%'
     or masked_device_id not like 'dev1.' || case when device_id_hash <= device_id_watermark
-                                                 then device_id_to_mask else device_id_from_mask \
-                                                 end || '.%'";
+                                                 then device_id_to_mask
+                                                   else device_id_from_mask end || '.%'";
 
 /// Starts a rotation to key 4 with both watermarks in the middle, in one transaction
 /// under the exclusive fence.
@@ -25,8 +25,8 @@ const START: &str = "begin;
     update vault.data_keys set state = 'retiring' where key_id = 1;
     update vault.data_keys set state = 'active' where key_id = 4;
     insert into vault.rotation (field, from_key, to_key, from_hash_key, to_hash_key, watermark)
-    select field, 1, 4, 2, 2, '80000000-0000-0000-0000-000000000000' from (values ('ip'), \
-    ('device_id')) as f (field);
+    select field, 1, 4, 2, 2, '80000000-0000-0000-0000-000000000000'
+      from (values ('ip'), ('device_id')) as f (field);
     commit";
 
 /// Writes a pending mask key 4 with an ingest wrap, as `rotate-keys` would.

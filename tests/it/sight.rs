@@ -44,8 +44,8 @@ const STATE: &str = "with line (kind, content) as (
         union all select 'wrap', w::text from vault.wraps w
         union all select 'rotation', r::text from vault.rotation r
         union all select 'record', l::text from audit.log l where kind <> 'load.run')
-    select kind || ' ' || count(*) || ' ' || md5(string_agg(content, ',' order by content)) from \
-    line group by kind order by 1";
+    select kind || ' ' || count(*) || ' ' || md5(string_agg(content, ',' order by content))
+      from line group by kind order by 1";
 
 /// Rows at first, and rows once all work is done: five from the file, three from the
 /// queue, one from the quarantine.
@@ -213,8 +213,8 @@ fn says(output: &Output, exit: i32, named: &[&str]) {
 /// A trigger of somebody else's, with the rights of its owner.
 fn trigger(event: &str, body: &str) -> String {
     format!(
-        "create function public.meddle() returns trigger language plpgsql security definer as $$ \
-         begin {body} end $$;
+        "create function public.meddle() returns trigger language plpgsql security definer as $$
+           begin {body} end $$;
          create {event} execute function public.meddle()"
     )
 }
@@ -352,8 +352,8 @@ async fn a_policy_reaches_only_those_who_inherit_the_rights_of_its_role() {
     // Before PostgreSQL 16 a login inherits from all its roles or from none: there it is
     // no member at all.
     all.sql(&format!(
-        "alter policy loginetl_select on user_logins to loginetl_unmasker, loginetl_owner, \
-         {readers};
+        "alter policy loginetl_select on user_logins to loginetl_unmasker, loginetl_owner,
+           {readers};
          do $$ begin if current_setting('server_version_num')::int >= 160000 then
              execute 'grant {readers} to {rotator} with inherit false'; end if; end $$"
     ))
@@ -473,8 +473,8 @@ async fn a_table_with_children_or_of_another_kind_is_refused_by_name() {
             &["partition"],
         ),
         (
-            "alter table user_logins rename to hidden; create view user_logins as select * from \
-             hidden;
+            "alter table user_logins rename to hidden; create view user_logins as select *
+               from hidden;
              grant all on user_logins to loginetl_loader, loginetl_rotator, loginetl_owner",
             "drop view user_logins; alter table hidden rename to user_logins",
             &["view"],
@@ -509,8 +509,8 @@ async fn a_table_with_children_or_of_another_kind_is_refused_by_name() {
 async fn rows_that_a_trigger_routes_elsewhere_are_neither_loaded_nor_duplicates() {
     let all = Staffed::new().await;
     all.sql(
-        "create table logins_child () inherits (user_logins); grant insert on logins_child to \
-         loginetl_loader;
+        "create table logins_child () inherits (user_logins); grant insert
+           on logins_child to loginetl_loader;
          create function route() returns trigger language plpgsql as
              'begin insert into public.logins_child values (new.*); return null; end';
          create trigger route before insert on user_logins for each row execute function route()",
@@ -562,8 +562,8 @@ async fn a_step_whose_rows_do_not_stand_as_it_left_them_is_undone_and_the_rotati
     let before = "trigger meddle before update on user_logins for each row";
     let after = "trigger meddle after update on user_logins for each row";
     let back = "if pg_trigger_depth() = 1 then
-        update public.user_logins set masked_ip = old.masked_ip where user_id = old.user_id; end \
-        if; return null;";
+        update public.user_logins set masked_ip = old.masked_ip
+          where user_id = old.user_id; end if; return null;";
     for (event, body) in [
         (before, "return null;"),
         (before, "return old;"),
@@ -642,8 +642,8 @@ async fn a_grant_that_the_owner_has_lost_is_named_and_stops_a_rotation_before_it
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_was_swapped_by_rename_is_the_one_that_is_counted_and_written() {
     let all = Staffed::new().await;
-    let swap = "create table l2 (like user_logins including all); insert into l2 select * from \
-                user_logins;
+    let swap = "create table l2 (like user_logins including all); insert into l2 select *
+                  from user_logins;
                 alter table user_logins rename to old; alter table l2 rename to user_logins;";
     let counted = async |key: usize| {
         let keys = json_lines(&all.run(Task::List));
@@ -655,8 +655,8 @@ async fn a_table_that_was_swapped_by_rename_is_the_one_that_is_counted_and_writt
     // Grants by hand, as who swaps a table makes them.
     let columns = "masked_ip, masked_device_id, ip_hash, device_id_hash";
     all.sql(&format!(
-        "{swap} grant select on user_logins to loginetl_analyst, loginetl_owner; grant insert on \
-         user_logins to loginetl_loader;
+        "{swap} grant select on user_logins to loginetl_analyst, loginetl_owner; grant insert
+           on user_logins to loginetl_loader;
          grant select ({columns}, ctid), update ({columns}) on user_logins to loginetl_rotator;
          grant select ({columns}, create_date) on user_logins to loginetl_unmasker"
     ))
@@ -682,8 +682,7 @@ async fn a_backfill_that_is_swallowed_is_undone_and_recorded_as_failed() {
     all.sql(
         "alter table user_logins add ip text, add device text;
          insert into user_logins (user_id, ip, device)
-         select 'old-' || n, '10.9.0.' || n % 10, 'device-' || n % 10 from generate_series(1, 20) \
-         n",
+         select 'old-' || n, '10.9.0.' || n % 10, 'device-' || n % 10 from generate_series(1, 20) n",
     )
     .await;
     let backfill = || {

@@ -27,10 +27,10 @@ const STRAY: u32 = 800;
 const ODD: u32 = 900;
 
 /// Rows that somebody may have left under another key than the active one.
-const ELSEWHERE: &str = "select from user_logins, vault.data_keys k where k.purpose = 'mask' and \
-                         k.state = 'active'
-    and (split_part(masked_ip, '.', 2) <> k.key_id::text or split_part(masked_device_id, '.', 2) \
-    <> k.key_id::text)";
+const ELSEWHERE: &str = "select from user_logins, vault.data_keys k where k.purpose = 'mask'
+                           and k.state = 'active'
+    and (split_part(masked_ip, '.', 2) <> k.key_id::text
+      or split_part(masked_device_id, '.', 2) <> k.key_id::text)";
 
 /// Triggers that run when a rotation moves a row: what they do is seen only when it has
 /// begun.
@@ -44,14 +44,14 @@ const CLEAR: &str = "do $$ declare one record; begin
             execute format('drop policy %I on user_logins', one.name); end loop;
         for one in select rulename as name from pg_rules where tablename = 'user_logins' loop
             execute format('drop rule %I on user_logins', one.name); end loop;
-        for one in select tgname as name from pg_trigger where tgrelid = 'user_logins'::regclass \
-        and not tgisinternal loop
+        for one in select tgname as name from pg_trigger where tgrelid = 'user_logins'::regclass
+          and not tgisinternal loop
             execute format('drop trigger %I on user_logins', one.name); end loop;
         for one in select roleid::regrole as team, member::regrole as name from pg_auth_members
-                where roleid::regrole::text like 'loginetl%' and \
-                starts_with(member::regrole::text, current_database() || '_') loop
-            execute format('revoke %1$s from %2$s; alter role %2$s inherit; grant %1$s to %2$s', \
-            one.team, one.name); end loop;
+                where roleid::regrole::text like 'loginetl%'
+                  and starts_with(member::regrole::text, current_database() || '_') loop
+            execute format('revoke %1$s from %2$s; alter role %2$s inherit; grant %1$s to %2$s',
+              one.team, one.name); end loop;
     end $$;
     drop table if exists heir;
     alter table user_logins disable row level security, no force row level security";
@@ -146,8 +146,8 @@ const TRIGGERS: [(&str, &str); 23] = [
     (
         "after update",
         "if pg_trigger_depth() = 1 then
-             update public.user_logins set masked_ip = old.masked_ip where user_id = old.user_id; \
-             end if; return null;",
+             update public.user_logins set masked_ip = old.masked_ip
+               where user_id = old.user_id; end if; return null;",
     ),
     ("before update", "raise exception 'not now';"),
     ("after update", "raise exception 'not now' using errcode = '42501';"),
@@ -172,10 +172,10 @@ fn trigger(random: &mut Random, number: usize) -> String {
         format!("; alter table user_logins {mode} trigger t{number}")
     };
     format!(
-        "create function t{number}() returns trigger language plpgsql security {rights} as $$ \
-         begin {body} end $$;
-         create {kind} t{number} {event} on user_logins{late} for each row{some} execute function \
-         t{number}(){mode}"
+        "create function t{number}() returns trigger language plpgsql security {rights} as $$ begin
+           {body} end $$;
+         create {kind} t{number} {event} on user_logins{late} for each row{some} execute function
+           t{number}(){mode}"
     )
 }
 
@@ -373,8 +373,8 @@ impl Trial {
     async fn has_exactly_its_rows(&self, task: Task) {
         let world = &self.all.world;
         let hashes = "select 'ip-hash ' || ip_hash from user_logins where ip_hash is not null
-            union select 'device-id-hash ' || device_id_hash from user_logins where \
-            device_id_hash is not null";
+            union select 'device-id-hash ' || device_id_hash from user_logins
+              where device_id_hash is not null";
         let lines: Vec<String> =
             world.database.query(hashes).await.iter().map(|row| row.get(0)).collect();
         let args = ["unmask", "--from", "-", "--format", "json", "--reason", "a test"];
@@ -385,8 +385,8 @@ impl Trial {
             .iter()
             .map(|answer| (text_of(&answer["selector"]), text_of(&answer["value"])))
             .collect();
-        let columns = "select concat_ws(' ', user_id, device_type), 'ip-hash ' || ip_hash, \
-                       'device-id-hash ' || device_id_hash,
+        let columns = "select concat_ws(' ', user_id, device_type), 'ip-hash ' || ip_hash,
+                         'device-id-hash ' || device_id_hash,
             concat_ws(' ', locale, app_version, create_date) from user_logins";
         let mut found = Vec::new();
         for row in world.database.query(columns).await {

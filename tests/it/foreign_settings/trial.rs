@@ -246,8 +246,8 @@ impl Trial {
     async fn plain_rows_are_masked(&self) {
         let plain = "alter table user_logins add column ip inet, add column device text;
             insert into user_logins (user_id, ip, device)
-            select 'old-' || n, ('10.9.0.' || n % 5)::inet, 'device-' || n % 5 from \
-            generate_series(1, 50) n";
+            select 'old-' || n, ('10.9.0.' || n % 5)::inet, 'device-' || n % 5
+              from generate_series(1, 50) n";
         self.world.database.execute(plain).await;
         let args =
             ["backfill", "--ip-column", "ip", "--device-id-column", "device", "--format", "json"];

@@ -127,8 +127,8 @@ async fn a_history_trigger_that_may_not_write_its_history_is_named() {
             "create table login_history (old_row jsonb);
              create function keep_history() returns trigger language plpgsql as
                  $$ begin insert into login_history values (to_jsonb(old)); return new; end $$;
-             create trigger keep_history after update on user_logins for each row execute \
-             function keep_history()",
+             create trigger keep_history after update on user_logins for each row execute function
+               keep_history()",
         )
         .await;
     let output = rotate(&world, &rotator, &[]);
@@ -227,8 +227,8 @@ async fn a_restore_without_privileges_is_thought_of_and_init_gives_all_back() {
     let rotated = rotate(&restored, &rotator, &[]);
     assert_eq!(rotated.status.code(), Some(0), "{}", text(&rotated));
     let open = "select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname in ('vault', 'ingest', 'audit') and has_function_privilege('public', \
-        p.oid, 'execute')";
+        where n.nspname in ('vault', 'ingest', 'audit')
+          and has_function_privilege('public', p.oid, 'execute')";
     assert_eq!(restored.database.count(open).await, 0, "no function is everybody's");
     assert_eq!(restored.database.count("select from user_logins").await, 21);
     assert_eq!(restored.run(&["audit", "verify"]).status.code(), Some(0));
@@ -244,14 +244,14 @@ async fn whoever_runs_init_and_does_not_own_the_table_is_told_who_does() {
     world
         .database
         .execute(&format!(
-            "alter role {user} createrole; grant loginetl_owner to {user}; grant create on schema \
-             public to {user};
-             do $$ begin execute format('alter database %I owner to {user}', current_database()); \
-             end $$;
-             create table user_logins (user_id varchar(128), device_type varchar(32), masked_ip \
-             varchar(256),
-                 masked_device_id varchar(256), locale varchar(32), app_version integer, \
-                 create_date date)"
+            "alter role {user} createrole; grant loginetl_owner to {user}; grant create
+               on schema public to {user};
+             do $$ begin execute format('alter database %I owner to {user}',
+               current_database()); end $$;
+             create table user_logins (user_id varchar(128), device_type varchar(32),
+               masked_ip varchar(256),
+                 masked_device_id varchar(256), locale varchar(32), app_version integer,
+                   create_date date)"
         ))
         .await;
     refused(

@@ -115,10 +115,10 @@ async fn a_backfill_is_recorded_as_it_ended() {
              insert into user_logins (user_id, ip, device)
              select 'old-' || n, '10.9.0.1', 'device-' || n from generate_series(1, 2500) n;
              create function not_this_one() returns trigger language plpgsql as
-                 $$ begin if new.user_id = 'old-2000' then raise exception 'no'; end if; return \
-                 new; end $$;
-             create trigger not_this_one before update on user_logins for each row execute \
-             function not_this_one()",
+                 $$ begin if new.user_id = 'old-2000' then raise exception 'no'; end if; return
+                   new; end $$;
+             create trigger not_this_one before update on user_logins for each row execute function
+               not_this_one()",
         )
         .await;
     let masked = "select from user_logins where ip_hash is not null and device_id_hash is not null";
@@ -192,8 +192,8 @@ async fn readiness_tells_of_each_service_by_its_own_answers() {
         .execute(
             "create function full_disk() returns trigger language plpgsql as
                  $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$;
-             create trigger full_disk before insert on user_logins for each row execute function \
-             full_disk()",
+             create trigger full_disk before insert on user_logins for each row execute function
+               full_disk()",
         )
         .await;
     queue.send(&[event(1)]);

@@ -50,13 +50,13 @@ async fn raise(world: &World, code: &str) {
             "create or replace function raising() returns trigger language plpgsql as $$
              begin
                  raise exception 'words of a trigger about %', new.user_id
-                     using errcode = '{code}', detail = new.user_id, hint = new.user_id, schema = \
-                     new.user_id,
-                           table = new.user_id, column = new.user_id, datatype = new.user_id, \
-                           constraint = new.user_id;
+                     using errcode = '{code}', detail = new.user_id, hint = new.user_id,
+                       schema = new.user_id,
+                           table = new.user_id, column = new.user_id, datatype = new.user_id,
+                             constraint = new.user_id;
              end $$;
-             create or replace trigger raising before insert on user_logins for each row execute \
-             function raising()"
+             create or replace trigger raising before insert
+               on user_logins for each row execute function raising()"
         ))
         .await;
 }
@@ -116,10 +116,10 @@ async fn what_fails_within_a_trigger_of_somebody_else_is_not_quoted_either() {
         world
             .database
             .execute(&format!(
-                "create or replace function failing() returns trigger language plpgsql as $$ \
-                 begin {body} return new; end $$;
-                 create or replace trigger failing before insert on user_logins for each row \
-                 execute function failing()"
+                "create or replace function failing() returns trigger language plpgsql as $$ begin
+                   {body} return new; end $$;
+                 create or replace trigger failing before insert
+                   on user_logins for each row execute function failing()"
             ))
             .await;
         world.queue.send(&[of_value()]).await;

@@ -133,8 +133,8 @@ pub(super) async fn of_database(client: &Client, fields: &[Field]) -> Picture {
         )
     });
     let statement = format!(
-        "select concat_ws(' ', 'plan', field, from_mask, from_hash, to_mask, to_hash, watermark, \
-         seal) from vault.field_plans
+        "select concat_ws(' ', 'plan', field, from_mask, from_hash, to_mask, to_hash, watermark,
+           seal) from vault.field_plans
          union all select concat_ws(' ', 'key', key_id, state) from vault.data_keys
          union all select concat_ws(' ', 'fence', l.mode, count(*)) from pg_locks l
                    join pg_database d on d.oid = l.database and d.datname = current_database()

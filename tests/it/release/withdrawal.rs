@@ -66,8 +66,8 @@ async fn a_request_that_kms_did_not_sign_is_withdrawn_on_record_and_signed() {
     assert_eq!(summary(&output)["withdrawn"], request, "{}", text(&output));
     let record = format!(
         "select from audit.log join audit.signatures using (seq)
-         where kind = 'unmask.withdrawal' and db_user = '{}' and (record::jsonb ->> \
-         'request')::bigint = {request}",
+         where kind = 'unmask.withdrawal' and db_user = '{}'
+           and (record::jsonb ->> 'request')::bigint = {request}",
         login.user
     );
     assert_eq!(logged.world.database.count(&record).await, 1, "recorded once, and signed");
@@ -251,8 +251,8 @@ async fn forge(logged: &Logged, user: &str, kind: &str, record: &str) {
     let database = &logged.world.database;
     database
         .execute(&format!(
-            "grant execute on function audit.append(text, text) to {user}; set session \
-             authorization {user};
+            "grant execute on function audit.append(text, text) to {user};
+               set session authorization {user};
              select audit.append('{kind}', '{record}'); reset session authorization;
              revoke execute on function audit.append(text, text) from {user}"
         ))

@@ -53,8 +53,8 @@ async fn rows_that_are_there_keep_their_user_ids_and_the_next_have_none() {
     let world = World::new().await;
     world.load(&(1..=3).map(event).collect::<Vec<_>>());
     let rows = "select string_agg(concat_ws(' ', user_id, masked_ip, masked_device_id, ip_hash,
-                    device_id_hash, app_version, create_date), ', ' order by user_id) from \
-                    user_logins";
+                    device_id_hash, app_version, create_date), ', ' order by user_id)
+                      from user_logins";
     let before: String = world.database.query(rows).await[0].get(0);
     let output = mask(&world);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();

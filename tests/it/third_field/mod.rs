@@ -34,8 +34,8 @@ const UNMASKED: &str =
 
 /// Whether each user id has one token, and each token one user id.
 const ONE_USER_TOKEN: &str = "select not exists (
-        select from user_logins group by user_id_hash having min(masked_user_id) <> \
-        max(masked_user_id))
+        select from user_logins group by user_id_hash having min(masked_user_id) <>
+          max(masked_user_id))
     and (select count(distinct masked_user_id) = count(distinct user_id_hash) from user_logins)";
 
 /// An installation that masks user ids from the start.

@@ -7,8 +7,8 @@ use crate::support::{World, event, json_lines, summary, text};
 /// An older table, with another `user_id`.
 fn older(user_id: &str, more: &str) -> String {
     format!(
-        "create table user_logins (user_id {user_id}, device_type varchar(32), masked_ip \
-         varchar(256),
+        "create table user_logins (user_id {user_id}, device_type varchar(32),
+           masked_ip varchar(256),
              masked_device_id varchar(256), locale varchar(32), app_version integer,
              create_date date{more})"
     )
@@ -38,8 +38,8 @@ async fn with_it_check_is_content_and_what_is_missing_is_named_and_mended() {
     world.queue.redrive_after(10).await;
     is_clean(&world);
     let index = "select quote_ident(n.nspname) || '.' || quote_ident(c.relname) from pg_index i
-                 join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = \
-                 c.relnamespace
+                 join pg_class c on c.oid = i.indexrelid join pg_namespace n
+                   on n.oid = c.relnamespace
                  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
                  where i.indrelid = 'user_logins'::regclass and a.attname = 'user_id_hash'";
     let index: String = world.database.query(index).await[0].get(0);
@@ -169,10 +169,10 @@ async fn a_field_that_a_trigger_keeps_out_is_not_called_masked() {
     world
         .database
         .execute(
-            "create function public.nothing() returns trigger language plpgsql as 'begin return \
-             null; end';
-             create trigger nothing before insert on vault.fields for each row execute function \
-             public.nothing()",
+            "create function public.nothing() returns trigger language plpgsql as
+               'begin return null; end';
+             create trigger nothing before insert on vault.fields for each row execute function
+               public.nothing()",
         )
         .await;
     let refused = world.run(&["init", "--mask-user-id"]);
