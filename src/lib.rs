@@ -4,7 +4,7 @@
 //! The path of the data is the path of the reader:
 //!
 //! ```text
-//! Source ─poll→ Message ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─acknowledge→ (message gone)
+//! Source ─poll→ Message ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─acknowledge→ (gone)
 //! ```
 //!
 //! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`],

@@ -124,7 +124,16 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 /// DEL, the second set of controls, line separators, and characters without width or with
 /// a direction of their own.
 fn is_unprintable(c: char) -> bool {
-    matches!(c, '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
 }
 
 /// Prints a table as wide as the terminal, or nothing when there are no rows.
@@ -280,7 +289,9 @@ mod tests {
             cell in "[-=+@ \t\r\n;a\\PC]{0,20}",
         ) {
             let inert = inert(&cell);
-            proptest::prop_assert!(!inert.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
+            let first = inert.trim_start_matches(' ').chars().next();
+            let is_formula = first.is_some_and(|c| "=+-@\t\r\n".contains(c));
+            proptest::prop_assert!(!is_formula);
             proptest::prop_assert_eq!(inert.replace('\'', ""), cell.replace('\'', ""));
             proptest::prop_assert!(inert.capacity() <= (2 * cell.len()).max(8));
         }

@@ -22,14 +22,35 @@ const ROW_DAY: Date = date(2026, 1, 2);
 const CANARY: &str = "canary";
 
 const SEEDS: [&str; 10] = [
-    r#"{"user_id":"canary","app_version":"2.3.0","device_type":"ios","ip":"192.0.2.7","locale":"DE","device_id":"canary-1"}"#,
-    r#"{"user_id":"canary\u00e9\n","app_version":"2.3","ip":"::1","device_id":"\"canary\"","timestamp":1700000000.5,"Locale":"canary"}"#,
-    r#"{"user_id":"canary","app_version":"canary","ip":"canary","device_id":"canary","create_date":"canary","IP":"canary"}"#,
-    r#"{"Type":"Notification","TopicArn":"canary","Message":"canary \\ \ud83e\udd80","Timestamp":"2024-02-29T00:00:00.000Z"}"#,
-    r#"{"version":"0","detail-type":"canary","source":"aws.s3","time":"2024-02-29T00:00:00Z","detail":{"ip":"canary"}}"#,
-    r#"{"Records":[{"eventSource":"aws:s3","s3":{"bucket":{"name":"canary"},"object":{"key":"canary"}}}]}"#,
+    concat!(
+        r#"{"user_id":"canary","app_version":"2.3.0","device_type":"ios","#,
+        r#""ip":"192.0.2.7","locale":"DE","device_id":"canary-1"}"#
+    ),
+    concat!(
+        r#"{"user_id":"canary\u00e9\n","app_version":"2.3","ip":"::1","#,
+        r#""device_id":"\"canary\"","timestamp":1700000000.5,"Locale":"canary"}"#
+    ),
+    concat!(
+        r#"{"user_id":"canary","app_version":"canary","ip":"canary","#,
+        r#""device_id":"canary","create_date":"canary","IP":"canary"}"#
+    ),
+    concat!(
+        r#"{"Type":"Notification","TopicArn":"canary","#,
+        r#""Message":"canary \\ \ud83e\udd80","Timestamp":"2024-02-29T00:00:00.000Z"}"#
+    ),
+    concat!(
+        r#"{"version":"0","detail-type":"canary","source":"aws.s3","#,
+        r#""time":"2024-02-29T00:00:00Z","detail":{"ip":"canary"}}"#
+    ),
+    concat!(
+        r#"{"Records":[{"eventSource":"aws:s3","#,
+        r#""s3":{"bucket":{"name":"canary"},"object":{"key":"canary"}}}]}"#
+    ),
     r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"canary"}"#,
-    r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"canary","s3Key":"canary"}]"#,
+    concat!(
+        r#"["software.amazon.payloadoffloading.PayloadS3Pointer","#,
+        r#"{"s3BucketName":"canary","s3Key":"canary"}]"#
+    ),
     "H4sIAAAAAAAC/6uuBQBDv6ajAgAAAA==",
     "canary, and no JSON",
 ];
@@ -116,7 +137,8 @@ fn sns(message: &str) -> String {
 
 fn eventbridge(detail: &str) -> String {
     format!(
-        r#"{{"version":"0","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{detail}}}"#
+        "{{\"version\":\"0\",\"detail-type\":\"login\",\"source\":\"app\",\
+         \"time\":\"2023-11-14T22:13:20Z\",\"detail\":{detail}}}"
     )
 }
 

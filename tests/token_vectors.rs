@@ -86,7 +86,8 @@ const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
         Field::DeviceId,
         7,
         "6f9619ff-8b86-d011-b42d-00c04fc964ff",
-        "dev1.7.94DNYk5HpadtMLDGenu6OQuiF2X1qkn5ITzd0OhPB6BHBXdsaJaRR4--rU7_Ae2cYHhl1hZ1lE7-vtEWd2yJwQ",
+        "dev1.7.94DNYk5HpadtMLDGenu6OQuiF2X1qkn5ITzd0OhPB6BHBXdsaJa\
+         RR4--rU7_Ae2cYHhl1hZ1lE7-vtEWd2yJwQ",
         "f64e074e-4bce-8eee-b5e6-ecec737adf06",
     ),
     (
@@ -106,7 +107,10 @@ const KNOWN_ANSWERS: [(Field, u32, &str, &str, &str); 12] = [
 ];
 
 /// The longest device id: 159 times "x", under key 7.
-const LONGEST: &str = "dev1.7.yLWcktpyCxUaCkXhMhLuvnUgzTYWNfGy44yqtzy7vSbl-2CCo61tF4p7xW3Fpvr9Nh8WuVW48ZyS-mUx9S-0keS5NpLjlzW-I7FYUjaDhHOLp6wPeQQKbDkNDd_9AM7VsWtZA9JMWfzv_zc828pVZTCCmhg4OgqbtaT1girl5dblBaFxtsDUWzjUILOJ7__jxESNprOU2b0USI2i2jdeRRIJqSOxzNvNbt6lxIkqEIM";
+const LONGEST: &str = "\
+    dev1.7.yLWcktpyCxUaCkXhMhLuvnUgzTYWNfGy44yqtzy7vSbl-2CCo61tF4p7xW3Fpvr9Nh8WuVW48ZyS-mUx9\
+    S-0keS5NpLjlzW-I7FYUjaDhHOLp6wPeQQKbDkNDd_9AM7VsWtZA9JMWfzv_zc828pVZTCCmhg4OgqbtaT1girl5\
+    dblBaFxtsDUWzjUILOJ7__jxESNprOU2b0USI2i2jdeRRIJqSOxzNvNbt6lxIkqEIM";
 
 /// Key id, user id, token, hash, a line each, with tabs between them. Among them are the
 /// longest user ids: 128 characters of one byte, and of four.
@@ -328,10 +332,14 @@ fn a_token_of_another_field_or_key_does_not_open() {
 
 proptest! {
     #[test]
-    fn every_value_comes_back_and_fields_and_keys_never_share_a_token(octets: [u8; 4], id in 1..u32::MAX) {
+    fn every_value_comes_back_and_fields_and_keys_never_share_a_token(
+        octets: [u8; 4],
+        id in 1..u32::MAX,
+    ) {
         let text = std::net::Ipv4Addr::from(octets).to_string();
         let token = cipher(Field::Ip, id).seal(&plaintext(Field::Ip, &text));
-        prop_assert_eq!(&token, &cipher(Field::Ip, id).seal(&plaintext(Field::Ip, &format!("::FFFF:{text}"))));
+        let mapped = plaintext(Field::Ip, &format!("::FFFF:{text}"));
+        prop_assert_eq!(&token, &cipher(Field::Ip, id).seal(&mapped));
         let shown = opened(&mut cipher(Field::Ip, id), token.as_str());
         prop_assert_eq!(shown.as_deref(), Ok(text.as_str()));
         let device = cipher(Field::DeviceId, id).seal(&plaintext(Field::DeviceId, &text));
@@ -341,8 +349,12 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_refuses_to_open(value in
-        "[ -~]{1,60}", octets: [u8; 16], position: prop::sample::Index, bit in 0..8u8) {
+    fn any_flipped_bit_refuses_to_open(
+        value in "[ -~]{1,60}",
+        octets: [u8; 16],
+        position: prop::sample::Index,
+        bit in 0..8u8,
+    ) {
         use base64::Engine as _;
         use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
         let address = std::net::Ipv6Addr::from(octets).to_string();
@@ -359,7 +371,11 @@ proptest! {
 
     #[test]
     fn a_sealed_body_opens_for_its_message_alone_and_unchanged(
-        body in proptest::collection::vec(any::<u8>(), 0..300), id: [u8; 16], other: [u8; 16], position: prop::sample::Index, bit in 0..8u8,
+        body in proptest::collection::vec(any::<u8>(), 0..300),
+        id: [u8; 16],
+        other: [u8; 16],
+        position: prop::sample::Index,
+        bit in 0..8u8,
     ) {
         let mut sealer = Sealer::new(&data_key(Purpose::Seal), key_id(7));
         let (id, other) = (uuid::Uuid::from_bytes(id), uuid::Uuid::from_bytes(other));
@@ -374,7 +390,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_the_parser(text in "\\PC{0,80}|(ip1|dev1|usr1)\\.[0-9]{0,11}\\.[A-Za-z0-9_-]{0,300}") {
+    fn no_text_panics_the_parser(
+        text in "\\PC{0,80}|(ip1|dev1|usr1)\\.[0-9]{0,11}\\.[A-Za-z0-9_-]{0,300}",
+    ) {
         if let Ok(token) = Token::parse(&text) {
             prop_assert_eq!(token.as_str(), text);
         }

@@ -65,7 +65,12 @@ pub(crate) struct RecordsArgs {
     #[arg(long, value_name = "HASH")]
     pub hash: Option<String>,
     /// Show at most this many, the newest
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub limit: u32,
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]

@@ -64,13 +64,31 @@ pub(crate) struct LoadArgs {
     pub dry_run: bool,
     /// How long a received message stays invisible to others; it is prolonged while it is
     /// in hand
-    #[arg(long, value_name = "SECS", default_value_t = 120, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(10..=43_200))]
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value_t = 120,
+        conflicts_with = "file",
+        value_parser = clap::value_parser!(u64).range(10..=43_200)
+    )]
     pub visibility_timeout: u64,
     /// Most receivers at once; one starts, more join while answers are full
-    #[arg(long, value_name = "N", default_value_t = 64, conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 64,
+        conflicts_with = "file",
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
     pub receivers: u32,
     /// Most rows in one transaction
-    #[arg(long, value_name = "N", default_value_t = 1000, conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        conflicts_with = "file",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     pub batch_rows: u32,
     /// How app_version becomes an integer
     #[arg(long, value_enum, default_value_t)]

@@ -24,7 +24,13 @@ pub(crate) use unmask::{UnmaskArgs, UnmaskFormat};
 /// loginetl loads login events from SQS into Postgres with the personal fields masked so
 /// that duplicates still match.
 #[derive(Parser)]
-#[command(name = "loginetl", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(
+    name = "loginetl",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = AFTER_HELP
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -65,7 +71,8 @@ fn hide_values(error: &mut clap::Error) {
                 b.is_ascii_lowercase() || b"-<>.[] _ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(&b)
             })
     };
-    if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(text)) if !is_flag(text))
+    if let Some(ContextValue::String(text)) = error.get(ContextKind::InvalidArg)
+        && !is_flag(text)
     {
         error.insert(ContextKind::InvalidArg, ContextValue::String(HIDDEN.to_owned()));
     }
@@ -100,7 +107,13 @@ pub(crate) struct Global {
     pub database_url: Option<String>,
     /// How log lines on stderr look; RUST_LOG chooses which (default:
     /// error,loginetl=info)
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = LogFormat::Text,
+        help_heading = "Options of every command"
+    )]
     pub log_format: LogFormat,
 }
 

@@ -50,7 +50,12 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     pub selection: Selection,
     /// Show at most this many, oldest first
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub limit: u32,
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]

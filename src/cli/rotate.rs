@@ -96,7 +96,12 @@ pub(crate) struct KeysListArgs {
 
 /// `keys rewrap`.
 #[derive(Args)]
-#[command(group = clap::ArgGroup::new("targets").required(true).multiple(true).args(["ingest_key", "recovery_key"]))]
+#[command(
+    group = clap::ArgGroup::new("targets")
+        .required(true)
+        .multiple(true)
+        .args(["ingest_key", "recovery_key"])
+)]
 pub(crate) struct RewrapArgs {
     /// The KMS key that the loader's wraps shall be under
     #[arg(long, value_name = "KEY")]
@@ -123,7 +128,12 @@ pub(crate) struct DestroyArgs {
     #[arg(long, value_name = "AGE", default_value = "30d", value_parser = super::quarantine::age)]
     pub after: jiff::SignedDuration,
     /// How long loaders may wait, in seconds, while all rows are looked at once more
-    #[arg(long, value_name = "SECS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(
+        long,
+        value_name = "SECS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=600)
+    )]
     pub longest_look: u32,
     /// Do not ask
     #[arg(long)]

@@ -65,7 +65,12 @@ pub(crate) struct UnmaskArgs {
     #[arg(long, value_name = "TEXT", required_unless_present_any = ["withdraw", "resume"])]
     pub reason: Option<String>,
     /// Close a request of your own that failed: no key was released for it
-    #[arg(long, value_name = "SEQ", group = "selectors", conflicts_with_all = ["listed", "value", "reason", "ticket"])]
+    #[arg(
+        long,
+        value_name = "SEQ",
+        group = "selectors",
+        conflicts_with_all = ["listed", "value", "reason", "ticket"]
+    )]
     pub withdraw: Option<i64>,
     /// Go on with a request of your own that has no outcome: the same selectors again,
     /// within five minutes
@@ -75,7 +80,12 @@ pub(crate) struct UnmaskArgs {
     #[arg(long, value_name = "TEXT")]
     pub ticket: Option<String>,
     /// Refuse a call with more selectors than this; the number is recorded
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     pub max_values: u32,
     /// Refuse to run as another database login than this
     #[arg(long, value_name = "LOGIN")]

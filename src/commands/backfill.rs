@@ -46,11 +46,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Error> {
     let columns = args.columns.0;
     if columns.is_empty() {
-        let flags: Vec<String> =
-            Field::ALL.map(|field| format!("--{}", field.flags().column)).into();
-        return Err(
-            SettingsError::Flags(format!("name one or more of {}", flags.join(", "))).into()
-        );
+        return Err(no_column_named().into());
     }
     let target = commands::database(global, environment, "backfill")?;
     let stop = Stop::on_signal("stopping after this chunk; run it again to go on")?;
@@ -59,12 +55,7 @@ pub(crate) async fn run(
     let key_cache = KeyCache::open(target, Kms::new(&aws::configuration().await?)).await?;
     let masked_fields = session.fields().await?;
     if let Some(field) = columns.fields().find(|field| !masked_fields.contains(*field)) {
-        let mask = field.flags().mask.unwrap_or_default();
-        let problem = format!(
-            "{} are not masked in this installation; loginetl init --{mask} masks them",
-            field.nouns()
-        );
-        return Err(SettingsError::Flags(problem).into());
+        return Err(not_masked_here(field).into());
     }
     if let Some(missing) = session.missing_column(&columns).await? {
         return Err(SettingsError::Flags(format!(
@@ -106,6 +97,19 @@ pub(crate) async fn run(
     } else {
         Exit::Done
     })
+}
+
+fn no_column_named() -> SettingsError {
+    let flags: Vec<String> = Field::ALL.map(|field| format!("--{}", field.flags().column)).into();
+    SettingsError::Flags(format!("name one or more of {}", flags.join(", ")))
+}
+
+fn not_masked_here(field: Field) -> SettingsError {
+    let mask = field.flags().mask.unwrap_or_default();
+    SettingsError::Flags(format!(
+        "{} are not masked in this installation; loginetl init --{mask} masks them",
+        field.nouns()
+    ))
 }
 
 /// The run in the audit log, as of a load.

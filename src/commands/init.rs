@@ -72,19 +72,13 @@ struct InitReport<'a> {
     masked_fields: Vec<&'static str>,
 }
 
-#[derive(Serialize)]
-struct KeyReport {
-    purpose: &'static str,
-    key_id: String,
-}
-
-fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(), Error> {
-    let Initialised { migrations, table, repaired, left, fields, newly_masked } = done;
-    if format == Format::Json {
+impl<'a> InitReport<'a> {
+    fn of(done: &'a Initialised, created: &[Created]) -> Self {
+        let Initialised { migrations, table, repaired, left, fields, .. } = done;
         let keys = created
             .iter()
             .map(|c| KeyReport { purpose: c.purpose.name(), key_id: c.key_id.to_string() });
-        return output::json(&InitReport {
+        Self {
             migrations,
             table_existed: table.existed,
             columns_added: &table.missing,
@@ -93,8 +87,21 @@ fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(),
             left: left.iter().map(|deviation| deviation.what.as_str()).collect(),
             keys_created: keys.collect(),
             masked_fields: fields.fields().map(Field::name).collect(),
-        });
+        }
     }
+}
+
+#[derive(Serialize)]
+struct KeyReport {
+    purpose: &'static str,
+    key_id: String,
+}
+
+fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(), Error> {
+    if format == Format::Json {
+        return output::json(&InitReport::of(done, created));
+    }
+    let Initialised { migrations, table, repaired, left, newly_masked, .. } = done;
     for migration in migrations {
         output::line(&format!("schema   applied {migration}"))?;
     }

@@ -233,7 +233,9 @@ async fn move_recorded(fenced: Fenced<'_>, logins: &[(i64, MaskedLogin)]) -> Res
 
 /// What the log says of messages that left the quarantine.
 fn record(ids: Vec<String>, count: u64) -> String {
-    serde_json::json!({ "messages": Listed::of(ids), "count": count, "version": env!("CARGO_PKG_VERSION") }).to_string()
+    let version = env!("CARGO_PKG_VERSION");
+    serde_json::json!({ "messages": Listed::of(ids), "count": count, "version": version })
+        .to_string()
 }
 
 async fn move_each(session: &mut Session, logins: &[(i64, MaskedLogin)]) -> Result<u64, Error> {

@@ -136,7 +136,7 @@ impl Status {
         })
     }
 
-    fn print(&self) -> Result<(), Error> {
+    fn print_keys(&self) -> Result<(), Error> {
         let key = |key: &KeyReportLine| {
             let rows = |n: i64| {
                 if key.purpose == Purpose::Mask.name() { n.to_string() } else { String::new() }
@@ -151,7 +151,12 @@ impl Status {
         let mut header = ["key", "purpose", "state", "created"].map(str::to_owned).to_vec();
         header.extend(unhashed.fields().map(|field| format!("rows: {field}")));
         let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        output::table(&header, self.keys.iter().map(key).collect())?;
+        output::table(&header, self.keys.iter().map(key).collect())
+    }
+
+    fn print(&self) -> Result<(), Error> {
+        self.print_keys()?;
+        let unhashed = &self.rows_without_hash;
         if unhashed.iter().any(|(_, count)| *count > 0) {
             let counts: Vec<String> =
                 unhashed.iter().map(|(field, count)| format!("{field} {count}")).collect();

@@ -170,7 +170,7 @@ impl Fenced<'_> {
     /// triggers of others run on an update, what stands there afterwards is counted.
     ///
     /// # Errors
-    /// [`DbError::Swallowed`]: less stands there than was written. Or the database is gone or refuses.
+    /// [`DbError::Swallowed`]: less stands there than was written.
     pub(crate) async fn mask_rows(
         &self,
         columns: &PlainColumns,

@@ -98,7 +98,8 @@ impl Fenced<'_> {
     /// Inserts a batch, once each.
     ///
     /// # Errors
-    /// [`super::SqlKind::MissingDay`]: make the days and send again. [`super::SqlKind::Data`]: one of the rows is to blame.
+    /// [`super::SqlKind::MissingDay`]: make the days and send again.
+    /// [`super::SqlKind::Data`]: one of the rows is to blame.
     pub(crate) async fn insert_batch(
         &self,
         batch: &[BatchRow<'_>],

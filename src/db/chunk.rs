@@ -89,7 +89,8 @@ impl Fenced<'_> {
     /// Inserts rows of a claimed chunk, and counts them.
     ///
     /// # Errors
-    /// [`super::SqlKind::Data`]: one of the rows is to blame. [`DbError::Swallowed`]: fewer came to stand there.
+    /// [`super::SqlKind::Data`]: one of the rows is to blame.
+    /// [`DbError::Swallowed`]: fewer rows stand there than were written.
     pub(crate) async fn insert_logins(
         &self,
         logins: &[&MaskedLogin],
@@ -112,7 +113,8 @@ impl Fenced<'_> {
     /// run.
     ///
     /// # Errors
-    /// [`DbError::Swallowed`]: it differs. [`super::SqlKind::Data`]: a deferred trigger refuses one of the rows.
+    /// [`DbError::Swallowed`]: it differs.
+    /// [`super::SqlKind::Data`]: a deferred trigger refuses one of the rows.
     pub(crate) async fn compare_logins(
         &self,
         logins: &[&MaskedLogin],

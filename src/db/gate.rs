@@ -97,7 +97,8 @@ impl Session {
     /// The recovery wrap of a key whose release is committed.
     ///
     /// # Errors
-    /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to the key any more.
+    /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to
+    /// the key any more.
     pub(crate) async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
         let statement = "select $2, purpose, check_value, kms_key_arn, wrapped \
@@ -108,7 +109,8 @@ impl Session {
     /// Closes a request of this login for which no key was released.
     ///
     /// # Errors
-    /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or it is closed.
+    /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or it
+    /// is closed.
     pub(crate) async fn withdraw_request(
         &self,
         request: i64,

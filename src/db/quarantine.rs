@@ -110,7 +110,8 @@ fn move_sql(fields: Fields) -> String {
               join taken using (id)
             returning 1
         )
-        select (select pg_catalog.count(*) from taken), (select pg_catalog.count(*) from moved), {}",
+        select (select pg_catalog.count(*) from taken),
+               (select pg_catalog.count(*) from moved), {}",
         has_insert_triggers!()
     )
 }

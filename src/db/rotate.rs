@@ -39,7 +39,8 @@ impl Session {
     /// ones retiring.
     ///
     /// # Errors
-    /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster; [`super::SqlKind::FenceTaken`]: try again.
+    /// [`DbError::is_overtaken`]: a rotation runs, or another process was faster.
+    /// [`super::SqlKind::FenceTaken`]: try again.
     pub(crate) async fn start_rotation(
         &mut self,
         active: &[(Purpose, KeyId)],

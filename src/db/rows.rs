@@ -149,7 +149,8 @@ impl Fenced<'_> {
     /// they were sent, after all triggers have run, deferred ones too.
     ///
     /// # Errors
-    /// [`DbError::Swallowed`]: they do not. [`super::SqlKind::Data`]: a deferred trigger refuses one of them.
+    /// [`DbError::Swallowed`]: they do not.
+    /// [`super::SqlKind::Data`]: a deferred trigger refuses one of them.
     pub(super) async fn compare(
         &self,
         rows: &RowColumns<'_>,

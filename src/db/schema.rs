@@ -127,7 +127,8 @@ impl Session {
         }
     }
 
-    async fn try_initialise(&self, mask: Fields) -> Result<Initialised, Failure> {
+    /// Whether this login can change what is in the database and see what it changed.
+    async fn check_login(&self) -> Result<(), DbError> {
         let about = "\
             select pg_is_in_recovery(), current_setting('session_replication_role'), \
                    exists (select from pg_roles where rolname = $1 and pg_has_role(current_user, \
@@ -135,18 +136,23 @@ impl Session {
                            and not pg_has_role(current_user, oid, 'usage')), session_user::text";
         let about = self.read_one(READING_VERSION, about, &[OWNER]).await?;
         if about.get(0) {
-            return Err(DbError::Standby.into());
+            return Err(DbError::Standby);
         }
         if about.get(2) {
-            return Err(DbError::NotInherited { login: about.get(3), group: Group::Owner }.into());
+            return Err(DbError::NotInherited { login: about.get(3), group: Group::Owner });
         }
         let role: String = about.get(1);
         if role != "origin" {
             let spots = vec![format!(
                 "session_replication_role is {role}, so that no trigger and no foreign key works"
             )];
-            return Err(DbError::Blind { who: "this login", spots }.into());
+            return Err(DbError::Blind { who: "this login", spots });
         }
+        Ok(())
+    }
+
+    async fn try_initialise(&self, mask: Fields) -> Result<Initialised, Failure> {
+        self.check_login().await?;
         let transaction = self.begin(Mode::Write, LOCK, "locking the schema").await?;
         let found = applied_version(&transaction).await?;
         if found > VERSION {
@@ -159,25 +165,7 @@ impl Session {
         }
         let fields = new.iter().copied().fold(masked, Fields::with);
         let table = table::inspect(&transaction, fields).await?;
-        if let Err(error) = transaction.batch_execute(BOOTSTRAP).await {
-            let is_collision = is_collision_of_roles(&error);
-            let error = DbError::roles(&error);
-            return Err(if is_collision {
-                Failure::Collision(error)
-            } else {
-                Failure::Final(error)
-            });
-        }
-        let is_shut_out = "select not has_schema_privilege($1, 'public', 'usage')";
-        let is_shut_out = transaction.query_typed_one(is_shut_out, &[OWNER]).await;
-        let is_shut_out = is_shut_out.map_err(|e| DbError::roles(&e))?;
-        if is_shut_out.get(0) {
-            let run = "grant usage on schema public to loginetl_owner";
-            return Err(DbError::Table(format!(
-                "loginetl_owner may not use the schema public; run: {run}"
-            ))
-            .into());
-        }
+        make_roles(&transaction).await?;
         make_table(&transaction, &table, fields).await?;
         let migrations = migrate(&transaction).await?;
         if !migrations.is_empty() {
@@ -204,6 +192,25 @@ impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         Self::Final(error)
     }
+}
+
+/// Makes the groups and schemas, and sees that their owner may use what it needs.
+async fn make_roles(transaction: &Transaction<'_>) -> Result<(), Failure> {
+    if let Err(error) = transaction.batch_execute(BOOTSTRAP).await {
+        let is_collision = is_collision_of_roles(&error);
+        let error = DbError::roles(&error);
+        return Err(if is_collision { Failure::Collision(error) } else { Failure::Final(error) });
+    }
+    let is_shut_out = "select not has_schema_privilege($1, 'public', 'usage')";
+    let is_shut_out = transaction.query_typed_one(is_shut_out, &[OWNER]).await;
+    if is_shut_out.map_err(|e| DbError::roles(&e))?.get(0) {
+        let run = "grant usage on schema public to loginetl_owner";
+        return Err(DbError::Table(format!(
+            "loginetl_owner may not use the schema public; run: {run}"
+        ))
+        .into());
+    }
+    Ok(())
 }
 
 const READING_VERSION: &str = "reading the schema's version";

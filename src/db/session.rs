@@ -72,12 +72,11 @@ impl Mode {
             }
             Self::WriteRows => {
                 "select pg_catalog.set_config('search_path', pg_catalog.concat( \
-                     case when \
-                       pg_catalog.int4gt(pg_catalog.strpos(pg_catalog.current_setting('search_path'), \
-                       'pg_catalog'), 0) \
-                          then 'pg_catalog, ' end, \
-                     pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), '^$', \
-                       '\"\"'), ', pg_temp'), true)"
+                 case when pg_catalog.int4gt(pg_catalog.strpos( \
+                     pg_catalog.current_setting('search_path'), 'pg_catalog'), 0) \
+                   then 'pg_catalog, ' end, \
+                 pg_catalog.regexp_replace(pg_catalog.current_setting('search_path'), \
+                   '^$', '\"\"'), ', pg_temp'), true)"
             }
         }
     }

@@ -36,7 +36,8 @@ macro_rules! text_words {
 
         impl<'a> FromSql<'a> for $word {
             fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
-                Self::from_name(<&str>::from_sql(of, raw)?).ok_or_else(|| concat!("no ", $what).into())
+                let name = <&str>::from_sql(of, raw)?;
+                Self::from_name(name).ok_or_else(|| concat!("no ", $what).into())
             }
 
             accepts!(TEXT);

@@ -1,6 +1,7 @@
 //! What a person can do about a failure of settings, database, queue, KMS or vault.
 
 use super::Exit;
+use crate::audit::JustificationError;
 use crate::aws::{CallError, CallKind};
 use crate::db::{DbError, Denial, SqlKind};
 use crate::recovery::ResumeProblem;
@@ -27,6 +28,21 @@ pub(super) fn settings_hint(error: &SettingsError) -> String {
             "set it to a level or to targets with levels, like RUST_LOG=loginetl=debug".to_owned()
         }
         SettingsError::Flags(_) => "see --help".to_owned(),
+    }
+}
+
+pub(super) fn justification_hint(problem: JustificationError) -> &'static str {
+    match problem {
+        JustificationError::Empty | JustificationError::TooLong | JustificationError::Control => {
+            "say why in 1 to 500 printable characters; nothing was written"
+        }
+        JustificationError::Address
+        | JustificationError::DeviceId
+        | JustificationError::Uuid
+        | JustificationError::Asked => {
+            "it stays in the log for ever, so leave values out and name a case or ticket; \
+             nothing was written"
+        }
     }
 }
 
@@ -63,16 +79,7 @@ pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Invalid(_) => {
             (Exit::Integrity, "somebody changed the vault; compare it with a backup")
         }
-        DbError::Blind { spots, .. }
-            if spots.iter().all(|spot| spot.contains(" has no right to ")) =>
-        {
-            (Exit::Refused, denial_hint(Denial::OwnerOfFunctions))
-        }
-        DbError::Blind { .. } => (
-            Exit::Refused,
-            "loginetl init makes the policies that row-level security needs; drop, disable or \
-             reset what else is named; nothing was changed",
-        ),
+        DbError::Blind { spots, .. } => (Exit::Refused, blind_hint(spots)),
         DbError::Swallowed { .. } => (
             Exit::Refused,
             "disable or correct what is named, then run it again; nothing was changed by this \
@@ -93,6 +100,19 @@ pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
     };
     (exit, hint.to_owned())
 }
+
+/// What hides rows from a login, or from the owner of the functions that count them.
+fn blind_hint(spots: &[String]) -> &'static str {
+    if spots.iter().all(|spot| spot.contains(" has no right to ")) {
+        denial_hint(Denial::OwnerOfFunctions)
+    } else {
+        "loginetl init makes the policies that row-level security needs; drop, disable or reset \
+         what else is named; nothing was changed"
+    }
+}
+
+const LOOK_UP: &str = "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's \
+                       log has the details";
 
 fn sql_advice(kind: SqlKind) -> (Exit, &'static str) {
     match kind {
@@ -148,11 +168,7 @@ fn sql_advice(kind: SqlKind) -> (Exit, &'static str) {
             "a pooler or proxy changes transactions on the way: use its transaction or session \
              mode, or connect directly",
         ),
-        SqlKind::Data | SqlKind::Other => (
-            Exit::Attention,
-            "look the SQLSTATE up in the PostgreSQL manual, appendix A; the server's log has \
-             the details",
-        ),
+        SqlKind::Data | SqlKind::Other => (Exit::Attention, LOOK_UP),
     }
 }
 

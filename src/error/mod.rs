@@ -17,7 +17,7 @@ use crate::token::SealError;
 use crate::vault::VaultError;
 pub(crate) use exit::Exit;
 
-use advice::{aws_advice, db_advice, resume_hint, settings_hint, vault_advice};
+use advice::{aws_advice, db_advice, justification_hint, resume_hint, settings_hint, vault_advice};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -226,110 +226,91 @@ impl Error {
     /// The exit code, and what the user can do.
     #[must_use]
     pub(crate) fn advice(&self) -> (Exit, String) {
+        (self.exit(), self.hint())
+    }
+
+    fn exit(&self) -> Exit {
         match self {
-            Self::Settings(error) => (Exit::Usage, settings_hint(error)),
-            Self::Db(error) | Self::Vault(VaultError::Db(error)) => db_advice(error),
-            Self::Aws(error) => aws_advice(error),
-            Self::Vault(error) => vault_advice(error),
+            Self::Db(error) | Self::Vault(VaultError::Db(error)) => db_advice(error).0,
+            Self::Aws(error) => aws_advice(error).0,
+            Self::Vault(error) => vault_advice(error).0,
+            Self::Settings(_)
+            | Self::Source { may_pass: false, .. }
+            | Self::File { .. }
+            | Self::FileRefused { .. }
+            | Self::Export { .. }
+            | Self::PublicKey { .. } => Exit::Usage,
+            Self::Justification { .. }
+            | Self::NotGranted
+            | Self::OtherLogin { .. }
+            | Self::NotWithdrawn { .. }
+            | Self::NotResumed { .. }
+            | Self::NotDestroyed { .. } => Exit::Refused,
+            Self::Seal(SealError::NoRandomness(_))
+            | Self::Source { may_pass: true, .. }
+            | Self::OutcomeUnknown { .. }
+            | Self::LookTookTooLong { .. }
+            | Self::Interrupted
+            | Self::Output(_)
+            | Self::Stopped
+            | Self::StoppedBySignal
+            | Self::Panicked
+            | Self::Start(_) => Exit::Temporary,
+            Self::Seal(_) | Self::FileChanged { .. } | Self::SelfTest => Exit::Integrity,
+            Self::RejectedFromStart { .. } => Exit::Attention,
+        }
+    }
+
+    fn hint(&self) -> String {
+        let hint = match self {
+            Self::Settings(error) => return settings_hint(error),
+            Self::Db(error) | Self::Vault(VaultError::Db(error)) => return db_advice(error).1,
+            Self::Aws(error) => return aws_advice(error).1,
+            Self::Vault(error) => return vault_advice(error).1,
+            Self::FileRefused { hint, .. } => return hint.clone(),
+            Self::NotResumed { request, problem } => return resume_hint(*request, *problem),
+            Self::Justification { problem, .. } => justification_hint(*problem),
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
-                (Exit::Temporary, "run it again".to_owned())
+                "run it again"
             }
-            Self::Source { may_pass: false, .. } => {
-                (Exit::Usage, "see what the source needs".to_owned())
-            }
-            Self::Seal(_) => {
-                (Exit::Integrity, "somebody changed this row; compare it with a backup".to_owned())
-            }
-            Self::File { .. } => {
-                (Exit::Usage, "check the name, and that you may read it".to_owned())
-            }
-            Self::FileRefused { hint, .. } => (Exit::Usage, hint.clone()),
-            Self::FileChanged { .. } => (Exit::Integrity, FILE_CHANGED.to_owned()),
-            Self::Export { .. } => (
-                Exit::Usage,
-                "give --out another name, in a folder that you may write to".to_owned(),
-            ),
-            Self::PublicKey { .. } => (
-                Exit::Usage,
+            Self::Source { may_pass: false, .. } => "see what the source needs",
+            Self::Seal(_) => "somebody changed this row; compare it with a backup",
+            Self::File { .. } => "check the name, and that you may read it",
+            Self::FileChanged { .. } => FILE_CHANGED,
+            Self::Export { .. } => "give --out another name, in a folder that you may write to",
+            Self::PublicKey { .. } => {
                 "give the public key of the audit key (see: loginetl audit verify --help)"
-                    .to_owned(),
-            ),
-            Self::Justification {
-                problem:
-                    JustificationError::Empty
-                    | JustificationError::TooLong
-                    | JustificationError::Control,
-                ..
-            } => (
-                Exit::Refused,
-                "say why in 1 to 500 printable characters; nothing was written".to_owned(),
-            ),
-            Self::Justification { .. } => (
-                Exit::Refused,
-                "it stays in the log for ever, so leave values out and name a case or ticket; \
-                 nothing was written"
-                    .to_owned(),
-            ),
-            Self::NotGranted => (
-                Exit::Refused,
-                "ask for membership: GRANT loginetl_unmasker TO your login".to_owned(),
-            ),
-            Self::OtherLogin { .. } => {
-                (Exit::Refused, "connect as your own login; the log shows who asked".to_owned())
             }
-            Self::NotWithdrawn { .. } => (
-                Exit::Refused,
+            Self::NotGranted => "ask for membership: GRANT loginetl_unmasker TO your login",
+            Self::OtherLogin { .. } => "connect as your own login; the log shows who asked",
+            Self::NotWithdrawn { .. } => {
                 "only your own request can be, if no key was released for it and it has no \
                  outcome; an auditor sees which: loginetl audit list --kind unmask"
-                    .to_owned(),
-            ),
-            Self::NotResumed { request, problem } => {
-                (Exit::Refused, resume_hint(*request, *problem))
             }
-            Self::OutcomeUnknown { .. } => (
-                Exit::Temporary,
+            Self::OutcomeUnknown { .. } => {
                 "database or KMS did not answer in time; an auditor sees what is on record: \
                  loginetl audit verify; then run it again"
-                    .to_owned(),
-            ),
-            Self::LookTookTooLong { .. } => (
-                Exit::Temporary,
+            }
+            Self::LookTookTooLong { .. } => {
                 "run it again when less is going on, or let loaders wait longer: \
                  --longest-look SECS"
-                    .to_owned(),
-            ),
-            Self::NotDestroyed { .. } => (
-                Exit::Refused,
+            }
+            Self::NotDestroyed { .. } => {
                 "see: loginetl keys list; only a key that was retired by a rotation, and is \
                  empty, can go"
-                    .to_owned(),
-            ),
-            Self::Interrupted => (
-                Exit::Temporary,
+            }
+            Self::Interrupted => {
                 "run it again; a request without an outcome stays in the log, and audit verify \
                  shows it"
-                    .to_owned(),
-            ),
-            Self::Output(_) => (
-                Exit::Temporary,
-                "see where the output goes: a full disk, a closed terminal?".to_owned(),
-            ),
-            Self::SelfTest => {
-                (Exit::Integrity, "do not load with it; use another build or machine".to_owned())
             }
-            Self::Stopped => (Exit::Temporary, "run it again; nothing is lost".to_owned()),
-            Self::RejectedFromStart { .. } => (Exit::Attention, REJECTED_FROM_START.to_owned()),
-            Self::StoppedBySignal => {
-                (Exit::Temporary, "run it again; it goes on where it was".to_owned())
-            }
-            Self::Panicked => (
-                Exit::Temporary,
-                "run it again, nothing is lost; and report the line above".to_owned(),
-            ),
-            Self::Start(_) => (
-                Exit::Temporary,
-                "see whether the machine has memory, threads and file handles left".to_owned(),
-            ),
-        }
+            Self::Output(_) => "see where the output goes: a full disk, a closed terminal?",
+            Self::SelfTest => "do not load with it; use another build or machine",
+            Self::Stopped => "run it again; nothing is lost",
+            Self::RejectedFromStart { .. } => REJECTED_FROM_START,
+            Self::StoppedBySignal => "run it again; it goes on where it was",
+            Self::Panicked => "run it again, nothing is lost; and report the line above",
+            Self::Start(_) => "see whether the machine has memory, threads and file handles left",
+        };
+        hint.to_owned()
     }
 }

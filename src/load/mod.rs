@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! Source ─poll→ receive ─parse, mask→ InHand ─batch→ write ─commit→ acknowledge ─→ Source
-//!                  │                                   │                keep alive, metrics, progress beside them
-//!                  └────────────── give back ──────────┘                (a stop, a fault)
+//!                  │                                   │
+//!                  └────────────── give back ──────────┘  (a stop, a fault)
+//!
+//! Beside them: the leases kept alive, metrics, progress.
 //! ```
 //!
 //! Read it in this order: [`source`] (what a queue, a file or a third source is asked to

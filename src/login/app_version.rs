@@ -89,8 +89,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn integers_keep_the_order_of_versions(a in (0..2147i32, 0..1000i32, 0..1000i32), b in (0..2147i32, 0..1000i32, 0..1000i32)) {
-            let encode = |v: (i32, i32, i32)| AppVersionEncoding::Ordered.encode(&format!("{}.{}.{}", v.0, v.1, v.2));
+        fn integers_keep_the_order_of_versions(
+            a in (0..2147i32, 0..1000i32, 0..1000i32),
+            b in (0..2147i32, 0..1000i32, 0..1000i32),
+        ) {
+            let encode = |(major, minor, patch): (i32, i32, i32)| {
+                AppVersionEncoding::Ordered.encode(&format!("{major}.{minor}.{patch}"))
+            };
             let (x, y) = (encode(a), encode(b));
             prop_assert!(x.is_ok() && y.is_ok());
             prop_assert_eq!(x.ok().cmp(&y.ok()), a.cmp(&b));

@@ -59,7 +59,8 @@ fn is_compressed(body: &[u8]) -> bool {
 
 /// The header of zlib: a window of at most 32 KiB, deflate, and a check of both bytes.
 fn is_zlib(body: &[u8]) -> bool {
-    matches!(body, [cmf, flags, ..] if *cmf == 0x78 && (u16::from(*cmf) << 8 | u16::from(*flags)) % 31 == 0)
+    let [cmf, flags, ..] = body else { return false };
+    *cmf == 0x78 && u16::from_be_bytes([*cmf, *flags]).is_multiple_of(31)
 }
 
 /// Base64 of either alphabet throughout, and its first bytes are those of compressed

@@ -135,7 +135,9 @@ mod tests {
         }
 
         #[test]
-        fn it_says_what_the_json_library_says(text in r#"([a-z"é]|\\["\\/bfnrtux]|\\u[dD][89a-fA-F][0-9]{2}|\\u[0-9a-f]{4}){0,12}"#) {
+        fn it_says_what_the_json_library_says(
+            text in r#"([a-z"é]|\\["\\/bfnrtux]|\\u[dD][89a-fA-F][0-9]{2}|\\u[0-9a-f]{4}){0,12}"#,
+        ) {
             let quoted = format!("\"{text}\"");
             // A quote without a backslash ends the string for the library; for us, what
             // is between the outer ones is one text.

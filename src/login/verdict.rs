@@ -59,7 +59,8 @@ impl Verdict {
     /// Whether the body parsed, and the database refused its row.
     #[must_use]
     pub fn is_refused_by_database(&self) -> bool {
-        matches!(self, Self::Rejected(rejected) if rejected.rejection.reason == RejectReason::DatabaseRejected)
+        let Self::Rejected(rejected) = self else { return false };
+        rejected.rejection.reason == RejectReason::DatabaseRejected
     }
 
     /// Whether it is under the keys that the plan asks for.

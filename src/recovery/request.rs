@@ -188,7 +188,8 @@ mod tests {
         let selectors = serde_json::to_string(&query.name_selectors()).unwrap();
         let unreadable = query.count_unreadable();
         let details = format!(
-            r#"{{"selectors": {selectors}, "unreadable_lines": {unreadable}, "key_ids": {key_ids}}}"#
+            "{{\"selectors\": {selectors}, \"unreadable_lines\": {unreadable}, \
+             \"key_ids\": {key_ids}}}"
         );
         RequestTerms { kind: Some(kind), parts: serde_json::from_str(&details).ok() }
     }

@@ -223,11 +223,20 @@ mod tests {
         );
     }
 
+    fn plaintext(field: Field, text: &str) -> Result<Plaintext, TestCaseError> {
+        Plaintext::of(field, text).map_err(|e| TestCaseError::fail(e.to_string()))
+    }
+
+    fn text_of(plaintext: Plaintext) -> String {
+        String::from_utf8(plaintext.into_text().expose().to_vec()).unwrap_or_default()
+    }
+
     proptest! {
         #[test]
         fn every_device_id_comes_back(text in "\\PC{1,39}|[\\x00-\\x7f]{1,159}") {
-            let plaintext = Plaintext::of(Field::DeviceId, &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            let again = Plaintext::from_opened(Field::DeviceId, SecretBytes::copy_of(plaintext.expose()));
+            let plaintext = plaintext(Field::DeviceId, &text)?;
+            let opened = SecretBytes::copy_of(plaintext.expose());
+            let again = Plaintext::from_opened(Field::DeviceId, opened);
             prop_assert!(again.is_ok());
             let shown = plaintext.into_text();
             prop_assert_eq!(shown.expose(), text.as_bytes());
@@ -236,17 +245,20 @@ mod tests {
         #[test]
         fn every_address_comes_back(octets: [u8; 16]) {
             let text = Ipv6Addr::from(octets).to_string();
-            let plaintext = Plaintext::of(Field::Ip, &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let plaintext = plaintext(Field::Ip, &text)?;
             prop_assert_eq!(plaintext.expose(), octets);
-            let shown = String::from_utf8(plaintext.into_text().expose().to_vec()).unwrap_or_default();
+            let shown = text_of(plaintext);
             prop_assert_eq!(ip_bytes(&shown), Some(octets.to_vec()));
         }
 
         #[test]
-        fn bytes_that_masking_cannot_make_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(plaintext) = Plaintext::from_opened(Field::DeviceId, SecretBytes::copy_of(&bytes)) {
-                let text = String::from_utf8(plaintext.into_text().expose().to_vec()).unwrap_or_default();
-                prop_assert_eq!(Plaintext::of(Field::DeviceId, &text).map(|p| p.expose().to_vec()).ok(), Some(bytes));
+        fn bytes_that_masking_cannot_make_are_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let opened = SecretBytes::copy_of(&bytes);
+            if let Ok(plaintext) = Plaintext::from_opened(Field::DeviceId, opened) {
+                let again = Plaintext::of(Field::DeviceId, &text_of(plaintext));
+                prop_assert_eq!(again.map(|p| p.expose().to_vec()).ok(), Some(bytes));
             }
         }
     }

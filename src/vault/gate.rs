@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! Gate ─ask→ UnsignedRequest ─sign→ SignedRequest ─release→ RecoveryKeys ─open→ Recovered
-//!   │               ↑                 ↑  └─conclude→ Receipt ──────────────────────┴─disclose→ bytes
+//!   │               ↑                 ↑  └─conclude→ Receipt ───────────────────┴─disclose→ bytes
 //!   └─find→ LeftRequest ─resume───────┘
 //! ```
 //!
@@ -26,7 +26,9 @@
 //!
 //! ```
 //! use loginetl::vault::{Receipt, Recovered};
-//! fn read(value: &Recovered, receipt: &Receipt) -> Vec<u8> { value.disclose(receipt).unwrap_or_default().to_vec() }
+//! fn read(value: &Recovered, receipt: &Receipt) -> Vec<u8> {
+//!     value.disclose(receipt).unwrap_or_default().to_vec()
+//! }
 //! ```
 //!
 //! These do not:

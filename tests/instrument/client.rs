@@ -35,8 +35,12 @@ pub fn call(
 
 /// Up to ten messages.
 pub fn receive(sqs: &Instrument, queue: &Queue, visibility: u32, wait: u32) -> Vec<Value> {
-    let request = json!({ "MaxNumberOfMessages": 10, "VisibilityTimeout": visibility, "WaitTimeSeconds": wait,
-        "MessageSystemAttributeNames": ["All"] });
+    let request = json!({
+        "MaxNumberOfMessages": 10,
+        "VisibilityTimeout": visibility,
+        "WaitTimeSeconds": wait,
+        "MessageSystemAttributeNames": ["All"]
+    });
     let (status, mut answer) = call(sqs, "ReceiveMessage", request, queue).expect("an answer");
     assert_eq!(status, 200, "{answer}");
     answer["Messages"].as_array_mut().map(std::mem::take).unwrap_or_default()

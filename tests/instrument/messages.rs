@@ -57,12 +57,22 @@ impl Envelope {
     fn around(self, event: &str, id: Uuid) -> String {
         match self {
             Self::Sns => format!(
-                r#"{{"Type": "Notification", "MessageId": "{id}", "TopicArn": "arn:aws:sns:us-east-1:000000000000:logins", "Message": {}, "Timestamp": "2026-01-02T03:04:05.678Z", "SignatureVersion": "1", "Signature": "{:A<344}", "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=arn:aws:sns:us-east-1:000000000000:logins:{id}"}}"#,
+                "{{\"Type\": \"Notification\", \"MessageId\": \"{id}\", \
+                 \"TopicArn\": \"arn:aws:sns:us-east-1:000000000000:logins\", \
+                 \"Message\": {}, \"Timestamp\": \"2026-01-02T03:04:05.678Z\", \
+                 \"SignatureVersion\": \"1\", \"Signature\": \"{:A<344}\", \
+                 \"SigningCertURL\": \"https://sns.us-east-1.amazonaws.com/\
+                 SimpleNotificationService-0.pem\", \
+                 \"UnsubscribeURL\": \"https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe\
+                 &SubscriptionArn=arn:aws:sns:us-east-1:000000000000:logins:{id}\"}}",
                 serde_json::Value::from(event),
                 ""
             ),
             Self::EventBridge => format!(
-                r#"{{"version": "0", "id": "{id}", "detail-type": "login", "source": "app", "account": "000000000000", "time": "2026-01-02T03:04:05Z", "region": "us-east-1", "resources": [], "detail": {event}}}"#
+                "{{\"version\": \"0\", \"id\": \"{id}\", \"detail-type\": \"login\", \
+                 \"source\": \"app\", \"account\": \"000000000000\", \
+                 \"time\": \"2026-01-02T03:04:05Z\", \"region\": \"us-east-1\", \
+                 \"resources\": [], \"detail\": {event}}}"
             ),
         }
     }
@@ -113,7 +123,8 @@ impl Messages {
         let mut event = String::with_capacity(192);
         let _ = write!(
             event,
-            r#"{{"user_id": "{}", "app_version": "{major}.{minor}.{patch}", "device_type": "{kind}", "ip": "{a}.{b}.{c}.{d}", "locale": "#,
+            "{{\"user_id\": \"{}\", \"app_version\": \"{major}.{minor}.{patch}\", \
+             \"device_type\": \"{kind}\", \"ip\": \"{a}.{b}.{c}.{d}\", \"locale\": ",
             message_id(!self.seed, user)
         );
         let _ = match locale {

@@ -20,7 +20,8 @@ const CANARIES: [&str; 6] = [
 fn bodies() -> Vec<String> {
     let event = |ip: &str, device: &str, version: &str| {
         format!(
-            r#"{{"user_id": "u", "app_version": "{version}", "ip": "{ip}", "device_id": "{device}", "locale": null}}"#
+            "{{\"user_id\": \"u\", \"app_version\": \"{version}\", \"ip\": \"{ip}\", \
+             \"device_id\": \"{device}\", \"locale\": null}}"
         )
     };
     vec![
@@ -190,7 +191,9 @@ async fn no_value_and_no_key_comes_out_whatever_happens() {
     let mut outputs: Vec<Output> = Vec::new();
     let mut loud = |world: &World, args: &[&str], variables: &[(&str, &str)]| {
         let mut command = world.command(args);
-        command.env("RUST_LOG", "trace,aws_smithy_runtime=trace,hyper=trace,tokio_postgres=trace,aws_sdk_kms::operation=trace");
+        let filter = "trace,aws_smithy_runtime=trace,hyper=trace,tokio_postgres=trace,\
+                      aws_sdk_kms::operation=trace";
+        command.env("RUST_LOG", filter);
         command.envs(variables.iter().copied());
         outputs.push(command.output().expect("it runs"));
     };

@@ -130,7 +130,10 @@ async fn status_counts_rows_by_key_and_those_from_before_apart() {
     assert_eq!(
         status["keys"][0],
         serde_json::json!({
-            "key_id": 1, "purpose": "mask", "state": "active", "created_at": status["keys"][0]["created_at"],
+            "key_id": 1,
+            "purpose": "mask",
+            "state": "active",
+            "created_at": status["keys"][0]["created_at"],
             "rows": {"ip": 2, "device_id": 2}
         })
     );

@@ -12,15 +12,21 @@ use crate::instrument::{Envelope, Messages};
 use crate::instrumented::Instrumented;
 use crate::support::{World, event, eventually, summary, text};
 
-const S3: &str = r#"{"Records":[{"eventSource":"aws:s3","s3":{"bucket":{"name":"canary"},"object":{"key":"canary"}}}]}"#;
+const S3: &str = concat!(
+    r#"{"Records":[{"eventSource":"aws:s3","#,
+    r#""s3":{"bucket":{"name":"canary"},"object":{"key":"canary"}}}]}"#
+);
 
 fn sns(event: &str) -> String {
-    json!({ "Type": "Notification", "MessageId": "a", "Message": event, "Timestamp": "2024-02-29T23:59:59.999Z" }).to_string()
+    let time = "2024-02-29T23:59:59.999Z";
+    json!({ "Type": "Notification", "MessageId": "a", "Message": event, "Timestamp": time })
+        .to_string()
 }
 
 fn eventbridge(event: &str) -> String {
     format!(
-        r#"{{"version":"0","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{event}}}"#
+        "{{\"version\":\"0\",\"detail-type\":\"login\",\"source\":\"app\",\
+         \"time\":\"2023-11-14T22:13:20Z\",\"detail\":{event}}}"
     )
 }
 
@@ -255,13 +261,16 @@ fn misspelt() -> Vec<String> {
     vec![almost(1), almost(2), event(3).replace("\"ip\"", "\"IP\""), event(4)]
 }
 
+fn near_name(name: &str, almost: &str, count: u64) -> Value {
+    json!({ "name": name, "almost": almost, "count": count })
+}
+
 fn assert_told(output: &Output) {
     let told = summary(output)["near_names"].clone();
-    let name = |name: &str, almost: &str, count: u64| json!({ "name": name, "almost": almost, "count": count });
     let names = vec![
-        name("devide_type", "device_type", 2),
-        name("IP", "ip", 1),
-        name("Locale", "locale", 2),
+        near_name("devide_type", "device_type", 2),
+        near_name("IP", "ip", 1),
+        near_name("Locale", "locale", 2),
     ];
     assert_eq!(told, Value::from(names), "{}", text(output));
     let log = String::from_utf8_lossy(&output.stderr);

@@ -207,8 +207,8 @@ async fn an_emulator_of_the_query_protocol_is_recognised() {
     let proxy = Proxy::start(|_| {
         Action::Answer(
             500,
-            "<?xml \
-             version=\"1.0\"?><ErrorResponse><Error><Code>InvalidAction</Code></Error></ErrorResponse>",
+            "<?xml version=\"1.0\"?><ErrorResponse><Error>\
+             <Code>InvalidAction</Code></Error></ErrorResponse>",
         )
     });
     let world = World::new().await.through(&proxy);

@@ -352,7 +352,8 @@ async fn a_request_without_sense_is_refused_and_leaves_nothing() {
     assert!(refusal(&client, &long).await.starts_with("22"));
     assert_eq!(kinds(&world.database).await.len(), before);
     // What the client says of itself does not override what the database knows.
-    let sql = r#"select seq from vault.request_unmask('unmask', '{"reason": "x", "key_ids": [3]}', '{1}')"#;
+    let sql = "select seq from vault.request_unmask( \
+               'unmask', '{\"reason\": \"x\", \"key_ids\": [3]}', '{1}')";
     let seq: i64 = client.query_one(sql, &[]).await.expect("a request").get(0);
     sign(&client, seq).await;
     assert_eq!(refusal(&client, &release(seq, 3)).await, "LG001");

@@ -149,7 +149,8 @@ async fn a_pending_key_left_by_a_crash_is_checked_and_used() {
         )
         .await;
     let swap = "update vault.wraps a set wrapped = b.wrapped from vault.wraps b
-                where a.key_id = 1 and b.key_id = 3 and a.holder = 'ingest' and b.holder = 'ingest'";
+                where a.key_id = 1 and b.key_id = 3
+                  and a.holder = 'ingest' and b.holder = 'ingest'";
     world.database.execute(swap).await;
     let output = world.run(&["init"]);
     assert_eq!(output.status.code(), Some(5), "{}", text(&output));

@@ -2,7 +2,10 @@
 
 use crate::support::{World, text};
 
-const BAD_VERSION: &str = r#"{"user_id": "u", "app_version": "1.1000", "ip": "192.0.2.77", "device_id": "canary-device"}"#;
+const BAD_VERSION: &str = concat!(
+    r#"{"user_id": "u", "app_version": "1.1000", "#,
+    r#""ip": "192.0.2.77", "device_id": "canary-device"}"#
+);
 const HOPELESS: &str = r#"{"foo": "canary-foo"}"#;
 
 async fn with_two_messages() -> World {

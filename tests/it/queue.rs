@@ -74,12 +74,16 @@ async fn versions_dates_and_nulls_are_stored_as_documented() {
     let body = |user: &str, rest: &str| {
         format!(r#"{{"user_id": "{user}", "ip": "192.0.2.1", "device_id": "d", {rest}}}"#)
     };
+    let dated = "\"app_version\": \"2.3\", \"locale\": null, \"device_type\": \"iOS\", \
+                 \"create_date\": \"2024-02-29\"";
+    let timed = "\"app_version\": \"2147.483.647\", \
+                 \"timestamp\": \"2023-11-14T23:59:59-02:00\", \"locale\": \"\"";
     world
         .queue
         .send(&[
-            body("a", r#""app_version": "2.3", "locale": null, "device_type": "iOS", "create_date": "2024-02-29""#),
+            body("a", dated),
             body("b", r#""app_version": "0.96", "timestamp": 1700000000, "locale": "DE""#),
-            body("c", r#""app_version": "2147.483.647", "timestamp": "2023-11-14T23:59:59-02:00", "locale": """#),
+            body("c", timed),
             body("d", r#""app_version": "6.02", "timestamp": "1700000000000""#),
         ])
         .await;

@@ -682,7 +682,8 @@ async fn a_backfill_that_is_swallowed_is_undone_and_recorded_as_failed() {
     all.sql(
         "alter table user_logins add ip text, add device text;
          insert into user_logins (user_id, ip, device)
-         select 'old-' || n, '10.9.0.' || n % 10, 'device-' || n % 10 from generate_series(1, 20) n",
+         select 'old-' || n, '10.9.0.' || n % 10, 'device-' || n % 10
+           from generate_series(1, 20) n",
     )
     .await;
     let backfill = || {

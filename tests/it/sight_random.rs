@@ -192,7 +192,9 @@ fn body(n: u32) -> String {
     let (version, value) =
         (if n == ODD { "1.1000".to_owned() } else { format!("2.3.{}", n % 10) }, value(n));
     format!(
-        r#"{{"user_id": "u-{n}", "app_version": "{version}", "device_type": "ios", "ip": "10.9.0.{value}", "locale": "{}", "device_id": "device-{value}", "create_date": "2024-05-0{}"}}"#,
+        "{{\"user_id\": \"u-{n}\", \"app_version\": \"{version}\", \"device_type\": \"ios\", \
+         \"ip\": \"10.9.0.{value}\", \"locale\": \"{}\", \"device_id\": \"device-{value}\", \
+         \"create_date\": \"2024-05-0{}\"}}",
         locale(n),
         n % 9 + 1
     )

@@ -55,8 +55,9 @@ async fn a_hash_becomes_its_value_with_rows_and_days() {
     let token = one(&world, "masked_ip", "u-1").await;
     let day = one(&world, "create_date", "u-1").await;
     let expected = serde_json::json!({
-        "selector": format!("ip-hash {hash}"), "field": "ip", "value": "192.0.2.7", "hash": hash, "token": token,
-        "key_id": 1, "rows": 3, "first_date": day, "last_date": day, "problem": null
+        "selector": format!("ip-hash {hash}"), "field": "ip", "value": "192.0.2.7",
+        "hash": hash, "token": token, "key_id": 1, "rows": 3,
+        "first_date": day, "last_date": day, "problem": null
     });
     for spelling in [hash.clone(), hash.replace('-', "").to_uppercase()] {
         assert_eq!(

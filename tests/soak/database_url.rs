@@ -82,7 +82,8 @@ const PIECES: [&str; 64] = [
 /// Well-formed ones to begin with.
 const SEEDS: [&str; 4] = [
     "postgres://u:S3cr3t@h:5432/d?sslmode=disable",
-    "postgres://u:S3cr3t@a:1,[::1]:2/d?target_session_attrs=primary&sslrootcert=S3cr3t&connect_timeout=5",
+    "postgres://u:S3cr3t@a:1,[::1]:2/d?target_session_attrs=primary&sslrootcert=S3cr3t&\
+     connect_timeout=5",
     "host=h user=u password='S3cr3t' sslmode=require dbname=d",
     "postgresql:///d?host=/run&user=u&password=S3cr3t&options=-c%20x%3Dy",
 ];

@@ -113,7 +113,8 @@ fn whole(fields: &[&str]) -> String {
 fn login(n: u32, users: u32) -> String {
     let (value, user) = (n % 200, n % users);
     format!(
-        r#"{{"user_id": "u-{user}", "app_version": "1.0.0", "ip": "10.9.0.{value}", "device_id": "device-{value}"}}"#
+        "{{\"user_id\": \"u-{user}\", \"app_version\": \"1.0.0\", \
+         \"ip\": \"10.9.0.{value}\", \"device_id\": \"device-{value}\"}}"
     )
 }
 

@@ -141,7 +141,7 @@ impl Reader<'_> {
                         path.push(next.to_string());
                         at += 3;
                     }
-                    let is_call = matches!(tokens.get(at), Some(TokenTree::Group(g)) if g.delimiter() == Delimiter::Parenthesis);
+                    let is_call = is_arguments(tokens.get(at));
                     let is_capital = path[0].starts_with(char::is_uppercase);
                     if !is_member && (path.len() > 1 || is_call || is_capital) {
                         self.here().named.push(Named { path, line: first.span().start().line });
@@ -216,9 +216,15 @@ fn is_punct(token: Option<&TokenTree>, sign: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
 
+fn is_arguments(token: Option<&TokenTree>) -> bool {
+    matches!(token, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
+}
+
 fn is_colons(tokens: &[TokenTree], at: usize) -> bool {
-    let is_joint = matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.spacing() == Spacing::Joint);
-    is_joint && is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')
+    let Some(TokenTree::Punct(punct)) = tokens.get(at) else { return false };
+    punct.spacing() == Spacing::Joint
+        && is_punct(tokens.get(at), ':')
+        && is_punct(tokens.get(at + 1), ':')
 }
 
 /// `#[cfg(test)]`, or a test.

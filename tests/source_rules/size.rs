@@ -1,4 +1,4 @@
-//! Files and functions stay short.
+//! Files, functions and lines stay short.
 
 use syn::visit::{self, Visit};
 
@@ -6,6 +6,8 @@ use crate::source::{name, sources};
 
 const FILE: usize = 400;
 const FUNCTION: usize = 60;
+const LINE: usize = 100;
+const COMMENT: usize = 90;
 
 /// The functions of a file: name, first line, number of lines from the signature to the
 /// last brace.
@@ -65,4 +67,48 @@ fn a_function_is_measured_from_its_name_to_its_end() {
     let text =
         "impl A {\n    pub fn a(\n        b: B,\n    ) {\n        fn c() {\n        }\n    }\n}";
     assert_eq!(Functions::of(text), [("a".to_owned(), 2, 6), ("c".to_owned(), 5, 2)]);
+}
+
+/// The lines of a file that are too wide: number, and columns.
+fn wide_lines(text: &str) -> Vec<(usize, usize)> {
+    let mut is_in_fence = false;
+    let mut wide = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let words =
+            line.trim_start().strip_prefix("//").map(|rest| rest.trim_start_matches(['/', '!']));
+        is_in_fence ^= words.is_some_and(|words| words.trim_start().starts_with("```"));
+        // What is drawn, what is in columns, and an address cannot be broken.
+        let is_prose = words.is_some_and(|words| {
+            !is_in_fence && !words.trim_start().starts_with('|') && !words.contains("://")
+        });
+        let columns = line.chars().count();
+        if columns > if is_prose { COMMENT } else { LINE } {
+            wide.push((at + 1, columns));
+        }
+    }
+    wide
+}
+
+#[test]
+fn lines_stay_short() {
+    let sources = sources("src").into_iter().chain(sources("tests"));
+    let wide: Vec<String> = sources
+        .flat_map(|(path, text)| {
+            let name = name(&path);
+            wide_lines(&text)
+                .into_iter()
+                .map(move |(at, columns)| format!("{name}:{at}: {columns}"))
+        })
+        .collect();
+    assert!(wide.is_empty(), "lines over {LINE} columns, or comments over {COMMENT}: {wide:#?}");
+}
+
+#[test]
+fn a_comment_is_wide_before_a_line_of_code_is_but_a_drawing_is_not() {
+    let (code, comment) = ("x".repeat(LINE), "x".repeat(COMMENT - 4));
+    let fits =
+        format!("{code}\n/// {comment}\n//! ```text\n//! {comment}xx\n//! ```\n// |{comment}|");
+    assert_eq!(wide_lines(&fits), []);
+    let wide = format!("{code}é\n/// {comment}x\n// ```\n// ```\n//! {comment}x");
+    assert_eq!(wide_lines(&wide), [(1, LINE + 1), (2, COMMENT + 1), (5, COMMENT + 1)]);
 }

@@ -151,16 +151,25 @@ fn logs() -> impl Strategy<Value = Log> {
     proptest::collection::vec(0_u8..7, 0..12).prop_map(|work| Log::of(&work))
 }
 
+fn records_with(report: &VerifyReport, trouble: &Trouble) -> Vec<i64> {
+    report.problems.iter().filter(|p| p.trouble == *trouble).map(|p| p.seq).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn nothing_is_told_of_an_honest_log_however_it_comes(log in logs(), share in 1_usize..9, kept in any::<Index>()) {
+    fn nothing_is_told_of_an_honest_log_however_it_comes(
+        log in logs(),
+        share in 1_usize..9,
+        kept in any::<Index>(),
+    ) {
         let kept = log.0[kept.index(log.0.len())].head();
         let report = log.verify(share, Some(kept), Some(log.stored()));
         prop_assert!(report.problems.is_empty(), "{:?}", report.problems);
         prop_assert_eq!((report.problem_count, report.records), (0, log.0.len() as u64));
-        prop_assert_eq!(report.signed, log.0.iter().filter(|record| record.signature.is_some()).count() as u64);
+        let signed = log.0.iter().filter(|record| record.signature.is_some()).count();
+        prop_assert_eq!(report.signed, signed as u64);
         let after = log.0.iter().rev().take_while(|record| record.signature.is_none()).count();
         prop_assert_eq!(report.after_last_signature, after as u64);
         prop_assert_eq!(report.head, log.head());
@@ -168,19 +177,22 @@ proptest! {
 
     /// What somebody can do who writes rows at will and has no key.
     #[test]
-    fn a_changed_record_is_named(log in logs(), at in any::<Index>(), part in 0_usize..7, share in 1_usize..9) {
+    fn a_changed_record_is_named(
+        log in logs(),
+        at in any::<Index>(),
+        part in 0_usize..7,
+        share in 1_usize..9,
+    ) {
         let at = at.index(log.0.len());
         let mut changed = log.clone();
         edit(&mut changed.0[at], part);
         let report = changed.verify(share, None, None);
-        let edited: Vec<_> = report.problems.iter().filter(|p| p.trouble == Trouble::Edited).map(|p| p.seq).collect();
-        prop_assert_eq!(edited, [at as i64 + 1]);
+        prop_assert_eq!(records_with(&report, &Trouble::Edited), [at as i64 + 1]);
         // With its hash made anew, it is the next one that does not continue it.
         changed.0[at].hash = changed.0[at].computed_hash().to_vec();
         let report = changed.verify(share, None, Some(log.stored()));
-        let breaks: Vec<_> = report.problems.iter().filter(|p| p.trouble == Trouble::Chain).map(|p| p.seq).collect();
         let next = if at + 1 < log.0.len() { vec![at as i64 + 2] } else { Vec::new() };
-        prop_assert_eq!(breaks, next);
+        prop_assert_eq!(records_with(&report, &Trouble::Chain), next);
         prop_assert!(report.is_tampered());
         // With all of it made anew, the next signature does not cover it, or a head that
         // somebody kept tells.
@@ -194,19 +206,29 @@ proptest! {
     }
 
     #[test]
-    fn what_is_taken_out_moved_put_twice_or_cut_off_is_seen(log in logs(), at in any::<Index>(), share in 1_usize..9) {
+    fn what_is_taken_out_moved_put_twice_or_cut_off_is_seen(
+        log in logs(),
+        at in any::<Index>(),
+        share in 1_usize..9,
+    ) {
         let at = at.index(log.0.len() - 1);
         let seen = |log: &Log| log.verify(share, None, None);
-        let (mut missing, mut moved, mut twice, mut cut) = (log.clone(), log.clone(), log.clone(), log.clone());
+        let mut missing = log.clone();
         missing.0.remove(at);
         let expected = Trouble::Order { after: at as i64 };
-        prop_assert!(seen(&missing).problems.iter().any(|p| p.seq == at as i64 + 2 && p.trouble == expected));
+        let next = at as i64 + 2;
+        let missed = seen(&missing).problems;
+        prop_assert!(missed.iter().any(|p| p.seq == next && p.trouble == expected));
+        let mut moved = log.clone();
         moved.0.swap(at, at + 1);
         prop_assert!(seen(&moved).is_tampered());
+        let mut twice = log.clone();
         twice.0.insert(at, log.0[at].clone());
         prop_assert!(seen(&twice).is_tampered());
+        let mut cut = log.clone();
         cut.0.truncate(at + 1);
-        let (by_head, by_row) = (cut.verify(share, Some(log.head()), None), cut.verify(share, None, Some(log.stored())));
+        let by_head = cut.verify(share, Some(log.head()), None);
+        let by_row = cut.verify(share, None, Some(log.stored()));
         prop_assert_eq!(&by_head.problems.last().unwrap().trouble, &Trouble::CutTail);
         let other = Trouble::OtherHead { head: log.head() };
         prop_assert!(by_row.problems.iter().any(|p| p.seq == at as i64 + 1 && p.trouble == other));
@@ -214,14 +236,20 @@ proptest! {
 
     /// A signature that is taken away, made by another key, or of another record.
     #[test]
-    fn a_signature_that_is_not_its_own_is_seen(log in logs(), at in any::<Index>(), of in any::<Index>()) {
-        let signed: Vec<usize> = (0..log.0.len()).filter(|at| log.0[*at].signature.is_some()).collect();
+    fn a_signature_that_is_not_its_own_is_seen(
+        log in logs(),
+        at in any::<Index>(),
+        of in any::<Index>(),
+    ) {
+        let is_signed = |at: &usize| log.0[*at].signature.is_some();
+        let signed: Vec<usize> = (0..log.0.len()).filter(is_signed).collect();
         let (at, of) = (signed[at.index(signed.len())], signed[of.index(signed.len())]);
         let troubles = |log: &Log| {
             let problems = log.verify(4, None, Some(log.stored())).problems.into_iter();
             problems.filter(|p| p.seq == at as i64 + 1).map(|p| p.trouble).collect::<Vec<_>>()
         };
-        let since = signed.iter().copied().filter(|other| *other < at).max().map_or(0, |at| at as i64 + 1);
+        let before = signed.iter().copied().filter(|other| *other < at).max();
+        let since = before.map_or(0, |at| at as i64 + 1);
         let bad = Trouble::BadSignature { since };
         let mut other = log.clone();
         sign(&mut other.0[at], &KEYS[1]);

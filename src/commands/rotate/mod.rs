@@ -12,6 +12,7 @@ mod reseal;
 mod sweep;
 
 use serde::Serialize;
+use serde_json::json;
 
 use patience::SweepPatience;
 
@@ -28,6 +29,8 @@ use crate::vault::{
     KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all,
 };
 use crate::{aws, output};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Finishes the rotation that is under way, or starts and finishes one.
 ///
@@ -146,7 +149,7 @@ impl Rotating {
             };
         }
         record_all(session, signer).await?;
-        let details = serde_json::json!({ "compromised": args.compromised, "version": env!("CARGO_PKG_VERSION") }).to_string();
+        let details = json!({ "compromised": args.compromised, "version": VERSION }).to_string();
         let mut patience = SweepPatience::default();
         let head = loop {
             match session.start_rotation(&active, &details).await {
@@ -158,7 +161,8 @@ impl Rotating {
                 Err(error) => return Err(error.into()),
             }
         };
-        tracing::info!(purposes = ?purposes.iter().map(|p| p.name()).collect::<Vec<_>>(), "rotation started");
+        let names: Vec<&str> = purposes.iter().map(|purpose| purpose.name()).collect();
+        tracing::info!(purposes = ?names, "rotation started");
         signer.sign(session, &head).await?;
         Ok(true)
     }
@@ -180,11 +184,11 @@ impl Rotating {
     async fn go_on(&mut self) -> Result<Finished, Error> {
         self.sweep_all(SweepKeys::unwrap_all(&self.session, &self.kms).await?).await?;
         self.seal_all_anew().await?;
-        let details = serde_json::json!({
+        let details = json!({
             "rows_moved": self.done.rows_moved,
             "bodies_sealed": self.done.bodies_sealed,
             "not_opened": self.done.not_opened.len(),
-            "version": env!("CARGO_PKG_VERSION"),
+            "version": VERSION,
         });
         let finished = self.session.finish_rotation(&details.to_string()).await?;
         if let Some(head) = &finished.head {
@@ -213,7 +217,7 @@ impl Rotating {
     }
 
     async fn record_interruption(&mut self) {
-        let record = serde_json::json!({ "rows_moved": self.done.rows_moved, "version": env!("CARGO_PKG_VERSION") }).to_string();
+        let record = json!({ "rows_moved": self.done.rows_moved, "version": VERSION }).to_string();
         let recorded = async {
             let head = self.session.record(RecordKind::RotateInterrupted, &record).await?;
             self.signer.sign(&self.session, &head).await

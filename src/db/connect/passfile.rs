@@ -140,7 +140,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_with_escapes_is_read_back(host in "[a-z:\\\\]{1,8}", password in "[ -~]{1,12}") {
+        fn whatever_is_written_with_escapes_is_read_back(
+            host in "[a-z:\\\\]{1,8}",
+            password in "[ -~]{1,12}",
+        ) {
             let escape = |text: &str| text.replace('\\', r"\\").replace(':', r"\:");
             let line = format!("{}:5:d:u:{}", escape(&host), escape(&password));
             prop_assert_eq!(find_password(&line, &host, 5), Some(password));

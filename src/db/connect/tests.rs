@@ -55,11 +55,15 @@ fn every_parameter_of_libpq_is_taken_or_refused_by_its_name() {
 #[test]
 fn what_is_taken_has_its_effect() {
     let all = parse(
-        "postgres://u:p@a:1,b:2/d?target_session_attrs=prefer-standby&load_balance_hosts=random&channel_binding=require&\
-         connect_timeout=3&options=-c%20work_mem%3D8MB&application_name=mine&keepalives=0&keepalives_idle=7&\
-         keepalives_interval=8&keepalives_count=9&tcp_user_timeout=1500&passfile=/p&sslcert=/c&sslkey=/k&sslrootcert=/r&\
-         sslnegotiation=direct&sslsni=0&ssl_min_protocol_version=TLSv1.3&client_encoding=UTF8&gssencmode=disable&\
-         min_protocol_version=3.0&max_protocol_version=latest&sslcompression=0&sslcertmode=allow&fallback_application_name=x",
+        "postgres://u:p@a:1,b:2/d?target_session_attrs=prefer-standby&\
+         load_balance_hosts=random&channel_binding=require&connect_timeout=3&\
+         options=-c%20work_mem%3D8MB&application_name=mine&keepalives=0&\
+         keepalives_idle=7&keepalives_interval=8&keepalives_count=9&\
+         tcp_user_timeout=1500&passfile=/p&sslcert=/c&sslkey=/k&sslrootcert=/r&\
+         sslnegotiation=direct&sslsni=0&ssl_min_protocol_version=TLSv1.3&\
+         client_encoding=UTF8&gssencmode=disable&min_protocol_version=3.0&\
+         max_protocol_version=latest&sslcompression=0&sslcertmode=allow&\
+         fallback_application_name=x",
     );
     let hosts: Vec<_> = all.hosts.iter().map(|host| (host.at.clone(), host.port)).collect();
     assert_eq!(hosts, [(At::Name("a".to_owned()), 1), (At::Name("b".to_owned()), 2)]);
@@ -133,11 +137,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn no_url_makes_the_parser_panic_or_quote(picks in prop::collection::vec((0..44_usize, any::<bool>()), 0..14)) {
+    fn no_url_makes_the_parser_panic_or_quote(
+        picks in prop::collection::vec((0..44_usize, any::<bool>()), 0..14),
+    ) {
         let pieces: Vec<&str> = PIECES.split_whitespace().collect();
         let text: String = picks
             .into_iter()
-            .map(|(n, blank)| format!("{}{}", pieces[n % pieces.len()], if blank && n % 3 == 0 { " " } else { "" }))
+            .map(|(n, blank)| {
+                let blank = if blank && n % 3 == 0 { " " } else { "" };
+                format!("{}{blank}", pieces[n % pieces.len()])
+            })
             .collect();
         if let Err(problem) = Conninfo::parse(&text) {
             let said = format!("{problem} {}", problem.remedy());
@@ -152,8 +161,8 @@ proptest! {
         let read = Conninfo::parse(&url).ok().and_then(|conninfo| conninfo.password);
         prop_assert_eq!(read.as_ref().map(|p| p.as_str()), Some(password.as_str()));
         let quoted = password.replace('\\', r"\\").replace('\'', r"\'");
-        let read = Conninfo::parse(&format!("host=h password = '{quoted}' \
-                                             user=u")).ok().and_then(|conninfo| conninfo.password);
+        let text = format!("host=h password = '{quoted}' user=u");
+        let read = Conninfo::parse(&text).ok().and_then(|conninfo| conninfo.password);
         prop_assert_eq!(read.as_ref().map(|p| p.as_str()), Some(password.as_str()));
     }
 }

@@ -117,7 +117,10 @@ fn is_name_of(common_name: &str, host: &str) -> bool {
     }
     let parent =
         host.split_once('.').filter(|(first, parent)| !first.is_empty() && parent.contains('.'));
-    matches!((common_name.strip_prefix("*."), parent), (Some(named), Some((_, parent))) if named.eq_ignore_ascii_case(parent))
+    let (Some(named), Some((_, parent))) = (common_name.strip_prefix("*."), parent) else {
+        return false;
+    };
+    named.eq_ignore_ascii_case(parent)
 }
 
 /// Accepts any certificate, and still checks that the server holds its key:

@@ -10,7 +10,10 @@ use crate::login::{Body, LoginEvent, NearNames, Reading, parse};
 use crate::token::{Field, Plaintext};
 
 const ROW_DAY: Date = date(2026, 1, 2);
-const EVENT: &str = r#"{"user_id":"u","app_version":"2.3.0","ip":"192.0.2.7","device_id":"d\u00e9 \"1\"","locale":"DE"}"#;
+const EVENT: &str = concat!(
+    r#"{"user_id":"u","app_version":"2.3.0","ip":"192.0.2.7","#,
+    r#""device_id":"d\u00e9 \"1\"","locale":"DE"}"#
+);
 
 fn read(body: &str, envelopes: Envelopes) -> Result<LoginEvent, Rejection> {
     let reading = Reading { envelopes, ..Reading::default() };
@@ -35,7 +38,8 @@ fn sns(message: &str) -> String {
 
 fn eventbridge(detail: &str) -> String {
     format!(
-        r#"{{"version":"0","id":"a","detail-type":"login","source":"app","time":"2023-11-14T22:13:20Z","detail":{detail}}}"#
+        "{{\"version\":\"0\",\"id\":\"a\",\"detail-type\":\"login\",\"source\":\"app\",\
+         \"time\":\"2023-11-14T22:13:20Z\",\"detail\":{detail}}}"
     )
 }
 
@@ -135,7 +139,10 @@ fn what_is_wrong_in_an_envelope_is_told_of_the_event() {
 
 #[test]
 fn other_messages_of_aws_have_reasons_of_their_own() {
-    let s3 = r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#;
+    let s3 = concat!(
+        r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","#,
+        r#""s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}"#
+    );
     let s3_by_bus = eventbridge(r#"{"bucket":{"name":"b"}}"#).replace(r#""app""#, r#""aws.s3""#);
     for (body, own) in [
         (s3.to_owned(), RejectReason::S3Notification),
@@ -180,7 +187,8 @@ fn compressed_bodies_are_known_as_bytes_and_in_base64() {
     // gzip, zlib (four levels) and zstd of "{}", two of them in base64, and gzip that was
     // taken for text.
     for compressed in [
-        &b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00"[..],
+        &b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\
+           \xab\xae\x05\x00\x43\xbf\xa6\xa3\x02\x00\x00\x00"[..],
         b"\x78\x9c\xab\xae\x05\x00\x01\x75\x00\xf9",
         b"\x78\x01\xab\xae\x05\x00\x01\x75\x00\xf9",
         b"\x78\x5e\xab\xae\x05\x00\x01\x75\x00\xf9",
@@ -259,16 +267,23 @@ fn names_are_almost_known_in_the_event_and_not_in_its_envelope() {
 proptest! {
     #[test]
     fn an_envelope_changes_nothing_but_the_day(
-        user in ".{0,5}", device in any::<String>(), ip in "[0-9.:a-f]{1,9}|192\\.0\\.2\\.[0-9]", extra in any::<String>(),
+        user in ".{0,5}",
+        device in any::<String>(),
+        ip in "[0-9.:a-f]{1,9}|192\\.0\\.2\\.[0-9]",
+        extra in any::<String>(),
     ) {
-        let event = json!({ "user_id": user, "app_version": "1.2", "ip": ip, "device_id": device, "extra": extra }).to_string();
+        let event = json!({
+            "user_id": user, "app_version": "1.2", "ip": ip, "device_id": device, "extra": extra
+        });
+        let event = event.to_string();
         let plain = read(&event, Envelopes::None);
         for body in [sns(&event), eventbridge(&event), sns(&eventbridge(&event))] {
             match (&plain, read(&body, Envelopes::Auto)) {
                 (Ok(plain), Ok(opened)) => {
                     prop_assert_eq!(&plain.user_id, &opened.user_id);
                     for (field, value) in plain.values.iter() {
-                        prop_assert_eq!(Some(value.expose()), opened.values.get(field).map(Plaintext::expose));
+                        let opened = opened.values.get(field).map(Plaintext::expose);
+                        prop_assert_eq!(Some(value.expose()), opened);
                     }
                 }
                 (Err(plain), Err(opened)) => prop_assert_eq!(*plain, opened),

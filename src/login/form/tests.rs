@@ -149,7 +149,9 @@ proptest! {
     }
 
     #[test]
-    fn a_refusal_holds_nothing_of_the_file(text in "[\\[{\",;\t\r\n]{0,9}(SECRET[,;\t\r\n\"}]{0,3}){1,9}") {
+    fn a_refusal_holds_nothing_of_the_file(
+        text in "[\\[{\",;\t\r\n]{0,9}(SECRET[,;\t\r\n\"}]{0,3}){1,9}",
+    ) {
         if let Err(form) = form(&text) {
             let said = format!("{form} {form:?} {:?}", form.filter());
             prop_assert!(!said.contains("SECRET"));

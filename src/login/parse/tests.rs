@@ -168,14 +168,18 @@ fn the_day_is_create_date_then_timestamp_then_that_of_the_message() {
 
 proptest! {
     #[test]
-    fn no_body_panics_and_no_rejection_is_long(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn no_body_panics_and_no_rejection_is_long(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+    ) {
         let _ = parse_bytes(&bytes);
     }
 
     #[test]
     fn a_rejection_never_quotes_its_value(canary in "[a-z]{12}") {
         for field in ["app_version", "ip", "timestamp", "create_date"] {
-            let Err(rejection) = parse_text(&with(field, &format!("\"{canary}\""))) else { panic!("a canary is no {field}") };
+            let Err(rejection) = parse_text(&with(field, &format!("\"{canary}\""))) else {
+                panic!("a canary is no {field}")
+            };
             let shown = format!("{rejection:?}");
             prop_assert!(!shown.contains(&canary));
         }

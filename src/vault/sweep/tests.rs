@@ -126,22 +126,28 @@ proptest! {
         let to_hash = if changes { TO_HASH } else { FROM_HASH };
         let keys = sweep_keys();
         let mut converter = Converter::new(&keys, &rotation(field, to_hash)).unwrap();
-        let (mut converted, mut expected, mut stuck) = (Converted::default(), Vec::new(), BTreeMap::new());
+        let mut converted = Converted::default();
+        let (mut expected, mut stuck) = (Vec::new(), BTreeMap::new());
         for (number, (case, value)) in rows.iter().enumerate() {
             let value = format!("10.0.0.{value}");
             let group = group(field, *case, &value, number as u16);
             if let RowCase::Good(_) = case {
-                let (new_token, new_hash) = (token(field, TO, &value), hash(field, to_hash, &value));
-                expected.push((group.hash, group.token.clone().unwrap(), new_token, new_hash, group.place));
+                let old = group.token.clone().unwrap();
+                let (new, new_hash) = (token(field, TO, &value), hash(field, to_hash, &value));
+                expected.push((group.hash, old, new, new_hash, group.place));
             } else {
                 *stuck.entry((group.hash, group.token.clone())).or_insert(0) += group.rows;
             }
             converter.convert(group, &mut converted);
         }
         let (moves, left) = converted.into_parts();
-        let moves: Vec<_> = moves.into_iter().map(|m| (m.hash, m.token, m.new_token, m.new_hash, m.place)).collect();
+        let moves: Vec<_> = moves
+            .into_iter()
+            .map(|m| (m.hash, m.token, m.new_token, m.new_hash, m.place))
+            .collect();
         prop_assert_eq!(moves, expected);
-        let left: Vec<_> = left.into_iter().map(|value| ((value.hash, value.token), value.rows)).collect();
+        let left: Vec<_> =
+            left.into_iter().map(|value| ((value.hash, value.token), value.rows)).collect();
         prop_assert_eq!(left, stuck.into_iter().collect::<Vec<_>>());
     }
 }

@@ -19,7 +19,8 @@ const LONGEST: Duration = Duration::from_secs(25);
 const BACKFILL: [&str; 5] = ["backfill", "--ip-column", "ip", "--device-id-column", "device"];
 const PLAIN_ROWS: &str = "alter table user_logins add column ip inet, add column device text;
     insert into user_logins (user_id, ip, device)
-    select 'old-' || n, ('10.9.0.' || n % 5)::inet, 'device-' || n % 5 from generate_series(1, 50) n";
+    select 'old-' || n, ('10.9.0.' || n % 5)::inet, 'device-' || n % 5
+      from generate_series(1, 50) n";
 
 /// A command that hangs, and what it is called in a failing assertion.
 struct Hanging {

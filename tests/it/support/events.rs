@@ -5,7 +5,8 @@
 pub fn event(n: u32) -> String {
     let [_, b, c, d] = n.to_be_bytes();
     format!(
-        r#"{{"user_id": "u-{n}", "app_version": "2.3.0", "device_type": "ios", "ip": "10.{b}.{c}.{d}", "locale": null, "device_id": "device-{n}"}}"#
+        "{{\"user_id\": \"u-{n}\", \"app_version\": \"2.3.0\", \"device_type\": \"ios\", \
+         \"ip\": \"10.{b}.{c}.{d}\", \"locale\": null, \"device_id\": \"device-{n}\"}}"
     )
 }
 

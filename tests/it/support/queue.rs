@@ -31,7 +31,8 @@ impl TestQueue {
         let dead = Self::create().await;
         let name = dead.url.rsplit('/').next().expect("a name");
         let policy = format!(
-            r#"{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:{name}", "maxReceiveCount": {receives}}}"#
+            "{{\"deadLetterTargetArn\": \"arn:aws:sqs:us-east-1:000000000000:{name}\", \
+             \"maxReceiveCount\": {receives}}}"
         );
         let request = self
             .client

@@ -61,7 +61,12 @@ impl RangeReader for FakeTable {
 
 /// Values anywhere, in a heap, and at the ends of the space, some with many rows.
 fn tables() -> impl Strategy<Value = Vec<(u128, bool)>> {
-    let hash = prop_oneof![4 => any::<u128>(), 4 => (0_u128..300).prop_map(|n| (7 << 120) + n), 1 => Just(u128::MAX), 1 => 1_u128..4];
+    let hash = prop_oneof![
+        4 => any::<u128>(),
+        4 => (0_u128..300).prop_map(|n| (7 << 120) + n),
+        1 => Just(u128::MAX),
+        1 => 1_u128..4,
+    ];
     let value = (
         hash,
         prop_oneof![5 => Just(1_usize), 1 => 2_usize..150],
@@ -91,10 +96,12 @@ proptest! {
             let next = prepared.next.as_u128();
             prop_assert!(next > at, "the watermark goes on");
             prop_assert_eq!(ranges.after, prepared.next);
-            let inside: Vec<_> = rows.iter().copied().filter(|(hash, _)| *hash > at && *hash <= next).collect();
+            let is_inside = |(hash, _): &(u128, bool)| *hash > at && *hash <= next;
+            let inside: Vec<_> = rows.iter().copied().filter(is_inside).collect();
             let mut moved: Vec<_> = prepared.moves.iter().map(|m| m.hash.as_u128()).collect();
             moved.sort_unstable();
-            let opens: Vec<_> = inside.iter().filter(|(_, opens)| *opens).map(|(hash, _)| *hash).collect();
+            let opens: Vec<_> =
+                inside.iter().filter(|(_, opens)| *opens).map(|(hash, _)| *hash).collect();
             let stuck: i64 = prepared.stuck.iter().map(|value| value.rows).sum();
             prop_assert!(prepared.moves.len() + stuck as usize <= step as usize,
                 "no more than a step takes");
@@ -128,7 +135,8 @@ proptest! {
         let next = Uuid::from_u128(u128::from(after) + u128::from(width));
         let moves = vec![row_move(next.as_u128()); hashes];
         let prepared = Prepared { next, moves, stuck: Vec::new(), read: Coverage::Part };
-        let (wide, width) = (width_after(Uuid::from_u128(after.into()), &prepared, rows), u128::from(width));
+        let wide = width_after(Uuid::from_u128(after.into()), &prepared, rows);
+        let width = u128::from(width);
         let found = hashes.max(1) as u128;
         let fitting = width / found * (u128::from(rows) * 9 / 10);
         prop_assert!(wide >= 1, "it goes on");
