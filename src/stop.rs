@@ -33,6 +33,9 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// The stop of one command. All clones are the same one.
 #[derive(Clone, Default)]
 pub(crate) struct Stop {
+    // Three words, not one: work that is not begun can wait for another run at once, work
+    // in hand deserves time to be finished, and what is given back must be given back even
+    // if that time was not enough, or it stays hidden from other loaders.
     asked: CancellationToken,
     deadline: CancellationToken,
     end: CancellationToken,
@@ -61,6 +64,8 @@ impl Stop {
         if self.asked.is_cancelled() {
             return;
         }
+        // The clock runs in a task of its own: nobody who waits for a server that hangs can
+        // hold it up.
         self.asked.cancel();
         let (deadline, end) = (self.deadline.clone(), self.end.clone());
         tokio::spawn(async move {
@@ -110,6 +115,7 @@ impl Stop {
         if tokio::time::timeout(LONGEST, signals.next()).await.is_err() {
             output::note("something did not answer in time: stopped; nothing is lost");
         }
+        // It exits here: whatever hangs would hold up the way back through `main` too.
         std::process::exit(Exit::Temporary as i32);
     }
 }

@@ -19,13 +19,13 @@ const PAGE: usize = 500;
 /// its hash will not fit.
 macro_rules! records {
     () => {
-        "select l.seq, case when isfinite(l.at) and l.at between '0001-01-01' and '9999-12-31' \
-             then to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+        "select l.seq, \
+             case when isfinite(l.at) and l.at between '0001-01-01' and '9999-12-31' \
+               then to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
                else 'invalid' end, \
              l.xid::text, l.db_user, l.client::text, l.application_name, l.kind, l.record, \
-               l.prev_hash, l.hash, \
-             s.key_arn, s.signature, to_char(s.at at time zone interval '0', \
-               'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
+             l.prev_hash, l.hash, s.key_arn, s.signature, \
+             to_char(s.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') \
          from audit.log l left join audit.signatures s using (seq) "
     };
 }
@@ -35,8 +35,8 @@ const CURSOR: &str = concat!("declare records no scroll cursor for ", records!()
 /// Whether a record of one of these kinds that was committed a moment ago has no
 /// signature yet.
 const WAITS_FOR_SIGNATURE: &str = "\
-    select exists (select from audit.log l, audit.head h where l.seq > h.seq - 1000 \
-      and l.seq <= h.seq \
+    select exists (select from audit.log l, audit.head h \
+                   where l.seq > h.seq - 1000 and l.seq <= h.seq \
                    and l.at > clock_timestamp() - interval '2 minutes' and l.kind = any($1) \
                    and not exists (select from audit.signatures s where s.seq = l.seq))";
 const RECORDING: &str = "appending to the audit log";
@@ -47,8 +47,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LIST: &str = concat!(
     records!(),
     "where ($1::text is null or l.db_user = $1) and ($2::timestamptz is null or l.at >= $2) \
-         and ($3::timestamptz is null or l.at < $3) and ($4::text is null or l.kind = $4 \
-           or starts_with(l.kind, $4 || '.')) \
+         and ($3::timestamptz is null or l.at < $3) \
+         and ($4::text is null or l.kind = $4 or starts_with(l.kind, $4 || '.')) \
          and ($5::text is null or strpos(l.record, '\"ticket\": ' || to_jsonb($5)::text) > 0) \
          and ($6::text is null or strpos(l.record, $6) > 0) \
      order by l.seq desc limit $7"
@@ -57,9 +57,8 @@ const LIST: &str = concat!(
 /// What [`record_of`] reads of a record `l` without its signature.
 pub(super) const PARTS: &str = "\
     l.seq, to_char(l.at at time zone interval '0', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-      l.xid::text, l.db_user, \
-    l.client::text, l.application_name, l.kind, l.record, l.prev_hash, l.hash, null::text, \
-      null::bytea, null::text";
+    l.xid::text, l.db_user, l.client::text, l.application_name, l.kind, l.record, \
+    l.prev_hash, l.hash, null::text, null::bytea, null::text";
 
 /// Which records `audit list` shows. Nothing means any.
 #[derive(Clone, Debug, Default)]

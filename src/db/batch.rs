@@ -26,20 +26,20 @@ fn insert_sql(fields: Fields) -> String {
         "with logins as (
     select * from unnest($18::date[], $19::uuid[], {arrays}) as t (sent_day, message_id, {names})
 ), rejections as (
-    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[],
-      $6::int4[],
-                         $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], $12::bytea[])
+    select * from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[],
+                         $5::timestamptz[], $6::int4[], $7::date[], $8::text[], $9::text[],
+                         $10::int8[], $11::int8[], $12::bytea[])
         as t (sent_day, message_id, source, sent_at, received_at, receive_count,
               row_day, reason, field, length, seal_key_id, sealed)
 ), accepted as (
-    select ingest.accepts($13, $14, $15, $16, $17, exists (select from logins
-      where user_id is not null),
+    select ingest.accepts($13, $14, $15, $16, $17,
+                          exists (select from logins where user_id is not null),
                           array(select distinct seal_key_id from rejections)) as yes
 ), fresh as (
     insert into ingest.ledger (sent_day, message_id)
     select sent_day, message_id
-    from (select sent_day, message_id from logins union all select sent_day, message_id
-      from rejections) as ids
+    from (select sent_day, message_id from logins
+          union all select sent_day, message_id from rejections) as ids
     where (select yes from accepted)
     order by sent_day, message_id
     on conflict (sent_day, message_id) do nothing
@@ -51,8 +51,8 @@ fn insert_sql(fields: Fields) -> String {
 ), quarantined as (
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count,
                                    row_day, reason, field, length, seal_key_id, sealed)
-    select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, length,
-      seal_key_id, sealed
+    select message_id, source, sent_at, received_at, receive_count,
+           row_day, reason, field, length, seal_key_id, sealed
     from rejections join fresh using (sent_day, message_id)
     returning 1
 )
@@ -118,6 +118,11 @@ impl Fenced<'_> {
                 Verdict::Rejected(rejected) => rejections.push(row.delivery, rejected),
             }
         }
+        // The rows were masked by a plan that was read before the fence was held, and the
+        // watermark may have moved since. So the statement that inserts asks the guard: it
+        // began under the fence, and what it sees of the plan stays so until the commit.
+        // The guard compares keys, not the age of the plan: a row on the right side of the
+        // watermark may go in, else a loader would begin anew at every step of a sweep.
         let parameters = [rejections.parameters(), logins.parameters()].concat();
         let answer =
             self.transaction.query_typed_one(&insert_sql(logins.rows.fields()), &parameters).await;

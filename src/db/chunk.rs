@@ -21,8 +21,8 @@ use crate::token::PerField;
 const CLAIM: &str = concat!(
     "with claimed as ( \
          insert into ingest.ledger (sent_day, message_id) \
-         select $1, $2 where not exists (select from ingest.ledger where sent_day = $1 \
-           and message_id = $3) \
+         select $1, $2 \
+         where not exists (select from ingest.ledger where sent_day = $1 and message_id = $3) \
          on conflict (sent_day, message_id) do nothing returning 1 \
      ) \
      select exists (select from claimed), pg_catalog.row_security_active('public.user_logins'), ",
@@ -38,11 +38,11 @@ const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
 const QUARANTINE: &str = "\
     insert into ingest.quarantine (message_id, source, sent_at, received_at, receive_count, \
                                    row_day, reason, field, length, seal_key_id, sealed) \
-    select message_id, source, sent_at, received_at, receive_count, row_day, reason, field, \
-      length, seal_key_id, sealed \
+    select message_id, source, sent_at, received_at, receive_count, \
+           row_day, reason, field, length, seal_key_id, sealed \
     from unnest($1::date[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[], \
-      $6::int4[], \
-                $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], $12::bytea[]) \
+                $6::int4[], $7::date[], $8::text[], $9::text[], $10::int8[], $11::int8[], \
+                $12::bytea[]) \
         as t (sent_day, message_id, source, sent_at, received_at, receive_count, \
               row_day, reason, field, length, seal_key_id, sealed)";
 

@@ -10,20 +10,19 @@ pub(super) const INSPECTING: &str = "inspecting the table user_logins";
 
 const EXISTING: &str = "\
     select a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef, \
-      a.attidentity::text, a.attgenerated::text, \
-           y.typname::text, y.typcategory::text, k.conname::text, \
-             coalesce(not l.collisdeterministic, false), \
+           a.attidentity::text, a.attgenerated::text, y.typname::text, y.typcategory::text, \
+           k.conname::text, coalesce(not l.collisdeterministic, false), \
            exists (select from pg_depend d \
                    where d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid \
                      and d.refobjsubid = a.attnum \
                      and not (d.classid = 'pg_attrdef'::regclass and exists \
-                              (select from pg_attrdef f where f.oid = d.objid \
-                                and f.adnum = a.attnum)) \
+                              (select from pg_attrdef f \
+                               where f.oid = d.objid and f.adnum = a.attnum)) \
                      and not (d.classid = 'pg_class'::regclass and exists \
                               (select from pg_class s where s.oid = d.objid and s.relkind = 'S')) \
                      and not (d.classid = 'pg_constraint'::regclass and exists \
-                              (select from pg_constraint n where n.oid = d.objid \
-                                and n.contype = 'n'))) \
+                              (select from pg_constraint n \
+                               where n.oid = d.objid and n.contype = 'n'))) \
              or exists (select from pg_depend d join pg_class c on c.oid = a.attrelid \
                         where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype \
                           and d.deptype = 'n') \
@@ -32,7 +31,7 @@ const EXISTING: &str = "\
     left join pg_constraint k on k.conrelid = a.attrelid and k.contype = 'p' \
       and a.attnum = any(k.conkey) \
     where a.attrelid = to_regclass('public.user_logins') and a.attnum > 0 and not a.attisdropped \
-      order by a.attnum";
+    order by a.attnum";
 
 /// A column as it stands there.
 pub(super) struct Column {

@@ -113,12 +113,12 @@ pub(super) const RLS_IS_ON: &str = "\
 
 /// Policies on the rows, each in one line.
 pub(super) const POLICIES: &str = "\
-    select polname::text, format('%s %s %s %s', case when polpermissive then polcmd::text \
-      else 'restrictive' end, \
+    select polname::text, format('%s %s %s %s', \
+               case when polpermissive then polcmd::text else 'restrictive' end, \
                array(select r.rolname::text from pg_roles r where r.oid = any(polroles) \
-                 order by 1), \
-               coalesce(pg_get_expr(polqual, polrelid), '-'), coalesce(pg_get_expr(polwithcheck, \
-                 polrelid), '-')) \
+                     order by 1), \
+               coalesce(pg_get_expr(polqual, polrelid), '-'), \
+               coalesce(pg_get_expr(polwithcheck, polrelid), '-')) \
     from pg_policy where polrelid = to_regclass('public.user_logins')";
 
 /// Sequences behind defaults of the rows: whoever inserts needs USAGE. Those of identity

@@ -109,8 +109,8 @@ impl Session {
     /// Closes a request of this login for which no key was released.
     ///
     /// # Errors
-    /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or it
-    /// is closed.
+    /// [`super::SqlKind::Gate`]: there is no such request, a key was released for it, or
+    /// it is closed.
     pub(crate) async fn withdraw_request(
         &self,
         request: i64,

@@ -1,5 +1,5 @@
-//! Who may do what: the grants of sql/expected.txt and those that follow from the table as
-//! it is, beside what the catalogs say.
+//! Who may do what: the grants of sql/expected.txt and those that follow from the table
+//! as it is, compared with what the database says.
 
 use std::collections::BTreeSet;
 

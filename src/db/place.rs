@@ -69,10 +69,11 @@ impl Snapshot {
 
     /// Whether only `own` transactions can have written between this snapshot and `now`.
     pub(super) fn only_own_since(&self, now: &Self, own: &[u64]) -> bool {
-        // Whoever wrote in between has a number that `self` has not seen and `now` knows:
-        // one that was in progress, or one begun since. If there are as many such numbers
-        // as of our own, they all are our own, for no number stands twice. Numbers fall
-        // back only when the server has crashed; then they tell nothing.
+        // Whoever wrote in between has a number that this snapshot does not see: one that
+        // was in progress then, or one given since. No number is given twice. So if as
+        // many of our own are among them as there are at all, nobody else has one. Those
+        // who wrote elsewhere count too, which costs no more than a second look. Numbers
+        // fall back only when the server has crashed; then they prove nothing.
         let Some(begun) = now.until.checked_sub(self.until) else { return false };
         let is_unseen =
             |id: &&u64| self.in_progress.contains(id) || (self.until..now.until).contains(*id);

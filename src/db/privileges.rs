@@ -18,21 +18,21 @@ const ODD_ROLES: &str = "\
 const FOREIGN_SETTINGS: &str = "\
     select 'pg_is_in_recovery: a read-only standby' where pg_is_in_recovery() \
     union all \
-    select name || ' = ' || reset_val || case when name = 'default_transaction_read_only' then ' \
-      (read-only)' else '' end \
+    select name || ' = ' || reset_val || \
+           case when name = 'default_transaction_read_only' then ' (read-only)' else '' end \
     from pg_settings \
     where (name, reset_val) not in ( \
               ('default_transaction_isolation', 'read committed'), \
-                ('default_transaction_read_only', 'off'), \
+              ('default_transaction_read_only', 'off'), \
               ('default_transaction_deferrable', 'off'), ('row_security', 'on'), \
-                ('session_replication_role', 'origin'), \
+              ('session_replication_role', 'origin'), \
               ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'), \
               ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0')) \
       and name in ('default_transaction_isolation', 'default_transaction_read_only', \
-        'default_transaction_deferrable', \
-                   'row_security', 'session_replication_role', 'statement_timeout', \
-                     'lock_timeout', 'transaction_timeout', \
-                   'idle_in_transaction_session_timeout', 'idle_session_timeout') \
+                   'default_transaction_deferrable', 'row_security', \
+                   'session_replication_role', 'statement_timeout', 'lock_timeout', \
+                   'transaction_timeout', 'idle_in_transaction_session_timeout', \
+                   'idle_session_timeout') \
     order by 1";
 
 /// A login, and which groups it is a member of.
@@ -59,8 +59,8 @@ impl Session {
     pub(crate) async fn login(&self) -> Result<Login, DbError> {
         let statement = "\
             select session_user::text, current_setting('is_superuser') = 'on', \
-                   coalesce(array_agg(rolname::text order by rolname) filter (where \
-                     pg_has_role(session_user, oid, 'member')), '{}') \
+                   coalesce(array_agg(rolname::text order by rolname) \
+                     filter (where pg_has_role(session_user, oid, 'member')), '{}') \
             from pg_roles where rolname = any($1)";
         let row = self.read_one("asking who this login is", statement, &[GROUPS]).await?;
         Ok(Login { name: row.get(0), is_superuser: row.get(1), groups: words(&row, 2)? })

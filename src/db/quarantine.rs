@@ -78,8 +78,8 @@ macro_rules! matching {
 }
 
 const LIST: &str = concat!(
-    "select id, message_id, source, sent_at, received_at, receive_count, reason, field, length, \
-       quarantined_at \
+    "select id, message_id, source, sent_at, received_at, receive_count, \
+            reason, field, length, quarantined_at \
      from ingest.quarantine where ",
     matching!(),
     " order by id limit $4"

@@ -43,8 +43,8 @@ impl Session {
         const ACTION: &str = "looking for rows";
         let (token, hash) = (field.token_column(), field.hash_column());
         let statement = format!(
-            "select {hash}, min({token}), max({token}), count(*), min(create_date), \
-               max(create_date) \
+            "select {hash}, min({token}), max({token}), count(*), \
+                    min(create_date), max(create_date) \
              from public.user_logins where {hash} = any($1) group by {hash}"
         );
         let transaction = self.begin(Mode::Read, "", ACTION).await?;

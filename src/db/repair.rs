@@ -60,10 +60,10 @@ async fn advance_sequences(transaction: &Transaction<'_>) -> Result<Vec<String>,
     const BEHIND: [(&str, &str); 2] = [
         (
             "sequence vault.key_ids is behind the keys",
-            "select setval('vault.key_ids', m.last) from (select max(key_id) as last \
-               from vault.data_keys) m \
+            "select setval('vault.key_ids', m.last) \
+             from (select max(key_id) as last from vault.data_keys) m \
              where m.last > (select case when is_called then last_value else last_value - 1 end \
-               from vault.key_ids)",
+                             from vault.key_ids)",
         ),
         (
             "sequence of ingest.quarantine.id is behind the messages",

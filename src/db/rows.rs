@@ -197,10 +197,9 @@ pub(super) async fn count_pairs(
 ) -> Result<u64, DbError> {
     let (masked, hash) = (field.token_column(), field.hash_column());
     let statement = format!(
-        "select pg_catalog.count(*) from public.user_logins u \
-         join (select distinct hash, token from unnest($1::uuid[], $2::text[]) as n (hash, \
-           token)) as n \
-           on u.{hash} = n.hash and u.{masked}::text = n.token"
+        "select pg_catalog.count(*) from public.user_logins u join \
+         (select distinct hash, token from unnest($1::uuid[], $2::text[]) as n (hash, token)) as n \
+         on u.{hash} = n.hash and u.{masked}::text = n.token"
     );
     let parameters: [Parameter<'_>; 2] = [(&hashes, Type::UUID_ARRAY), (&tokens, Type::TEXT_ARRAY)];
     let row = transaction.query_typed_one(&statement, &parameters).await;

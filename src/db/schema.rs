@@ -131,8 +131,8 @@ impl Session {
     async fn check_login(&self) -> Result<(), DbError> {
         let about = "\
             select pg_is_in_recovery(), current_setting('session_replication_role'), \
-                   exists (select from pg_roles where rolname = $1 and pg_has_role(current_user, \
-                     oid, 'member') \
+                   exists (select from pg_roles where rolname = $1 \
+                           and pg_has_role(current_user, oid, 'member') \
                            and not pg_has_role(current_user, oid, 'usage')), session_user::text";
         let about = self.read_one(READING_VERSION, about, &[OWNER]).await?;
         if about.get(0) {

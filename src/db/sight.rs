@@ -80,10 +80,10 @@ pub(crate) struct Readiness {
 
 const WHO: &str = "\
     select session_user::text, pg_is_in_recovery(), \
-      current_setting('default_transaction_read_only') = 'on', \
+           current_setting('default_transaction_read_only') = 'on', \
            array(select g.rolname::text from pg_roles g where g.rolname = any($1) \
-                 and pg_has_role(current_user, g.oid, 'member') and not pg_has_role(current_user, \
-                   g.oid, 'usage')), \
+                 and pg_has_role(current_user, g.oid, 'member') \
+                 and not pg_has_role(current_user, g.oid, 'usage')), \
            coalesce(has_schema_privilege(to_regnamespace('vault')::oid, 'usage'), true)";
 
 const BLIND_SPOTS: &str = "\

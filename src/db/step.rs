@@ -199,6 +199,9 @@ impl Step<'_> {
             "select pg_current_xact_id()::text, pg_current_snapshot()::text, ",
             has_update_triggers!()
         );
+        // It asks when the fence is held: loaders that wrote have ended by then, and no
+        // other can begin. It takes this step's own number too, so that the step is not
+        // mistaken for somebody else, now or by the next one.
         let row = self.transaction.query_typed_one(statement, &[]).await;
         let row = row.map_err(|e| DbError::sql("looking who else has written", &e))?;
         let own: u64 =

@@ -125,8 +125,7 @@ impl Session {
     pub(crate) async fn rotations(&self) -> Result<Vec<Rotation>, DbError> {
         let statement = "\
             select field, from_key, to_key, from_hash_key, to_hash_key, watermark \
-              from vault.rotation \
-            where finished_at is null";
+            from vault.rotation where finished_at is null";
         let rows = self.read("reading the rotation", statement, &[]).await?;
         let rotations: Result<Vec<_>, _> = rows.iter().map(rotation).collect();
         let mut rotations = rotations?;
@@ -188,8 +187,8 @@ impl Session {
     /// Who holds the fence: login, name of the connection, address.
     pub(crate) async fn fence_holders(&self) -> Result<Vec<String>, DbError> {
         let statement = "\
-            select format('%s (%s, pid %s%s)', login, application_name, pid, ', \
-              from ' || host(client_addr)) \
+            select format('%s (%s, pid %s%s)', login, application_name, pid, \
+                          ', from ' || host(client_addr)) \
             from vault.fence_holders where granted and pid <> pg_backend_pid() order by xact_start";
         let rows = self.read("looking who holds the fence", statement, &[]).await;
         Ok(rows?.iter().map(|row| row.get(0)).collect())

@@ -48,13 +48,12 @@ pub(super) fn own_columns(fields: Fields) -> Vec<OwnColumn> {
 
 const ABOUT: &str = "\
     select to_regnamespace('public') is not null, c.oid is not null, c.relkind::text, \
-      c.relispartition, c.relpersistence = 'u', \
-           pg_get_userbyid(c.relowner)::text, coalesce(pg_has_role(current_user, c.relowner, \
-             'usage'), true), session_user::text, \
-           array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid \
-             order by 1), \
-           (select i.inhparent::regclass::text from pg_inherits i where i.inhrelid = c.oid \
-             and c.relispartition) \
+           c.relispartition, c.relpersistence = 'u', pg_get_userbyid(c.relowner)::text, \
+           coalesce(pg_has_role(current_user, c.relowner, 'usage'), true), session_user::text, \
+           array(select i.inhrelid::regclass::text from pg_inherits i \
+                 where i.inhparent = c.oid order by 1), \
+           (select i.inhparent::regclass::text from pg_inherits i \
+            where i.inhrelid = c.oid and c.relispartition) \
     from (select 1) as one left join pg_class c on c.oid = to_regclass('public.user_logins')";
 
 /// What stood there before `init`.

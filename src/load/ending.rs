@@ -40,6 +40,7 @@ impl<H> Ending<H> {
 
     /// Keeps an error for the end of the run: the first one.
     pub(super) fn keep_failure(&self, error: Error) {
+        // Those that follow mostly follow from it.
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
@@ -51,6 +52,7 @@ impl<H> Ending<H> {
 
     /// The same, and nothing more is written.
     pub(super) fn give_up(&self, error: Error) {
+        // In this order: whoever the stop wakes must find that nothing more is written.
         self.has_given_up.store(true, Ordering::SeqCst);
         self.fail(error);
     }
@@ -83,9 +85,10 @@ impl<H> Ending<H> {
     }
 
     /// Keeps what is to be given back until the last receiver has ended, and hands it
-    /// back to the caller after that. A poll of this very process would get it again, and
-    /// each time costs a message one of the receives after which it is a dead letter.
+    /// back to the caller after that.
     pub(super) fn keep_unwanted(&self, handles: Vec<H>) -> Vec<H> {
+        // Given back now, it would come to a receiver of this very process again. Each
+        // receive counts, and after so many the queue takes the message for a dead letter.
         match self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(unwanted) => {
                 unwanted.extend(handles);

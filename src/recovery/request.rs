@@ -68,8 +68,8 @@ pub(crate) async fn ask(
 /// Takes up a request of this login that has no outcome yet, if it is for this query.
 ///
 /// # Errors
-/// [`RecoveryError::NotResumed`]: it is not, or nothing more comes of it. Otherwise when the
-/// database does not look.
+/// [`RecoveryError::NotResumed`]: it is not for this query, or nothing more comes of it.
+/// Else when the database cannot be asked.
 pub(crate) async fn resume(
     gate: Gate,
     number: i64,

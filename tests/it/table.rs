@@ -369,10 +369,10 @@ async fn a_key_without_a_default_gets_one_or_gives_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_that_something_depends_on_is_left_to_it() {
-    let trigger = "create function same() returns trigger language plpgsql as 'begin return new; \
-                     end'; create trigger seldom \
-                   before update on user_logins for each row \
-                     when (old.app_version <> '7') execute function same()";
+    let trigger = "create function same() returns trigger language plpgsql \
+                   as 'begin return new; end'; \
+                   create trigger seldom before update on user_logins for each row \
+                   when (old.app_version <> '7') execute function same()";
     for dependent in [
         "create view recent as select user_id, app_version from user_logins",
         "create materialized view counted as select app_version, count(*) from user_logins \

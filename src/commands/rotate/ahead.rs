@@ -42,6 +42,8 @@ impl Preparing {
             Some(prepared) => prepared?,
             None => self.ready.recv().await.ok_or(Error::Panicked)??,
         };
+        // It is not known yet whether this range will be moved. If another process moves
+        // the watermark elsewhere, `take` finds that it is not `from`, and begins anew.
         self.from.watermark = prepared.next;
         // It has ended, if this was the last range.
         let _ = self.wanted.try_send(());
@@ -82,6 +84,8 @@ impl Ahead {
 
     fn begin(&self, from: Rotation) -> Preparing {
         let (target, rows, keys) = (self.target.clone(), self.rows, Arc::clone(&self.keys));
+        // One range ahead and no more: the longer a prepared range lies, the surer somebody
+        // writes into it, and then its step must look a second time.
         let ((wanted, next_wanted), (sender, ready)) = (mpsc::channel(1), mpsc::channel(1));
         // The first range is wanted at once; the channel is empty yet, so that there is
         // room.

@@ -88,6 +88,10 @@ impl Ranges {
     }
 
     async fn prepare(&self, reader: &mut impl RangeReader) -> Result<Prepared, Error> {
+        // Up to a hash that is fixed beforehand, rows are read in any order, which is the
+        // fastest. If the limit cuts them, nobody knows which are missing: then the next
+        // rows in the order of their hashes are read instead, and the last of them is the
+        // end of the range.
         if let Some(width) = self.width {
             let next = Uuid::from_u128(self.after.as_u128().saturating_add(width));
             let RangeRows { seen, rows, moves, stuck } =
