@@ -79,10 +79,9 @@ fn comment(statement: &str) -> Option<Comment> {
     let statement = match object.strip_prefix("view ") {
         Some(view) => format!(
             // It may just have gone with one that it stands on.
-            "do $$ begin if to_regclass('{view}') is not null then execute format('comment \
-               on view {view} is %L', \
-             '{quoted} (made by loginetl init, ' || md5(pg_get_viewdef(to_regclass('{view}'))) || \
-               ')'); end if; end $$"
+            "do $$ begin if to_regclass('{view}') is not null then execute \
+             format('comment on view {view} is %L', '{quoted} (made by loginetl init, ' || \
+             md5(pg_get_viewdef(to_regclass('{view}'))) || ')'); end if; end $$"
         ),
         None => statement.to_owned(),
     };

@@ -293,8 +293,8 @@ impl Step<'_> {
         // A trigger that was made since this step looked for them is looked at by the
         // next try.
         let statement = concat!(
-            "update vault.rotation set watermark = $3 where field = $1 and finished_at is null \
-               and watermark = $2 and to_key = $4 \
+            "update vault.rotation set watermark = $3 \
+             where field = $1 and finished_at is null and watermark = $2 and to_key = $4 \
              and $5 = ",
             has_update_triggers!()
         );
