@@ -27,7 +27,7 @@ const TIME_TO_FINISH: Duration = Duration::from_secs(17);
 const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(4);
 /// After a signal, the process ends within this time.
 const LONGEST: Duration = Duration::from_secs(24);
-/// What is kept of it for what comes after the last words.
+/// This much of it is kept for what comes after the last words.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// The stop of one command. All clones are the same one.

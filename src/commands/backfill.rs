@@ -24,7 +24,8 @@ use crate::{aws, commands};
 
 /// Rows in one transaction; each reads the plan anew.
 const CHUNK: i64 = 1_000;
-/// The log's own limit for whoever waits for its head is 10 s; then its error comes.
+/// Whoever waits for the head of the log gets its error after 10 s. This is longer, so
+/// that the error comes first.
 const LONGEST_RECORD: Duration = Duration::from_secs(20);
 
 #[derive(Default, Serialize)]
@@ -88,7 +89,7 @@ pub(crate) async fn run(
         other => other,
     };
     let recorded = record(&session, &stop, &columns, &masked, &report).await;
-    // Why it ended says more than that it could not be recorded.
+    // If the run failed and could not be recorded either, the first error says more.
     masked.and(recorded)?;
     report.rows_without_hash = session.rows_without_hash(masked_fields).await?;
     print(&report, args.format)?;
@@ -125,8 +126,8 @@ async fn record(
         Err(Error::StoppedBySignal) => "stopped",
         Err(_) => "failed",
     };
-    // Those that always are masked have their place, named or not, as the log has had it
-    // from the first.
+    // Fields that are always masked are always listed, named or not: the log has had them
+    // so from the first version on.
     let named = |field: Field| columns.get(field).map(|column| Some(column.clone()));
     let always = |field: Field| named(field).or_else(|| (!field.is_optional()).then_some(None));
     let record = serde_json::json!({

@@ -279,7 +279,7 @@ fn mask_bodies(
     bodies: &[(&RetryCandidate, Body)],
     reading: Reading,
 ) -> Result<Vec<(i64, MaskedLogin)>, Error> {
-    // What they are spelt like was told when they came.
+    // Misspelt names were told when the messages came.
     let (mut logins, near) = (Vec::new(), NearNames::default());
     for (RetryCandidate { body: sealed, row_day }, body) in bodies {
         if let Verdict::Login(login) =
@@ -315,7 +315,7 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::note("nothing was deleted");
         return Ok(Exit::Done);
     }
-    // Deleted is what was chosen: a message that came while somebody thought it over
+    // It deletes what was chosen. A message that came while somebody thought it over
     // stays.
     let named = ids.iter().map(ToString::to_string).collect();
     let purged = session.quarantine_purge(&ids, |purged| record(named, purged)).await?;

@@ -161,8 +161,8 @@ impl Session {
     }
 
     /// Begins to read the whole log, as of an instant at which no record waits for its
-    /// signature: a run that has just committed one stores it a moment later. A signature
-    /// that stays away is for the reader to find.
+    /// signature: a run that has just committed one stores it a moment later. If a
+    /// signature does not come, the reader finds that out.
     pub(crate) async fn audit_reader(&self) -> Result<AuditReader<'_>, DbError> {
         let failed = |e| DbError::sql(READING, &e);
         let kinds: Vec<RecordKind> =

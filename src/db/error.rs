@@ -202,7 +202,7 @@ impl DbError {
 
     fn of(about: About, action: &'static str, error: &tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else { return Self::Lost { action } };
-        // RAISE … USING can put anything there.
+        // RAISE … USING can put anything there, even a value.
         let is_raised = db.routine() == Some("exec_stmt_raise");
         let named = [
             db.table().map(|t| format!(" on table {t}")),

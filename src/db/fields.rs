@@ -11,8 +11,8 @@ use crate::token::{Field, Fields};
 const READING: &str = "reading which fields are masked";
 const MASKING: &str = "masking one more field";
 
-/// Whoever loads is done with what he has in hand, and others wait: then no clear value
-/// follows.
+/// Loaders finish what they have in hand, and others wait. So no clear value is written
+/// after this.
 const FENCE: &str = "\
     do $$ begin \
         if to_regclass('vault.fence') is not null then lock table vault.fence in exclusive mode; \
@@ -58,8 +58,8 @@ pub(super) async fn mask_field(transaction: &Transaction<'_>, field: Field) -> R
     transaction.batch_execute(&format!("set local role {}", Group::Owner)).await.map_err(failed)?;
     let statement = "select seq from vault.mask_field($1, $2, $3)";
     let row = transaction.query_typed_one(statement, &parameters).await.map_err(failed)?;
-    // It was not masked before: without a record, something kept the field out of its
-    // table.
+    // The field was not masked before. If there is no record now, something kept it out
+    // of the table of fields.
     if row.get::<_, Option<i64>>(0).is_none() {
         return Err(DbError::Swallowed {
             action: MASKING,

@@ -97,8 +97,8 @@ impl Session {
     /// The recovery wrap of a key whose release is committed.
     ///
     /// # Errors
-    /// [`super::SqlKind::Gate`]: it is not, or the request does not entitle this login to
-    /// the key any more.
+    /// [`super::SqlKind::Gate`]: the release is not committed, or the request does not
+    /// entitle this login to the key any more.
     pub(crate) async fn released_wrap(&self, request: i64, key: KeyId) -> Result<KeyRow, DbError> {
         let parameters: [Parameter<'_>; 2] = [(&request, Type::INT8), (&key, Type::INT8)];
         let statement = "select $2, purpose, check_value, kms_key_arn, wrapped \

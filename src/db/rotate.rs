@@ -72,8 +72,8 @@ impl Session {
         Ok(Finished { head: has_ended.then(|| head(&row, 0)), retired, left_over })
     }
 
-    /// Whether nothing is under a key any more. Reads the whole table where that is so,
-    /// beside everybody else.
+    /// Whether nothing is under a key any more. If so, it has read the whole table, while
+    /// everybody else works on.
     ///
     /// # Errors
     /// When the database is gone, or does not let this role, or the owner of the

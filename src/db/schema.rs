@@ -42,8 +42,8 @@ const HISTORY: &str = "\
           checksum varchar(255))";
 
 /// "loginetl" as a number: the advisory lock that serialises `init` in one database, for
-/// its transaction. Whoever holds a lock on the table that `init` needs is waited for a
-/// while, for everybody else queues up behind.
+/// its transaction. If somebody holds a lock on the table, `init` waits only a while,
+/// because everybody else queues up behind it.
 const LOCK: &str = "\
     set local lock_timeout = '60s'; select pg_catalog.pg_advisory_xact_lock(7813026270484821356); \
       set local lock_timeout = '10s'; \

@@ -265,8 +265,8 @@ impl Session {
 }
 
 impl Transaction<'_> {
-    /// How many connections its session had before this one: what one knew of the server,
-    /// the next may not find.
+    /// How many connections its session had before this one. What was known of the server
+    /// on one may not be true on the next.
     pub(super) fn connection(&self) -> u64 {
         self.link.number
     }

@@ -13,7 +13,7 @@ use super::words::{GROUPS, words};
 use super::{DbError, Denial, Session, SqlKind};
 use crate::audit::Group;
 
-/// What a command is about to do, as far as others can stand in its way.
+/// What a command is about to do. What can stand in its way depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Shows what stands in loginetl's own tables.
@@ -128,7 +128,7 @@ impl Session {
             return Err(DbError::Standby);
         }
         let not_inherited: Vec<Group> = words(&who, 3)?;
-        // The owner's rights are asked for by `init` alone, and there.
+        // Only `init` needs the rights of the owner, and asks for them itself.
         if let Some(group) = Group::ALL
             .into_iter()
             .find(|group| *group != Group::Owner && not_inherited.contains(group))

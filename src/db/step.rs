@@ -41,7 +41,7 @@ pub(crate) struct Step<'a> {
     rotation: Rotation,
     /// The end of its range.
     next: Uuid,
-    /// Of this process's connections, which one it is on.
+    /// Which of this process's connections it is on.
     connection: u64,
     /// As of [`Step::look`].
     has_triggers: bool,
@@ -97,9 +97,9 @@ const MOVING: &str = "moving rows to the new key";
 const ADVANCING: &str = "advancing the watermark";
 
 impl Session {
-    /// Twice as many rows as the table has pages: so a page is read and written seldom,
-    /// while what is rewritten on it still finds room there. Within bounds, because
-    /// loaders wait for a step.
+    /// Twice as many rows as the table has pages. Then each page is read and written
+    /// seldom, and the new versions of its rows still find room on it. There are bounds,
+    /// because loaders wait for a step.
     pub(crate) async fn rows_of_a_step(&self) -> Result<u32, DbError> {
         let statement = "\
             select (2 * pg_relation_size('public.user_logins') / \
@@ -125,7 +125,8 @@ impl Session {
 }
 
 impl Step<'_> {
-    /// What a step moves at least where there is as much, unless a caller wants less.
+    /// A step moves at least so many rows, if there are as many and no caller wants
+    /// fewer.
     pub(crate) const FEWEST_ROWS: u32 = 10_000;
 
     /// Gives rows their new tokens, each where it was seen; returns how many were still
@@ -144,8 +145,9 @@ impl Step<'_> {
         self.update(moves, "hash", (&hashes, Type::UUID_ARRAY), &format!("u.{hash} = n.hash")).await
     }
 
-    /// Only rows that have the token and are in the range. Their hashes are left alone
-    /// unless these change: else their index entries stay, and they on their pages.
+    /// Only rows that have the token and are in the range. Their hashes are written only
+    /// if they change. Otherwise the entries of the indexes stay as they are, and the
+    /// rows on their pages.
     async fn update(
         &self,
         moves: &[Move],

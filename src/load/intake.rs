@@ -14,13 +14,14 @@ use super::parcel::{InHand, Parcel};
 use crate::login::{RejectReason, Verdict};
 use crate::stop::Stop;
 
-/// So many rejections in a row for one reason, and it is perhaps the wrong queue (fixed).
+/// After this many rejections in a row for one reason, it is perhaps the wrong queue
+/// (fixed).
 pub(super) const TOO_MANY: usize = 200;
-/// A queue from which nothing has come for so long has no more: what came is written as
-/// ever.
+/// If nothing comes from a queue for this long, it has no more. What came is then written
+/// as ever.
 const QUIET: Duration = Duration::from_secs(2);
-/// Bodies that wait here leave no room for others. Larger ones are written, and the
-/// poison budget watches over them.
+/// Bodies that wait here take the room of others. When they grow larger than this, they
+/// are written, and the poison budget watches over them.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What the receivers have handed on, for the writers.

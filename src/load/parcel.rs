@@ -143,7 +143,7 @@ impl<P: Parcel> InHand<P> {
         masker: &mut Masker,
         reading: Reading,
     ) -> Result<(), SealError> {
-        // What fields are spelt like was counted when these were read first.
+        // Misspelt names were counted when the events were first read.
         let near = NearNames::default();
         for (place, verdict) in self.verdicts.iter_mut().enumerate() {
             let refused = verdict.is_refused_by_database();

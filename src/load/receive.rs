@@ -81,7 +81,7 @@ impl<S: Source> Fleet<S> {
                 match self.receive_until_stopped().await {
                     Ok(Left::SteppedDown) => return,
                     Ok(Left::Ended) => {}
-                    // What was read before the fault has all the time that it takes.
+                    // What was read before the fault may take all the time that it needs.
                     Err(error) if self.run.has_end() => self.run.ending.keep_failure(error),
                     Err(error) => self.run.ending.fail(error),
                 }

@@ -11,7 +11,8 @@ use crate::db::{DbError, Target};
 use crate::error::Error;
 use crate::stop::Stop;
 
-/// The log's own limit for whoever waits for its head is 10 s; then its error comes.
+/// Whoever waits for the head of the log gets its error after 10 s. This is longer, so
+/// that the error comes first.
 const LONGEST: Duration = Duration::from_secs(20);
 /// The summary of a run that was told to stop waits no longer than this.
 const LONGEST_WHEN_STOPPED: Duration = Duration::from_secs(2);

@@ -192,8 +192,8 @@ impl<S: Source> Writer<S> {
             part.is_refused = true;
             return Ok(BatchAttempt::Again);
         }
-        // Whatever it was: days may have gone, and the server may be another one after a
-        // failover.
+        // Whatever the fault was: days may have been dropped, and after a failover the
+        // server may be another one.
         self.days.clear();
         self.session.disconnect();
         if matches!(error, Error::Db(_)) {
@@ -260,8 +260,8 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// Whether more was quarantined than may be, and one more parcel could bring
-    /// thousands.
+    /// Whether the run has quarantined more than it may. This is asked where one more
+    /// parcel, a chunk, could bring thousands.
     fn is_over(&self) -> bool {
         !S::Parcel::IS_BATCHED && self.run.is_poisoned()
     }

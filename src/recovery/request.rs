@@ -36,11 +36,11 @@ pub(crate) enum RecoveryStage {
     Signed(Box<SignedRecovery>),
 }
 
-/// Records what is asked for and why. Who may not does not look either; the refusal is
-/// the database's, and on record.
+/// Records what is asked for and why. For a login that may not, nothing is looked up: the
+/// database refuses, and records the refusal.
 ///
 /// # Errors
-/// When the log could not be signed, or the database does not look or record.
+/// When the log could not be signed, or the database can neither look nor record.
 pub(crate) async fn ask(
     gate: Gate,
     may: bool,

@@ -52,8 +52,8 @@ pub(crate) async fn create_missing_keys(
             continue;
         }
         if created.is_empty() && signer.try_out().await? == TryOut::NotVerified {
-            // Nothing is begun that could not be signed; whether it is signed rightly,
-            // others will see.
+            // Nothing is begun that could not be signed. If this role cannot tell whether
+            // it is signed rightly, others will.
             tracing::warn!(
                 "this role may not read the public half of the audit key: nothing tells yet that \
                  KMS signs rightly"

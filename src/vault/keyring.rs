@@ -20,7 +20,7 @@ use crate::token::{DataKey, Holder, KeyId};
 const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
 /// After a refresh that failed, the next try waits for this long.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
-/// A database that is mute for so long while keys are read is gone.
+/// If the database does not answer for this long while keys are read, it is gone.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// After this, they are not used any more.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
@@ -94,8 +94,8 @@ impl KeyCache {
         }
     }
 
-    /// Whether somebody is at it, or it failed a moment ago: then nobody queues up behind
-    /// it.
+    /// Whether another task refreshes the keys now, or that has just failed: then nobody
+    /// waits for it.
     fn is_being_refreshed(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         self.refreshing.try_lock().is_err()

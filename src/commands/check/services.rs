@@ -15,8 +15,7 @@ use crate::settings::Environment;
 use crate::token::Holder;
 use crate::vault::{Signer, check_wrap};
 
-/// A dead-letter queue that takes messages after fewer receives takes good ones in an
-/// outage.
+/// With fewer receives than this, an outage sends good messages to the dead-letter queue.
 const FEWEST_RECEIPTS: u64 = 3;
 
 /// Looks at the queue, where one is named, and at the KMS keys that this login's work
@@ -32,7 +31,7 @@ pub(super) async fn check(
         return;
     }
     let Some(config) = findings.take("aws", aws::configuration().await) else { return };
-    // The others' AWS roles have nothing to do with the queue.
+    // The AWS roles of other groups have nothing to do with the queue.
     if login.is(Group::Loader) || login.is(Group::Rotator) {
         queue(&config, login, queue_url, findings).await;
     }

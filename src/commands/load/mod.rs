@@ -113,7 +113,7 @@ pub(crate) async fn from_source<S: Source>(
 /// The keys, once it is known that rows which are loaded here will stand here.
 async fn open_keys(target: &Target, args: &LoadArgs, kms: Kms) -> Result<KeyCache, Error> {
     let ready = commands::ready(&target.connect().await?, Work::Load).await;
-    // Whoever reads the summary finds one, and that nothing was loaded.
+    // There is a summary all the same: it says that nothing was loaded.
     if ready.is_err() && args.format == Format::Json && !args.dry_run {
         report::print_nothing(args)?;
     }

@@ -106,11 +106,10 @@ struct Unopened {
     rows: i64,
 }
 
-/// Records of this login that it could not sign, because it died.
+/// Signs what an earlier process of this login left unsigned when it died.
 async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
     for kind in [RecordKind::RotateStart, RecordKind::RotateEnd, RecordKind::RotateInterrupted] {
-        // A record of this login about a rotation tells nothing that could be forged to
-        // its use.
+        // It may sign them later: nobody gains anything by a forged record of a rotation.
         signer.catch_up(session, kind, |_| true).await?;
     }
     Ok(())
@@ -167,9 +166,9 @@ impl Rotating {
         Ok(true)
     }
 
-    /// Whether a rotation of the seal key was left unfinished: there are bodies to be
-    /// sealed anew, and now they are. What does not open is no such thing, and holds up
-    /// no other rotation.
+    /// Finishes a rotation of the seal key that was left unfinished, and says whether
+    /// there was one. Bodies that do not open do not count, so that they hold up no other
+    /// rotation.
     async fn seal_what_was_left(&mut self) -> Result<bool, Error> {
         if self.session.key_in_state(Purpose::Seal, KeyState::Retiring).await?.is_none() {
             return Ok(false);

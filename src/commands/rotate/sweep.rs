@@ -16,7 +16,7 @@ use crate::retry::Retry;
 use crate::token::KeyId;
 use crate::vault::{Converted, Converter, SweepKeys, VaultError};
 
-/// Of what does not open, so much is named.
+/// At most this many values that do not open are named.
 const NAMED: usize = 1_000;
 
 impl Rotating {
@@ -25,11 +25,11 @@ impl Rotating {
         let mut progress = output::stderr_is_terminal().then(Pace::start);
         let step_rows = match self.step_rows {
             Some(rows) => rows,
-            // What is wrong with a server that cannot tell, the first step will find.
+            // If the server cannot tell, the first step finds out why.
             None => self.session.rows_of_a_step().await.unwrap_or(Step::FEWEST_ROWS),
         };
-        // Where triggers of others run, a step looks at its rows three times more: a
-        // smaller one keeps loaders waiting less.
+        // Where triggers of others run, a step looks at its rows three more times. A
+        // smaller step keeps loaders waiting less.
         let is_watched = self
             .session
             .row_triggers(RowChange::Update)
@@ -196,8 +196,8 @@ async fn move_watched(
     Ok(Moved { rows, stuck })
 }
 
-/// Rows that were deleted meanwhile are explained by looking again. Rows that are there,
-/// under a token that opens, are not.
+/// A row that was deleted meanwhile is gone at the second look. A row that still stands
+/// there under its old token, though that opens, was kept from its new one.
 async fn require_none_left(
     step: &Step<'_>,
     keys: &SweepKeys,

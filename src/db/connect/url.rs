@@ -58,7 +58,8 @@ fn split_url(rest: &str) -> Result<Vec<Setting>, UrlProblem> {
     };
     let (before_query, query) =
         rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
-    // No name of a host or database has one; of a password, it is the rest.
+    // No name of a host or database has one. So it is the rest of a password that was not
+    // encoded.
     if before_query.contains('@') {
         let problem =
             UrlProblem::new("has an @ or / in user or password that is not percent-encoded");
@@ -164,7 +165,7 @@ fn split_keywords(text: &str) -> Result<Vec<Setting>, UrlProblem> {
 /// A value, and what stands behind it.
 fn take_value(text: &str) -> Result<(Zeroizing<String>, &str), UrlProblem> {
     let is_quoted = text.starts_with('\'');
-    // Longer than it can get: what is outgrown would stay in memory.
+    // As large as the value can get: a buffer that it outgrows would stay in memory.
     let mut value = Zeroizing::new(String::with_capacity(text.len()));
     let mut characters = text.char_indices().skip(usize::from(is_quoted));
     while let Some((at, c)) = characters.next() {

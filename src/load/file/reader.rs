@@ -197,7 +197,7 @@ impl ChunkReader {
     /// When the source cannot be read on, or its content has changed since it was opened.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let read = self.read_chunk();
-        // All of it could be read before.
+        // All of it could be read when it was opened, so it has changed since.
         if self.known.is_some()
             && matches!(read, Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. }))
         {
@@ -220,7 +220,8 @@ impl ChunkReader {
             self.line += 1;
         }
         match self.known {
-            // It has its ids; whether it is still what it was, one digest tells.
+            // The chunk has its ids already. One digest tells whether it is still what it
+            // was.
             Some(_) => self.running.content.update(text.expose()),
             None => self.running.update(text.expose()),
         }
