@@ -34,8 +34,8 @@ const MARGIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub(crate) struct Stop {
     // Three words, not one: work that is not begun can wait for another run at once, work
-    // in hand deserves time to be finished, and what is given back must be given back even
-    // if that time was not enough, or it stays hidden from other loaders.
+    // in hand deserves time to be finished, and what is given back must be given back
+    // even if that time was not enough, or it stays hidden from other loaders.
     asked: CancellationToken,
     deadline: CancellationToken,
     end: CancellationToken,
@@ -64,8 +64,8 @@ impl Stop {
         if self.asked.is_cancelled() {
             return;
         }
-        // The clock runs in a task of its own: nobody who waits for a server that hangs can
-        // hold it up.
+        // The clock runs in a task of its own: nobody who waits for a server that hangs
+        // can hold it up.
         self.asked.cancel();
         let (deadline, end) = (self.deadline.clone(), self.end.clone());
         tokio::spawn(async move {

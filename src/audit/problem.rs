@@ -70,8 +70,7 @@ pub enum Trouble {
         request: i64,
     },
     /// A request without an outcome.
-    #[error("is an open request: {}", if *.is_released {
-        "a key was released, and nobody knows what was seen" } else { "no release is recorded" })]
+    #[error("is an open request: {}", say_release(*.is_released))]
     Open {
         /// Whether a key was released for it.
         is_released: bool,
@@ -103,6 +102,14 @@ pub enum Trouble {
         /// Which key.
         key_id: i64,
     },
+}
+
+fn say_release(is_released: bool) -> &'static str {
+    if is_released {
+        "a key was released, and nobody knows what was seen"
+    } else {
+        "no release is recorded"
+    }
 }
 
 impl Trouble {

@@ -189,7 +189,7 @@ async fn move_watched(
     let rows = if moves.is_empty() { 0 } else { step.move_values(&moves).await? };
     step.run_deferred_triggers().await?;
     if !step.are_as_remembered(&moves).await? {
-        let what = format!("{rows} rows were given a new token, and are fewer or others now");
+        let what = format!("{rows} rows got a new token, and fewer or other rows stand there now");
         return Err(step.explain_swallowed(what).await?.into());
     }
     require_none_left(step, keys, rotation).await?;

@@ -166,9 +166,9 @@ impl Drop for OpenRequest {
     fn drop(&mut self) {
         if let Some(seq) = self.0 {
             output::note(&format!(
-                "request {seq} stays open in the audit log; to go on with it within five minutes, \
-                 the same selectors and --resume {seq}; if no key was released for it: loginetl \
-                 unmask --withdraw {seq}"
+                "request {seq} stays open in the audit log; to go on with it, run it again within \
+                 five minutes, with the same selectors and --resume {seq}; if no key was released \
+                 for it, close it: loginetl unmask --withdraw {seq}"
             ));
         }
     }
