@@ -1,5 +1,5 @@
-//! What the queue and KMS have in common: the SDK's configuration, and one sorting of its
-//! failures.
+//! What the queue and KMS have in common: the SDK's configuration, and one
+//! sorting of its failures.
 //!
 //! Invariant: no error text of the SDK or a service leaves this module, for they may
 //! quote what was sent.
@@ -150,8 +150,8 @@ impl CallError {
     }
 }
 
-/// The configuration of both services, from the SDK's own environment variables and
-/// profiles.
+/// The configuration of both services, from the SDK's own environment
+/// variables and profiles.
 ///
 /// # Errors
 /// When no region is set.
@@ -234,8 +234,8 @@ fn is_query_protocol(body: &[u8]) -> bool {
     [&b"<?xml"[..], b"<ErrorResponse", b"<Response"].iter().any(|xml| start.starts_with(xml))
 }
 
-/// Whether there are no credentials at all; a provider that does not answer now may do so
-/// later.
+/// Whether there are no credentials at all; a provider that does not answer
+/// now may do so later.
 fn are_missing(error: &CredentialsError) -> bool {
     matches!(
         error,

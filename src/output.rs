@@ -167,8 +167,8 @@ pub(crate) fn note(text: &str) {
     PROGRESS.suspend(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
-/// From now on a panic prints where it happened and not its message, which may quote a
-/// value.
+/// From now on a panic prints where it happened and not its message, which
+/// may quote a value.
 pub(crate) fn panics_without_values() {
     std::panic::set_hook(Box::new(|panic| {
         let place =

@@ -206,8 +206,8 @@ impl Queue {
         })
     }
 
-    /// After how many receives a message goes to the dead-letter queue; nothing without
-    /// one.
+    /// After how many receives a message goes to the dead-letter queue;
+    /// nothing without one.
     ///
     /// # Errors
     /// When SQS cannot be reached, or refuses.

@@ -10,8 +10,8 @@ pub(crate) enum Retry {
     /// Nothing is faulty: somebody else goes first. The caller waits a moment, and counts
     /// no fault.
     Now,
-    /// The fault may pass by itself: the caller waits, longer each time, and gives up at
-    /// last.
+    /// The fault may pass by itself: the caller waits, longer each time,
+    /// and gives up at last.
     Later,
     /// The same call fails again until a person has changed something.
     Never,

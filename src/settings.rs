@@ -1,8 +1,8 @@
-//! Settings: flags before environment before defaults. The one module that reads the
-//! environment.
+//! Settings: flags before environment before defaults. The one module that
+//! reads the environment.
 //!
-//! Invariant: a setting's value is named in an error only where it cannot hold a
-//! password.
+//! Invariant: a setting's value is named in an error only where it
+//! cannot hold a password.
 
 use std::env;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Tokens and hashes against what other implementations say: published known answers, and
-//! Tink.
+//! Tokens and hashes against what other implementations say: published known
+//! answers, and Tink.
 //!
 //! The known answers were made by a second implementation; key material 00 01 02 …, key
 //! ids 7 and 4294967295.
@@ -195,8 +195,8 @@ mod tink {
         [b"loginetl\x01", &[name.len() as u8][..], name, &key_id.to_be_bytes()].concat()
     }
 
-    /// HKDF-SHA256 as `hkdf` computes it, with the info string spelled out here a second
-    /// time.
+    /// HKDF-SHA256 as `hkdf` computes it, with the info string spelled out
+    /// here a second time.
     fn field_key(field: Field) -> Vec<u8> {
         let name = field.name().as_bytes();
         let info = [b"loginetl/siv/v1", &[name.len() as u8][..], name].concat();

@@ -87,8 +87,8 @@ struct Alive {
     plaintext: Plaintext,
 }
 
-/// Uses every kind of key once; returns it all, with what must not be found once it is
-/// dropped.
+/// Uses every kind of key once; returns it all, with what must not be found
+/// once it is dropped.
 #[inline(never)]
 fn secrets_in_use() -> (Alive, Vec<Needle>) {
     let mut all = Vec::new();
@@ -122,8 +122,8 @@ fn secrets_in_use() -> (Alive, Vec<Needle>) {
     (Alive { keys, cipher, hasher, sealer, plaintext }, all)
 }
 
-/// A device id that the search can tell from chance; its text lives in memory that is
-/// cleared.
+/// A device id that the search can tell from chance; its text lives in
+/// memory that is cleared.
 fn device_id() -> zeroize::Zeroizing<String> {
     let random = random_secret(20).expect("random bytes");
     let mut text = zeroize::Zeroizing::new(String::with_capacity(40));
@@ -157,8 +157,8 @@ fn a_dropped_key_leaves_nothing_behind() {
     assert_eq!(search(&needles, &mut room), Vec::<&str>::new(), "what was dropped is gone");
 }
 
-/// An event in an envelope of SNS: its text is there twice, the second time without
-/// escapes.
+/// An event in an envelope of SNS: its text is there twice, the second
+/// time without escapes.
 #[inline(never)]
 fn wrapped_event() -> (Body, Vec<Needle>) {
     let device = device_id();

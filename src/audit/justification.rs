@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 const MAX_CHARS: usize = 500;
-/// A part of the asked value that is shorter than this may stand in a longer word by
-/// chance.
+/// A part of the asked value that is shorter than this may stand in a
+/// longer word by chance.
 const MIN_PART: usize = 4;
 
 /// A reason or ticket that may be written down.
@@ -81,8 +81,8 @@ fn is_unprintable(c: char) -> bool {
         )
 }
 
-/// Compared by letters and digits alone, so that another spelling of the value is found
-/// too.
+/// Compared by letters and digits alone, so that another spelling of the
+/// value is found too.
 fn holds(text: &str, asked: &str) -> bool {
     let bare = |text: &str| {
         text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>()

@@ -1,7 +1,7 @@
 //! The kinds of records: the word of each, whether KMS signs it, and who may write it.
 //!
-//! Invariant: this is what the functions in sql/functions/ enforce. A test compares the
-//! two.
+//! Invariant: this is what the functions in sql/functions/ enforce. A
+//! test compares the two.
 
 use super::Group;
 

@@ -13,8 +13,8 @@ const LABEL: &str = "loginetl/audit/v1";
 
 /// A record, exactly as the database keeps it, with its signature beside it.
 ///
-/// Serialised, it is one line of an export: hashes in hex, the signature (ASN.1 DER) in
-/// base64.
+/// Serialised, it is one line of an export: hashes in hex, the signature
+/// (ASN.1 DER) in base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {

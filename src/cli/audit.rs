@@ -60,8 +60,8 @@ pub(crate) struct RecordsArgs {
     /// Only those with this ticket
     #[arg(long, value_name = "TEXT")]
     pub ticket: Option<String>,
-    /// Only those that name this hash; a record of over 100 hashes names none, only their
-    /// digest
+    /// Only those that name this hash; a record of over 100 hashes names
+    /// none, only their digest
     #[arg(long, value_name = "HASH")]
     pub hash: Option<String>,
     /// Show at most this many, the newest

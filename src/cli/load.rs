@@ -103,8 +103,8 @@ pub(crate) struct LoadArgs {
     /// Stop with exit 1 once more messages than this have been quarantined in this run
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub poison_budget: u64,
-    /// Answer /metrics (Prometheus), /healthz and /readyz at this address, such as
-    /// 127.0.0.1:9464
+    /// Answer /metrics (Prometheus), /healthz and /readyz at this address,
+    /// such as 127.0.0.1:9464
     #[arg(long, value_name = "ADDR", conflicts_with = "file")]
     pub listen: Option<std::net::SocketAddr>,
     /// How the result looks; with json, the last line of stdout is one object

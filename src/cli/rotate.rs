@@ -34,8 +34,8 @@ pub(crate) struct RotateArgs {
     /// Say how much there is to do, and change nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Replace mask, hash and seal keys together. Hashes change: old handles find nothing
-    /// afterwards
+    /// Replace mask, hash and seal keys together. Hashes change: old handles find
+    /// nothing afterwards
     #[arg(long)]
     pub compromised: bool,
     /// Which key to replace

@@ -144,8 +144,8 @@ async fn record(
     Ok(())
 }
 
-/// One chunk in one transaction; the place of its last row, or nothing at the end of the
-/// table.
+/// One chunk in one transaction; the place of its last row, or nothing at
+/// the end of the table.
 async fn mask_chunk(
     session: &mut Session,
     key_cache: &KeyCache,

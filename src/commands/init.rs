@@ -1,5 +1,5 @@
-//! `loginetl init`: roles, schema, first keys. Run it as often as you like, and twice at
-//! once.
+//! `loginetl init`: roles, schema, first keys. Run it as often as you like,
+//! and twice at once.
 
 use serde::Serialize;
 

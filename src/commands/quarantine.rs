@@ -207,8 +207,8 @@ async fn retry_page(
         let logins = mask_bodies(masker, &bodies, reading)?;
         match move_recorded(fenced, &logins).await {
             Ok(moved) => retried.loaded += moved,
-            // The database still refuses one of them: each on its own, so that the others
-            // move.
+            // The database still refuses one of them: each on its own, so
+            // that the others move.
             Err(error) if error.sql_kind() == Some(SqlKind::Data) => {
                 retried.loaded += move_each(session, &logins).await?
             }
@@ -315,8 +315,8 @@ async fn purge(args: PurgeArgs, target: &Target) -> Result<Exit, Error> {
         output::note("nothing was deleted");
         return Ok(Exit::Done);
     }
-    // It deletes what was chosen. A message that came while somebody thought it over
-    // stays.
+    // It deletes what was chosen. A message that came while somebody
+    // thought it over stays.
     let named = ids.iter().map(ToString::to_string).collect();
     let purged = session.quarantine_purge(&ids, |purged| record(named, purged)).await?;
     if args.format == Format::Json {

@@ -1,5 +1,5 @@
-//! Keys from keys: HKDF-SHA256 (RFC 5869) without salt, and HMAC-SHA256 under a derived
-//! key.
+//! Keys from keys: HKDF-SHA256 (RFC 5869) without salt, and HMAC-SHA256
+//! under a derived key.
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};

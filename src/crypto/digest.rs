@@ -23,8 +23,8 @@ impl Digest {
     }
 }
 
-/// A UUIDv8 (RFC 9562) of the SHA-256 over `parts`, each behind its length as eight
-/// bytes.
+/// A UUIDv8 (RFC 9562) of the SHA-256 over `parts`, each behind its
+/// length as eight bytes.
 #[must_use]
 pub fn digest_uuid(parts: &[&[u8]]) -> Uuid {
     let mut digest = Digest::default();

@@ -35,8 +35,8 @@ pub fn random_nonce() -> Result<[u8; 16], getrandom::Error> {
     Ok(nonce)
 }
 
-/// `value` behind its length as one byte: how every label in this program is kept
-/// unambiguous.
+/// `value` behind its length as one byte: how every label in this program
+/// is kept unambiguous.
 ///
 /// The callers' values are short constants; a longer one is cut by construction of its
 /// type, never here.

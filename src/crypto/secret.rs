@@ -1,5 +1,5 @@
-//! Bytes that must stay secret: no Debug, Display, Clone or Serialize, and zeroed when
-//! dropped.
+//! Bytes that must stay secret: no Debug, Display, Clone or Serialize, and
+//! zeroed when dropped.
 
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -10,8 +10,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes over bytes that already lie on the heap; they are zeroed when this value is
-    /// dropped.
+    /// Takes over bytes that already lie on the heap; they are zeroed when
+    /// this value is dropped.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))

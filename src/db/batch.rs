@@ -181,9 +181,9 @@ impl<'a> LoginColumns<'a> {
     }
 }
 
-/// All rows of one field with one key and one key of their order. The guard asks on which
-/// side of the watermark they are, and the first and the last in that order answer for
-/// all.
+/// All rows of one field with one key and one key of their order. The guard asks
+/// on which side of the watermark they are, and the first and the last in that
+/// order answer for all.
 #[derive(Default)]
 struct Spans {
     field: Vec<&'static str>,

@@ -49,8 +49,8 @@ const QUARANTINE: &str = "\
 /// How rows get in, as the table is now; the transaction holds it, so it stays so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entrance {
-    /// Row-level security applies to this login: then COPY is refused, whatever the
-    /// policies.
+    /// Row-level security applies to this login: then COPY is refused,
+    /// whatever the policies.
     is_bound: bool,
     /// Triggers of others run on an insert.
     has_triggers: bool,
@@ -109,8 +109,8 @@ impl Fenced<'_> {
         self.require_count(logins.len() as u64, inserted).await
     }
 
-    /// Compares what stands there now with what was sent, where somebody's triggers have
-    /// run.
+    /// Compares what stands there now with what was sent, where somebody's
+    /// triggers have run.
     ///
     /// # Errors
     /// [`DbError::Swallowed`]: it differs.

@@ -20,8 +20,8 @@ pub(crate) enum DbError {
     /// No connection, or none that may be used.
     #[error("cannot connect to the database: {0}")]
     Connect(String),
-    /// TLS was asked for, and the server has none or shows a certificate that is not
-    /// accepted.
+    /// TLS was asked for, and the server has none or shows a certificate
+    /// that is not accepted.
     #[error("no TLS with the database: {0}")]
     Tls(String),
     /// The server is older than 14 or not in UTF8.
@@ -223,8 +223,8 @@ impl DbError {
     /// server are reduced to their code.
     pub(super) fn connect(error: &tokio_postgres::Error) -> Self {
         if let Some(db) = error.as_db_error() {
-            // "database is not currently accepting connections": somebody is at work on
-            // it.
+            // "database is not currently accepting connections":
+            // somebody is at work on it.
             let is_closed = *db.code() == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
             let closed = || Self::Connect("it lets nobody in now (SQLSTATE 55000)".to_owned());
             return if is_closed { closed() } else { Self::sql("connecting", error) };

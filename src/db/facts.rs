@@ -1,9 +1,9 @@
 //! The questions to the catalogue by which a database is compared with the list of what
 //! must be there.
 
-/// Kind and object of each fact, and what is so. `$1` are our columns of the rows, `$2`
-/// those of them that may be null, `$3` those of hashes, `$4` is the owner of our
-/// objects.
+/// Kind and object of each fact, and what is so. `$1` are our columns of the
+/// rows, `$2` those of them that may be null, `$3` those of hashes, `$4` is the
+/// owner of our objects.
 pub(super) const FACTS: &str = "\
 with relations as (
     select c.*, n.nspname, format('%s.%s', n.nspname, c.relname) as name,

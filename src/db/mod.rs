@@ -1,5 +1,5 @@
-//! Postgres: every statement that loginetl runs, and the one connection type that runs
-//! them.
+//! Postgres: every statement that loginetl runs, and the one connection
+//! type that runs them.
 //!
 //! Invariants: no session setting, prepared statement or session lock outlives a
 //! transaction (so a pooler in transaction mode may stand between); of a Postgres error,

@@ -42,8 +42,8 @@ impl ToSql for Place {
 /// How much of a range was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Coverage {
-    /// All rows that this snapshot, taken before the first of them was read, can have
-    /// shown.
+    /// All rows that this snapshot, taken before the first of them was
+    /// read, can have shown.
     Whole(Snapshot),
     /// As many as fit; there may be more.
     Part,

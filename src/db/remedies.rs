@@ -141,8 +141,8 @@ pub(super) fn remedy_of_excess(fact: &str, is: &str) -> Option<Remedy> {
         "relation" if is.starts_with("unlogged") => {
             Some(Remedy::Statement(format!("alter table {object} set logged")))
         }
-        // Of one of our names, but with other parameters: it would stand in the way of
-        // ours.
+        // Of one of our names, but with other parameters: it would stand
+        // in the way of ours.
         "function" if body_of(object.split('(').next().unwrap_or_default()).is_some() => {
             Some(Remedy::Statement(format!("drop function {object}")))
         }

@@ -12,9 +12,9 @@ const ROUNDS: usize = 4;
 
 const REPAIRING: &str = "repairing the schema";
 
-/// Repairs; returns what was repaired and what only a person can put right. What follows
-/// from a migration that was just applied (`is_upgrade`) is part of it, and not told
-/// again.
+/// Repairs; returns what was repaired and what only a person can put right. What
+/// follows from a migration that was just applied (`is_upgrade`) is part of it,
+/// and not told again.
 pub(super) async fn repair(
     transaction: &Transaction<'_>,
     is_upgrade: bool,

@@ -92,8 +92,8 @@ impl Mode {
     }
 }
 
-/// What a transaction relies on. A client has the encoding that it asked for when it
-/// connected.
+/// What a transaction relies on. A client has the encoding that it asked for
+/// when it connected.
 const SETTINGS: &str = "\
     set local row_security = on; \
     set local statement_timeout = 0; \
@@ -157,9 +157,9 @@ impl Session {
             .map_err(|_| DbError::Invalid("connection: there is none"))
     }
 
-    /// Begins a transaction, with settings of its own (`extra`) on top of those that all
-    /// have. A connection that was lost meanwhile is made anew; nothing was under way on
-    /// it.
+    /// Begins a transaction, with settings of its own (`extra`) on top of those
+    /// that all have. A connection that was lost meanwhile is made anew; nothing
+    /// was under way on it.
     pub(super) async fn begin(
         &self,
         mode: Mode,
@@ -292,8 +292,8 @@ impl Deref for Transaction<'_> {
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            // Sent at the first poll; whoever comes next on this connection comes after
-            // it.
+            // Sent at the first poll; whoever comes next on this
+            // connection comes after it.
             let _ = self.link.client.batch_execute("rollback").now_or_never();
         }
     }

@@ -37,8 +37,8 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// What this login must be able to do with all rows; `write` is about loginetl's own
-    /// tables.
+    /// What this login must be able to do with all rows; `write` is about
+    /// loginetl's own tables.
     const fn commands(self) -> &'static [&'static str] {
         match self {
             Self::Show | Self::Census => &[],
@@ -171,8 +171,8 @@ impl Session {
         row_triggers(&transaction, change).await
     }
 
-    /// An error of a statement that changed rows, with the triggers that may have raised
-    /// it.
+    /// An error of a statement that changed rows, with the triggers that
+    /// may have raised it.
     pub(crate) async fn with_suspects(&self, error: DbError, change: RowChange) -> DbError {
         let DbError::Sql { action, kind, code, object, message } = error else { return error };
         let unchanged = |object| DbError::Sql {

@@ -119,9 +119,9 @@ pub(super) fn kind_of(error: &tokio_postgres::error::DbError) -> SqlKind {
 /// A table, column, function or other object that is not there.
 const MISSING: [&str; 4] = ["42P01", "42703", "42883", "42704"];
 
-/// What passes by itself. Others of these classes do not: a limit that somebody has set
-/// (53400), a database that was dropped (57P04), a file of the server that is not there
-/// (58P01).
+/// What passes by itself. Others of these classes do not: a limit that somebody has
+/// set (53400), a database that was dropped (57P04), a file of the server that is
+/// not there (58P01).
 const TEMPORARY: [&str; 13] = [
     "40001", "40P01", // serialization failure, deadlock
     "53000", "53100", "53200", "53300", // out of resources, disk, memory, connections

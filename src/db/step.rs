@@ -125,12 +125,12 @@ impl Session {
 }
 
 impl Step<'_> {
-    /// A step moves at least so many rows, if there are as many and no caller wants
-    /// fewer.
+    /// A step moves at least so many rows, if there are as many and no
+    /// caller wants fewer.
     pub(crate) const FEWEST_ROWS: u32 = 10_000;
 
-    /// Gives rows their new tokens, each where it was seen; returns how many were still
-    /// there.
+    /// Gives rows their new tokens, each where it was seen; returns how
+    /// many were still there.
     pub(crate) async fn move_placed(&self, moves: &[Move]) -> Result<u64, DbError> {
         let places: Vec<Option<Place>> = moves.iter().map(|m| m.place).collect();
         self.update(moves, "place", (&places, Type::TID_ARRAY), "u.ctid = n.place").await
@@ -190,8 +190,8 @@ impl Step<'_> {
             .map_err(|e| DbError::sql(MOVING, &e))
     }
 
-    /// What has happened since the range was read, and what may happen to this step's
-    /// changes.
+    /// What has happened since the range was read, and what may happen to
+    /// this step's changes.
     pub(crate) async fn look(
         &mut self,
         read: &Coverage,
@@ -224,8 +224,8 @@ impl Step<'_> {
         self.about_rows("select vault.remember_rows($1, $2, $3)", moves).await.map(drop)
     }
 
-    /// Whether as many rows stand there as were remembered, and nothing else of them has
-    /// changed.
+    /// Whether as many rows stand there as were remembered, and nothing else
+    /// of them has changed.
     pub(crate) async fn are_as_remembered(&self, moves: &[Move]) -> Result<bool, DbError> {
         Ok(self.about_rows("select vault.are_rows_as_remembered($1, $2, $3)", moves).await?.get(0))
     }

@@ -64,8 +64,8 @@ pub(crate) struct Move {
     pub place: Option<Place>,
 }
 
-/// Reading as many rows as come first. One index serves it, and no other plan is any
-/// good.
+/// Reading as many rows as come first. One index serves it, and no
+/// other plan is any good.
 const IN_ORDER: &str = "\
     set local jit = off; \
     set local enable_seqscan = off; \

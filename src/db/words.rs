@@ -1,5 +1,5 @@
-//! The words of the schema as types: how each stands in a parameter and in a row, in one
-//! place.
+//! The words of the schema as types: how each stands in a parameter and in a
+//! row, in one place.
 //!
 //! Invariant: whatever stands in the database, reading it is an error and no panic.
 //! Somebody may have changed it.
@@ -127,8 +127,8 @@ mod tests {
         }
     }
 
-    /// The words between the quotes of a list behind `before`, up to the next
-    /// parenthesis.
+    /// The words between the quotes of a list behind `before`, up to
+    /// the next parenthesis.
     fn listed(sql: &str, before: &str) -> Vec<String> {
         let list =
             sql.split_once(before).unwrap().1.split_once('(').unwrap().1.split_once(')').unwrap().0;

@@ -1,5 +1,5 @@
-//! Every failure of a command, and the one place that turns it into an exit code and a
-//! remedy.
+//! Every failure of a command, and the one place that turns it into an exit
+//! code and a remedy.
 
 mod advice;
 mod exit;

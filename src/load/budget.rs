@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// All bodies in hand together, in KiB.
 const BUDGET_KIB: usize = 48 * 1024;
-/// What a poll reserves for each parcel, in KiB, unless larger ones have been seen
-/// lately.
+/// What a poll reserves for each parcel, in KiB, unless larger ones
+/// have been seen lately.
 const LEAST_GUESS_KIB: usize = 64;
 /// A large parcel is remembered for one to two of these.
 const MEMORY: Duration = Duration::from_secs(30);
@@ -56,8 +56,8 @@ impl Budget {
 }
 
 impl LargestSeen {
-    /// What the next parcel may need: while an answer is read, it is there as text and as
-    /// parcels.
+    /// What the next parcel may need: while an answer is read, it is there as
+    /// text and as parcels.
     fn guess_kib(&mut self, now: Instant) -> usize {
         if now.saturating_duration_since(self.since) > MEMORY {
             (self.kib, self.since) = ((0, self.kib.0), now);

@@ -11,13 +11,13 @@ use super::CALLS_AT_ONCE;
 use super::source::Source;
 use crate::error::Error;
 
-/// How often giving back is tried, and how long after each try: two and a half seconds in
-/// all.
+/// How often giving back is tried, and how long after each try: two and a
+/// half seconds in all.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(350);
 
-/// Gives parcels back, however many; `taken` is told of each answer how many the source
-/// took.
+/// Gives parcels back, however many; `taken` is told of each answer how
+/// many the source took.
 ///
 /// # Errors
 /// When the last try failed for some of them. Those that the source itself refused are no

@@ -14,8 +14,8 @@ use super::parcel::{InHand, Parcel};
 use crate::login::{RejectReason, Verdict};
 use crate::stop::Stop;
 
-/// After this many rejections in a row for one reason, it is perhaps the wrong queue
-/// (fixed).
+/// After this many rejections in a row for one reason, it is perhaps the
+/// wrong queue (fixed).
 pub(super) const TOO_MANY: usize = 200;
 /// If nothing comes from a queue for this long, it has no more. What came is then written
 /// as ever.

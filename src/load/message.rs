@@ -55,8 +55,8 @@ impl<H: Send + Sync + 'static> Parcel for Message<H> {
     }
 
     async fn insert(fenced: &Fenced<'_>, batch: &[InHand<Self>]) -> Result<BatchAnswer, DbError> {
-        // What came twice in a batch is one row; both are ended at the source all the
-        // same.
+        // What came twice in a batch is one row; both are ended at the
+        // source all the same.
         let mut seen = HashSet::with_capacity(batch.len());
         let id = |message: &Self| (message.delivery.sent.ledger_day(), message.delivery.message_id);
         let distinct = batch.iter().filter(|in_hand| seen.insert(id(&in_hand.parcel)));

@@ -13,15 +13,15 @@ use crate::error::Error;
 use crate::login::{Body, Masker, NearNames, Reading, Verdict};
 use crate::token::SealError;
 
-/// What a source hands out and takes back as one, and what is written whole or not at
-/// all.
+/// What a source hands out and takes back as one, and what is written
+/// whole or not at all.
 pub trait Parcel: Send + Sync + Sized + 'static {
     /// What stands for it at its source.
     type Handle;
     /// Whether many share a transaction, each with an id of its own in the ledger.
     const IS_BATCHED: bool;
-    /// A try to write it that takes longer is given up: the server or the way to it is
-    /// gone.
+    /// A try to write it that takes longer is given up: the server or the
+    /// way to it is gone.
     fn longest_write(&self) -> Duration;
 
     /// How many events it has.

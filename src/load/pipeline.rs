@@ -39,8 +39,8 @@ pub(crate) async fn load<S: Source>(run: &Arc<Run<S>>) {
     }
     run.spawn(&beside, keep_alive(Arc::clone(run), done.clone()));
     run.spawn(&beside, Arc::clone(run).watch_depth(done.clone()));
-    // The workers alone hold the ends of the channels: a stage whose next one is gone
-    // notices.
+    // The workers alone hold the ends of the channels: a stage whose next
+    // one is gone notices.
     drop((in_hand, to_acknowledge, committed));
 
     wait_until_ended(receivers).await;

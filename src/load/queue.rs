@@ -1,5 +1,5 @@
-//! The queue as a source: messages of SQS, each with a receipt handle and a visibility
-//! timeout.
+//! The queue as a source: messages of SQS, each with a receipt handle and a
+//! visibility timeout.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! First stage: poll the source, parse and mask at once, hand on. One receiver scouts;
 //! more join while answers are full.
 //!
-//! Invariant: what was received is handed on or given back, also when the run is being
-//! stopped.
+//! Invariant: what was received is handed on or given back, also when the
+//! run is being stopped.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,8 +6,8 @@
 //! ever given back, for its handle has no value ([`std::convert::Infallible`]); a file
 //! has no lease, so that nothing keeps it alive.
 //!
-//! A third one would be one more file. A log with offsets in order, such as Kafka, would
-//! hold:
+//! A third one would be one more file. A log with offsets in order, such as
+//! Kafka, would hold:
 //!
 //! - a [`Source::Handle`] of partition and offset, and as parcel a [`super::Message`] of
 //!   it;
@@ -71,8 +71,8 @@ pub trait Source: Send + Sync + Sized + 'static {
         handles: &[Self::Handle],
     ) -> impl Future<Output = Result<Vec<Self::Handle>, SourceError>> + Send;
 
-    /// Makes parcels ours for another [`Facts::lease`]; returns the handles that it
-    /// refused.
+    /// Makes parcels ours for another [`Facts::lease`]; returns the
+    /// handles that it refused.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses all.
@@ -149,8 +149,8 @@ pub enum Polled<P> {
 pub struct SourceError(Error);
 
 impl SourceError {
-    /// A fault of a source of one's own: what is wrong, and whether it may pass by
-    /// itself.
+    /// A fault of a source of one's own: what is wrong, and whether it
+    /// may pass by itself.
     pub fn new(problem: impl std::fmt::Display, may_pass: bool) -> Self {
         Self(Error::Source { problem: problem.to_string(), may_pass })
     }

@@ -23,8 +23,8 @@ pub(super) struct Tally {
     pub near: NearNames,
 }
 
-/// The summary (fixed: at least `received`, `loaded`, `duplicates`, `quarantined`,
-/// `deleted`).
+/// The summary (fixed: at least `received`, `loaded`, `duplicates`,
+/// `quarantined`, `deleted`).
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Summary {
     /// Taken from the queue or file.

@@ -104,8 +104,8 @@ impl<S: Source> Writer<S> {
         }
     }
 
-    /// The next batch: full, large, or 200 ms old. One writer collects while the others
-    /// write.
+    /// The next batch: full, large, or 200 ms old. One writer collects
+    /// while the others write.
     async fn collect(&self) -> Option<Batch<S>> {
         let mut in_hand = self.in_hand.lock().await;
         if let Some(reason) = in_hand.wait_for_common_rejection(&self.run.ending.stop).await {

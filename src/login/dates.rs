@@ -36,8 +36,8 @@ impl SentAt {
         self.0.map_or(FIXED_DAY, utc_day)
     }
 
-    /// The day of the row when its body carries none: that of sending, else that of
-    /// `now`.
+    /// The day of the row when its body carries none: that of sending,
+    /// else that of `now`.
     #[must_use]
     pub fn row_day(self, now: Timestamp) -> Date {
         utc_day(self.0.unwrap_or(now))
@@ -60,8 +60,8 @@ pub(super) fn calendar_day(text: &str) -> Option<Date> {
     shape.then(|| text.parse().ok()).flatten().filter(|day: &Date| day.year() >= 1)
 }
 
-/// The day of a textual `timestamp`: digits as epoch seconds or milliseconds, or RFC
-/// 3339.
+/// The day of a textual `timestamp`: digits as epoch seconds or
+/// milliseconds, or RFC 3339.
 pub(super) fn timestamp_day(text: &str) -> Option<Date> {
     let timestamp = if text.bytes().all(|b| b.is_ascii_digit()) {
         epoch_digits(text)

@@ -75,8 +75,8 @@ pub(super) fn open(
         Some(reason) => return refused(reason),
         None => return Ok(None),
     }
-    // EventBridge first: the names in `detail` are the producer's, those beside it are
-    // not.
+    // EventBridge first: the names in `detail` are the producer's, those
+    // beside it are not.
     let (content, time) = match members.detail.filter(|detail| is_object(detail)) {
         Some(detail) => (Content::Borrowed(detail.get()), members.time),
         None => match members.message.map(RawValue::get).map(unescape) {

@@ -1,9 +1,9 @@
 //! The form of a file, by its first bytes: how it is packed, and whether it has one event
 //! a line.
 //!
-//! Invariants: what is refused is refused by the name of its form and with a command that
-//! converts it; neither holds a byte of the file. Whatever the bytes are, nothing here
-//! panics.
+//! Invariants: what is refused is refused by the name of its form and with a command
+//! that converts it; neither holds a byte of the file. Whatever the bytes are,
+//! nothing here panics.
 
 mod examine;
 
@@ -193,8 +193,8 @@ impl Form {
         }
     }
 
-    /// The same with python3 alone, where `filter` needs a program that few machines
-    /// have.
+    /// The same with python3 alone, where `filter` needs a program that
+    /// few machines have.
     #[must_use]
     pub const fn python_filter(&self) -> Option<&'static str> {
         match self {

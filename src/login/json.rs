@@ -200,8 +200,8 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        // Fractions of a second are dropped; whatever no day can be made of is no integer
-        // either.
+        // Fractions of a second are dropped; whatever no day can be made of is
+        // no integer either.
         let representable = (0.0..9.0e15).contains(&number);
         Ok(if representable { Scalar::Integer(number as i64) } else { Scalar::Other })
     }

@@ -56,8 +56,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The keys under which values of this field are hashed: two while a rotation changes
-    /// them.
+    /// The keys under which values of this field are hashed: two while a
+    /// rotation changes them.
     #[must_use]
     pub fn hash_keys(&self, field: Field) -> Vec<KeyId> {
         let mut keys: Vec<KeyId> = self

@@ -145,8 +145,8 @@ fn value(field: Field, text: Cow<'_, str>) -> Result<Plaintext, Rejection> {
     plaintext
 }
 
-/// `create_date` before `timestamp`; null counts as absent; present but invalid is a
-/// rejection.
+/// `create_date` before `timestamp`; null counts as absent; present but
+/// invalid is a rejection.
 fn day(raw: &RawEvent<'_>) -> Result<Option<Date>, Rejection> {
     let invalid = |field| Rejection::field(RejectReason::InvalidDate, field);
     match &raw.create_date {

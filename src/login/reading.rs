@@ -1,5 +1,5 @@
-//! How bodies are read: what the flags say of it, and which fields are masked, in one
-//! value.
+//! How bodies are read: what the flags say of it, and which fields are
+//! masked, in one value.
 
 use super::{AppVersionEncoding, Envelopes};
 use crate::token::Fields;

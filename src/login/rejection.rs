@@ -1,5 +1,5 @@
-//! Why a message cannot become a row: a reason code, a field name and a length, never a
-//! value.
+//! Why a message cannot become a row: a reason code, a field name and a
+//! length, never a value.
 
 /// The reasons, as `ingest.quarantine` stores them and `quarantine list` shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

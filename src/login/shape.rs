@@ -63,8 +63,8 @@ fn is_zlib(body: &[u8]) -> bool {
     *cmf == 0x78 && u16::from_be_bytes([*cmf, *flags]).is_multiple_of(31)
 }
 
-/// Base64 of either alphabet throughout, and its first bytes are those of compressed
-/// ones.
+/// Base64 of either alphabet throughout, and its first bytes are those
+/// of compressed ones.
 fn is_encoded(text: &str) -> bool {
     let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/-_=\r\n".contains(&b);
     let Some(first) =

@@ -21,8 +21,8 @@ impl Content<'_> {
     }
 }
 
-/// The text of a JSON string with its quotes; nothing if an escape in it stands for no
-/// character.
+/// The text of a JSON string with its quotes; nothing if an escape in it
+/// stands for no character.
 pub(super) fn unescape(quoted: &str) -> Option<Content<'_>> {
     let text = quoted.strip_prefix('"')?.strip_suffix('"')?;
     let Some(first) = text.find('\\') else { return Some(Content::Borrowed(text)) };

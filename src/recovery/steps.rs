@@ -102,8 +102,8 @@ impl OpenedRecovery {
     /// Records what came of it, and has that signed.
     ///
     /// # Errors
-    /// When the database does not record it, or KMS does not sign it: then nothing can be
-    /// shown.
+    /// When the database does not record it, or KMS does not sign it: then
+    /// nothing can be shown.
     pub(crate) async fn conclude(self) -> Result<ConcludedRecovery, RecoveryError> {
         let details = serde_json::to_string(&OutcomeRecord::of(&self.answers))?;
         Ok(ConcludedRecovery {

@@ -1,5 +1,5 @@
-//! A data key: the secret that is wrapped by KMS and from which the key of each field is
-//! derived.
+//! A data key: the secret that is wrapped by KMS and from which the key of
+//! each field is derived.
 
 use super::Field;
 use crate::crypto::{SecretBytes, derive_key, length_prefixed};

@@ -132,8 +132,8 @@ impl Field {
         }
     }
 
-    /// The name in SQL, in associated data and in key derivation, equal to the JSON name
-    /// (fixed).
+    /// The name in SQL, in associated data and in key derivation, equal to the
+    /// JSON name (fixed).
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.facts().name
@@ -342,8 +342,8 @@ mod tests {
         assert!(!Fields::always().contains(Field::UserId));
     }
 
-    /// `usr1.` and ten digits and a dot, then base64 without padding of SIV and padded
-    /// text.
+    /// `usr1.` and ten digits and a dot, then base64 without padding of
+    /// SIV and padded text.
     #[test]
     fn the_longest_token_fits_into_its_column() {
         for field in Field::ALL {

@@ -167,8 +167,8 @@ impl<'a> Creation<'a> {
         serde_json::json!(self).to_string()
     }
 
-    /// Whether a record is about this very key; wraps and versions may have changed
-    /// since.
+    /// Whether a record is about this very key; wraps and versions may
+    /// have changed since.
     fn is_told_by(&self, record: &str) -> bool {
         let (ours, theirs) =
             (serde_json::json!(self), serde_json::from_str::<Value>(record).unwrap_or_default());

@@ -174,8 +174,8 @@ impl LeftRequest {
     /// Goes on with it, for these keys. Others than it names are not released.
     ///
     /// # Errors
-    /// When its hash is not the one of its parts: somebody changed it, and nobody signs
-    /// it.
+    /// When its hash is not the one of its parts: somebody changed it,
+    /// and nobody signs it.
     pub(crate) fn resume(self, keys: Vec<KeyId>) -> Result<ResumedRequest, VaultError> {
         let Self { gate, own } = self;
         if own.record.computed_hash() != own.record.hash.as_slice() {
@@ -248,8 +248,8 @@ impl SignedRequest {
     /// after this.
     ///
     /// # Errors
-    /// When the database does not record it, or KMS does not sign it: then nothing can be
-    /// shown.
+    /// When the database does not record it, or KMS does not sign it: then
+    /// nothing can be shown.
     pub(crate) async fn conclude(self, details: &str) -> Result<Receipt, VaultError> {
         let head = self.gate.session.record_outcome(self.request.seq, details).await?;
         self.gate.signer.sign_patiently(&self.gate.session, &head).await?;

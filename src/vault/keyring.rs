@@ -102,8 +102,8 @@ impl KeyCache {
             || failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER)
     }
 
-    /// Learns keys that `known` lacks. Callers that come together share one round of
-    /// calls.
+    /// Learns keys that `known` lacks. Callers that come together share
+    /// one round of calls.
     ///
     /// # Errors
     /// As [`KeyCache::open`].
@@ -165,8 +165,8 @@ async fn unwrap_keyring(target: &Target, kms: &Kms) -> Result<Keyring, VaultErro
     }
 }
 
-/// Whether a wrap opens to the key that its check value is of. The key itself goes no
-/// further.
+/// Whether a wrap opens to the key that its check value is of. The key
+/// itself goes no further.
 ///
 /// # Errors
 /// When KMS fails or the key is another.

@@ -55,8 +55,8 @@ pub(crate) enum VaultError {
     /// What KMS signs does not verify with the public half of its own key.
     #[error("a signature of the audit key does not verify with the public half of that key")]
     WrongSigner,
-    /// The database says that it stored a record and its signature, and they are not
-    /// there.
+    /// The database says that it stored a record and its signature, and
+    /// they are not there.
     #[error(
         "audit record {seq} and its signature do not stand in the log, although the database \
          took them"

@@ -47,8 +47,8 @@ pub struct Recovered {
 }
 
 impl Recovered {
-    /// The bytes, for whoever holds the proof that the outcome of the same request is
-    /// recorded.
+    /// The bytes, for whoever holds the proof that the outcome of the same
+    /// request is recorded.
     ///
     /// # Errors
     /// When the proof is of another one.

@@ -21,8 +21,8 @@ pub(crate) struct Rewrapped {
     pub unchanged: u64,
 }
 
-/// Puts every wrap of a holder under one KMS key. Stopped in between, it goes on where it
-/// was.
+/// Puts every wrap of a holder under one KMS key. Stopped in between, it
+/// goes on where it was.
 ///
 /// # Errors
 /// When the database or KMS fails, the other holder has this KMS key, or a new wrap does

@@ -132,9 +132,9 @@ impl Blocks {
         Self { subkey, state, mac, stream }
     }
 
-    /// Calls `done` with SIV and C of each value. The library is called once for all of
-    /// them, as a call costs it more than a block; so the processor may overlap them,
-    /// too.
+    /// Calls `done` with SIV and C of each value. The library is called once for
+    /// all of them, as a call costs it more than a block; so the processor may
+    /// overlap them, too.
     fn seal_all(&self, values: &[u128], done: impl FnMut(u128, u128)) {
         self.mac.encrypt_with_backend(WithMac {
             stream: &self.stream,

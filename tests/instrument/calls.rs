@@ -1,7 +1,7 @@
 //! What each operation does to a queue, and its answer.
 //!
-//! Invariant: an entry of a batch is in the answer once, either as successful or as
-//! failed.
+//! Invariant: an entry of a batch is in the answer once, either as
+//! successful or as failed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,8 +10,8 @@ use super::faults::Decision;
 use super::protocol::{Answer, Batch, Entry, Operation, Receive, Refusal, Target, parse};
 use super::queue::Queue;
 
-/// What to do with one entry, whose receipt may have to be refused; the members of its
-/// answer.
+/// What to do with one entry, whose receipt may have to be refused; the
+/// members of its answer.
 type Act = fn(&Queue, &Entry<'_>, bool) -> Result<String, Refusal>;
 
 /// Does what a call asks for.

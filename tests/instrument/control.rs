@@ -1,5 +1,5 @@
-//! `POST /control`: the faults and gates of a running instrument, and more messages, as
-//! JSON.
+//! `POST /control`: the faults and gates of a running instrument, and more
+//! messages, as JSON.
 //!
 //! Invariant: a request with anything unknown in it changes nothing.
 

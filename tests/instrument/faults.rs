@@ -24,8 +24,8 @@ pub struct Faults {
     pub rtt: Duration,
     /// The operations that the faults of calls and entries concern; empty: all.
     pub operations: Vec<Operation>,
-    /// Calls refused with nothing done: throttling, 500, 503 and a connection reset in
-    /// turn.
+    /// Calls refused with nothing done: throttling, 500, 503 and a
+    /// connection reset in turn.
     pub refused: f64,
     /// Calls carried out whose answer is lost: the connection is reset instead.
     pub lost: f64,

@@ -1,7 +1,7 @@
 //! One message of a queue, or one duplicate.
 //!
-//! Invariant: its texts are shared with its duplicate and its copy among the dead
-//! letters.
+//! Invariant: its texts are shared with its duplicate and its copy
+//! among the dead letters.
 
 use uuid::Uuid;
 

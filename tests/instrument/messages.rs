@@ -1,5 +1,5 @@
-//! What messages say: login events made from a seed, and their JSON as an answer carries
-//! it.
+//! What messages say: login events made from a seed, and their JSON as an
+//! answer carries it.
 //!
 //! Invariants: the same seed and number make the same event; the MD5 of a message is
 //! computed once, and that of large events continues from one state of their common
@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::faults::Random;
 use super::protocol::Answer;
 
-/// Events at least this large share their padding and are put together when they are
-/// received.
+/// Events at least this large share their padding and are put together when
+/// they are received.
 const LARGE: usize = 4 * 1024;
 /// More than an event has without its padding.
 const REST: usize = 512;
@@ -190,8 +190,8 @@ impl Maker {
         let end = format!("{:x<more$}{}", "", closing(&event));
         let md5 = md5.clone().chain_update(&end).finalize();
         members(id, &md5.into(), answer);
-        // The body is a string in JSON: quotes are escaped, and there is nothing else to
-        // escape.
+        // The body is a string in JSON: quotes are escaped, and there is
+        // nothing else to escape.
         answer.text(r#""{\"padding\": \""#);
         answer.shared(start);
         answer.text(&end.replace('"', r#"\""#));

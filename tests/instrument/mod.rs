@@ -137,8 +137,8 @@ impl Instrument {
         self.shared.faults(change)
     }
 
-    /// Holds the answers of an operation: what was asked for is done, but nobody hears of
-    /// it.
+    /// Holds the answers of an operation: what was asked for is done, but
+    /// nobody hears of it.
     pub fn hold(&self, operation: Operation) {
         self.shared.gates[operation as usize].hold(Stage::Answer);
     }

@@ -1,9 +1,9 @@
 //! Which message comes next: any in a standard queue, in a FIFO queue the first of a
 //! group that nobody has a message of.
 //!
-//! Invariants: a slot that was taken comes again only after `add`; while messages of a
-//! group are in flight, none of it is taken; within a group slots are taken in ascending
-//! order.
+//! Invariants: a slot that was taken comes again only after `add`; while messages
+//! of a group are in flight, none of it is taken; within a group slots are taken
+//! in ascending order.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 

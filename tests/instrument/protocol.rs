@@ -206,8 +206,8 @@ impl Answer {
         }
     }
 
-    /// A name and value in an object or an element in a list: a comma first, but for the
-    /// first.
+    /// A name and value in an object or an element in a list: a comma first,
+    /// but for the first.
     pub fn comma(&mut self, first: &mut bool) {
         if !std::mem::take(first) {
             self.text(",");

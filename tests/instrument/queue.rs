@@ -107,8 +107,8 @@ impl Queue {
         ids
     }
 
-    /// Sends messages made from a seed. Small ones are made now, large ones when they are
-    /// received.
+    /// Sends messages made from a seed. Small ones are made now, large ones when
+    /// they are received.
     pub fn fill(&self, messages: &Messages) {
         let maker = Maker::new(messages.clone());
         let groups: Vec<_> =

@@ -1,5 +1,5 @@
-//! The messages of one queue and what becomes of them: handed out, back again, deleted,
-//! dead.
+//! The messages of one queue and what becomes of them: handed out, back
+//! again, deleted, dead.
 //!
 //! Invariants: a message is in one state, and `counts` knows how many are in each; only
 //! the newest receipt of a message deletes it; a duplicate is a message of its own with
@@ -75,8 +75,8 @@ impl Shelf {
         self.push(message, delay == 0, false)
     }
 
-    /// Takes in a message that was received too often elsewhere, from a group of that
-    /// name.
+    /// Takes in a message that was received too often elsewhere, from a
+    /// group of that name.
     pub fn bury(&mut self, message: Message, group: &str) {
         let group = self.order.group(group);
         self.push(Message { group, receipt: 0, stale: false, ..message }, true, false);
@@ -178,9 +178,9 @@ impl Shelf {
         message.twin_of.is_none().then(|| message.clone())
     }
 
-    /// Hands a message out once more: at once, a little later, or when all others have
-    /// been. The second is in flight until then, so that nobody takes the queue for
-    /// empty.
+    /// Hands a message out once more: at once, a little later, or when all
+    /// others have been. The second is in flight until then, so that nobody
+    /// takes the queue for empty.
     fn duplicate(&mut self, slot: u32, now: u64) {
         let kind = self.random.below(3);
         let due = now + 1 + self.random.below(LATE);

@@ -1,6 +1,6 @@
-//! Messages as other services hand them on: opened, or rejected for a reason of their
-//! own; a queue of nothing else is left alone; names that are almost those of fields are
-//! told.
+//! Messages as other services hand them on: opened, or rejected for a reason of
+//! their own; a queue of nothing else is left alone; names that are almost those
+//! of fields are told.
 
 use std::process::Output;
 use std::time::Duration;

@@ -82,8 +82,8 @@ async fn is_untouched(world: &World) {
     }
 }
 
-/// The command that the hint shows, with the binary under test in the place of
-/// `loginetl`.
+/// The command that the hint shows, with the binary under test in the
+/// place of `loginetl`.
 fn converted(world: &World, output: &Output) -> Vec<[u64; 3]> {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let (_, commands) =

@@ -98,8 +98,8 @@ async fn nothing_evil_is_called(settings: &'static [(&'static str, &'static str)
     assert_eq!(trial.world.database.count("select from evil.user_logins").await, 0);
 }
 
-/// What changes how values are read and written as text, and one more isolation: all at
-/// once.
+/// What changes how values are read and written as text, and one more
+/// isolation: all at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_is_right_whatever_shape_text_has() {
     let settings = &[

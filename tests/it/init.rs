@@ -1,5 +1,5 @@
-//! `init`: idempotent, safe twice at once, careful with tables and keys that are there
-//! already.
+//! `init`: idempotent, safe twice at once, careful with tables and keys that
+//! are there already.
 
 use crate::support::{World, event, summary, text};
 

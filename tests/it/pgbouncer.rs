@@ -190,8 +190,8 @@ async fn every_command_does_what_it_says(world: &World, pooled: impl Fn(&str) ->
     );
 }
 
-/// Both tokens of each row are under the key that is active now, which this rotation has
-/// made.
+/// Both tokens of each row are under the key that is active now, which this
+/// rotation has made.
 async fn moves_all_rows(world: &World, report: &Value, rows: i64) {
     assert_eq!(
         (&report["result"], &report["rows_moved"]),
@@ -318,8 +318,8 @@ fn strictest(program: &Path) -> &'static str {
     if minor.is_some_and(|minor| minor < 21) { "" } else { "max_prepared_statements = 0\n" }
 }
 
-/// PgBouncer before this database, whoever comes is the superuser; and the URL by way of
-/// it.
+/// PgBouncer before this database, whoever comes is the superuser; and
+/// the URL by way of it.
 async fn start_pgbouncer(program: &Path, folder: &Path, world: &World) -> (Running, String) {
     let server: tokio_postgres::Config = world.database.url.parse().expect("a URL");
     let port = TcpListener::bind("127.0.0.1:0")

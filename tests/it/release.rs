@@ -165,8 +165,8 @@ impl Attacker {
     }
 }
 
-/// Runs a statement, or several, and counts the wraps among the rows that come before an
-/// error.
+/// Runs a statement, or several, and counts the wraps among the rows that
+/// come before an error.
 async fn wraps(client: &Client, sql: &str) -> usize {
     let Ok(messages) = client.simple_query_raw(sql).await else { return 0 };
     let mut messages = pin!(messages);

@@ -1,5 +1,5 @@
-//! `rotate-keys` killed, cut off and refused at any point: run again, it ends as a quiet
-//! one.
+//! `rotate-keys` killed, cut off and refused at any point: run again, it
+//! ends as a quiet one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,8 +56,8 @@ async fn killed_at_every_durable_step_and_run_again_it_ends_as_a_quiet_one() {
         }
     }
     world.endpoint = None;
-    // What was begun is ended; another such rotation uses the keys that a kill left
-    // pending.
+    // What was begun is ended; another such rotation uses the keys that a
+    // kill left pending.
     for _ in 0..2 {
         let output = rotate(&world, &rotator, &["--compromised"]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));

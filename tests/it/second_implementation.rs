@@ -23,8 +23,8 @@ pub fn bodies() -> Vec<String> {
     }
 }
 
-/// (user, address, device) of each body that is a login, as sent but for the spelling of
-/// addresses.
+/// (user, address, device) of each body that is a login, as sent but for the
+/// spelling of addresses.
 pub fn sent(bodies: &[String]) -> Vec<(String, String, String)> {
     let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
     let of = |body: &String| {
@@ -41,8 +41,8 @@ pub fn sent(bodies: &[String]) -> Vec<(String, String, String)> {
     all
 }
 
-/// What the second implementation finds in the rows, by these columns: `user_id`, tokens,
-/// hashes.
+/// What the second implementation finds in the rows, by these columns:
+/// `user_id`, tokens, hashes.
 pub async fn opened(world: &World, columns: &str) -> Vec<(String, String, String)> {
     let wraps = "select key_id, purpose, holder, kms_key_arn, encode(wrapped, 'hex')
                  from vault.wraps join vault.data_keys using (key_id)";

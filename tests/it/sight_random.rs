@@ -32,8 +32,8 @@ const ELSEWHERE: &str = "select from user_logins, vault.data_keys k where k.purp
     and (split_part(masked_ip, '.', 2) <> k.key_id::text
       or split_part(masked_device_id, '.', 2) <> k.key_id::text)";
 
-/// Triggers that run when a rotation moves a row: what they do is seen only when it has
-/// begun.
+/// Triggers that run when a rotation moves a row: what they do is seen only
+/// when it has begun.
 const UPDATE_TRIGGERS: &str =
     "select from pg_trigger where tgrelid = 'public.user_logins'::regclass and not tgisinternal
     and tgenabled in ('O', 'A') and tgtype::int & 16 <> 0";

@@ -259,8 +259,8 @@ fn faults(world: &World) -> (Option<i32>, Vec<String>) {
     )
 }
 
-/// An installation with rows, a message in quarantine, and a rotation behind it; and its
-/// rotator.
+/// An installation with rows, a message in quarantine, and a rotation behind
+/// it; and its rotator.
 async fn lived_in() -> (World, Login) {
     let world = World::new().await;
     world.queue.redrive_after(10).await;
@@ -567,8 +567,8 @@ async fn a_publication_that_would_refuse_a_rotation_gets_the_identity_that_it_ne
     works(&world, &world.database.login("loginetl_rotator").await).await;
 }
 
-/// The migrations as they were released with version 4, and what their checksums were
-/// then.
+/// The migrations as they were released with version 4, and what their
+/// checksums were then.
 const RELEASED: [(i32, &str, &str, &str); 4] = [
     (1, "foundation", "16117058644389960220", include_str!("../../sql/V1__foundation.sql")),
     (2, "audit", "6353050171894095183", include_str!("../../sql/V2__audit.sql")),

@@ -18,8 +18,8 @@ pub struct Terminator {
     certificate: tempfile::NamedTempFile,
 }
 
-/// Answers the SSLRequest with yes, terminates TLS for `localhost`, and passes the rest
-/// on.
+/// Answers the SSLRequest with yes, terminates TLS for `localhost`, and
+/// passes the rest on.
 async fn terminator(world: &World) -> Terminator {
     terminator_with(
         world,

@@ -26,8 +26,8 @@ pub(crate) enum Rule {
     TheGuardComparesEveryField,
     /// A batch is refused that was masked when fewer fields were.
     TheGuardAsksForEachField,
-    /// Values beyond the watermark stay under the retiring key until the sweep comes to
-    /// them.
+    /// Values beyond the watermark stay under the retiring key until the
+    /// sweep comes to them.
     TheRetiringKeyServes,
     /// Under the fence, for values that were added since the step was prepared.
     RotatorsLookAgain,
@@ -49,8 +49,8 @@ pub(crate) enum Rule {
 #[derive(Clone, Copy)]
 pub(crate) struct World {
     pub(crate) broken: Option<Rule>,
-    /// The fields that are masked from the start, and those that an `init` may add at any
-    /// time.
+    /// The fields that are masked from the start, and those that an `init`
+    /// may add at any time.
     pub(crate) fields: usize,
     pub(crate) masked_later: usize,
     /// Where a sweep is through: places in the order of hashes are 1, 2, … There are as

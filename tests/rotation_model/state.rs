@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// At most so many fields, values of a field, and keys: a rotation leaves a key for the
-/// next.
+/// At most so many fields, values of a field, and keys: a rotation leaves
+/// a key for the next.
 pub(crate) const FIELDS: usize = 3;
 pub(crate) const VALUES: usize = 3;
 pub(crate) const KEYS: usize = 3;

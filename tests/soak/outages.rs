@@ -93,8 +93,8 @@ async fn one_of_two_loaders_is_killed_every_second_for_a_minute() {
     eprintln!("{stats:?}");
 }
 
-/// One token a value and one value a token, of each field, in one snapshot; and how many
-/// rows.
+/// One token a value and one value a token, of each field, in one snapshot;
+/// and how many rows.
 fn whole(fields: &[&str]) -> String {
     let is_whole = |field: &&str| {
         format!(

@@ -1,5 +1,5 @@
-//! Imports run one way, down the layers; commands are thin and know nothing of each
-//! other.
+//! Imports run one way, down the layers; commands are thin and know
+//! nothing of each other.
 
 use crate::imports::{Imports, Tree};
 use crate::names::imported;

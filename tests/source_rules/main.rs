@@ -157,8 +157,8 @@ fn retired_words_stay_retired() {
     }
 }
 
-/// What git says here; nothing where there is no git, or this is no repository of its
-/// own.
+/// What git says here; nothing where there is no git, or this is no
+/// repository of its own.
 fn git(args: &[&str]) -> Option<String> {
     let said = std::process::Command::new("git")
         .arg("-C")

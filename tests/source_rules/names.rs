@@ -44,8 +44,8 @@ impl Module {
     }
 }
 
-/// The modules of some files, which are given by their names below `src/` and their
-/// texts.
+/// The modules of some files, which are given by their names below
+/// `src/` and their texts.
 pub fn read<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Module> {
     let (mut modules, mut tests) = (Vec::new(), Vec::new());
     for (file, text) in files {

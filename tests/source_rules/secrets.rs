@@ -3,8 +3,8 @@
 
 use crate::source::{code, module, name, sources};
 
-/// What stands between the steps of a recovery must not depend on who types, watches or
-/// prints.
+/// What stands between the steps of a recovery must not depend on who types,
+/// watches or prints.
 #[test]
 fn a_recovery_knows_no_flags_no_signals_and_no_files() {
     let recovery = sources("src").into_iter().filter(|(path, _)| module(&name(path)) == "recovery");

@@ -27,8 +27,8 @@ pub fn name(path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
 }
 
-/// Code without comments and without its tests, wherever they stand, as rustfmt leaves
-/// them.
+/// Code without comments and without its tests, wherever they stand, as
+/// rustfmt leaves them.
 pub fn code(text: &str) -> String {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let (mut code, mut lines) = (Vec::new(), text.lines());

@@ -1,8 +1,8 @@
 //! `audit export`: all records in order, one JSON object a line and nothing else, to be
 //! verified anywhere.
 //!
-//! Invariant: the file is there whole or not at all, and one that was there before is not
-//! touched.
+//! Invariant: the file is there whole or not at all, and one that was there
+//! before is not touched.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};

@@ -67,8 +67,8 @@ const LEFT_OUT: [&str; 6] =
 /// The width of the column.
 const WIDTH: usize = 90;
 
-/// The record in short, reason and ticket first; as it stands, if it is no object any
-/// more.
+/// The record in short, reason and ticket first; as it stands, if it is
+/// no object any more.
 fn summarise(record: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str(record) else {
         return cut(record.to_owned());

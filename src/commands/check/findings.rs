@@ -106,8 +106,8 @@ impl Findings {
         Ok(())
     }
 
-    /// The gravest: tampering, refusals, settings, faults, then what a person should look
-    /// at.
+    /// The gravest: tampering, refusals, settings, faults, then what a
+    /// person should look at.
     pub(super) fn exit(&self) -> Exit {
         let gravity =
             [Exit::Integrity, Exit::Refused, Exit::Usage, Exit::Temporary, Exit::Attention];

@@ -18,8 +18,8 @@ use crate::vault::{Signer, check_wrap};
 /// With fewer receives than this, an outage sends good messages to the dead-letter queue.
 const FEWEST_RECEIPTS: u64 = 3;
 
-/// Looks at the queue, where one is named, and at the KMS keys that this login's work
-/// needs.
+/// Looks at the queue, where one is named, and at the KMS keys that this
+/// login's work needs.
 pub(super) async fn check(
     session: &Session,
     login: &Login,

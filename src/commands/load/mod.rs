@@ -1,5 +1,5 @@
-//! `loginetl load`: from a queue or a file to masked rows, each event exactly once in
-//! effect.
+//! `loginetl load`: from a queue or a file to masked rows, each event
+//! exactly once in effect.
 //!
 //! One story for both: open the source, see that rows will stand here, open the keys,
 //! load (`crate::load`), report.

@@ -1,8 +1,8 @@
 //! Preparing: ranges are read and re-encrypted while another one is moved, on a
 //! connection of their own.
 //!
-//! Invariant: what is prepared is only ever moved from the watermark at which it was
-//! read.
+//! Invariant: what is prepared is only ever moved from the watermark at
+//! which it was read.
 
 use std::sync::Arc;
 
@@ -56,8 +56,8 @@ impl Ahead {
         Self { target, rows, keys: Arc::new(keys), under_way: None }
     }
 
-    /// Whether the range at the watermark of `rotation` is yet to be read, and all after
-    /// it.
+    /// Whether the range at the watermark of `rotation` is yet to be
+    /// read, and all after it.
     pub(super) fn begins_anew(&self, rotation: &Rotation) -> bool {
         self.under_way.as_ref().is_none_or(|preparing| preparing.from != *rotation)
     }
@@ -87,8 +87,8 @@ impl Ahead {
         // One range ahead and no more: the longer a prepared range lies, the surer somebody
         // writes into it, and then its step must look a second time.
         let ((wanted, next_wanted), (sender, ready)) = (mpsc::channel(1), mpsc::channel(1));
-        // The first range is wanted at once; the channel is empty yet, so that there is
-        // room.
+        // The first range is wanted at once; the channel is empty yet, so
+        // that there is room.
         let _ = wanted.try_send(());
         let task = tokio::spawn(async move {
             if let Err(error) = prepare_all(&target, rows, &keys, from, next_wanted, &sender).await

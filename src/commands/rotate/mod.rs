@@ -94,8 +94,8 @@ struct Rotating {
 struct Done {
     rows_moved: u64,
     bodies_sealed: u64,
-    /// What does not open: field or `quarantine`, hash or number, and the rows that carry
-    /// it.
+    /// What does not open: field or `quarantine`, hash or number, and the
+    /// rows that carry it.
     not_opened: Vec<Unopened>,
 }
 
@@ -139,8 +139,8 @@ impl Rotating {
         };
         for purpose in purposes {
             match pending_key(session, kms, *purpose, &keys).await {
-                // Another process made one at the same time, and has started with it
-                // already.
+                // Another process made one at the same time, and has
+                // started with it already.
                 Err(VaultError::Db(error)) if error.is_duplicate_of(ONE_PENDING_KEY) => {
                     return Ok(false);
                 }
@@ -166,9 +166,9 @@ impl Rotating {
         Ok(true)
     }
 
-    /// Finishes a rotation of the seal key that was left unfinished, and says whether
-    /// there was one. Bodies that do not open do not count, so that they hold up no other
-    /// rotation.
+    /// Finishes a rotation of the seal key that was left unfinished, and says
+    /// whether there was one. Bodies that do not open do not count, so that they
+    /// hold up no other rotation.
     async fn seal_what_was_left(&mut self) -> Result<bool, Error> {
         if self.session.key_in_state(Purpose::Seal, KeyState::Retiring).await?.is_none() {
             return Ok(false);

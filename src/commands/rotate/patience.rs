@@ -1,5 +1,5 @@
-//! Waiting: for the fence while loaders hold it, and for a database or KMS that will come
-//! back.
+//! Waiting: for the fence while loaders hold it, and for a database or KMS
+//! that will come back.
 
 use std::time::Duration;
 

@@ -50,8 +50,8 @@ pub(crate) async fn run(
         Stop::on_signal("stopping: nothing is shown, unless its outcome is on record by then")?;
     let opened = stop.unless_asked(recover(&args, query, &request, target, kms, signer)).await;
     let opened = opened.ok_or(Error::Interrupted)??;
-    // From here on a signal waits: the outcome is committed, signed and shown, or none of
-    // it.
+    // From here on a signal waits: the outcome is committed, signed and
+    // shown, or none of it.
     let request = opened.number();
     let concluded = outlast(&stop, opened.conclude()).await;
     let concluded = concluded.ok_or(Error::OutcomeUnknown { request })??;

@@ -46,8 +46,8 @@ fn of_flags(args: &UnmaskArgs) -> Result<Vec<Selector>, QueryError> {
     Ok(selectors)
 }
 
-/// The whole file. Its name is not repeated: it may be a value that was meant for another
-/// flag.
+/// The whole file. Its name is not repeated: it may be a value that was
+/// meant for another flag.
 async fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let failed = |problem: &str| {
         SettingsError::Flags(format!("the file of --from cannot be read: {problem}"))

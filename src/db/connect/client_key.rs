@@ -50,8 +50,8 @@ pub(super) fn read(path: &Path) -> Result<PrivateKeyDer<'static>, UrlProblem> {
     })
 }
 
-/// libpq's rule: root's files may be read by a group, anybody else's by their owner
-/// alone.
+/// libpq's rule: root's files may be read by a group, anybody else's by
+/// their owner alone.
 fn check_permissions(owner: u32, mode: u32, name: &str) -> Result<(), UrlProblem> {
     let (forbidden, wanted) = if owner == 0 { (0o037, "0640") } else { (0o077, "0600") };
     if mode & forbidden == 0 {

@@ -1,5 +1,5 @@
-//! Connecting: where the database is, and the way from there to a connection that can be
-//! used.
+//! Connecting: where the database is, and the way from there to a
+//! connection that can be used.
 //!
 //! Invariants: the URL, the files it names and the password file are read anew for each
 //! connection, so that they can change under a running program; without `sslmode`, the

@@ -1,5 +1,5 @@
-//! What is wrong with a database URL, or with a file that it names, and what to do about
-//! it.
+//! What is wrong with a database URL, or with a file that it names, and
+//! what to do about it.
 //!
 //! Invariant: no part of a URL is quoted, but words of our own lists and names of files
 //! that are there.

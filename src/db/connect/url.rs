@@ -58,8 +58,8 @@ fn split_url(rest: &str) -> Result<Vec<Setting>, UrlProblem> {
     };
     let (before_query, query) =
         rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
-    // No name of a host or database has one. So it is the rest of a password that was not
-    // encoded.
+    // No name of a host or database has one. So it is the rest of a password
+    // that was not encoded.
     if before_query.contains('@') {
         let problem =
             UrlProblem::new("has an @ or / in user or password that is not percent-encoded");

@@ -1,5 +1,5 @@
-//! Who the server is: by an authority, by a certificate that is listed itself, or not at
-//! all.
+//! Who the server is: by an authority, by a certificate that is listed
+//! itself, or not at all.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -93,8 +93,8 @@ fn check_listed(
     if names.is_some() {
         return verify_server_name(&ParsedCertificate::try_from(shown)?, name);
     }
-    // PostgreSQL's manual makes certificates with a common name alone, and libpq takes
-    // them.
+    // PostgreSQL's manual makes certificates with a common name alone,
+    // and libpq takes them.
     let ServerName::DnsName(wanted) = name else {
         return Err(CertificateError::NotValidForName.into());
     };
@@ -108,8 +108,8 @@ fn check_listed(
     Err(CertificateError::NotValidForName.into())
 }
 
-/// Whether a certificate's common name covers a host: the same, or `*.` before the same
-/// parent.
+/// Whether a certificate's common name covers a host: the same, or `*.`
+/// before the same parent.
 fn is_name_of(common_name: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.');
     if common_name.eq_ignore_ascii_case(host) {

@@ -31,8 +31,8 @@ const SLOWEST_BYTES_A_SECOND: u64 = 1024 * 1024;
 pub(crate) struct Chunk {
     /// Its id in the ledger.
     pub(super) id: Uuid,
-    /// The id that builds which took a byte order mark for content gave it, if there was
-    /// one.
+    /// The id that builds which took a byte order mark for content gave
+    /// it, if there was one.
     pub(super) id_with_bom: Uuid,
     /// The number of its first line, from 0.
     pub(super) first_line: u64,

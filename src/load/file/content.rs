@@ -1,5 +1,5 @@
-//! The content of a file: unpacked, without its byte order mark, through buffers that are
-//! zeroed.
+//! The content of a file: unpacked, without its byte order mark, through
+//! buffers that are zeroed.
 //!
 //! Invariants: content is read in bounded memory, whatever it is packed in; the same
 //! content is the same, packed or not. What we hold of it is zeroed when it is dropped;

@@ -220,8 +220,8 @@ impl ChunkReader {
             self.line += 1;
         }
         match self.known {
-            // The chunk has its ids already. One digest tells whether it is still what it
-            // was.
+            // The chunk has its ids already. One digest tells whether it is
+            // still what it was.
             Some(_) => self.running.content.update(text.expose()),
             None => self.running.update(text.expose()),
         }

@@ -19,8 +19,8 @@ const WIDE_BYTES: usize = 64;
 /// What a magic number at some place says.
 type Magic = (usize, &'static [u8], &'static str, Option<&'static str>);
 
-/// Formats of other programs. More than these are no events either; they are the usual
-/// ones.
+/// Formats of other programs. More than these are no events either; they
+/// are the usual ones.
 const PACKED: [Magic; 9] = [
     (0, b"\xFD7zXZ\0", "an xz file", Some("xz -dc")),
     (0, b"BZh", "a bzip2 file", Some("bzip2 -dc")),
@@ -172,8 +172,8 @@ fn is_joined(rest: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-/// Whether the first lines are a table: by our field names in the first, or by equal
-/// counts.
+/// Whether the first lines are a table: by our field names in the first,
+/// or by equal counts.
 fn by_separators(head: &[u8]) -> Option<Form> {
     let table: Vec<&[u8]> = lines(head).take(TABLE_LINES).collect();
     let [first, others @ ..] = table.as_slice() else { return None };

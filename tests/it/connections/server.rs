@@ -133,8 +133,8 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// PostgreSQL refuses to run as root: as the user, then, that runs the server under
-    /// test.
+    /// PostgreSQL refuses to run as root: as the user, then, that runs the
+    /// server under test.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         if let Some((user, group)) = other_user(self.folder.path()) {

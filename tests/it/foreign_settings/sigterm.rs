@@ -232,8 +232,8 @@ async fn sigterm_ends_every_command_in_time_while_kms_hangs() {
         at_kms("keys destroy", &world, &["keys", "destroy", "1", "--after", "0m", "--yes"], "", 0),
         at_kms("audit verify", &world, &["audit", "verify"], "", 0),
         at_kms("check", &world, &["check"], "", 0),
-        // It has tried whether it may sign; what hangs is the signature of what it then
-        // did.
+        // It has tried whether it may sign; what hangs is the signature
+        // of what it then did.
         Hanging::at_kms(
             "rotate-keys",
             rotates.command(&["rotate-keys"]).env("LOGINETL_DATABASE_URL", &rotator.url),
@@ -286,8 +286,8 @@ fn freezing(url: &str, after: &'static str) -> (Arc<AtomicBool>, String) {
     (is_frozen, format!("{before}@{address}/{database}"))
 }
 
-/// What comes from the server, as long as it is not frozen; afterwards nothing, until it
-/// ends.
+/// What comes from the server, as long as it is not frozen; afterwards
+/// nothing, until it ends.
 fn pass_on(from: &mut TcpStream, to: &mut TcpStream, is_frozen: &AtomicBool) -> Result<()> {
     let mut bytes = [0; 8192];
     loop {

@@ -175,8 +175,8 @@ async fn a_membership_that_gives_no_rights_is_named() {
     ];
     for (number, (group, args)) in commands.into_iter().enumerate() {
         let login = world.database.login_named(group, &format!("member{number}")).await;
-        // Before PostgreSQL 16 it is the login that does not inherit, since then the
-        // membership.
+        // Before PostgreSQL 16 it is the login that does not inherit, since
+        // then the membership.
         let user = &login.user;
         world
             .database

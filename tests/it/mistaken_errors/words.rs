@@ -95,8 +95,8 @@ async fn no_word_of_somebody_elses_trigger_comes_out_whatever_its_code() {
             );
         }
         assert_eq!(world.database.count("select from user_logins").await, 0, "{code}");
-        // Refused rows are those of a file that was loaded; each code has its turn with
-        // it.
+        // Refused rows are those of a file that was loaded; each code
+        // has its turn with it.
         world.database.execute("truncate ingest.ledger").await;
     }
 }

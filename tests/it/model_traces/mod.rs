@@ -106,8 +106,8 @@ fn expected(world: &World, step: &str, before: &State, after: &State, who: &Who)
             .iter()
             .any(|plan| plan.is_rotating() && plan.watermark < world.last),
         (STARTS | ADVANCES, _) => before.plans != after.plans,
-        // In a later rotation than its own, a step may find other rows; it is turned back
-        // anyhow.
+        // In a later rotation than its own, a step may find other rows; it is
+        // turned back anyhow.
         (MOVES, Who::Rotator(_, then))
             if before.plans.of[usize::from(then.field)].to != then.plan().to =>
         {

@@ -65,8 +65,8 @@ pub(super) fn watermark(world: &World, place: u8, hash: u8) -> Uuid {
 /// All that others can see of a database, a line each.
 pub(super) type Picture = Vec<String>;
 
-/// A state as it looks in the database. Of the seal key before the last, the model knows
-/// nothing.
+/// A state as it looks in the database. Of the seal key before the last, the
+/// model knows nothing.
 pub(super) fn of_state(world: &World, state: &State, is_seal_retired: bool) -> Picture {
     let mut lines = Vec::new();
     let seal = seal_key(world.hash_of(state.plans.newest()));

@@ -15,8 +15,8 @@ const SWEEP: &str = include_str!("../../../src/db/sweep.rs");
 
 const BEGIN: &str = "begin isolation level read committed, read write, not deferrable; ";
 
-/// What the program says to the server; `{hash}` and `{masked}` stand for columns of a
-/// field.
+/// What the program says to the server; `{hash}` and `{masked}` stand for
+/// columns of a field.
 pub(super) struct ProgramSql {
     /// Begins a loader's transaction, which takes the fence.
     pub(super) loader_fence: String,

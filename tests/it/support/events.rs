@@ -1,5 +1,5 @@
-//! Events for the tests: one at a time with a number in each field, and the sample of the
-//! demo.
+//! Events for the tests: one at a time with a number in each field, and the
+//! sample of the demo.
 
 /// A valid event, different for each number.
 pub fn event(n: u32) -> String {

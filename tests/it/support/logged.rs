@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{Login, World, event, setting, summary, text};
 
-/// An installation with a log of some length: three keys, a load, two recoveries, a
-/// denial.
+/// An installation with a log of some length: three keys, a load, two
+/// recoveries, a denial.
 pub struct Logged {
     pub world: World,
     pub auditor: Login,

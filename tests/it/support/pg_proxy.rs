@@ -33,8 +33,8 @@ pub struct Seen {
     pub sticky: Vec<String>,
 }
 
-/// What one connection is in. A statement that is prepared and closed within it is no
-/// matter.
+/// What one connection is in. A statement that is prepared and closed
+/// within it is no matter.
 #[derive(Default)]
 struct Transaction {
     is_open: bool,

@@ -96,8 +96,8 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Option<()> {
         if transaction(first, &mut asked, &mut to_client, &mut server).await.is_some() {
             pool.back.send(server).ok()?;
         } else {
-            // Its client went away in the middle: nobody else may find what that one has
-            // left.
+            // Its client went away in the middle: nobody else may find what
+            // that one has left.
             drop(server);
             pool.back.send(connect(&pool.upstream, &pool.startup).await.ok()?.0).ok()?;
         }
@@ -157,8 +157,8 @@ async fn transaction(
 }
 
 impl Shared {
-    /// The pool for the login and database that a client names, made when the first one
-    /// comes.
+    /// The pool for the login and database that a client names, made when
+    /// the first one comes.
     async fn pool(&self, startup: &[u8]) -> Option<Arc<Pool>> {
         let startup = startup_of_servers(startup);
         let mut pools = self.pools.lock().await;
@@ -179,8 +179,8 @@ impl Shared {
     }
 }
 
-/// Of what a client begins with, the login and the database: the rest is the pooler's
-/// own.
+/// Of what a client begins with, the login and the database: the rest
+/// is the pooler's own.
 fn startup_of_servers(startup: &[u8]) -> Vec<u8> {
     let texts: Vec<&[u8]> = startup[PROTOCOL.len()..].split(|byte| *byte == 0).collect();
     let mut own = PROTOCOL.to_vec();

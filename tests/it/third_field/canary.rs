@@ -1,5 +1,5 @@
-//! The canary of the third field: no clear user id in a log, an error, a metric or a
-//! column.
+//! The canary of the third field: no clear user id in a log, an error, a
+//! metric or a column.
 
 use std::process::Output;
 

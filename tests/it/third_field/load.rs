@@ -1,5 +1,5 @@
-//! Loading with user ids masked: every token opens elsewhere, and the same is refused as
-//! without.
+//! Loading with user ids masked: every token opens elsewhere, and the same is
+//! refused as without.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! `user_id` as a third masked field: who chooses it, what changes from then on, and what
-//! stays.
+//! `user_id` as a third masked field: who chooses it, what changes from then
+//! on, and what stays.
 
 mod canary;
 mod choice;

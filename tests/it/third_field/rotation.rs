@@ -97,8 +97,8 @@ async fn no_snapshot_shows_a_split_value_while_loads_and_rotations_run() {
             scope.spawn(move || {
                 let mut from = loader * 1_000_000;
                 while !stop.load(Ordering::SeqCst) && from < loader * 1_000_000 + 12_000 {
-                    // Long enough under way for a step to come between masking and
-                    // commit.
+                    // Long enough under way for a step to come between
+                    // masking and commit.
                     world.load(&events(1_500, 150, from));
                     from += 1_500;
                 }
@@ -153,8 +153,8 @@ async fn killed_at_any_point_and_run_again_it_goes_through_the_three_fields() {
         assert!(whole && world.database.query(ONE_USER_TOKEN).await[0].get::<_, bool>(0), "killed");
     }
     assert!(killed >= 3, "{killed} were killed");
-    // What was begun is ended; a rotation that changes the hashes may have left a pending
-    // key.
+    // What was begun is ended; a rotation that changes the hashes may have
+    // left a pending key.
     for flags in [&["--compromised"][..], &["--compromised"], &[]] {
         let output = rotate(&world, &rotator, flags);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));

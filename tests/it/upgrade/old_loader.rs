@@ -15,8 +15,8 @@ const INSERT: &str = include_str!("insert.sql");
 /// behind it.
 const PLACES: [Uuid; 2] = [Uuid::nil(), Uuid::max()];
 
-/// What the guarded insert answered: whether it accepted the batch, and how many rows it
-/// wrote.
+/// What the guarded insert answered: whether it accepted the batch, and how
+/// many rows it wrote.
 pub type Answer = (bool, i64);
 
 /// The keys in force, as an old loader reads them; none: it stops and says that there are

@@ -1,5 +1,5 @@
-//! Ranges over tables that are made up: end to end, no value cut, no row left out or read
-//! twice.
+//! Ranges over tables that are made up: end to end, no value cut, no row left
+//! out or read twice.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
