@@ -97,8 +97,8 @@ pub(crate) struct VerifyArgs {
     /// A head that somebody kept: the log must still hold it
     #[arg(long, value_name = "SEQ:HASH")]
     pub expect_head: Option<Head>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
-    /// alias/loginetl-audit]
+    /// KMS key that signs the audit log
+    /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY", conflicts_with = "public_key")]
     pub audit_key: Option<String>,
     /// How the result looks

@@ -174,16 +174,16 @@ pub(crate) struct InitArgs {
     /// Fields that are to be masked too.
     #[command(flatten)]
     pub mask: MaskFlags,
-    /// KMS key that wraps for the loader [env: LOGINETL_INGEST_KEY] [default:
-    /// alias/loginetl-ingest]
+    /// KMS key that wraps for the loader
+    /// [env: LOGINETL_INGEST_KEY] [default: alias/loginetl-ingest]
     #[arg(long, value_name = "KEY")]
     pub ingest_key: Option<String>,
-    /// KMS key that wraps for unmaskers [env: LOGINETL_RECOVERY_KEY] [default:
-    /// alias/loginetl-recovery]
+    /// KMS key that wraps for unmaskers
+    /// [env: LOGINETL_RECOVERY_KEY] [default: alias/loginetl-recovery]
     #[arg(long, value_name = "KEY")]
     pub recovery_key: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
-    /// alias/loginetl-audit]
+    /// KMS key that signs the audit log
+    /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks

@@ -41,16 +41,16 @@ pub(crate) struct RotateArgs {
     /// Which key to replace
     #[arg(long, value_enum, default_value_t, conflicts_with = "compromised")]
     pub purpose: RotatePurpose,
-    /// KMS key that wraps new keys for the loader [env: LOGINETL_INGEST_KEY] [default:
-    /// alias/loginetl-ingest]
+    /// KMS key that wraps new keys for the loader
+    /// [env: LOGINETL_INGEST_KEY] [default: alias/loginetl-ingest]
     #[arg(long, value_name = "KEY")]
     pub ingest_key: Option<String>,
-    /// KMS key that wraps new keys for unmaskers [env: LOGINETL_RECOVERY_KEY] [default:
-    /// alias/loginetl-recovery]
+    /// KMS key that wraps new keys for unmaskers
+    /// [env: LOGINETL_RECOVERY_KEY] [default: alias/loginetl-recovery]
     #[arg(long, value_name = "KEY")]
     pub recovery_key: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
-    /// alias/loginetl-audit]
+    /// KMS key that signs the audit log
+    /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks
@@ -109,8 +109,8 @@ pub(crate) struct RewrapArgs {
     /// The KMS key that the unmaskers' wraps shall be under
     #[arg(long, value_name = "KEY")]
     pub recovery_key: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
-    /// alias/loginetl-audit]
+    /// KMS key that signs the audit log
+    /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks
@@ -138,8 +138,8 @@ pub(crate) struct DestroyArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
-    /// alias/loginetl-audit]
+    /// KMS key that signs the audit log
+    /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the result looks

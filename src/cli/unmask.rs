@@ -31,13 +31,13 @@ Within five minutes --resume and the same selectors go on with it, as the same
 login; reason and ticket stand in the log. Other selectors are refused.
 
 Examples:
-  loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --reason 'abuse report' --ticket \
-  SEC-17
+  loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd \
+  --reason 'abuse report' --ticket SEC-17
   loginetl unmask --token ip1.1.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads --reason 'abuse report'
-  loginetl unmask --from hashes.txt --max-values 10000 --format csv --reason 'court order 4711' > \
-  values.csv
-  loginetl unmask --from hashes.txt --format csv --csv-safe --reason 'court order 4711' > \
-  for-a-spreadsheet.csv
+  loginetl unmask --from hashes.txt --max-values 10000 --format csv \
+  --reason 'court order 4711' > values.csv
+  loginetl unmask --from hashes.txt --format csv --csv-safe \
+  --reason 'court order 4711' > for-a-spreadsheet.csv
   loginetl unmask --quarantine 17 --reason 'what does the new app send?'
   loginetl unmask --find-ip - --reason 'the owner asks for her data' < address.txt
   loginetl unmask --ip-hash 9237a680-1122-821e-b5c8-9796b4b614fd --resume 4711
@@ -90,8 +90,8 @@ pub(crate) struct UnmaskArgs {
     /// Refuse to run as another database login than this
     #[arg(long, value_name = "LOGIN")]
     pub require_user: Option<String>,
-    /// KMS key that signs the audit log [env: LOGINETL_AUDIT_KEY] [default:
-    /// alias/loginetl-audit]
+    /// KMS key that signs the audit log
+    /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]
     pub audit_key: Option<String>,
     /// How the values look

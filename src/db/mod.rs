@@ -5,7 +5,7 @@
 //! transaction (so a pooler in transaction mode may stand between); of a Postgres error,
 //! only such words leave this module as can hold no value.
 //!
-//! Every function that returns a [`DbError`] fails when the database is gone, mute,
+//! Every function that returns a `DbError` fails when the database is gone, mute,
 //! refuses, or does not let this login. What else can go wrong stands under its
 //! `# Errors`.
 

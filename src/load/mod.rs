@@ -8,13 +8,12 @@
 //! Beside them: the leases kept alive, metrics, progress.
 //! ```
 //!
-//! Read it in this order: [`source`] (what a queue, a file or a third source is asked to
-//! do), [`parcel`] (what is handed out as one, and its verdicts), [`pipeline`] (the
-//! stages and how they end), [`receive`], [`intake`] (does it begin with login events?),
-//! [`write`](mod@write), [`acknowledge`], [`give_back`](mod@give_back). Beside them:
-//! [`held`] and [`budget`] (leases, memory), [`ending`] (why it ends), [`watch`]
-//! ([`tally`], [`metrics`], [`health`], [`listen`]), [`record`] (the run in the audit
-//! log), [`patience`].
+//! Read it in this order: `source` (what a queue, a file or a third source is asked to
+//! do), `parcel` (what is handed out as one, and its verdicts), `pipeline` (the stages
+//! and how they end), `receive`, `intake` (does it begin with login events?), `write`,
+//! `acknowledge`, `give_back`. Beside them: `held` and `budget` (leases, memory),
+//! `ending` (why it ends), `watch` (`tally`, `metrics`, `health`, `listen`), `record`
+//! (the run in the audit log), `patience`.
 //!
 //! Stopping runs the same way: no more is received, what is in hand is written and
 //! acknowledged, the rest is given back.
