@@ -119,10 +119,11 @@ impl Fenced<'_> {
             }
         }
         // The rows were masked by a plan that was read before the fence was held, and the
-        // watermark may have moved since. So the statement that inserts asks the guard: it
-        // began under the fence, and what it sees of the plan stays so until the commit.
-        // The guard compares keys, not the age of the plan: a row on the right side of the
-        // watermark may go in, else a loader would begin anew at every step of a sweep.
+        // watermark may have moved since. So the statement that inserts asks the guard:
+        // it began under the fence, and what it sees of the plan stays so until the
+        // commit. The guard compares keys, not the age of the plan: a row on the right
+        // side of the watermark may go in, else a loader would begin anew at every step
+        // of a sweep.
         let parameters = [rejections.parameters(), logins.parameters()].concat();
         let answer =
             self.transaction.query_typed_one(&insert_sql(logins.rows.fields()), &parameters).await;

@@ -87,8 +87,9 @@ impl<H> Ending<H> {
     /// Keeps what is to be given back until the last receiver has ended, and hands it
     /// back to the caller after that.
     pub(super) fn keep_unwanted(&self, handles: Vec<H>) -> Vec<H> {
-        // Given back now, it would come to a receiver of this very process again. Each
-        // receive counts, and after so many the queue takes the message for a dead letter.
+        // Given back now, it would come to a receiver of this very process
+        // again. Each receive counts, and after so many the queue takes the
+        // message for a dead letter.
         match self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(unwanted) => {
                 unwanted.extend(handles);

@@ -84,8 +84,8 @@ impl Ahead {
 
     fn begin(&self, from: Rotation) -> Preparing {
         let (target, rows, keys) = (self.target.clone(), self.rows, Arc::clone(&self.keys));
-        // One range ahead and no more: the longer a prepared range lies, the surer somebody
-        // writes into it, and then its step must look a second time.
+        // One range ahead and no more: the longer a prepared range lies, the surer
+        // somebody writes into it, and then its step must look a second time.
         let ((wanted, next_wanted), (sender, ready)) = (mpsc::channel(1), mpsc::channel(1));
         // The first range is wanted at once; the channel is empty yet, so
         // that there is room.

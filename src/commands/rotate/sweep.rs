@@ -130,10 +130,11 @@ impl Rotating {
             outcome = move_watched(&step, keys, &rotation).await?;
         } else {
             outcome.rows = step.move_placed(moves).await?;
-            // The second look. The range was read beside the fence: loaders may have added
-            // rows since, the limit may have cut some off, others may lie elsewhere by
-            // now. If every row was still in its place and nobody else can have written,
-            // there is nothing to find, and loaders wait no longer than for the update.
+            // The second look. The range was read beside the fence: loaders may have
+            // added rows since, the limit may have cut some off, others may lie
+            // elsewhere by now. If every row was still in its place and nobody else
+            // can have written, there is nothing to find, and loaders wait no longer
+            // than for the update.
             if outcome.rows != moves.len() as u64 || growth == Growth::Possible {
                 let (more, left) = convert(keys, &rotation, step.read_left().await?)?;
                 if !more.is_empty() {
