@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use refinery::Migration;
+use refinery_core::Migration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 

@@ -224,7 +224,7 @@ fn migrations_are_those_that_an_earlier_build_applied() {
         let name = format!("V{}__{}", row[0], row[1]);
         let sql = fs::read_to_string(root.join("sql").join(format!("{name}.sql")))
             .expect("the migration");
-        let migration = refinery::Migration::unapplied(&name, &sql).expect("a migration");
+        let migration = refinery_core::Migration::unapplied(&name, &sql).expect("a migration");
         assert_eq!(
             migration.checksum().to_string(),
             row[3],
