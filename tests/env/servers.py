@@ -2,7 +2,8 @@
 """PostgreSQL and LocalStack on 127.0.0.1, private to one command or kept for playing. No Docker, no root, no settings.
 
     servers.py run [OPTIONS] -- CMD…   start both, run CMD with the settings exported, stop both, return CMD's status
-    servers.py up [OPTIONS]            start both and leave them; prints the settings, also in target/env/env.sh
+    servers.py up [OPTIONS]            start both and leave them; says what to type then. The settings are in
+                                       target/env/env.sh, and on stdout unless that is a terminal
     servers.py down                    stop exactly what `up` started and delete its data
     servers.py install                 only fill the cache (see install.py)
     servers.py clean                   down, and empty the cache
@@ -40,6 +41,7 @@ from processes import Guard, Interrupted, Ledger, catch_interrupts, ignore_inter
 from settings import QUEUE, environment_with, link_commands, settings_for, shell_lines
 
 STATE = REPOSITORY / "target/env"
+PROGRAM = Path(os.environ.get("LOGINETL_BIN") or REPOSITORY / "target/debug/loginetl").resolve()
 PREFIX = "loginetl-env-"
 DEAD_LETTERS, MAX_RECEIVES = f"{QUEUE}-dlq", 5
 USAGE = "servers.py run [--durable] [--set NAME=VALUE]… -- CMD… | up [--durable] [--set NAME=VALUE]… | down | install | clean"
@@ -108,9 +110,25 @@ def up(parameters):
             found = programs()
             with private_folder(keep=True) as ledger:
                 state = {"base": str(ledger.base), "settings": start(ledger, found, parameters, ports=(5432, 4566))}
+                (ledger.base / "bin/loginetl").symlink_to(PROGRAM)
                 write_state(state)
-        say(f"stop them with `make down`; these settings are also in {STATE / 'env.sh'}\n")
-        print(shell_lines(state["settings"]), end="")
+        if not sys.stdout.isatty():  # another program takes them over
+            print(shell_lines(state["settings"]), end="", flush=True)
+        say(what_to_type())
+
+
+def what_to_type():
+    folder = STATE.relative_to(REPOSITORY)
+    build = "" if os.access(PROGRAM, os.X_OK) else "\n    make build"
+    return f"""
+Both run until `make down`, which deletes their data too. Type:
+{build}
+    . {folder}/env.sh        # their settings; loginetl, psql and aws are on PATH then
+    loginetl init
+    loginetl load --file tests/env/sample.jsonl
+    psql "$LOGINETL_DATABASE_URL" -c 'select ip_hash, masked_ip, count(*) from user_logins group by 1, 2 order by 3 desc limit 5'
+    loginetl unmask --reason 'to try it' --ip-hash …        # one of these hashes
+"""
 
 
 def down():
