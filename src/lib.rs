@@ -104,5 +104,6 @@ mod start;
 mod stop;
 pub mod token;
 pub mod vault;
+mod version;
 
 pub use start::{load_from, run};

@@ -5,6 +5,7 @@
 //! cannot hold a password.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Alias of the KMS key that wraps for the loader.
@@ -84,6 +85,12 @@ pub(crate) struct Environment {
     pub log_filter: Option<String>,
     /// `NO_COLOR` (no-color.org): set and not empty.
     pub no_color: bool,
+}
+
+/// What was typed, the name of the program first.
+#[must_use]
+pub(crate) fn words() -> Vec<OsString> {
+    env::args_os().collect()
 }
 
 impl Environment {

@@ -6,12 +6,12 @@ use crate::cli::{Cli, Command, LogFormat};
 use crate::error::{Error, Exit};
 use crate::load::Source;
 use crate::settings::Environment;
-use crate::{commands, logging, output, token};
+use crate::{commands, logging, output, settings, token, version};
 
 /// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> ExitCode {
-    let Cli { global, command } = Cli::read();
+    let Cli { global, command } = Cli::read(settings::words(), &version::LONG_VERSION);
     start(global.log_format, async |environment| match command {
         Command::Init(args) => commands::init::run(args, global, environment).await,
         Command::Load(args) => commands::load::run(args, global, environment).await,
@@ -23,6 +23,8 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => commands::audit::run(args, global, environment).await,
         Command::Check(args) => commands::check::run(args, global, environment).await,
         Command::Status(args) => commands::status::run(args, global, environment).await,
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     })
 }
 

@@ -1,11 +1,15 @@
 //! The command line: flags, their help and examples. Says what there is; decides nothing.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 mod audit;
 mod fields;
 mod format;
+mod install;
 mod load;
 mod quarantine;
 mod rotate;
@@ -14,6 +18,7 @@ mod unmask;
 pub(crate) use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
 pub(crate) use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
 pub(crate) use format::Format;
+pub(crate) use install::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use load::{AppVersion, Envelope, LoadArgs};
 pub(crate) use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 pub(crate) use rotate::{
@@ -31,6 +36,7 @@ pub(crate) use unmask::{UnmaskArgs, UnmaskFormat};
     arg_required_else_help = true,
     after_help = AFTER_HELP
 )]
+#[command(arg = verbose())]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -41,11 +47,19 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line, or prints what is wrong with it (or the help that was
+    /// Reads what was typed, or prints what is wrong with it (or the help or version that was
     /// asked for) and ends the process.
     #[must_use]
-    pub(crate) fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|mut error| {
+    pub(crate) fn read(words: Vec<OsString>, long_version: &'static str) -> Self {
+        let mut command = Self::command();
+        // clap prints the version where it reads --version: it must know which one before.
+        if words.iter().any(|word| word == "--verbose") {
+            command = command.version(long_version);
+        }
+        let matches = command.try_get_matches_from_mut(words);
+        let read = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| {
+            let mut error = error.format(&mut command);
             hide_values(&mut error);
             error.exit()
         })
@@ -56,6 +70,12 @@ impl Cli {
     pub(crate) fn of(words: &[&str]) -> Self {
         Self::parse_from(words)
     }
+}
+
+/// `--verbose`, which is for `--version` alone.
+fn verbose() -> Arg {
+    let flag = Arg::new("verbose").long("verbose").action(ArgAction::SetTrue).requires("version");
+    flag.help("With --version: commit, build, compiler and schema too")
 }
 
 /// Keeps what was typed out of the message, but for names of flags: a value may be one
@@ -152,6 +172,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Rows per key, quarantine, queue, head of the audit log
     Status(StatusArgs),
+    /// Print the script by which a shell completes this command line
+    Completions(CompletionsArgs),
+    /// Write manual pages, one for each command
+    Man(ManArgs),
 }
 
 /// `init`.
@@ -228,7 +252,6 @@ pub(crate) struct StatusArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

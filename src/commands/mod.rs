@@ -4,9 +4,11 @@
 pub(crate) mod audit;
 pub(crate) mod backfill;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod load;
+pub(crate) mod man;
 pub(crate) mod quarantine;
 pub(crate) mod rotate;
 pub(crate) mod status;

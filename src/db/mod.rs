@@ -64,7 +64,7 @@ pub(crate) use privileges::Login;
 pub(crate) use quarantine::{QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody};
 pub(crate) use recover::FoundRows;
 pub(crate) use rotate::Finished;
-pub(crate) use schema::Initialised;
+pub(crate) use schema::{Initialised, VERSION as SCHEMA_VERSION};
 pub(crate) use session::Session;
 pub(crate) use sight::{Readiness, RowChange, Work};
 pub(crate) use sqlstate::{Denial, SqlKind};

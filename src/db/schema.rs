@@ -33,7 +33,8 @@ const MIGRATIONS: [(&str, &str); 6] = [
     ("V5__primary_keys", include_str!("../../sql/V5__primary_keys.sql")),
     ("V6__fields", include_str!("../../sql/V6__fields.sql")),
 ];
-const VERSION: i32 = MIGRATIONS.len() as i32;
+/// The version of the schema that `init` makes.
+pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// The table of refinery, which earlier builds used to apply the same files.
 const HISTORY: &str = "\

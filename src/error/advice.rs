@@ -196,7 +196,8 @@ pub(super) fn denial_hint(denial: Denial) -> &'static str {
              owns the database"
         }
         Denial::Grant => {
-            "connect as a login that is a member of the group this command needs (see docs/roles.md); after a restore or a REVOKE, loginetl init grants again"
+            "connect as a login that is a member of the group this command needs (see \
+             docs/roles.md); after a restore or a REVOKE, loginetl init grants again"
         }
     }
 }

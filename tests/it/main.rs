@@ -27,6 +27,7 @@ mod foreign_settings;
 mod gate;
 mod guard;
 mod init;
+mod installing;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 mod instrumented;

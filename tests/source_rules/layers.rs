@@ -6,7 +6,7 @@ use crate::names::imported;
 use crate::source::{code, module, name, sources};
 
 /// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("crypto", &[]),
     ("retry", &[]),
     ("audit", &["crypto"]),
@@ -38,7 +38,11 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "queue", "recovery", "retry", "settings", "stop", "token", "vault",
         ],
     ),
-    ("start", &["cli", "commands", "error", "load", "logging", "output", "settings", "token"]),
+    ("version", &["db"]),
+    (
+        "start",
+        &["cli", "commands", "error", "load", "logging", "output", "settings", "token", "version"],
+    ),
     ("main", &["start"]),
 ];
 
