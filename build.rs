@@ -1,7 +1,8 @@
-//! What `loginetl --version --verbose` tells of this build: the commit, the target, the profile, the compiler.
+//! What `loginetl --version --verbose` tells of this build: the commit, the target, the
+//! profile, the compiler.
 //!
-//! Invariant: the same sources and tools make the same words; there is no time of building among them.
-//! It runs again when HEAD has moved, not when a source has changed.
+//! Invariant: the same sources and tools make the same words; there is no time of
+//! building among them. It runs again when HEAD has moved, not when a source has changed.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -22,14 +23,16 @@ fn main() {
     set("LOGINETL_BUILD_RUSTC", &compiler.unwrap_or_else(|| "unknown".to_owned()));
 }
 
-/// The commit of this repository; none where there is no git, or this is no repository of its own.
+/// The commit of this repository; none where there is no git, or this is no repository of
+/// its own.
 fn read_commit(repository: &Path) -> Option<String> {
     let git = |args: &[&str]| answer(Command::new("git").arg("-C").arg(repository).args(args));
     let root = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
     if root.canonicalize().ok()? != repository.canonicalize().ok()? {
         return None;
     }
-    // The log of HEAD grows with every commit and checkout; where none is kept, the branch does.
+    // The log of HEAD grows with every commit and checkout; where none is kept, the
+    // branch does.
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]).unwrap_or_else(|| "HEAD".to_owned());
     for name in ["HEAD", "logs/HEAD", &branch] {
         let path = git(&["rev-parse", "--git-path", name]).map(|path| repository.join(path));

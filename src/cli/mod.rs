@@ -47,12 +47,13 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads what was typed, or prints what is wrong with it (or the help or version that was
-    /// asked for) and ends the process.
+    /// Reads what was typed, or prints what is wrong with it (or the help or version that
+    /// was asked for) and ends the process.
     #[must_use]
     pub(crate) fn read(words: Vec<OsString>, long_version: &'static str) -> Self {
         let mut command = Self::command();
-        // clap prints the version where it reads --version: it must know which one before.
+        // clap prints the version where it reads --version: it must know which one
+        // before.
         if words.iter().any(|word| word == "--verbose") {
             command = command.version(long_version);
         }

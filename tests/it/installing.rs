@@ -1,5 +1,5 @@
-//! What those need who install the program: its version in full, completions of shells, manual pages.
-//! No servers.
+//! What those need who install the program: its version in full, completions of shells,
+//! manual pages. No servers.
 
 use std::collections::BTreeSet;
 use std::fs;
