@@ -4,7 +4,7 @@
 //! The path of the data is the path of the reader:
 //!
 //! ```text
-//! Source ─poll→ Message ─parse→ LoginEvent ─mask→ MaskedLogin ─insert→ row ─acknowledge→ (gone)
+//! Source ─poll→ Message ─judge (parse, mask)→ Verdict ─insert→ row ─acknowledge→ (message gone)
 //! ```
 //!
 //! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`],
@@ -57,8 +57,8 @@
 //!   reason**.
 //! - **near name**: the name of a field that is a known one in another case or one letter
 //!   off.
-//! - **batch**, **chunk**: messages, or exactly 5,000 lines of a file, written in one
-//!   transaction.
+//! - **batch**, **chunk**: messages, or up to 5,000 lines of a file (all chunks but the
+//!   last have exactly that many), written in one transaction.
 //! - **stop**: asked for once; what is in hand is finished until its **deadline**, given
 //!   back until its **end**.
 //! - **ledger**: the ids of all messages and chunks whose effect is committed.

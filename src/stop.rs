@@ -1,4 +1,5 @@
-//! One stop for every command: it is asked for once, and two limits follow.
+//! The stop of commands that finish what they have begun: it is asked for once, and two
+//! limits follow.
 //!
 //! ```text
 //! asked ──────── 17 s ────────▶ deadline ── 4 s ──▶ end ── 3 s ──▶ the process exits

@@ -47,7 +47,7 @@ $$;
 create or replace trigger only_on before update on vault.rotation
     for each row execute function vault.check_watermark();
 
--- The active key of a purpose becomes retiring, the pending one active. Null where the purpose is not rotated.
+-- The active key of a purpose becomes retiring, the pending one active. Never null: LG004 where either is missing.
 create or replace function vault.replace_active(of_purpose text, expected bigint) returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = on set quote_all_identifiers = off as $$
 declare

@@ -14,7 +14,7 @@ pub enum RecordKind {
     UnmaskRequest,
     /// Somebody asked who may not.
     UnmaskDenied,
-    /// A key is handed out for a request.
+    /// A key may be handed out for a request from now on.
     UnmaskRelease,
     /// What came of such a request.
     UnmaskOutcome,

@@ -24,7 +24,7 @@ such a cell, and before a leading tab or line end, so the value is not what it
 was. Leave it out where a program reads the file.
 
 A signal ends it at once, until it begins to record the outcome. Then it waits
-up to 22 s for that, and without that shows nothing.
+up to 21 s for that, and without that shows nothing.
 
 A call that ended before its outcome leaves its request open, and says which.
 Within five minutes --resume and the same selectors go on with it, as the same

@@ -49,7 +49,7 @@ struct KeyView {
     state: &'static str,
     created_at: String,
     age_days: i64,
-    /// Rows, both fields together, or bodies; hashes do not name their key.
+    /// Rows, all masked fields together, or bodies; hashes do not name their key.
     in_use: Option<i64>,
     ingest: Option<String>,
     recovery: Option<String>,

@@ -1,8 +1,8 @@
 //! The path of one login event: `Body ─parse→ LoginEvent ─mask→ MaskedLogin`. Pure; knows
 //! no queue and no database.
 //!
-//! Each type is the only input of the next arrow. [`Body`] and [`LoginEvent`] hold values
-//! and cannot be printed; [`MaskedLogin`] and [`Rejection`] are harmless and may be.
+//! Values stand in [`Body`] and [`LoginEvent`] alone, which cannot be printed;
+//! [`MaskedLogin`] and [`Rejection`] are harmless and may be.
 
 mod app_version;
 mod body;

@@ -179,7 +179,7 @@ impl Rotating {
         Ok(!is_stuck)
     }
 
-    /// Sweeps both fields, seals bodies anew, and retires what is empty.
+    /// Sweeps every masked field, seals bodies anew, and retires what is empty.
     async fn go_on(&mut self) -> Result<Finished, Error> {
         self.sweep_all(SweepKeys::unwrap_all(&self.session, &self.kms).await?).await?;
         self.seal_all_anew().await?;
