@@ -1,5 +1,7 @@
-//! What the pages tell to type, typed: the first steps of the README, and the programs of
-//! the formats.
+//! What the pages tell to type, typed: the first steps of the README, the programs of the
+//! formats, and each command of every page.
+
+mod typed;
 
 use std::process::{Command, Output};
 
