@@ -2,6 +2,7 @@
 //! formats, and each command of every page.
 
 mod typed;
+mod typist;
 
 use std::process::{Command, Output};
 
