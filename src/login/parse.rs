@@ -1,6 +1,7 @@
 //! `Body ─parse→ LoginEvent`: the rules about the fields of an event. What a masked field
-//! may hold stands in `token/field.rs` and `token/plaintext.rs`, what a day in `dates.rs`,
-//! versions in `app_version.rs`, which names are read and none twice in `json.rs`.
+//! may hold stands in `token/field.rs` and `token/plaintext.rs`, what a day in
+//! `dates.rs`, versions in `app_version.rs`, which names are read and none twice in
+//! `json.rs`.
 //!
 //! Invariant: an event that leaves this file fits its table; whatever does not is a
 //! [`Rejection`] without a value.

@@ -81,8 +81,8 @@ fn every_command_that_a_page_shows_is_one() {
     assert!(count > 60, "only {count} commands were found");
 }
 
-/// `tests/it/pages/` runs them on LocalStack; a reader has to know that they need more than this
-/// machine.
+/// `tests/it/pages/` runs them on LocalStack; a reader has to know that they need more
+/// than this machine.
 #[test]
 fn a_block_with_commands_that_need_aws_says_so() {
     let mut wrong = Vec::new();

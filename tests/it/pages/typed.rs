@@ -1,8 +1,8 @@
 //! The commands that pages show, typed as they stand there.
 //!
-//! Invariant: each line of a page that begins with `loginetl`, or pipes into it, is run by
-//! the test of its page, and ends as the page says. Where a page leaves
-//! something to the reader (`H…`, `FILE`, `4711`), the test puts in what is there.
+//! Invariant: each line of a page that begins with `loginetl`, or pipes into it, is run
+//! by the test of its page, and ends as the page says. Where a page leaves something to
+//! the reader (`H…`, `FILE`, `4711`), the test puts in what is there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
