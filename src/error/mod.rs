@@ -281,7 +281,10 @@ impl Error {
             Self::PublicKey { .. } => {
                 "give the public key of the audit key (see: loginetl audit verify --help)"
             }
-            Self::NotGranted => "ask for membership: GRANT loginetl_unmasker TO your login",
+            Self::NotGranted => {
+                "connect as a login in loginetl_unmasker; a loader's or an analyst's login should \
+                 not be one (docs/roles.md)"
+            }
             Self::OtherLogin { .. } => "connect as your own login; the log shows who asked",
             Self::NotWithdrawn { .. } => {
                 "only your own request can be, if no key was released for it and it has no \

@@ -137,7 +137,10 @@ async fn load_all<S: Source>(
     if let Some(listener) = listener {
         listener.watch(&run);
     }
-    tracing::info!(drain = args.drain, receivers = args.receivers, "loading");
+    match &args.file {
+        Some(file) => tracing::info!(file = %file.display(), "loading from a file"),
+        None => tracing::info!(drain = args.drain, receivers = args.receivers, "loading"),
+    }
     let progress = output::stderr_is_terminal().then(|| progress::show(&run));
     load(&run).await;
     if let Some(progress) = progress {

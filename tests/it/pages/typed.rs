@@ -11,14 +11,17 @@ use super::typist::{Typist, lines};
 use crate::support::{Logged, World, event, setting};
 
 /// The pages with such lines; each has its test.
-pub const PAGES: [&str; 13] = [
+pub const PAGES: [&str; 16] = [
     "README.md",
+    "docs/commands.md",
     "docs/commands/audit.md",
     "docs/commands/backfill.md",
     "docs/commands/check.md",
+    "docs/commands/completions.md",
     "docs/commands/init.md",
     "docs/commands/keys.md",
     "docs/commands/load.md",
+    "docs/commands/man.md",
     "docs/commands/quarantine.md",
     "docs/commands/rotate-keys.md",
     "docs/commands/status.md",
@@ -75,6 +78,26 @@ async fn the_lines_of_the_readme_work() {
         "{told}"
     );
     page.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_about_the_program_itself_work() {
+    let world = World::new().await;
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().to_str().expect("UTF-8");
+    for folder in [".local/share/bash-completion/completions", ".local/share/man/man1"] {
+        std::fs::create_dir_all(home.path().join(folder)).expect("a folder");
+    }
+    let mut page = Typist::at("docs/commands.md", &world, "first").await;
+    assert!(page.types("loginetl --version --verbose", &[], 0).contains("commit"));
+    page.end();
+    let mut page = Typist::at("docs/commands/completions.md", &world, "second").await;
+    page.types("loginetl completions bash", &[("~", root)], 0);
+    page.end();
+    let mut page = Typist::at("docs/commands/man.md", &world, "third").await;
+    page.types("loginetl man --out", &[("~", root)], 0);
+    page.end();
+    assert!(home.path().join(".local/share/man/man1/loginetl-load.1").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
