@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use uuid::Uuid;
 
 use super::parcel::{InHand, Judging, Parcel};
 use crate::db::{BatchAnswer, BatchRow, DbError, Fenced};
 use crate::error::Error;
-use crate::login::{Body, Delivery, Masker, Verdict};
+use crate::login::{Body, Delivery, Masker, SentAt, SourceKind, Verdict};
 use crate::token::SealError;
 
 /// A try that takes longer is given up.
@@ -24,6 +25,27 @@ pub struct Message<H> {
     pub body: Body,
     /// What ends it, keeps it, or gives it back.
     pub handle: H,
+}
+
+impl<H> Message<H> {
+    /// An event that was received now, with the id that it has at every redelivery.
+    pub fn new(message_id: Uuid, sent: SentAt, body: Body, handle: H) -> Self {
+        Self { delivery: delivery_of(message_id, sent, Timestamp::now()), body, handle }
+    }
+}
+
+/// What is known of a message that was received `now`. Its days are those of sending, so
+/// that they are the same at every delivery, whatever this machine's clock does.
+fn delivery_of(message_id: Uuid, sent: SentAt, now: Timestamp) -> Delivery {
+    let (receive_count, source) = (None, SourceKind::Queue);
+    Delivery {
+        message_id,
+        sent,
+        received_at: now,
+        receive_count,
+        row_day: sent.row_day(now),
+        source,
+    }
 }
 
 impl<H: Send + Sync + 'static> Parcel for Message<H> {
@@ -85,5 +107,24 @@ impl<H: Send + Sync + 'static> Parcel for Message<H> {
 
     fn into_handle(self) -> Option<H> {
         Some(self.handle)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::{SentAt, Timestamp, Uuid, delivery_of};
+
+    #[test]
+    fn a_clock_that_jumps_moves_no_message_to_another_day() {
+        let sent = SentAt::from_attribute(Some("1760000000000"));
+        let days = ["1970-01-01T00:00:00Z", "2025-10-09T08:53:20Z", "2199-12-31T23:59:59Z"].map(
+            |now: &str| {
+                let delivery = delivery_of(Uuid::nil(), sent, now.parse().unwrap());
+                assert_eq!(delivery.received_at, now.parse::<Timestamp>().unwrap());
+                (delivery.sent.ledger_day().to_string(), delivery.row_day.to_string())
+            },
+        );
+        assert_eq!(days, [(); 3].map(|()| ("2025-10-09".to_owned(), "2025-10-09".to_owned())));
     }
 }

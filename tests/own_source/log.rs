@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use loginetl::load::{Facts, Message, Origin, Polled, Source, SourceError};
-use loginetl::login::{Body, Delivery, SentAt, SourceKind, message_id, utc_day};
+use loginetl::login::{Body, SentAt, message_id};
 
 pub struct Log {
     bodies: Vec<String>,
@@ -22,12 +22,14 @@ impl Log {
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let bodies = std::fs::read_to_string(path)?.lines().map(str::to_owned).collect();
         let committed = path.with_extension("offset");
-        let next = std::fs::read_to_string(&committed)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
-        Ok(Self { bodies, next: AtomicUsize::new(next), done: Mutex::default(), committed })
+        let next = AtomicUsize::new(offset_in(&committed));
+        Ok(Self { bodies, next, done: Mutex::default(), committed })
     }
+}
+
+/// The first offset that is not acknowledged.
+pub fn offset_in(path: &Path) -> usize {
+    std::fs::read_to_string(path).map_or(0, |text| text.parse().unwrap_or(0))
 }
 
 impl Source for Log {
@@ -45,40 +47,21 @@ impl Source for Log {
     async fn poll(&self, most: usize, _: Duration) -> Result<Polled<Message<usize>>, SourceError> {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let first = self.next.fetch_add(most, Ordering::SeqCst);
-        let now = jiff::Timestamp::now();
         let message = |offset: usize| {
-            let (message_id, sent) =
-                (message_id(&format!("log/0/{offset}")), SentAt::from_attribute(None));
-            let (received_at, receive_count, row_day) = (now, None, utc_day(now));
-            let delivery = Delivery {
-                message_id,
-                sent,
-                received_at,
-                receive_count,
-                row_day,
-                source: SourceKind::Queue,
-            };
-            Message {
-                delivery,
-                body: Body::new(self.bodies[offset].clone().into_bytes()),
-                handle: offset,
-            }
+            let body = Body::new(self.bodies[offset].clone().into_bytes());
+            let id = message_id(&format!("log/0/{offset}"));
+            Message::new(id, SentAt::from_attribute(None), body, offset)
         };
         let offsets = first..(first + most).min(self.bodies.len());
-        Ok(if offsets.is_empty() {
-            Polled::End
-        } else {
-            Polled::Parcels(offsets.map(message).collect())
-        })
+        let has_more = !offsets.is_empty();
+        let messages = offsets.map(message).collect();
+        Ok(if has_more { Polled::Parcels(messages) } else { Polled::End })
     }
 
     async fn acknowledge(&self, offsets: &[usize]) -> Result<Vec<usize>, SourceError> {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         done.extend(offsets);
-        let before = std::fs::read_to_string(&self.committed)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        let before = offset_in(&self.committed);
         let until = (before..).find(|offset| !done.contains(offset)).unwrap_or(before);
         std::fs::write(&self.committed, until.to_string())
             .map_err(|e| SourceError::new(e.kind(), false))?;

@@ -24,7 +24,7 @@ mod support;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
-use log::Log;
+use log::{Log, offset_in};
 use nix::sys::signal::Signal;
 use support::{Running, World, event, text};
 
@@ -109,8 +109,7 @@ fn write_log(path: &Path) {
 }
 
 fn offset(path: &Path) -> usize {
-    std::fs::read_to_string(path.with_extension("offset"))
-        .map_or(0, |text| text.parse().unwrap_or(0))
+    offset_in(&path.with_extension("offset"))
 }
 
 async fn count(world: &World) -> i64 {
