@@ -7,9 +7,9 @@
 //! what is in hand is finished   left, or given back words are said
 //! ```
 //!
-//! SIGINT, SIGTERM or a fault asks. A second signal exits at once. Whatever hangs, the
-//! process is gone 24 s after the first signal: whoever sent it (Docker, Kubernetes,
-//! systemd) kills it soon after.
+//! SIGINT or SIGTERM asks; in a load also a fault, and a used-up poison budget. A second
+//! signal exits at once. Whatever hangs, the process is gone 24 s after the first signal:
+//! whoever sent it (Docker, Kubernetes, systemd) kills it soon after.
 //!
 //! Invariant: the three come in this order, and none is taken back.
 

@@ -3,7 +3,7 @@
 //!
 //! Invariants: the fence is taken before anything is read that it protects (read
 //! committed: each later statement sees what the last step committed); a transaction that
-//! is dropped is rolled back; a commit is on disk.
+//! is dropped is rolled back; what a loader commits is on disk.
 
 use jiff::civil::Date;
 use tokio_postgres::Row;
@@ -33,7 +33,8 @@ const TAKING_THE_FENCE: &str = "taking the fence";
 pub(super) const PLAN: &str =
     "select field, from_mask, from_hash, to_mask, to_hash, watermark, seal from vault.field_plans";
 
-/// A transaction that holds the fence: the only place where rows are written.
+/// A transaction that holds the fence: where rows are added. A step of a sweep has its
+/// own.
 pub(crate) struct Fenced<'a> {
     pub(super) transaction: Transaction<'a>,
 }

@@ -1,9 +1,9 @@
 //! How a run ends: at the end of its source, by a stop, or by an error; and what is given
 //! back then.
 //!
-//! A fault of the source alone stops the receiving: what is in hand is written. A fault
-//! of the database, or a beginning that is none of login events, gives up: what is in
-//! hand goes back.
+//! A fault of receiving stops the receiving: what is in hand is written. A fault of the
+//! database, a delete that is refused for good, a panic, or a beginning that is none of
+//! login events gives up: what is in hand goes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -51,8 +51,8 @@ pub trait Source: Send + Sync + Sized + 'static {
     /// What the audit log calls it.
     fn origin(&self) -> Origin;
 
-    /// Hands out up to `most` parcels; waits up to `wait` for the first. Its answer is
-    /// waited for, also by a run that is being stopped: what it hands out is ours.
+    /// Hands out up to `most` parcels; waits up to `wait` for the first. A run that is
+    /// being stopped waits for the answer until its deadline: what is handed out is ours.
     ///
     /// # Errors
     /// When it cannot be asked, or refuses.

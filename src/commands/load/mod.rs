@@ -39,10 +39,7 @@ pub(crate) async fn run(
     global: Global,
     environment: &Environment,
 ) -> Result<Exit, Error> {
-    let stop = Stop::on_signal(
-        "stopping: what is in hand is written and deleted, the rest is given back (again to stop \
-         at once)",
-    )?;
+    let stop = Stop::on_signal(STOPPING)?;
     let target = commands::database(global, environment, "load")?;
     match args.file.clone() {
         Some(path) => from_file(&path, args, target, stop).await,
