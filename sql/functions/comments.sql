@@ -1,8 +1,9 @@
--- What each object is, for whoever reads the schema with \d+ or a catalogue of data.
--- `init` runs each statement whose object is there and has another comment (src/db/comments.rs); a view's gets the digest of
--- the view behind it. On public.user_logins, which belongs to the user, only where there is no comment.
+-- What each object is, for whoever reads the schema with \d+ or a catalogue of data. `init` runs
+-- each statement whose object is there and has another comment (src/db/comments.rs); a view's gets
+-- the digest of the view behind it. On public.user_logins, which belongs to the user, only where
+-- there is no comment.
 
--- Schemas ----------------------------------------------------------------------------------------------------------
+-- Schemas -----------------------------------------------------------------------------------------
 
 comment on schema vault is
     'loginetl: data keys, their wraps, rotations, and the gate before every recovered value.';
@@ -11,20 +12,24 @@ comment on schema ingest is
 comment on schema audit is
     'loginetl: the log of who did what with keys and values; appended to, never changed.';
 
--- The rows ---------------------------------------------------------------------------------------------------------
+-- The rows ----------------------------------------------------------------------------------------
 
 comment on table public.user_logins is
-    'A row a login event; personal fields are masked so that equal values still match. Written by loginetl load.';
+    'A row a login event; personal fields are masked so that equal values still match. Written '
+    'by loginetl load.';
 comment on column public.user_logins.user_id is
     'The user, as the event says; null where the installation masks it.';
 comment on column public.user_logins.device_type is
     'Kind of device, as the event says; null where it says none.';
 comment on column public.user_logins.masked_ip is
-    'Token of the IP address: ip1.<key>.<ciphertext>. Equal addresses have equal tokens; a rotation rewrites all of them.';
+    'Token of the IP address: ip1.<key>.<ciphertext>. Equal addresses have equal tokens; a '
+    'rotation rewrites all of them.';
 comment on column public.user_logins.masked_device_id is
-    'Token of the device id: dev1.<key>.<ciphertext>. Equal devices have equal tokens; a rotation rewrites all of them.';
+    'Token of the device id: dev1.<key>.<ciphertext>. Equal devices have equal tokens; a '
+    'rotation rewrites all of them.';
 comment on column public.user_logins.masked_user_id is
-    'Token of the user id: usr1.<key>.<ciphertext>. Equal users have equal tokens; a rotation rewrites all of them.';
+    'Token of the user id: usr1.<key>.<ciphertext>. Equal users have equal tokens; a rotation '
+    'rewrites all of them.';
 comment on column public.user_logins.locale is
     'Locale, as the event says; null where it says none.';
 comment on column public.user_logins.app_version is
@@ -32,16 +37,20 @@ comment on column public.user_logins.app_version is
 comment on column public.user_logins.create_date is
     'Day (UTC) on which the message was sent.';
 comment on column public.user_logins.ip_hash is
-    'Keyed hash of the IP address: the handle for unmask, and for joins over time. Null in rows from before loginetl.';
+    'Keyed hash of the IP address: the handle for unmask, and for joins over time. Null in rows '
+    'from before loginetl.';
 comment on column public.user_logins.device_id_hash is
-    'Keyed hash of the device id: the handle for unmask, and for joins over time. Null in rows from before loginetl.';
+    'Keyed hash of the device id: the handle for unmask, and for joins over time. Null in rows '
+    'from before loginetl.';
 comment on column public.user_logins.user_id_hash is
-    'Keyed hash of the user id: the handle for unmask, and for joins over time. Null in rows whose user id is not masked.';
+    'Keyed hash of the user id: the handle for unmask, and for joins over time. Null in rows '
+    'whose user id is not masked.';
 
--- The vault --------------------------------------------------------------------------------------------------------
+-- The vault ---------------------------------------------------------------------------------------
 
 comment on table vault.data_keys is
-    'A row a data key. The key itself is not here: its wraps are in vault.wraps. Written by init and rotate-keys.';
+    'A row a data key. The key itself is not here: its wraps are in vault.wraps. Written by init '
+    'and rotate-keys.';
 comment on column vault.data_keys.key_id is
     'Number of the key, as tokens name it. Never used again.';
 comment on column vault.data_keys.purpose is
@@ -62,7 +71,8 @@ comment on sequence vault.key_ids is
     'Numbers of data keys.';
 
 comment on table vault.wraps is
-    'Each data key, encrypted by KMS, once for each holder. Written by init, rotate-keys and keys rewrap.';
+    'Each data key, encrypted by KMS, once for each holder. Written by init, rotate-keys and '
+    'keys rewrap.';
 comment on column vault.wraps.key_id is
     'The data key.';
 comment on column vault.wraps.holder is
@@ -75,7 +85,8 @@ comment on column vault.wraps.created_at is
     'When this wrap was made.';
 
 comment on table vault.rotation is
-    'A row a sweep: one masked field moves from one pair of keys to another. Written by rotate-keys.';
+    'A row a sweep: one masked field moves from one pair of keys to another. Written by '
+    'rotate-keys.';
 comment on column vault.rotation.field is
     'The masked field.';
 comment on column vault.rotation.from_key is
@@ -94,7 +105,8 @@ comment on column vault.rotation.finished_at is
     'When it ended; null while it is unfinished.';
 
 comment on table vault.fields is
-    'The fields that this installation masks, a row each. Written by init; a field never leaves it.';
+    'The fields that this installation masks, a row each. Written by init; a field never leaves '
+    'it.';
 comment on column vault.fields.field is
     'Name of the field.';
 comment on column vault.fields.token_prefix is
@@ -105,10 +117,12 @@ comment on column vault.fields.masked_at is
     'From when on it is masked.';
 
 comment on table vault.fence is
-    'Loaders hold its lock shared for a batch, a rotation exclusively for a step. Has no columns and no rows.';
+    'Loaders hold its lock shared for a batch, a rotation exclusively for a step. Has no columns '
+    'and no rows.';
 
 comment on table vault.schema_version is
-    'The migrations that were applied, a row each; version 0 is the functions, views and triggers. Written by init.';
+    'The migrations that were applied, a row each; version 0 is the functions, views and '
+    'triggers. Written by init.';
 comment on column vault.schema_version.version is
     'Number of the migration.';
 comment on column vault.schema_version.name is
@@ -119,13 +133,16 @@ comment on column vault.schema_version.checksum is
     'Checksum of its text; of version 0, the SHA-256 of all files of functions.';
 
 comment on view vault.plan is
-    'The keys in force in one row, for the builds that know two masked fields; no row where there are more, or no keys.';
+    'The keys in force in one row, for the builds that know two masked fields; no row where '
+    'there are more, or no keys.';
 comment on view vault.field_plans is
     'The keys in force, a row a masked field; no row before the first keys.';
 comment on column vault.field_plans.watermark is
-    'Values whose hash under from_hash is not above it are under to_mask and to_hash; all others under from_mask and from_hash.';
+    'Values whose hash under from_hash is not above it are under to_mask and to_hash; all others '
+    'under from_mask and from_hash.';
 comment on view vault.ingest_keys is
-    'Wraps that a loader may have unwrapped: of keys in force, and of retired sealing keys for quarantine retry.';
+    'Wraps that a loader may have unwrapped: of keys in force, and of retired sealing keys for '
+    'quarantine retry.';
 comment on view vault.keys is
     'The data keys without wraps and check values.';
 comment on view vault.wrap_holders is
@@ -137,26 +154,30 @@ comment on view vault.census is
 comment on column vault.census.key_id is
     'The key that tokens name; null for rows without a hash, which were there before loginetl.';
 
--- Ingest -----------------------------------------------------------------------------------------------------------
+-- Ingest ------------------------------------------------------------------------------------------
 
 comment on table ingest.ledger is
-    'A row a message or file chunk whose effect is committed; a partition a day. Written by load in the transaction of its rows.';
+    'A row a message or file chunk whose effect is committed; a partition a day. Written by load '
+    'in the transaction of its rows.';
 comment on column ingest.ledger.sent_day is
-    'Day (UTC) on which the message was sent; 1970-01-01 where that is not known, and for file chunks.';
+    'Day (UTC) on which the message was sent; 1970-01-01 where that is not known, and for file '
+    'chunks.';
 comment on column ingest.ledger.message_id is
     'Id of the message, or of the chunk.';
 comment on table ingest.ledger_19700101 is
     'Messages without a credible time, and file chunks. Never dropped.';
 
 comment on table ingest.days is
-    'The days for which the ledger has a partition. Written by ingest.ensure_day and ingest.drop_old_days.';
+    'The days for which the ledger has a partition. Written by ingest.ensure_day and '
+    'ingest.drop_old_days.';
 comment on column ingest.days.day is
     'The day (UTC).';
 comment on column ingest.days.made_at is
     'When its partition was made.';
 
 comment on table ingest.quarantine is
-    'Messages that could not be loaded, each with its body encrypted. Written by load; emptied by quarantine retry and purge.';
+    'Messages that could not be loaded, each with its body encrypted. Written by load; emptied '
+    'by quarantine retry and purge.';
 comment on column ingest.quarantine.id is
     'Number of the message here.';
 comment on column ingest.quarantine.message_id is
@@ -188,10 +209,11 @@ comment on view ingest.quarantine_summary is
 comment on view ingest.bodies_by_key is
     'How many bodies are under which sealing key.';
 
--- The audit log ----------------------------------------------------------------------------------------------------
+-- The audit log -----------------------------------------------------------------------------------
 
 comment on table audit.log is
-    'A row a record; each carries the hash of the one before. Written by audit.append alone, never changed.';
+    'A row a record; each carries the hash of the one before. Written by audit.append alone, '
+    'never changed.';
 comment on column audit.log.seq is
     'Number of the record, from 1 on, without gaps.';
 comment on column audit.log.at is
@@ -223,7 +245,8 @@ comment on column audit.head.hash is
     'Its hash.';
 
 comment on table audit.signatures is
-    'KMS signatures of records, each over a hash that covers all records before. Written by audit.sign, never changed.';
+    'KMS signatures of records, each over a hash that covers all records before. Written by '
+    'audit.sign, never changed.';
 comment on column audit.signatures.seq is
     'The record.';
 comment on column audit.signatures.key_arn is
@@ -241,7 +264,7 @@ comment on column audit.state.last_signed is
 comment on view audit.created_keys is
     'The data keys whose creation is on record.';
 
--- Triggers ---------------------------------------------------------------------------------------------------------
+-- Triggers ----------------------------------------------------------------------------------------
 
 comment on trigger append_only on audit.log is
     'A record is never changed or deleted.';
@@ -256,18 +279,20 @@ comment on trigger stays on vault.fields is
 comment on trigger only_on on vault.rotation is
     'A watermark only rises, and what is finished stays finished.';
 
--- Functions --------------------------------------------------------------------------------------------------------
+-- Functions ---------------------------------------------------------------------------------------
 
 comment on function audit.refuse_change is
     'Trigger: refuses every change of the log.';
 comment on function audit.append is
     'Adds a record to the chain. For functions of loginetl alone.';
 comment on function audit.record is
-    'Adds a record of a load, a key or a rotation, for the groups that may. For loaders, rotators and the owner.';
+    'Adds a record of a load, a key or a rotation, for the groups that may. For loaders, '
+    'rotators and the owner.';
 comment on function audit.sign is
     'Stores the signature of a committed record of the same login, once.';
 comment on function audit.is_kept is
-    'Whether a record of the same login stands in the log with a signature, both committed before this transaction.';
+    'Whether a record of the same login stands in the log with a signature, both committed '
+    'before this transaction.';
 comment on function audit.own_unsigned is
     'Records of the same login that are due to be signed and are not.';
 
@@ -279,7 +304,8 @@ comment on function ingest.count_written is
     'How many of these rows stand in the table as they were sent, written by the same transaction.';
 
 comment on function ingest.accepts is
-    'The guard: whether rows and bodies are under the keys in force, with just the masked fields masked. For loaders.';
+    'The guard: whether rows and bodies are under the keys in force, with just the masked fields '
+    'masked. For loaders.';
 
 comment on function vault.refuse_unmasking is
     'Trigger: refuses every change of a masked field.';
@@ -292,11 +318,13 @@ comment on function vault.check_key_move is
 comment on function vault.check_watermark is
     'Trigger: a sweep only goes on.';
 comment on function vault.replace_active is
-    'Makes the pending key of a purpose the active one, and the active one retiring. For vault.start_rotation.';
+    'Makes the pending key of a purpose the active one, and the active one retiring. For '
+    'vault.start_rotation.';
 comment on function vault.start_rotation is
     'Starts a rotation of these purposes, unless one runs, and records it. For rotators.';
 comment on function vault.finish_rotation is
-    'Ends a rotation that is through, retires keys that nothing is under, and records it. For rotators.';
+    'Ends a rotation that is through, retires keys that nothing is under, and records it. For '
+    'rotators.';
 comment on function vault.is_unused is
     'Whether nothing is under a key any more. Reads the whole table where that is so.';
 comment on function vault.destroy_key is
@@ -305,11 +333,14 @@ comment on function vault.replace_wrap is
     'Puts a wrap under another KMS key in the place of one, and records it. For rotators.';
 
 comment on function vault.request_unmask is
-    'Records who wants to recover what and why; granted to unmaskers, and to all others refused on record.';
+    'Records who wants to recover what and why; granted to unmaskers, and to all others refused '
+    'on record.';
 comment on function vault.open_request is
-    'A request of the same login that is committed, signed and not yet answered. For functions of the gate.';
+    'A request of the same login that is committed, signed and not yet answered. For functions '
+    'of the gate.';
 comment on function vault.is_closed is
-    'Whether a request of the same login has its outcome, or was withdrawn. For functions of the gate.';
+    'Whether a request of the same login has its outcome, or was withdrawn. For functions of the '
+    'gate.';
 comment on function vault.own_request is
     'A committed request of the same login and how it stands, to take it up again. For unmaskers.';
 comment on function vault.release_key is
@@ -332,8 +363,11 @@ comment on function vault.require_sight is
 comment on function vault.count_rows is
     'How many rows are under which mask key, for each field. Behind vault.census.';
 comment on function vault.remember_rows is
-    'Remembers rows until the end of the transaction, where triggers of others run on a step of a rotation.';
+    'Remembers rows until the end of the transaction, where triggers of others run on a step of '
+    'a rotation.';
 comment on function vault.are_rows_as_remembered is
-    'Whether the rows are what they were when they were remembered, but for the columns that the step changes.';
+    'Whether the rows are what they were when they were remembered, but for the columns that the '
+    'step changes.';
 comment on function vault.summarise_rows is
-    'A count of rows and a sum over the columns that a step leaves alone. For the two functions that remember.';
+    'A count of rows and a sum over the columns that a step leaves alone. For the two functions '
+    'that remember.';

@@ -69,13 +69,14 @@ static COMMENTS: LazyLock<Vec<Comment>> = LazyLock::new(|| {
 });
 
 fn comment(statement: &str) -> Option<Comment> {
-    let (object, literal) = statement.strip_prefix("comment on ")?.split_once(" is\n")?;
-    let object =
-        match object.strip_prefix("trigger ").and_then(|trigger| trigger.split_once(" on ")) {
-            Some((name, relation)) => format!("trigger {relation}.{name}"),
-            None => object.to_owned(),
-        };
-    let quoted = literal.trim().strip_prefix('\'')?.strip_suffix('\'')?;
+    let (on, literal) = statement.strip_prefix("comment on ")?.split_once(" is\n")?;
+    let object = match on.strip_prefix("trigger ").and_then(|trigger| trigger.split_once(" on ")) {
+        Some((name, relation)) => format!("trigger {relation}.{name}"),
+        None => on.to_owned(),
+    };
+    // A long text stands on several lines, each a literal of its own.
+    let literal = literal.trim().replace("'\n    '", "");
+    let quoted = literal.strip_prefix('\'')?.strip_suffix('\'')?;
     let statement = match object.strip_prefix("view ") {
         Some(view) => format!(
             // It may just have gone with one that it stands on.
@@ -83,7 +84,7 @@ fn comment(statement: &str) -> Option<Comment> {
              format('comment on view {view} is %L', '{quoted} (made by loginetl init, ' || \
              md5(pg_get_viewdef(to_regclass('{view}'))) || ')'); end if; end $$"
         ),
-        None => statement.to_owned(),
+        None => format!("comment on {on} is {literal}"),
     };
     Some(Comment { object, text: quoted.replace("''", "'"), statement })
 }
@@ -185,6 +186,11 @@ mod tests {
     fn a_statement_says_what_it_is_about() {
         let read = comment("comment on trigger t on vault.k is\n    'it''s so'").unwrap();
         assert_eq!((read.object.as_str(), read.text.as_str()), ("trigger vault.k.t", "it's so"));
+        let read = comment("comment on table t is\n    'one '\n    'text'").unwrap();
+        assert_eq!(
+            (read.text.as_str(), read.statement.as_str()),
+            ("one text", "comment on table t is 'one text'")
+        );
         let read = comment("comment on view vault.v is\n    'rows'").unwrap();
         assert!(read.statement.contains("'rows (made by loginetl init, '"), "{}", read.statement);
         assert_eq!(fact_of("column vault.v.a"), "relation vault.v");

@@ -1,5 +1,8 @@
 //! Files, functions and lines stay short.
 
+use std::fs;
+use std::path::Path;
+
 use syn::visit::{self, Visit};
 
 use crate::source::{name, sources};
@@ -101,6 +104,22 @@ fn lines_stay_short() {
         })
         .collect();
     assert!(wide.is_empty(), "lines over {LINE} columns, or comments over {COMMENT}: {wide:#?}");
+}
+
+/// The migrations are frozen as they are.
+#[test]
+fn lines_of_sql_functions_stay_short() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/functions");
+    let mut lines = 0;
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        for (at, line) in fs::read_to_string(&path).expect("UTF-8").lines().enumerate() {
+            lines += 1;
+            let columns = line.chars().count();
+            assert!(columns <= LINE, "{}:{}: {columns} columns", path.display(), at + 1);
+        }
+    }
+    assert!(lines > 1_000, "{lines} lines are found");
 }
 
 #[test]
