@@ -9,7 +9,7 @@
 //!
 //! SIGINT or SIGTERM asks; in a load also a fault, and a used-up poison budget. A second
 //! signal exits at once. Whatever hangs, the process is gone 24 s after the first signal:
-//! whoever sent it (Docker, Kubernetes, systemd) kills it soon after.
+//! units and compose file here kill it after 30 s.
 //!
 //! Invariant: the three come in this order, and none is taken back.
 

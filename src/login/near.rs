@@ -24,7 +24,15 @@ const KNOWN: [&str; 8] = [
 /// So short a name has too many neighbours: `id` is not a misspelt `ip`.
 const TOO_SHORT: usize = 2;
 /// The longest known name, and one letter.
-const LONGEST: usize = 12;
+const LONGEST: usize = {
+    let (mut longest, mut at) = (0, 0);
+    while at < KNOWN.len() {
+        let length = KNOWN[at].len();
+        longest = if length > longest { length } else { longest };
+        at += 1;
+    }
+    longest + 1
+};
 /// How many spellings are told apart; more are not counted.
 const MOST_SPELLINGS: usize = 32;
 

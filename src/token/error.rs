@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
     /// No prefix of a field in front.
-    #[error("starts with neither ip1. nor dev1. nor usr1.")]
+    #[error("starts with no prefix of a token, such as ip1.")]
     Prefix,
     /// No key id between the dots, or not its one spelling.
     #[error("has no valid key id")]
