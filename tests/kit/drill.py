@@ -1,0 +1,208 @@
+"""A restore that is done: base and incremental backup, archived WAL, a table dropped, the time before it restored.
+
+What restore-check.sh says of the copy is compared with what stood in the original at that time, to the last digest. Then
+the copy goes on working. And three restores that went wrong are made, each of which it has to find.
+
+Invariant: the copy has the rows, tokens and log of the time that was asked for, or restore-check.sh ends with the exit code
+and the line that tell what is wrong; no data key that is made on the copy gets a number that the original has used.
+"""
+
+import json
+import os
+import re
+import shutil
+
+from clusters import DATABASE, clusters, servers
+from kit import REPOSITORY, Failed
+
+CHECK = "deploy/restore-check.sh"
+MARGIN = 1000
+NAMES = ("ingest", "recovery", "audit")
+
+
+def run(kit):
+    with clusters(kit) as all_of_them:
+        drill = Drill(kit, all_of_them)
+        drill.prepare()
+        drill.live()
+        drill.lose_the_table()
+        copy = drill.restored("copy", recovery_target_time=drill.moment)
+        drill.is_whole(copy)
+        drill.goes_on(copy)
+        drill.finds_a_wrong_kms_key(copy)
+        drill.finds_what_was_changed(copy)
+        drill.finds_a_missing_file()
+    kit.proved(CHECK, "green on a copy restored from base, incremental backup and WAL to the time before a `drop table`, two "
+                      "rotations in between: rows, digest, head, every wrap, one recovery, key numbers")
+    kit.proved(CHECK, "red for a missing WAL file, a disabled KMS key, another region, a changed token, a missing row, a "
+                      "changed record")
+    kit.cannot(CHECK, "how RDS and Aurora restore: snapshots and their point in time are theirs")
+
+
+class Drill:
+    def __init__(self, kit, all_of_them):
+        self.kit, self.all = kit, all_of_them
+        self.environment = {
+            **os.environ, "LOGINETL_BIN": str(kit.binary), "PATH": f"{all_of_them.programs}:{os.environ['PATH']}",
+            **{f"LOGINETL_{name.upper()}_KEY": f"alias/loginetl-drill-{name}" for name in NAMES}}
+        self.environment.pop("LOGINETL_QUEUE_URL", None)
+
+    # --- the original ------------------------------------------------------------------------------------------------
+
+    def prepare(self):
+        """KMS keys of its own, so that one can be disabled; and a server that archives."""
+        aliases = [word for name in NAMES for word in (f"--{name}-alias", f"alias/loginetl-drill-{name}")]
+        self.kit.run("keys/create-keys.sh", *aliases, env=self.environment)
+        self.archive = self.all.folder("archive")
+        self.original = self.all.new("original", summarize_wal="on", archive_mode="on",
+                                     archive_command=f"test ! -f {self.archive}/%f && cp %p {self.archive}/%f")
+
+    def live(self):
+        """Rows, a base backup, rows and a rotation, an incremental backup, a rotation of all keys, rows: then the moment."""
+        original = self.original
+        self.loginetl(original, "init")
+        self.load(original, REPOSITORY / "tests/env/sample.jsonl", 119)
+        self.load(original, self.events("before", 2000), 2000)
+        full = original.back_up("full", "--wal-method=none")
+        self.load(original, self.events("between", 500), 500)
+        self.loginetl(original, "rotate-keys", "--duty", "100%")
+        self.backups = [full, original.back_up("incremental", "--wal-method=none", f"--incremental={full}/backup_manifest")]
+        self.load(original, self.events("after the backups", 1000), 1000)
+        # The file that the third failure takes away: whole, behind both backups and before the moment.
+        self.file_in_the_middle = original.sql("select pg_walfile_name(pg_current_wal_insert_lsn())")
+        self.loginetl(original, "rotate-keys", "--compromised", "--duty", "100%")
+        self.load(original, self.events("last", 500), 500)
+        self.state = self.kit.run(CHECK, "--state", env=self.env(original)).split()
+        self.moment = original.sql("select clock_timestamp()")
+
+    def lose_the_table(self):
+        """What nobody will have in the copy: rows, a key, its tokens in an export, a head that was kept. Then the accident."""
+        original = self.original
+        self.load(original, self.events("lost", 300), 300)
+        self.loginetl(original, "rotate-keys", "--duty", "100%")
+        self.exported = original.sql("select masked_ip from user_logins order by user_id limit 1")
+        self.highest = int(self.exported.split(".")[1])
+        self.newer_head = original.sql("select seq || ':' || encode(hash, 'hex') from audit.head")
+        original.sql("drop table user_logins")
+        original.sql("select pg_switch_wal()")
+        original.stop()  # the archiver ends last
+        if not (self.archive / self.file_in_the_middle).exists():
+            raise Failed(f"the archive has no {self.file_in_the_middle}")
+
+    # --- the copy ----------------------------------------------------------------------------------------------------
+
+    def restored(self, name, start=True, **target):
+        """The backups combined, recovered from the archive to the target, and promoted there."""
+        self.all.program("pg_combinebackup", *self.backups, "--output", self.all.base / name, "--no-sync")
+        copy = self.all.existing(name)
+        copy.configure(archive_mode="off", restore_command=f"cp {self.archive}/%f %p", recovery_target_action="promote", **target)
+        copy.signal_file("recovery.signal")
+        if start:
+            copy.start()
+            copy.wait(copy.promoted, "be promoted")
+        return copy
+
+    def is_whole(self, copy):
+        told = self.check(copy, *self.state, exit_code=0)
+        has(told, "ok    server ", "ok    rows        4119, as expected", f"ok    digest      {self.state[3]}, as expected",
+            "it holds the head that was kept", "ok    ingest ", "ok    recovery ", "ok    wraps ", "ok    unmask      one row opens",
+            "whole: the service may start on it")
+        raised = re.search(r"^ok    key ids     raised from (\d+) to (\d+): the next data key gets (\d+)", told, re.MULTILINE)
+        stood, self.now, following = map(int, raised.groups())
+        if not (self.now == max(stood, self.highest - 1) + MARGIN and following > self.highest):
+            raise Failed(f"numbers up to {self.highest} are used, and {raised[0]}")
+        told = self.check(copy, "--expect-head", self.newer_head, "--key-ids-raised", self.now, exit_code=5)
+        has(told, "FAIL  audit log   does not hold the head that was kept", "by design, where that head is newer",
+            "not raised again")
+
+    def goes_on(self, copy):
+        """It loads, unmasks and rotates; its next key has a number of its own, and the lost key's token is not taken for it."""
+        self.load(copy, self.events("lost", 300), 300)
+        self.loginetl(copy, "rotate-keys", "--duty", "100%")
+        newest = int(copy.sql("select max(key_id) from vault.data_keys"))
+        if newest != self.now + 1:
+            raise Failed(f"the next key is {newest}, and {self.now + 1} was said")
+        told = self.loginetl(copy, "unmask", "--token", self.exported, "--format", "json", "--reason", "from an export",
+                             expect=1)
+        if json.loads(told.splitlines()[0])["problem"] != "unknown_key":
+            raise Failed(f"a token of key {self.highest}, which was lost, came back as {told}")
+        has(self.check(copy, "--key-ids-raised", self.now, exit_code=0), "ok    unmask ", "not raised again")
+
+    # --- what went wrong ---------------------------------------------------------------------------------------------
+
+    def finds_a_wrong_kms_key(self, copy):
+        arn = copy.sql("select kms_key_arn from vault.wraps where holder = 'recovery' limit 1")
+        self.kms("DisableKey", arn)
+        try:
+            told = self.check(copy, "--key-ids-raised", self.now, exit_code=3)
+        finally:
+            self.kms("EnableKey", arn)
+        has(told, "FAIL  recovery    data key", f"(DisabledException): {arn}", "ok    ingest ", "FAIL  unmask ")
+        elsewhere = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
+        told = self.check(copy, "--key-ids-raised", self.now, exit_code=2, **elsewhere)
+        has(told, f"(NotFoundException): {arn}", "FAIL  ingest ", "FAIL  audit log ")
+
+    def finds_what_was_changed(self, copy):
+        """Each on a copy of the copy."""
+        state = self.kit.run(CHECK, "--state", env=self.env(copy)).split()
+        cases = {
+            "token": ("update user_logins set (masked_ip, ip_hash) = (select masked_ip, ip_hash from user_logins l where "
+                      "l.masked_ip <> user_logins.masked_ip limit 1) where ctid = (select max(ctid) from user_logins)",
+                      ["ok    rows ", "FAIL  digest "]),
+            "row": ("delete from user_logins where ctid = (select max(ctid) from user_logins)", ["FAIL  rows ", "FAIL  digest "]),
+            "record": ("set session_replication_role = replica; "
+                       "update audit.log set record = replace(record, 'restore', 'routine') where kind = 'unmask.request'",
+                       ["ok    digest ", "FAIL  audit log   tampered", "was changed"]),
+        }
+        for name, (change, lines) in cases.items():
+            copy.sql(f"create database {name} template {DATABASE}", database="postgres")
+            copy.sql(change, database=name)
+            told = self.check(copy, *state, "--key-ids-raised", self.now, exit_code=5, database=name)
+            has(told, *lines)
+
+    def finds_a_missing_file(self):
+        """PostgreSQL refuses to stop short of a target. Told to come up all the same, it has less than it should."""
+        (self.archive / self.file_in_the_middle).rename(self.all.base / "missing")
+        short = self.restored("short", start=False, recovery_target_time=self.moment)
+        short.launch()
+        if short.child.wait(timeout=60) == 0:
+            raise Failed("a recovery without a WAL file came up as if it were whole")
+        has(short.log.read_text(encoding="utf-8"), "recovery ended before configured recovery target was reached")
+        shutil.rmtree(short.data)
+        short = self.restored("short")
+        told = self.check(short, *self.state, exit_code=5)
+        has(told, "FAIL  rows ", "FAIL  digest ", "FAIL  audit log ", "ok    key ids     raised")
+
+    # --- means -------------------------------------------------------------------------------------------------------
+
+    def env(self, cluster, database=DATABASE):
+        return {**self.environment, "LOGINETL_DATABASE_URL": cluster.url(database=database)}
+
+    def loginetl(self, cluster, *arguments, expect=0):
+        return self.kit.run(self.kit.binary, *arguments, expect=expect, env=self.env(cluster))
+
+    def load(self, cluster, file, rows):
+        has(self.loginetl(cluster, "load", "--file", file), f"loaded {rows}, duplicates 0")
+
+    def check(self, cluster, *arguments, exit_code, database=DATABASE, **settings):
+        return self.kit.run(CHECK, *arguments, expect=exit_code, env={**self.env(cluster, database), **settings})
+
+    def events(self, name, count):
+        """A file of logins, each of a user and an address of its own."""
+        path = self.kit.scratch / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({
+            "user_id": f"{name} {n}", "app_version": "2.3", "device_type": "ios", "ip": f"198.18.{n // 256}.{n % 256}",
+            "locale": None, "device_id": f"{name}-{n}"}) + "\n" for n in range(count)), encoding="utf-8")
+        return path
+
+    def kms(self, operation, arn):
+        servers.request(self.environment["AWS_ENDPOINT_URL"], json.dumps({"KeyId": arn}).encode(), {
+            "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"TrentService.{operation}",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/kms/aws4_request, SignedHeaders=host, "
+                             "Signature=none"})
+
+
+def has(text, *parts):
+    missing = [part for part in parts if part not in text]
+    if missing:
+        raise Failed(f"this is missing: {missing}, in\n{text}")
