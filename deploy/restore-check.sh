@@ -104,6 +104,7 @@ options() {
     done
     [ -n "${LOGINETL_DATABASE_URL:-}" ] || usage 'LOGINETL_DATABASE_URL is not set'
     keep_password_off_command_lines
+    verify_by_default
 }
 
 # like PATTERN OPTION VALUE…
@@ -123,6 +124,12 @@ keep_password_off_command_lines() {
     fi
     [[ ! $url =~ [?\&\ ]password|^password ]] ||
         usage 'LOGINETL_DATABASE_URL has a password in a place where others would see it: write postgres://NAME:PASSWORD@…'
+}
+
+# What the URL leaves out about TLS means to psql what it means to loginetl: encrypted, and verified.
+verify_by_default() {
+    [[ $url == *sslmode=* ]] || export PGSSLMODE=verify-full
+    [[ $url =~ sslmode=(disable|require)|sslrootcert= ]] || export PGSSLROOTCERT=system
 }
 
 tools() {
@@ -156,24 +163,25 @@ fail_to_ask() {
         fail "$1" "$(why)" 'use a login that is a superuser or a member of loginetl_owner' 3
     elif grep -qE 'connection to server|could not translate|server closed' "$errors"; then
         fail "$1" "$(why)" 'see that the server runs and that LOGINETL_DATABASE_URL is right, then run it again' 4
+    elif grep -q '^psql: error' "$errors"; then
+        fail "$1" "$(why)" 'this psql cannot do what LOGINETL_DATABASE_URL asks for; sslrootcert=FILE needs no newer one' 2
     else
         fail "$1" "$(why)" 'the schema is not the one that this script knows: run loginetl init, then this again' 2
     fi
 }
 
 look_at_server() {
-    local answer version recovering archive timeline replayed waits vault
+    local answer version recovering archive replayed waits vault
     answer=$(ask <<'SQL'
 select current_setting('server_version'), pg_is_in_recovery(), current_setting('archive_mode'),
-       (select timeline_id from pg_control_checkpoint()),
        coalesce(to_char(pg_last_xact_replay_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), ''),
        current_setting('synchronous_standby_names') <> ''
-         and not exists (select from pg_stat_replication where sync_state in ('sync', 'quorum')),
+         and not exists (select from pg_stat_replication where coalesce(sync_state, 'hidden') in ('sync', 'quorum', 'hidden')),
        to_regclass('vault.key_ids') is not null and to_regclass('audit.head') is not null
          and to_regclass('vault.fields') is not null;
 SQL
     ) || { fail_to_ask server && finish; }
-    IFS='|' read -r version recovering archive timeline replayed waits vault <<<"$answer"
+    IFS='|' read -r version recovering archive replayed waits vault <<<"$answer"
     if [ "$vault" = f ]; then
         fail server 'has no vault of this version' \
             "name the right database; where it is the backup of an earlier build, run loginetl init first" 2
@@ -184,7 +192,7 @@ SQL
         fail server 'is still in recovery: it takes no changes' 'wait for its end, or promote it: select pg_promote()' 4
         finish
     fi
-    ok server "PostgreSQL $version on timeline $timeline${replayed:+, the last transaction that came back is of $replayed}"
+    ok server "PostgreSQL $version${replayed:+, the last transaction that came back is of $replayed}"
     if [ "$archive" != off ]; then
         note archive "archive_mode is $archive: a copy that archives to where its original did spoils that archive" \
             'give it an archive of its own, or set archive_mode = off'

@@ -28,6 +28,7 @@ def run(kit):
         drill.lose_the_table()
         copy = drill.restored("copy", recovery_target_time=drill.moment)
         drill.is_whole(copy)
+        drill.would_wait_for_ever(copy)
         drill.goes_on(copy)
         drill.finds_a_wrong_kms_key(copy)
         drill.finds_what_was_changed(copy)
@@ -115,6 +116,15 @@ class Drill:
         has(told, "FAIL  audit log   does not hold the head that was kept", "by design, where that head is newer",
             "not raised again")
 
+    def would_wait_for_ever(self, copy):
+        """A copy has its original's settings. A standby that is not there is said, and no commit is begun."""
+        copy.sql("alter system set synchronous_standby_names = 'nobody'")
+        copy.sql("select pg_reload_conf()")
+        told = self.check(copy, exit_code=2)
+        has(told, "FAIL  standby ", "FAIL  key ids     not raised", "ok    check ")
+        copy.sql("alter system reset synchronous_standby_names")
+        copy.sql("select pg_reload_conf()")
+
     def goes_on(self, copy):
         """It loads, unmasks and rotates; its next key has a number of its own, and the lost key's token is not taken for it."""
         self.load(copy, self.events("lost", 300), 300)
@@ -131,13 +141,15 @@ class Drill:
     # --- what went wrong ---------------------------------------------------------------------------------------------
 
     def finds_a_wrong_kms_key(self, copy):
-        arn = copy.sql("select kms_key_arn from vault.wraps where holder = 'recovery' limit 1")
-        self.kms("DisableKey", arn)
-        try:
-            told = self.check(copy, "--key-ids-raised", self.now, exit_code=3)
-        finally:
-            self.kms("EnableKey", arn)
-        has(told, "FAIL  recovery    data key", f"(DisabledException): {arn}", "ok    ingest ", "FAIL  unmask ")
+        """A key of either holder disabled (one row is recovered without the loaders' key), and keys of another region."""
+        for holder, other, row in (("ingest", "recovery", "ok    unmask "), ("recovery", "ingest", "FAIL  unmask ")):
+            arn = copy.sql(f"select kms_key_arn from vault.wraps where holder = '{holder}' limit 1")
+            self.kms("DisableKey", arn)
+            try:
+                told = self.check(copy, "--key-ids-raised", self.now, exit_code=3)
+            finally:
+                self.kms("EnableKey", arn)
+            has(told, f"FAIL  {holder:<11} data key", f"(DisabledException): {arn}", f"ok    {other} ", "FAIL  check ", row)
         elsewhere = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
         told = self.check(copy, "--key-ids-raised", self.now, exit_code=2, **elsewhere)
         has(told, f"(NotFoundException): {arn}", "FAIL  ingest ", "FAIL  audit log ")
