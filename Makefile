@@ -5,7 +5,7 @@ SERVERS := python3 tests/env/servers.py
 TARGET  := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test kit soak bench up down clean-env
+.PHONY: help build demo check test kit drill soak bench up down clean-env
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: check ## all checks and tests, on a PostgreSQL and a LocalStack of their o
 kit: ## run and prove what deploy/ and keys/ ship: image, compose, rights, restore, units
 	cargo build --release --locked --bin loginetl
 	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run -- python3 tests/kit/run.py
+
+drill: ## restore a backup to a point in time, and promote a standby under load
+	cargo build --release --locked --bin loginetl
+	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run -- python3 tests/kit/run.py drill standby
 
 soak: ## what takes longer than a test may: many kills, many rows
 	$(SERVERS) run -- cargo test --locked --test soak -- --nocapture

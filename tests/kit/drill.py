@@ -30,11 +30,12 @@ def run(kit):
         drill.is_whole(copy)
         drill.would_wait_for_ever(copy)
         drill.goes_on(copy)
+        drill.from_a_dump(copy)
         drill.finds_a_wrong_kms_key(copy)
         drill.finds_what_was_changed(copy)
         drill.finds_a_missing_file()
     kit.proved(CHECK, "green on a copy restored from base, incremental backup and WAL to the time before a `drop table`, two "
-                      "rotations in between: rows, digest, head, every wrap, one recovery, key numbers")
+                      "rotations in between: rows, digest, head, every wrap, one recovery, key numbers; and on one from `pg_dump`")
     kit.proved(CHECK, "red for a missing WAL file, a disabled KMS key, another region, a changed token, a missing row, a "
                       "changed record")
     kit.cannot(CHECK, "how RDS and Aurora restore: snapshots and their point in time are theirs")
@@ -73,7 +74,7 @@ class Drill:
         self.file_in_the_middle = original.sql("select pg_walfile_name(pg_current_wal_insert_lsn())")
         self.loginetl(original, "rotate-keys", "--compromised", "--duty", "100%")
         self.load(original, self.events("last", 500), 500)
-        self.state = self.kit.run(CHECK, "--state", env=self.env(original)).split()
+        self.state = self.state_of(original)
         self.moment = original.sql("select clock_timestamp()")
 
     def lose_the_table(self):
@@ -138,6 +139,20 @@ class Drill:
             raise Failed(f"a token of key {self.highest}, which was lost, came back as {told}")
         has(self.check(copy, "--key-ids-raised", self.now, exit_code=0), "ok    unmask ", "not raised again")
 
+    def from_a_dump(self, copy):
+        """The same from pg_dump, without owners and privileges: `init` puts these in order, the rest is as it was."""
+        state, file = self.state_of(copy), self.all.base / "dump"
+        copy.sql("create database dumped", database="postgres")
+        self.all.program("pg_dump", "--format=custom", f"--file={file}", copy.url())
+        self.all.program("pg_restore", "--no-owner", "--no-privileges", f"--dbname={copy.url(database='dumped')}", file)
+        has(self.check(copy, *state, exit_code=1, database="dumped"), "run: loginetl init", "ok    digest ", "ok    unmask ")
+        self.kit.run(self.kit.binary, "init", env=self.env(copy, "dumped"))
+        raised = copy.sql("select last_value from vault.key_ids", database="dumped")
+        if int(raised) != self.now + 1 + MARGIN:
+            raise Failed(f"the numbers of a dump stand at {raised}: the last key is {self.now + 1}")
+        told = self.check(copy, *state, "--key-ids-raised", raised, exit_code=0, database="dumped")
+        has(told, "whole: the service may start on it")
+
     # --- what went wrong ---------------------------------------------------------------------------------------------
 
     def finds_a_wrong_kms_key(self, copy):
@@ -156,7 +171,7 @@ class Drill:
 
     def finds_what_was_changed(self, copy):
         """Each on a copy of the copy."""
-        state = self.kit.run(CHECK, "--state", env=self.env(copy)).split()
+        state = self.state_of(copy)
         cases = {
             "token": ("update user_logins set (masked_ip, ip_hash) = (select masked_ip, ip_hash from user_logins l where "
                       "l.masked_ip <> user_logins.masked_ip limit 1) where ctid = (select max(ctid) from user_logins)",
@@ -195,6 +210,9 @@ class Drill:
 
     def load(self, cluster, file, rows):
         has(self.loginetl(cluster, "load", "--file", file), f"loaded {rows}, duplicates 0")
+
+    def state_of(self, cluster):
+        return self.kit.run(CHECK, "--state", env=self.env(cluster)).split()
 
     def check(self, cluster, *arguments, exit_code, database=DATABASE, **settings):
         return self.kit.run(CHECK, *arguments, expect=exit_code, env={**self.env(cluster, database), **settings})
