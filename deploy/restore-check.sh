@@ -397,13 +397,17 @@ unmask_one_row() {
     fi
 }
 
+# Any row: that of a random place in the index, or where nothing follows it, the first.
 selectors_of_one_row() {
     local hashes
     hashes=$(ask <<'SQL'
 select string_agg(format('%L || l.%I', replace(field, '_', '-') || '-hash ', field || '_hash'), ', ' order by position)
 from vault.fields;
 SQL
-    ) && ask <<<"select concat_ws(E'\n', $hashes) from public.user_logins l where l.ip_hash is not null limit 1"
+    ) && ask <<SQL
+(select concat_ws(E'\n', $hashes) from public.user_logins l where ip_hash >= (select gen_random_uuid()) order by ip_hash limit 1)
+union all (select concat_ws(E'\n', $hashes) from public.user_logins l where ip_hash is not null limit 1) limit 1;
+SQL
 }
 
 # --- the numbers of data keys --------------------------------------------------------------------

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from kit import REPOSITORY, Failed, LeftOut
 
@@ -39,7 +40,7 @@ class Clusters:
 
     def __init__(self, kit):
         self.kit = kit
-        self.programs = install.postgres(install.localstack())
+        self.programs = Path(os.environ["LOGINETL_TEST_PG_BIN"])
         missing = [name for name in NEEDED if not (self.programs / name).exists()]
         if missing:
             raise LeftOut(f"{self.programs} has no {', '.join(missing)}")
