@@ -359,7 +359,7 @@ fail_log() {
     if [ "$2" -eq 1 ]; then
         fail 'audit log' "$(grep '^attention:' <<<"$1")" \
             'a recovery was under way at that time: ask its login (docs/audit-log.md)' 1
-    elif [ -n "$expect_head" ] && ! grep -qv -e '--expect-head' <<<"$findings"; then
+    elif [ -n "$expect_head" ] && ! grep -qv 'the head that was kept' <<<"$findings"; then
         fail 'audit log' "does not hold the head that was kept (${expect_head%%:*}); nothing else was found" \
             "by design, where that head is newer than the time that was restored: compare with one from before it ($PAGE)" 5
     else

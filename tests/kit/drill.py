@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import urllib.parse
 
 from clusters import DATABASE, clusters, servers
 from kit import REPOSITORY, Failed
@@ -34,6 +35,7 @@ def run(kit):
         drill.finds_a_wrong_kms_key(copy)
         drill.finds_what_was_changed(copy)
         drill.finds_a_missing_file()
+        servers.sqs(drill.endpoint, "DeleteQueue", QueueUrl=drill.queue)
     kit.proved(CHECK, "green on a copy restored from base, incremental backup and WAL to the time before a `drop table`, two "
                       "rotations in between: rows, digest, head, every wrap, one recovery, key numbers; and on one from `pg_dump`")
     kit.proved(CHECK, "red for a missing WAL file, a disabled KMS key, another region, a changed token, a missing row, a "
@@ -47,7 +49,10 @@ class Drill:
         self.environment = {
             **os.environ, "LOGINETL_BIN": str(kit.binary), "PATH": f"{all_of_them.programs}:{os.environ['PATH']}",
             **{f"LOGINETL_{name.upper()}_KEY": f"alias/loginetl-drill-{name}" for name in NAMES}}
-        self.environment.pop("LOGINETL_QUEUE_URL", None)
+        self.endpoint = self.environment["AWS_ENDPOINT_URL"]
+        self.queue = servers.sqs(self.endpoint, "CreateQueue", QueueName=f"kit-drill-{os.getpid()}")["QueueUrl"]
+        self.environment["LOGINETL_QUEUE_URL"] = self.queue
+        self.archive_of_the_queue = kit.scratch / "archive.jsonl"
 
     # --- the original ------------------------------------------------------------------------------------------------
 
@@ -74,6 +79,7 @@ class Drill:
         self.file_in_the_middle = original.sql("select pg_walfile_name(pg_current_wal_insert_lsn())")
         self.loginetl(original, "rotate-keys", "--compromised", "--duty", "100%")
         self.load(original, self.events("last", 500), 500)
+        self.load_from_queue(original, "sent before", 60)
         self.state = self.state_of(original)
         self.moment = original.sql("select clock_timestamp()")
 
@@ -81,6 +87,7 @@ class Drill:
         """What nobody will have in the copy: rows, a key, its tokens in an export, a head that was kept. Then the accident."""
         original = self.original
         self.load(original, self.events("lost", 300), 300)
+        self.load_from_queue(original, "sent after", 40)
         self.loginetl(original, "rotate-keys", "--duty", "100%")
         self.exported = original.sql("select masked_ip from user_logins order by user_id limit 1")
         self.highest = int(self.exported.split(".")[1])
@@ -106,7 +113,7 @@ class Drill:
 
     def is_whole(self, copy):
         told = self.check(copy, *self.state, exit_code=0)
-        has(told, "ok    server ", "ok    rows        4119, as expected", f"ok    digest      {self.state[3]}, as expected",
+        has(told, "ok    server ", "ok    rows        4179, as expected", f"ok    digest      {self.state[3]}, as expected",
             "it holds the head that was kept", "ok    ingest ", "ok    recovery ", "ok    wraps ", "ok    unmask      one row opens",
             "whole: the service may start on it")
         raised = re.search(r"^ok    key ids     raised from (\d+) to (\d+): the next data key gets (\d+)", told, re.MULTILINE)
@@ -129,6 +136,7 @@ class Drill:
     def goes_on(self, copy):
         """It loads, unmasks and rotates; its next key has a number of its own, and the lost key's token is not taken for it."""
         self.load(copy, self.events("lost", 300), 300)
+        self.replay(copy)
         self.loginetl(copy, "rotate-keys", "--duty", "100%")
         newest = int(copy.sql("select max(key_id) from vault.data_keys"))
         if newest != self.now + 1:
@@ -138,6 +146,15 @@ class Drill:
         if json.loads(told.splitlines()[0])["problem"] != "unknown_key":
             raise Failed(f"a token of key {self.highest}, which was lost, came back as {told}")
         has(self.check(copy, "--key-ids-raised", self.now, exit_code=0), "ok    unmask ", "not raised again")
+
+    def replay(self, copy):
+        """The queue has nothing left of what was loaded; its archive has all. Only what is missing counts, and only once."""
+        for loaded, known in ((40, 60), (0, 100)):
+            told = self.loginetl(copy, "load", "--file", self.archive_of_the_queue, "--with-ids")
+            has(told, f"loaded {loaded}, duplicates {known}")
+        counts = copy.sql("select count(*), count(distinct user_id) from user_logins where user_id like 'sent %'")
+        if counts != "100|100":
+            raise Failed(f"100 messages were sent, and rows and users are {counts}")
 
     def from_a_dump(self, copy):
         """The same from pg_dump, without owners and privileges: `init` puts these in order, the rest is as it was."""
@@ -213,6 +230,25 @@ class Drill:
 
     def state_of(self, cluster):
         return self.kit.run(CHECK, "--state", env=self.env(cluster)).split()
+
+    def load_from_queue(self, cluster, name, count):
+        """Sends logins and loads them. Meanwhile the archive takes what the queue delivers: id, time and body."""
+        bodies = self.events(name, count).read_text(encoding="utf-8").splitlines()
+        for first in range(0, count, 10):
+            servers.sqs(self.endpoint, "SendMessageBatch", QueueUrl=self.queue, Entries=[
+                {"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies[first:first + 10])])
+        with open(self.archive_of_the_queue, "a", encoding="utf-8") as archive:
+            for message in self.standing_in_the_queue():
+                sent_at = {item["Name"]: item["Value"] for item in message["Attribute"]}["SentTimestamp"]
+                archive.write(json.dumps(
+                    {"message_id": message["MessageId"], "sent_at": sent_at, "body": message["Body"]}) + "\n")
+        has(self.loginetl(cluster, "load", "--max-messages", count), f"loaded {count}, duplicates 0")
+
+    def standing_in_the_queue(self):
+        """What LocalStack shows of a queue without receiving it."""
+        query = urllib.parse.urlencode({"QueueUrl": self.queue})
+        told = servers.request(f"{self.endpoint}/_aws/sqs/messages?{query}", headers={"Accept": "application/json"})
+        return told["ReceiveMessageResponse"]["ReceiveMessageResult"]["Message"]
 
     def check(self, cluster, *arguments, exit_code, database=DATABASE, **settings):
         return self.kit.run(CHECK, *arguments, expect=exit_code, env={**self.env(cluster, database), **settings})
