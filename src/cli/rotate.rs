@@ -20,6 +20,7 @@ Examples:
   loginetl rotate-keys
   loginetl rotate-keys --duty 20%            leave more to the loaders
   loginetl rotate-keys --dry-run             how many rows, how much WAL
+  loginetl rotate-keys --resume              each night: only what was interrupted
   loginetl rotate-keys --purpose seal        new key for quarantined bodies
   loginetl rotate-keys --compromised         a key has leaked: hashes change too")]
 pub(crate) struct RotateArgs {
@@ -34,6 +35,14 @@ pub(crate) struct RotateArgs {
     /// Say how much there is to do, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Finish a rotation that was interrupted, and start none: where none is unfinished,
+    /// say so and end with 0
+    #[arg(
+        long,
+        conflicts_with_all =
+            ["dry_run", "compromised", "purpose", "ingest_key", "recovery_key"]
+    )]
+    pub resume: bool,
     /// Replace mask, hash and seal keys together. Hashes change: old handles find
     /// nothing afterwards
     #[arg(long)]

@@ -46,6 +46,7 @@ mod resume;
 mod roles;
 mod rotate;
 mod rotate_faults;
+mod rotate_resume;
 mod rotation;
 mod second_implementation;
 mod sight;

@@ -3,11 +3,11 @@
 
 use serde::Serialize;
 
+use super::resume::is_unfinished;
 use crate::cli::Format;
 use crate::db::Session;
 use crate::error::{Error, Exit};
 use crate::output;
-use crate::token::{KeyState, Purpose};
 
 /// WAL that a row costs for each of its fields, in bytes: a new version of the row,
 /// roughly 200 bytes, and on a large table most of a page image after each checkpoint. A
@@ -42,10 +42,4 @@ pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error
     ))?;
     output::line(&format!("WAL, roughly     {} MiB", plan.wal_bytes / 1024 / 1024))?;
     Ok(Exit::Done)
-}
-
-/// Whether a rotation has begun and not come to its end.
-async fn is_unfinished(session: &Session) -> Result<bool, Error> {
-    let resealing = session.key_in_state(Purpose::Seal, KeyState::Retiring).await?;
-    Ok(resealing.is_some() || !session.rotations().await?.is_empty())
 }

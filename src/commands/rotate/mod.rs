@@ -9,8 +9,10 @@ mod dry_run;
 mod patience;
 mod ranges;
 mod reseal;
+mod resume;
 mod sweep;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
@@ -55,6 +57,10 @@ pub(crate) async fn run(
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
+    let is_to_resume = args.resume;
+    if is_to_resume && !resume::is_unfinished(&session).await? {
+        return resume::say_none(&session, args.format).await;
+    }
     let RotateArgs { duty, step_rows, .. } = args;
     let mut rotation = Rotating {
         target,
@@ -67,9 +73,8 @@ pub(crate) async fn run(
         done: Done::default(),
         last_steps: LastSteps::default(),
     };
-    let is_under_way =
-        rotation.seal_what_was_left().await? || rotation.session.has_rotated_since(begun).await?;
-    if is_under_way || !rotation.start(&args, environment).await? {
+    // Whatever becomes of the unfinished rotation meanwhile, --resume never comes to `start`.
+    if !is_to_resume && !rotation.has_started(&args, environment, begun).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
     let result = rotation.go_on().await;
@@ -99,6 +104,16 @@ struct Done {
     not_opened: Vec<Unopened>,
 }
 
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct RotateReport<'a> {
+    result: &'static str,
+    #[serde(flatten)]
+    done: &'a Done,
+    keys_retired: &'a [KeyId],
+    keys_left_retiring: &'a [KeyId],
+}
+
 #[derive(Clone, PartialEq, Eq, Serialize)]
 struct Unopened {
     what: &'static str,
@@ -116,6 +131,18 @@ async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<()
 }
 
 impl Rotating {
+    /// Starts a rotation, unless one is under way or was when this process began.
+    async fn has_started(
+        &mut self,
+        args: &RotateArgs,
+        environment: &Environment,
+        begun: Timestamp,
+    ) -> Result<bool, Error> {
+        let is_under_way =
+            self.seal_what_was_left().await? || self.session.has_rotated_since(begun).await?;
+        Ok(!is_under_way && self.start(args, environment).await?)
+    }
+
     /// Makes the new keys and starts; false when another process was faster.
     async fn start(&mut self, args: &RotateArgs, environment: &Environment) -> Result<bool, Error> {
         let Self { session, kms, signer, .. } = self;
@@ -233,20 +260,13 @@ impl Rotating {
         retired: &[KeyId],
         left_over: &[KeyId],
     ) -> Result<(), Error> {
-        #[derive(Serialize)]
-        struct RotateReport<'a> {
-            result: &'static str,
-            #[serde(flatten)]
-            done: &'a Done,
-            keys_retired: &'a [KeyId],
-            keys_left_retiring: &'a [KeyId],
-        }
         if format == Format::Json {
+            let (keys_retired, keys_left_retiring) = (retired, left_over);
             return output::json(&RotateReport {
                 result,
                 done: &self.done,
-                keys_retired: retired,
-                keys_left_retiring: left_over,
+                keys_retired,
+                keys_left_retiring,
             });
         }
         output::line(&format!(
