@@ -76,10 +76,10 @@ pub enum Trouble {
         is_released: bool,
     },
     /// The record that was kept as evidence is not there any more.
-    #[error("is not the record of --expect-head: the log was rewritten")]
+    #[error("is not the record of the head that was kept: the log was rewritten")]
     Rewritten,
     /// The log ends before the record that was kept as evidence.
-    #[error("is the last record, but --expect-head names a later one: the tail was cut off")]
+    #[error("is the last record, but the head that was kept is a later one: the tail was cut off")]
     CutTail,
     /// The head row names another record than the last.
     #[error("is the last record, but the head of the log is {head}: records were removed or added")]

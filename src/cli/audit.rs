@@ -40,6 +40,7 @@ The public key, for use without AWS:
 Examples:
   loginetl audit verify
   loginetl audit verify --expect-head 17:8c0f…              a head that unmask printed
+  loginetl audit verify --head-file /var/lib/loginetl/audit.head
   loginetl audit verify --file audit.jsonl --public-key audit.pem";
 
 /// `audit list`.
@@ -97,6 +98,10 @@ pub(crate) struct VerifyArgs {
     /// A head that somebody kept: the log must still hold it
     #[arg(long, value_name = "SEQ:HASH")]
     pub expect_head: Option<Head>,
+    /// A file that keeps such a head, for a timer: the log must still hold it, and if
+    /// nothing is found, the file keeps the head of now. One that is not there is made
+    #[arg(long, value_name = "PATH", conflicts_with = "expect_head")]
+    pub head_file: Option<PathBuf>,
     /// KMS key that signs the audit log
     /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY", conflicts_with = "public_key")]

@@ -26,6 +26,7 @@ mod file_forms;
 mod foreign_settings;
 mod gate;
 mod guard;
+mod head_file;
 mod init;
 mod installing;
 #[path = "../instrument/mod.rs"]

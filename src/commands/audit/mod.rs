@@ -3,6 +3,7 @@
 
 mod connect;
 mod export;
+mod head_file;
 mod list;
 mod verify;
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::connect::connect;
+use super::head_file::HeadFile;
 use crate::audit::{Record, Verifier, VerifyReport};
 use crate::cli::{Format, Global, VerifyArgs};
 use crate::crypto::VerifyingKey;
@@ -29,6 +30,9 @@ pub(super) async fn run(
     global: Global,
     environment: &Environment,
 ) -> Result<Exit, Error> {
+    // Before anything is asked of database or KMS: a wrong file is found at once.
+    let head_file = args.head_file.as_deref().map(HeadFile::read).transpose()?;
+    let kept = head_file.as_ref().and_then(HeadFile::kept).cloned();
     let keys = match &args.public_key {
         Some(path) => read_keys(path)?,
         None => {
@@ -36,12 +40,17 @@ pub(super) async fn run(
             vec![kms.public_key(&environment.audit_key(args.audit_key)).await?]
         }
     };
-    let verifier = Verifier::new(&keys, args.expect_head);
+    let verifier = Verifier::new(&keys, args.expect_head.or(kept));
     let report = match args.file {
         Some(path) => offline(verifier, &path)?,
         None => online(verifier, &super::super::database(global, environment, "audit")?).await?,
     };
     print(&report, args.format)?;
+    match &head_file {
+        Some(file) if report.problem_count == 0 => file.renew(&report.head)?,
+        Some(file) => file.leave(),
+        None => {}
+    }
     Ok(match report.problem_count {
         0 => Exit::Done,
         _ if report.is_tampered() => Exit::Integrity,

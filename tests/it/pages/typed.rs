@@ -191,6 +191,7 @@ async fn the_lines_about_new_keys_work() {
     page.types("loginetl rotate-keys ", &[], 0);
     page.types("loginetl rotate-keys --duty", &[], 0);
     assert!(page.types("loginetl rotate-keys --purpose", &[], 0).contains("sealed 1 bodies"));
+    page.types("loginetl rotate-keys --resume", &[], 0);
     page.types("loginetl rotate-keys --compromised", &[], 0);
     page.types("loginetl rotate-keys --dry-run", &[], 0);
     page.end();
@@ -290,6 +291,7 @@ async fn the_lines_about_audit_work() {
     page.types("loginetl audit export", &[], 0);
     let kept = "16:21774333a1e76206626aa27eab872fdf7524147649c68c8e8e612d8d7c473f86";
     page.types("loginetl audit verify --expect-head", &[(kept, &logged.heads[1])], 0);
+    page.types("loginetl audit verify --head-file", &[], 0);
     page.types("loginetl audit verify --file", &[], 0);
     page.types("loginetl audit list --hash", &[(shown, &hash)], 0);
     page.types("loginetl audit verify --file", &[], 0);
