@@ -54,6 +54,10 @@ pub(crate) enum CallKind {
     /// algorithm; a key that should encrypt, and signs.
     #[error("the KMS key is of the wrong kind")]
     KeyKind,
+    /// The recorded KMS key is of another region than the one that is set, and cannot be
+    /// used there.
+    #[error("the KMS key is of another region, and no multi-Region key")]
+    OtherRegion,
     /// KMS does not recognise the ciphertext, its context or its key.
     #[error("the wrap does not belong to this key and context")]
     Tampered,
@@ -80,6 +84,11 @@ impl CallError {
     /// A KMS key that turned out to be of the wrong kind: of this one.
     pub(crate) fn of_kind(operation: &'static str, kind: &str) -> Self {
         Self { operation, kind: CallKind::KeyKind, detail: format!(" ({})", printable(kind)) }
+    }
+
+    /// A recorded KMS key of another region. Its ARN is made of words.
+    pub(crate) fn of_other_region(operation: &'static str, arn: &str) -> Self {
+        Self { operation, kind: CallKind::OtherRegion, detail: format!(" ({arn})") }
     }
 
     /// Sorts a failure of the SDK.
@@ -144,7 +153,9 @@ impl CallError {
             CallKind::NoRegion | CallKind::NoCredentials | CallKind::Denied | CallKind::Missing => {
                 Retry::Never
             }
-            CallKind::KeyState | CallKind::KeyKind | CallKind::Tampered => Retry::Never,
+            CallKind::KeyState | CallKind::KeyKind | CallKind::OtherRegion | CallKind::Tampered => {
+                Retry::Never
+            }
             CallKind::QueryProtocol | CallKind::Refused => Retry::Never,
         }
     }

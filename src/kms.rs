@@ -3,16 +3,20 @@
 //!
 //! Invariant: a wrap that was moved to another key id, purpose or holder does not unwrap.
 
+mod region;
+
 use std::collections::HashMap;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_kms::Client;
+use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 
 use crate::aws::{CallError, CallKind};
 use crate::crypto::{SecretBytes, VerifyingKey};
 use crate::token::{Holder, KeyId, Purpose};
+pub(crate) use region::is_one_key;
 
 /// What a wrap is bound to: the KMS encryption context (fixed).
 #[derive(Clone, Copy, Debug)]
@@ -55,13 +59,23 @@ pub(crate) struct Signed {
 
 /// A client of KMS.
 #[derive(Clone)]
-pub(crate) struct Kms(Client);
+pub(crate) struct Kms {
+    client: Client,
+    /// The region that recorded keys are looked for in, where it is not left to their
+    /// ARNs.
+    region: Option<String>,
+}
 
 impl Kms {
-    /// A client of the configured endpoint.
+    /// A client of the configured endpoint: in this region, or in that of the
+    /// configuration.
     #[must_use]
-    pub(crate) fn new(config: &SdkConfig) -> Self {
-        Self(Client::new(config))
+    pub(crate) fn new(config: &SdkConfig, region: Option<String>) -> Self {
+        let mut settings = Builder::from(config);
+        if let Some(region) = region.clone() {
+            settings = settings.region(Region::new(region));
+        }
+        Self { client: Client::from_conf(settings.build()), region }
     }
 
     /// Wraps a data key under `kms_key` (an alias, id or ARN).
@@ -76,7 +90,7 @@ impl Kms {
     ) -> Result<Wrapped, CallError> {
         const OPERATION: &str = "KMS Encrypt";
         let request =
-            self.0.encrypt().key_id(kms_key).set_encryption_context(Some(context.to_map()));
+            self.client.encrypt().key_id(kms_key).set_encryption_context(Some(context.to_map()));
         let answer = request
             .plaintext(Blob::new(secret.expose()))
             .send()
@@ -93,24 +107,26 @@ impl Kms {
     /// Unwraps a data key with the KMS key that wrapped it.
     ///
     /// # Errors
-    /// When KMS cannot be reached, refuses, or answers for another key.
+    /// When KMS cannot be reached, refuses, or answers for another key; or when the key
+    /// is none that can be used in the region that is set.
     pub(crate) async fn unwrap_key(
         &self,
-        kms_key_arn: &str,
+        recorded: &str,
         wrapped: &[u8],
         context: WrapContext,
     ) -> Result<SecretBytes, CallError> {
         const OPERATION: &str = "KMS Decrypt";
-        let request =
-            self.0.decrypt().key_id(kms_key_arn).set_encryption_context(Some(context.to_map()));
+        let arn = region::localise(OPERATION, recorded, self.region.as_deref())?;
+        let request = self.client.decrypt().key_id(&*arn);
         let answer = request
+            .set_encryption_context(Some(context.to_map()))
             .ciphertext_blob(Blob::new(wrapped))
             .send()
             .await
             .map_err(|e| CallError::of(OPERATION, &e))?;
         let secret = answer.plaintext.map(|blob| SecretBytes::new(blob.into_inner()));
         match (answer.key_id, secret) {
-            (Some(key), Some(secret)) if key == kms_key_arn => Ok(secret),
+            (Some(key), Some(secret)) if key == *arn => Ok(secret),
             (Some(_), Some(_)) => Err(CallError::new(OPERATION, CallKind::Tampered)),
             _ => Err(CallError::new(OPERATION, CallKind::Refused)),
         }
@@ -122,16 +138,17 @@ impl Kms {
     /// When KMS cannot be reached, or refuses.
     pub(crate) async fn rewrap(
         &self,
-        from: &str,
+        recorded: &str,
         to: &str,
         wrapped: &[u8],
         context: WrapContext,
     ) -> Result<Wrapped, CallError> {
         const OPERATION: &str = "KMS ReEncrypt";
+        let from = region::localise(OPERATION, recorded, self.region.as_deref())?;
         let request = self
-            .0
+            .client
             .re_encrypt()
-            .source_key_id(from)
+            .source_key_id(&*from)
             .destination_key_id(to)
             .ciphertext_blob(Blob::new(wrapped));
         let request = request.set_source_encryption_context(Some(context.to_map()));
@@ -152,7 +169,7 @@ impl Kms {
     pub(crate) async fn sign(&self, kms_key: &str, digest: &[u8]) -> Result<Signed, CallError> {
         const OPERATION: &str = "KMS Sign";
         let request = self
-            .0
+            .client
             .sign()
             .key_id(kms_key)
             .message_type(MessageType::Digest)
@@ -174,7 +191,7 @@ impl Kms {
     /// not sign, or not on P-256.
     pub(crate) async fn public_key(&self, kms_key: &str) -> Result<VerifyingKey, CallError> {
         const OPERATION: &str = "KMS GetPublicKey";
-        let request = self.0.get_public_key().key_id(kms_key);
+        let request = self.client.get_public_key().key_id(kms_key);
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
         if let Some(usage) = answer.key_usage.filter(|usage| *usage != KeyUsageType::SignVerify) {
             return Err(CallError::of_kind(OPERATION, usage.as_str()));
@@ -195,7 +212,7 @@ impl Kms {
     /// [`CallKind::KeyKind`] when the key is not usable.
     pub(crate) async fn check_usable(&self, kms_key: &str) -> Result<(), CallError> {
         const OPERATION: &str = "KMS DescribeKey";
-        let request = self.0.describe_key().key_id(kms_key);
+        let request = self.client.describe_key().key_id(kms_key);
         let answer = request.send().await.map_err(|e| CallError::of(OPERATION, &e))?;
         let key = answer.key_metadata.ok_or(CallError::new(OPERATION, CallKind::Refused))?;
         if let Some(usage) = key.key_usage.filter(|usage| *usage != KeyUsageType::EncryptDecrypt) {

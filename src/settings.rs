@@ -78,6 +78,8 @@ pub(crate) struct Environment {
     pub recovery_key: Option<String>,
     /// `LOGINETL_AUDIT_KEY`.
     pub audit_key: Option<String>,
+    /// `LOGINETL_KMS_REGION`: where KMS is asked, if not in the region of the AWS SDK.
+    pub kms_region: Option<String>,
     /// `USER` or `LOGNAME`: what this process says of itself in the audit log. Nobody
     /// checks it.
     pub os_user: Option<String>,
@@ -113,6 +115,7 @@ impl Environment {
             ingest_key: variable("LOGINETL_INGEST_KEY")?,
             recovery_key: variable("LOGINETL_RECOVERY_KEY")?,
             audit_key: variable("LOGINETL_AUDIT_KEY")?,
+            kms_region: variable("LOGINETL_KMS_REGION")?,
             os_user: variable("USER")?.or(variable("LOGNAME")?),
             log_filter: variable("RUST_LOG")?,
             no_color: variable("NO_COLOR")?.is_some(),
@@ -197,7 +200,7 @@ fn check_aws() -> Result<(), SettingsError> {
             return Err(SettingsError::Endpoint(name));
         }
     }
-    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "LOGINETL_KMS_REGION"] {
         let is_name =
             |region: &String| region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if variable(name)?.is_some_and(|region| !is_name(&region)) {

@@ -11,16 +11,15 @@ use zeroize::Zeroizing;
 
 use crate::audit::RecordKind;
 use crate::cli::{BackfillArgs, Format, Global};
+use crate::commands;
 use crate::db::{DbError, MaskedRow, PlainColumns, PlainRow, RowChange, Session, Work};
 use crate::error::{Error, Exit};
-use crate::kms::Kms;
 use crate::login::Masker;
 use crate::output::{self, Progress};
 use crate::settings::{Environment, SettingsError};
 use crate::stop::Stop;
 use crate::token::{CanonicalForm, Field, Plaintext};
 use crate::vault::{Fit, KeyCache, Masking};
-use crate::{aws, commands};
 
 /// Rows in one transaction; each reads the plan anew.
 const CHUNK: i64 = 1_000;
@@ -53,7 +52,7 @@ pub(crate) async fn run(
     let stop = Stop::on_signal("stopping after this chunk; run it again to go on")?;
     let mut session = target.connect().await?;
     commands::ready(&session, Work::Backfill).await?;
-    let key_cache = KeyCache::open(target, Kms::new(&aws::configuration().await?)).await?;
+    let key_cache = KeyCache::open(target, commands::kms(environment).await?).await?;
     let masked_fields = session.fields().await?;
     if let Some(field) = columns.fields().find(|field| !masked_fields.contains(*field)) {
         return Err(not_masked_here(field).into());

@@ -7,11 +7,10 @@ use crate::audit::RecordKind;
 use crate::cli::{Format, Global, InitArgs};
 use crate::db::{Deviation, Initialised, Remedy};
 use crate::error::{Error, Exit};
-use crate::kms::Kms;
 use crate::settings::Environment;
 use crate::token::Field;
 use crate::vault::{Created, KmsKeys, Signer, create_missing_keys};
-use crate::{aws, output};
+use crate::{commands, output};
 
 /// Creates or upgrades what is missing, and says what it did.
 ///
@@ -23,7 +22,7 @@ pub(crate) async fn run(
     environment: &Environment,
 ) -> Result<Exit, Error> {
     let target = super::database(global, environment, "init")?;
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let mut session = target.connect().await?;
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key));
     if !args.mask.0.is_empty() {

@@ -12,12 +12,11 @@ use crate::audit::{Head, RecordKind};
 use crate::cli::{DestroyArgs, Format, Global, KeysCommand, KeysListArgs, RewrapArgs};
 use crate::db::{DbError, Session, Target, Work};
 use crate::error::{Error, Exit};
-use crate::kms::Kms;
 use crate::retry::Retry;
 use crate::settings::{Environment, SettingsError};
 use crate::token::{Holder, KeyId, KeyState, Purpose};
 use crate::vault::{Rewrapped, Signer, rewrap};
-use crate::{aws, output};
+use crate::{commands, output};
 
 /// Runs one of the subcommands.
 ///
@@ -120,7 +119,7 @@ async fn rewrap_all(
     environment: &Environment,
 ) -> Result<Exit, Error> {
     let session = connect(target, Work::Write).await?;
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     signer.try_out().await?;
     signer.catch_up(&session, RecordKind::KeyRewrap, |_| true).await?;
@@ -159,7 +158,7 @@ async fn destroy(
 ) -> Result<Exit, Error> {
     let session = connect(target, Work::Destroy).await?;
     let signer = Signer::new(
-        Kms::new(&aws::configuration().await?),
+        commands::kms(environment).await?,
         environment.audit_key(args.audit_key.clone()),
     );
     signer.try_out().await?;

@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 use crate::cli::Global;
 use crate::db::{Readiness, Session, Target, UrlSource, Work};
 use crate::error::Error;
-use crate::output;
+use crate::kms::Kms;
 use crate::settings::{DatabaseUrl, Environment};
+use crate::{aws, output};
 
 /// Where the database is, under the name by which its activity view shows us.
 fn database(global: Global, environment: &Environment, command: &str) -> Result<Target, Error> {
@@ -37,6 +38,11 @@ fn database(global: Global, environment: &Environment, command: &str) -> Result<
         );
     }
     Ok(target)
+}
+
+/// KMS, where the settings have it.
+async fn kms(environment: &Environment) -> Result<Kms, Error> {
+    Ok(Kms::new(&aws::configuration().await?, environment.kms_region.clone()))
 }
 
 /// Whether this login can do its work here; what is worth knowing is said.

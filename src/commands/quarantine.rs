@@ -16,13 +16,12 @@ use crate::db::{
     SqlKind, Target, Work,
 };
 use crate::error::{Error, Exit};
-use crate::kms::Kms;
 use crate::login::{Body, KeySource as _, MaskedLogin, Masker, NearNames, Reading, Verdict};
 use crate::settings::{Environment, SettingsError};
 use crate::stop::Stop;
 use crate::token::{KeyId, Sealer};
 use crate::vault::{Fit, KeyCache, Keyring, Masking};
-use crate::{aws, output};
+use crate::{commands, output};
 
 /// Messages that are opened and moved in one transaction.
 const PAGE: i64 = 50;
@@ -39,7 +38,7 @@ pub(crate) async fn run(
     let target = super::database(global, environment, "quarantine")?;
     match command {
         QuarantineCommand::List(args) => list(args, &target).await,
-        QuarantineCommand::Retry(args) => retry(args, target).await,
+        QuarantineCommand::Retry(args) => retry(args, target, environment).await,
         QuarantineCommand::Purge(args) => purge(args, &target).await,
     }
 }
@@ -139,10 +138,10 @@ struct Retried {
     not_opened: u64,
 }
 
-async fn retry(args: RetryArgs, target: Target) -> Result<Exit, Error> {
+async fn retry(args: RetryArgs, target: Target, environment: &Environment) -> Result<Exit, Error> {
     let stop = Stop::on_signal("stopping after these messages; retry again to go on")?;
     let mut session = connect(&target, Work::Load).await?;
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let key_cache = KeyCache::open(target.clone(), kms).await?;
     let filter = filter(&args.selection);
     let mut retried = Retried { tried: 0, loaded: 0, still_rejected: 0, not_opened: 0 };

@@ -222,6 +222,12 @@ pub(super) fn aws_advice(error: &CallError) -> (Exit, String) {
         ),
         CallKind::KeyState => (Exit::Refused, "see the key's state in KMS: it must be enabled"),
         CallKind::KeyKind => (Exit::Usage, kind_hint(error.operation)),
+        CallKind::OtherRegion => (
+            Exit::Refused,
+            "LOGINETL_KMS_REGION names another region than this key's, and only a multi-Region \
+             key (mrk-…) can be used there: set it to the key's region, or unset it (see \
+             docs/settings.md)",
+        ),
         CallKind::Tampered => (
             Exit::Integrity,
             "the wrap was moved or changed; compare the row in vault.wraps with a backup",

@@ -12,7 +12,7 @@ use super::{Signer, TryOut, VaultError};
 use crate::audit::RecordKind;
 use crate::crypto::random_secret;
 use crate::db::{KeyFacts, NewWrap, Session};
-use crate::kms::{Kms, WrapContext};
+use crate::kms::{Kms, WrapContext, is_one_key};
 use crate::token::{DataKey, Holder, KeyId, KeyState, Purpose};
 
 /// The index that lets only one key of a purpose be pending.
@@ -110,7 +110,7 @@ async fn write_pending(
         let wrapped = wrapped.map_err(|source| VaultError::Kms { key_id, source })?;
         wraps.push(NewWrap { holder, kms_key_arn: wrapped.kms_key_arn, wrapped: wrapped.bytes });
     }
-    if wraps[0].kms_key_arn == wraps[1].kms_key_arn {
+    if is_one_key(&wraps[0].kms_key_arn, &wraps[1].kms_key_arn) {
         return Err(VaultError::OneKmsKey);
     }
     session.insert_pending(key_id, purpose, key.check_value(), &wraps).await?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::keyring::unwrap_row;
 use super::{Signer, VaultError};
 use crate::db::{KeyRow, Session};
-use crate::kms::{Kms, WrapContext};
+use crate::kms::{Kms, WrapContext, is_one_key};
 use crate::token::Holder;
 
 /// What a rewrap has done.
@@ -45,8 +45,10 @@ pub(crate) async fn rewrap(
             done.unchanged += 1;
             continue;
         }
-        if others.iter().any(|other| other.holder != holder && other.kms_key_arn == new.kms_key_arn)
-        {
+        let is_taken = others.iter().any(|other| {
+            other.holder != holder && is_one_key(&other.kms_key_arn, &new.kms_key_arn)
+        });
+        if is_taken {
             return Err(VaultError::OneKmsKey);
         }
         let (key_id, purpose, check_value) = (row.key_id, row.purpose, row.check_value.clone());

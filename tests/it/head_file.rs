@@ -142,8 +142,8 @@ async fn what_keeps_no_head_is_refused_and_not_touched() {
     assert_eq!(logged.world.run_as(&logged.auditor, &both).status.code(), Some(2));
 }
 
-/// While the log grows, many runs share one file. Whoever reads it finds a whole head, and
-/// none that is older than the one before.
+/// While the log grows, many runs share one file. Whoever reads it finds a whole head,
+/// and none that is older than the one before.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_runs_at_once_never_put_an_older_head_in_its_place() {
     let logged = Logged::new().await;
@@ -188,7 +188,8 @@ async fn a_slow_run_leaves_what_a_faster_one_has_kept() {
     let logged = Logged::new().await;
     let (path, named) = place(&logged);
     fs::write(&path, &logged.heads[0]).expect("written");
-    // It is held up at the end of its reading, by whoever has locked the data keys' table.
+    // It is held up at the end of its reading, by whoever has locked the data keys'
+    // table.
     let holder = logged.world.database.client().await;
     holder.batch_execute("begin; lock table audit.head").await.expect("a lock");
     let mut command = logged.world.command(&["audit", "verify", "--head-file", &named]);

@@ -33,6 +33,7 @@ mod installing;
 mod instrument;
 mod instrumented;
 mod keys;
+mod kms_region;
 mod metrics;
 mod mistaken_errors;
 mod model_traces;

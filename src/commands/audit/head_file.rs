@@ -1,9 +1,9 @@
 //! The file of `audit verify --head-file`: the kept head, read before the log is verified
 //! and renewed afterwards.
 //!
-//! Invariants: the file holds one whole head at any moment, or is not there. Only the head
-//! that this run has compared with the log gives way, so no newer one is ever replaced by
-//! an older one.
+//! Invariants: the file holds one whole head at any moment, or is not there. Only the
+//! head that this run has compared with the log gives way, so no newer one is ever
+//! replaced by an older one.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Result as IoResult, Write as _};
@@ -121,8 +121,8 @@ fn read_head(path: &Path) -> Result<Option<Head>, Error> {
     head.map(Some).map_err(|_| refuse(path, "one line SEQ:HASH, as unmask prints it, is wanted"))
 }
 
-/// The next file, under a name of its own beside the one that it will replace. Whoever has
-/// locked it is alone.
+/// The next file, under a name of its own beside the one that it will replace. Whoever
+/// has locked it is alone.
 struct Next {
     file: File,
     path: PathBuf,
@@ -155,8 +155,8 @@ impl Next {
         }
     }
 
-    /// Writes the head and gives the file its name, durably. Mode, owner and group stay what
-    /// they were.
+    /// Writes the head and gives the file its name, durably. Mode, owner and group stay
+    /// what they were.
     fn put(mut self, path: &Path, head: &Head) -> IoResult<()> {
         self.file.set_len(0)?;
         self.file.write_all(format!("{head}\n").as_bytes())?;

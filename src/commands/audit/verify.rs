@@ -14,9 +14,8 @@ use crate::cli::{Format, Global, VerifyArgs};
 use crate::crypto::VerifyingKey;
 use crate::db::Target;
 use crate::error::{Error, Exit};
-use crate::kms::Kms;
 use crate::settings::Environment;
-use crate::{aws, output};
+use crate::{commands, output};
 
 /// Lines that are verified at once, in bytes.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -36,7 +35,7 @@ pub(super) async fn run(
     let keys = match &args.public_key {
         Some(path) => read_keys(path)?,
         None => {
-            let kms = Kms::new(&aws::configuration().await?);
+            let kms = commands::kms(environment).await?;
             vec![kms.public_key(&environment.audit_key(args.audit_key)).await?]
         }
     };

@@ -35,7 +35,7 @@ pub(super) async fn check(
     if login.is(Group::Loader) || login.is(Group::Rotator) {
         queue(&config, login, queue_url, findings).await;
     }
-    let kms = Kms::new(&config);
+    let kms = Kms::new(&config, environment.kms_region.clone());
     let owner = login.is(Group::Owner);
     if owner || login.is(Group::Loader) {
         let rows = if owner {

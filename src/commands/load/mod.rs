@@ -42,7 +42,7 @@ pub(crate) async fn run(
     let stop = Stop::on_signal(STOPPING)?;
     let target = commands::database(global, environment, "load")?;
     match args.file.clone() {
-        Some(path) => from_file(&path, args, target, stop).await,
+        Some(path) => from_file(&path, args, target, environment, stop).await,
         None => from_queue(args, target, environment, stop).await,
     }
 }
@@ -59,10 +59,11 @@ async fn from_queue(
         None => None,
     };
     let config = aws::configuration().await?;
+    let kms = Kms::new(&config, environment.kms_region.clone());
     let queue = Queue::new(&config, url, Duration::from_secs(args.visibility_timeout));
     let opened = stop.unless_asked(async {
         queue.depth().await?;
-        open_keys(&target, &args, Kms::new(&config)).await
+        open_keys(&target, &args, kms).await
     });
     let Some(key_cache) = opened.await.transpose()? else {
         return report::stopped_early(&args, false);
@@ -71,7 +72,13 @@ async fn from_queue(
     load_all(source, key_cache, target, &args, listener.as_ref(), stop).await
 }
 
-async fn from_file(path: &Path, args: LoadArgs, target: Target, stop: Stop) -> Result<Exit, Error> {
+async fn from_file(
+    path: &Path,
+    args: LoadArgs,
+    target: Target,
+    environment: &Environment,
+    stop: Stop,
+) -> Result<Exit, Error> {
     if args.max_messages.is_some() && !args.dry_run {
         let problem =
             "--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue";
@@ -80,7 +87,7 @@ async fn from_file(path: &Path, args: LoadArgs, target: Target, stop: Stop) -> R
     let Some(source) = FileSource::open(path, reading(&args), &stop).await? else {
         return report::stopped_early(&args, true);
     };
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let opened = stop.unless_asked(open_keys(&target, &args, kms)).await;
     let Some(key_cache) = opened.transpose()? else { return report::stopped_early(&args, true) };
     let Some(source) = source.begin().await? else { return report::stopped_early(&args, true) };
@@ -99,7 +106,7 @@ pub(crate) async fn from_source<S: Source>(
 ) -> Result<Exit, Error> {
     let stop = Stop::on_signal(STOPPING)?;
     let target = commands::database(global, environment, "load")?;
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let opened = stop.unless_asked(open_keys(&target, &args, kms)).await;
     let Some(key_cache) = opened.transpose()? else {
         return report::stopped_early(&args, source.facts().has_end);

@@ -8,15 +8,16 @@ mod ahead;
 mod dry_run;
 mod patience;
 mod ranges;
+mod report;
 mod reseal;
 mod resume;
 mod sweep;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::json;
 
 use patience::SweepPatience;
+use report::{Done, RotateReport};
 
 use crate::audit::RecordKind;
 use crate::cli::{Format, Global, RotateArgs, RotatePurpose};
@@ -30,7 +31,7 @@ use crate::token::{KeyId, KeyState, Purpose};
 use crate::vault::{
     KmsKeys, ONE_PENDING_KEY, Signer, SweepKeys, VaultError, pending_key, record_all,
 };
-use crate::{aws, output};
+use crate::{commands, output};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -53,7 +54,7 @@ pub(crate) async fn run(
     super::ready(&session, Work::Rotate).await?;
     let begun = session.clock().await?;
     let stop = Stop::on_signal("stopping after this step; run it again to go on")?;
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     record_all(&session, &signer).await?;
     sign_what_a_crash_left(&session, &signer).await?;
@@ -73,7 +74,7 @@ pub(crate) async fn run(
         done: Done::default(),
         last_steps: LastSteps::default(),
     };
-    // Whatever becomes of the unfinished rotation meanwhile, --resume never comes to `start`.
+    // Whatever becomes of that rotation meanwhile, --resume never comes to `start`.
     if !is_to_resume && !rotation.has_started(&args, environment, begun).await? {
         output::note("a rotation is under way: it is finished, and no new one is started");
     }
@@ -92,33 +93,6 @@ struct Rotating {
     stop: Stop,
     done: Done,
     last_steps: LastSteps,
-}
-
-/// What this process has done.
-#[derive(Default, Serialize)]
-struct Done {
-    rows_moved: u64,
-    bodies_sealed: u64,
-    /// What does not open: field or `quarantine`, hash or number, and the
-    /// rows that carry it.
-    not_opened: Vec<Unopened>,
-}
-
-/// What `--format json` prints.
-#[derive(Serialize)]
-struct RotateReport<'a> {
-    result: &'static str,
-    #[serde(flatten)]
-    done: &'a Done,
-    keys_retired: &'a [KeyId],
-    keys_left_retiring: &'a [KeyId],
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize)]
-struct Unopened {
-    what: &'static str,
-    which: String,
-    rows: i64,
 }
 
 /// Signs what an earlier process of this login left unsigned when it died.
@@ -233,11 +207,14 @@ impl Rotating {
             Ok(finished) => finished,
             Err(error) => {
                 self.record_interruption().await;
-                self.report(format, "interrupted", &[], &[])?;
+                RotateReport::of("interrupted", &self.done).print(format)?;
                 return Err(error);
             }
         };
-        self.report(format, "finished", &finished.retired, &finished.left_over)?;
+        let mut report = RotateReport::of("finished", &self.done);
+        report.keys_retired = &finished.retired;
+        report.keys_left_retiring = &finished.left_over;
+        report.print(format)?;
         let attention = !finished.left_over.is_empty() || !self.done.not_opened.is_empty();
         Ok(if attention { Exit::Attention } else { Exit::Done })
     }
@@ -251,42 +228,5 @@ impl Rotating {
         if let Err(error) = recorded.await {
             tracing::warn!(%error, "the interruption is not on record");
         }
-    }
-
-    fn report(
-        &self,
-        format: Format,
-        result: &'static str,
-        retired: &[KeyId],
-        left_over: &[KeyId],
-    ) -> Result<(), Error> {
-        if format == Format::Json {
-            let (keys_retired, keys_left_retiring) = (retired, left_over);
-            return output::json(&RotateReport {
-                result,
-                done: &self.done,
-                keys_retired,
-                keys_left_retiring,
-            });
-        }
-        output::line(&format!(
-            "{result}: moved {} rows, sealed {} bodies anew",
-            self.done.rows_moved, self.done.bodies_sealed
-        ))?;
-        for not in &self.done.not_opened {
-            output::line(&format!(
-                "does not open: {} {} ({} rows)",
-                not.what, not.which, not.rows
-            ))?;
-        }
-        for key in retired {
-            output::line(&format!("key {key} is retired: nothing is under it any more"))?;
-        }
-        for key in left_over {
-            output::line(&format!(
-                "key {key} stays retiring: something that does not open is still under it"
-            ))?;
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Quarantined bodies under a new seal key: opened and sealed anew, a page at a time.
 
-use super::{Rotating, Unopened};
+use super::Rotating;
+use super::report::Unopened;
 use crate::db::SealedBody;
 use crate::error::Error;
 use crate::token::{KeyState, Purpose};

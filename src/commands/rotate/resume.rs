@@ -4,7 +4,7 @@
 //! Invariant: what has not begun is not begun here. A pending key alone is no rotation:
 //! nothing is under it, and nobody knows which flags it was made for.
 
-use super::{Done, RotateReport};
+use super::report::{Done, RotateReport};
 use crate::cli::Format;
 use crate::db::Session;
 use crate::error::{Error, Exit};
@@ -32,13 +32,7 @@ pub(super) async fn say_none(session: &Session, format: Format) -> Result<Exit, 
         }
     }
     if format == Format::Json {
-        let report = RotateReport {
-            result: NONE,
-            done: &Done::default(),
-            keys_retired: &[],
-            keys_left_retiring: &[],
-        };
-        output::json(&report)?;
+        RotateReport::of(NONE, &Done::default()).print(format)?;
     } else {
         output::line("no rotation is unfinished, and none was started")?;
     }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::Rotating;
 use super::ahead::Ahead;
 use super::patience::SweepPatience;
 use super::ranges::Prepared;
-use super::{Rotating, Unopened};
+use super::report::Unopened;
 use crate::db::{Growth, LastSteps, Look, Move, Rotation, RowChange, Step, TokenGroup};
 use crate::error::Error;
 use crate::output::{self, Progress};

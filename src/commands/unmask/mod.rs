@@ -22,7 +22,7 @@ use crate::recovery::{
 use crate::settings::Environment;
 use crate::stop::Stop;
 use crate::vault::{Gate, Signer};
-use crate::{aws, output};
+use crate::{commands, output};
 
 /// The outcome is waited for no longer than this.
 const LONGEST_CONCLUSION: Duration = Duration::from_secs(90);
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     }
     let query = query::read_query(&args).await?;
     let request = RequestFlags::check(&args, &query, environment)?;
-    let kms = Kms::new(&aws::configuration().await?);
+    let kms = commands::kms(environment).await?;
     let signer = Signer::new(kms.clone(), environment.audit_key(args.audit_key.clone()));
     let stop =
         Stop::on_signal("stopping: nothing is shown, unless its outcome is on record by then")?;

@@ -10,10 +10,9 @@ use crate::audit::RecordKind;
 use crate::cli::{UnmaskArgs, UnmaskFormat};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
-use crate::kms::Kms;
 use crate::settings::Environment;
 use crate::vault::Signer;
-use crate::{aws, output};
+use crate::{commands, output};
 
 #[derive(Serialize)]
 struct Withdrawn {
@@ -34,7 +33,7 @@ pub(super) async fn run(
         return Err(Error::OtherLogin { login });
     }
     let signer = Signer::new(
-        Kms::new(&aws::configuration().await?),
+        commands::kms(environment).await?,
         environment.audit_key(args.audit_key.clone()),
     );
     // Nothing is recorded that could not be signed.
