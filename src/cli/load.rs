@@ -40,7 +40,8 @@ Examples:
   loginetl load --dry-run --max-messages 5   show masked rows, write nothing
   loginetl load --envelope none              an event in an envelope is rejected
   loginetl load --file events.jsonl.gz       a second run loads nothing twice
-  jq -c '.[]' events.json | loginetl load --file -")]
+  jq -c '.[]' events.json | loginetl load --file -
+  loginetl load --file archive.jsonl.gz --with-ids   after a restore: only what is missing")]
 pub(crate) struct LoadArgs {
     /// The queue [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL", conflicts_with = "file")]
@@ -49,6 +50,11 @@ pub(crate) struct LoadArgs {
     /// reads standard input
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// The file is an archive of queue messages, one object a line: message_id, sent_at
+    /// (milliseconds, as SentTimestamp, or RFC 3339) and body. What the queue's loader
+    /// has written is recognised; a message older than the ledger keeps is refused
+    #[arg(long, requires = "file")]
+    pub with_ids: bool,
     /// End when the queue stays empty (a file ends by itself)
     #[arg(long, conflicts_with = "follow")]
     pub drain: bool,
@@ -96,9 +102,9 @@ pub(crate) struct LoadArgs {
     /// Which envelopes of other services are opened, where a body is no event itself
     #[arg(long, value_enum, default_value_t)]
     pub envelope: Envelope,
-    /// Go on though the first 200 messages of a queue are rejected for one reason: into
-    /// the quarantine with them
-    #[arg(long, conflicts_with = "file")]
+    /// Go on though the first 200 messages of a queue or archive are rejected for one
+    /// reason: into the quarantine with them
+    #[arg(long)]
     pub quarantine_from_start: bool,
     /// Stop with exit 1 once more messages than this have been quarantined in this run
     #[arg(long, value_name = "N", default_value_t = 1000)]

@@ -1,7 +1,9 @@
 //! What can go wrong with the database, by SQLSTATE. Names objects and codes; never
 //! quotes a value.
 
+use jiff::civil::Date;
 use tokio_postgres::error::SqlState;
+use uuid::Uuid;
 
 use super::sqlstate::{is_raised_by_user_code, kind_of};
 use super::{Denial, SqlKind, UrlProblem};
@@ -105,6 +107,20 @@ pub(crate) enum DbError {
     /// `user_logins` has columns that loginetl cannot write.
     #[error("the table public.user_logins does not fit: {0}")]
     Table(String),
+    /// The ledger may have forgotten messages of an archive.
+    #[error("the ledger does not keep {day} any more, on which messages were sent")]
+    Forgotten {
+        /// Their day.
+        day: Date,
+    },
+    /// A message of an archive is known under another day.
+    #[error("the ledger has message {message_id} under another day, {day}")]
+    OtherDay {
+        /// Which message.
+        message_id: Uuid,
+        /// The day that the ledger has.
+        day: Date,
+    },
     /// The database holds something that only tampering or a defect can have put there.
     #[error("the database holds an invalid {0}")]
     Invalid(&'static str),
@@ -288,6 +304,8 @@ impl DbError {
             Self::Blind { .. }
             | Self::Swallowed { .. }
             | Self::Owner { .. }
+            | Self::Forgotten { .. }
+            | Self::OtherDay { .. }
             | Self::SchemaVersion { .. } => Retry::Never,
             Self::Divergent(_) | Self::Table(_) | Self::Invalid(_) => Retry::Never,
         }

@@ -59,6 +59,7 @@ pub(crate) use error::DbError;
 pub(crate) use fence::Fenced;
 pub(crate) use gate::OwnRequest;
 pub(crate) use keys::{KeyFacts, KeyRow, NewWrap};
+pub(crate) use ledger::oldest_day;
 pub(crate) use place::{Coverage, Snapshot};
 pub(crate) use privileges::Login;
 pub(crate) use quarantine::{QuarantineEntry, QuarantineFilter, RetryCandidate, SealedBody};

@@ -46,6 +46,12 @@ pub(super) fn justification_hint(problem: JustificationError) -> &'static str {
     }
 }
 
+const FORGOTTEN: &str = "what was loaded before it stays and is recognised; leave out messages \
+                         that are so old, and compare them with the table";
+const OTHER_DAY: &str = "sent_at must be the queue's SentTimestamp, to the day (UTC), else \
+                         messages would count twice; what was loaded before it stays and is \
+                         recognised";
+
 pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
     let (exit, hint) = match error {
         DbError::Url(problem) => (Exit::Usage, problem.remedy()),
@@ -79,6 +85,8 @@ pub(super) fn db_advice(error: &DbError) -> (Exit, String) {
         DbError::Invalid(_) => {
             (Exit::Integrity, "somebody changed the vault; compare it with a backup")
         }
+        DbError::Forgotten { .. } => (Exit::Usage, FORGOTTEN),
+        DbError::OtherDay { .. } => (Exit::Usage, OTHER_DAY),
         DbError::Blind { spots, .. } => (Exit::Refused, blind_hint(spots)),
         DbError::Swallowed { .. } => (
             Exit::Refused,

@@ -157,10 +157,12 @@ pub(crate) enum Error {
     Stopped,
     /// What a queue begins with are no login events.
     #[error(
-        "the queue begins with {messages} messages in a row that cannot be loaded: each is \
+        "the {what} begins with {messages} messages in a row that cannot be loaded: each is \
          {looks_like} ({reason})"
     )]
     RejectedFromStart {
+        /// A queue, or something that has an end.
+        what: &'static str,
         /// How many were looked at.
         messages: usize,
         /// Their reason code.
@@ -178,6 +180,9 @@ pub(crate) enum Error {
     #[error("cannot start: {0}")]
     Start(String),
 }
+
+/// What the word for a queue is in [`Error::RejectedFromStart`].
+pub(crate) const QUEUE: &str = "queue";
 
 const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the \
                             file before you load it again, for its unchanged lines would \
@@ -309,7 +314,11 @@ impl Error {
             Self::Output(_) => "see where the output goes: a full disk, a closed terminal?",
             Self::SelfTest => "do not load with it; use another build or machine",
             Self::Stopped => "run it again; nothing is lost",
-            Self::RejectedFromStart { .. } => REJECTED_FROM_START,
+            Self::RejectedFromStart { what: QUEUE, .. } => REJECTED_FROM_START,
+            Self::RejectedFromStart { .. } => {
+                "see that it is the right one; nothing of it was loaded or quarantined; to \
+                 quarantine such messages: --quarantine-from-start"
+            }
             Self::StoppedBySignal => "run it again; it goes on where it was",
             Self::Panicked => "run it again, nothing is lost; and report the line above",
             Self::Start(_) => "see whether the machine has memory, threads and file handles left",

@@ -82,6 +82,8 @@ fn db_errors() -> Vec<DbError> {
         DbError::Divergent(text()),
         DbError::Table(text()),
         DbError::Invalid("thing"),
+        DbError::Forgotten { day: jiff::civil::Date::ZERO },
+        DbError::OtherDay { message_id: uuid::Uuid::nil(), day: jiff::civil::Date::ZERO },
     ];
     sql_kinds().into_iter().map(of_kind).chain(others).collect()
 }

@@ -15,7 +15,7 @@ use crate::login::{Body, Delivery, Masker, SentAt, SourceKind, Verdict};
 use crate::token::SealError;
 
 /// A try that takes longer is given up.
-const LONGEST_WRITE: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_WRITE: Duration = Duration::from_secs(30);
 
 /// One event as its source handed it out.
 pub struct Message<H> {
@@ -48,6 +48,19 @@ fn delivery_of(message_id: Uuid, sent: SentAt, now: Timestamp) -> Delivery {
     }
 }
 
+/// The rows of a batch. What came twice in it is one row; both are ended at the source
+/// all the same.
+pub(super) fn distinct<'a>(
+    batch: impl ExactSizeIterator<Item = (&'a Delivery, &'a Verdict)>,
+) -> Vec<BatchRow<'a>> {
+    let mut seen = HashSet::with_capacity(batch.len());
+    let id = |delivery: &Delivery| (delivery.sent.ledger_day(), delivery.message_id);
+    batch
+        .filter(|(delivery, _)| seen.insert(id(delivery)))
+        .map(|(delivery, verdict)| BatchRow { delivery, verdict })
+        .collect()
+}
+
 impl<H: Send + Sync + 'static> Parcel for Message<H> {
     type Handle = H;
     const IS_BATCHED: bool = true;
@@ -77,16 +90,10 @@ impl<H: Send + Sync + 'static> Parcel for Message<H> {
     }
 
     async fn insert(fenced: &Fenced<'_>, batch: &[InHand<Self>]) -> Result<BatchAnswer, DbError> {
-        // What came twice in a batch is one row; both are ended at the
-        // source all the same.
-        let mut seen = HashSet::with_capacity(batch.len());
-        let id = |message: &Self| (message.delivery.sent.ledger_day(), message.delivery.message_id);
-        let distinct = batch.iter().filter(|in_hand| seen.insert(id(&in_hand.parcel)));
-        let rows = distinct.map(|message| BatchRow {
-            delivery: &message.parcel.delivery,
-            verdict: &message.verdicts[0],
-        });
-        let rows: Vec<BatchRow<'_>> = rows.collect();
+        let rows = distinct(batch.iter().map(|in_hand| {
+            let InHand { parcel, verdicts, .. } = in_hand;
+            (&parcel.delivery, &verdicts[0])
+        }));
         fenced.insert_batch(&rows).await
     }
 

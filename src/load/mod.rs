@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Read it in this order: `source` (what a queue, a file or a third source is asked to
-//! do), `parcel` (what is handed out as one, and its verdicts), `pipeline` (the stages
+//! do), `parcel` (what is handed out as one, and its verdicts: `message`, `archived`, and
+//! the chunks of `file`), `pipeline` (the stages
 //! and how they end), `receive`, `intake` (does it begin with login events?), `write`,
 //! `acknowledge`, `give_back`. Beside them: `held` and `budget` (leases, memory),
 //! `ending` (why it ends), `watch` (`tally`, `metrics`, `health`, `listen`), `record`
@@ -26,6 +27,7 @@
 )]
 
 mod acknowledge;
+mod archived;
 mod budget;
 mod ending;
 mod file;
@@ -48,7 +50,7 @@ mod tally;
 mod watch;
 mod write;
 
-pub(crate) use file::FileSource;
+pub(crate) use file::{ArchiveSource, FileSource, LedgerClock};
 pub(crate) use give_back::give_back;
 pub(crate) use listen::Listener;
 pub use message::Message;

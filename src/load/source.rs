@@ -1,12 +1,13 @@
 //! What a source of events is asked to do: hand out, keep, end and take back. All else
 //! exists once, in the stages.
 //!
-//! Two sources stand here: a queue of SQS ([`super::queue`]) and a file or standard input
-//! ([`super::file`]). What one of them cannot do, its types say: nothing of a file is
-//! ever given back, for its handle has no value ([`std::convert::Infallible`]); a file
-//! has no lease, so that nothing keeps it alive.
+//! Three sources stand here: a queue of SQS ([`super::queue`]), a file or standard input
+//! ([`super::file`]), and an archive of queue messages (`super::file::archive`), whose
+//! lines have the ids of their messages. What one of them cannot do, its types say:
+//! nothing of a file is ever given back, for its handle has no value
+//! ([`std::convert::Infallible`]); a file has no lease, so that nothing keeps it alive.
 //!
-//! A third one would be one more file. A log with offsets in order, such as
+//! Another one would be one more file. A log with offsets in order, such as
 //! Kafka, would hold:
 //!
 //! - a [`Source::Handle`] of partition and offset, and as parcel a [`super::Message`] of

@@ -20,7 +20,7 @@ use super::patience::Backoff;
 use super::run::Run;
 use super::source::Source;
 use crate::db::{BatchAnswer, DbError, Session, SqlKind};
-use crate::error::Error;
+use crate::error::{Error, QUEUE};
 use crate::vault::{Fit, Keyring, Masking};
 
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -110,7 +110,9 @@ impl<S: Source> Writer<S> {
         let mut in_hand = self.in_hand.lock().await;
         if let Some(reason) = in_hand.wait_for_common_rejection(&self.run.ending.stop).await {
             let (reason, looks_like) = (reason.code(), reason.looks_like());
+            let what = if self.run.has_end() { "source" } else { QUEUE };
             self.run.ending.give_up(Error::RejectedFromStart {
+                what,
                 messages: TOO_MANY,
                 reason,
                 looks_like,

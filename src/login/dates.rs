@@ -24,6 +24,15 @@ impl SentAt {
         Self(timestamp.filter(is_plausible))
     }
 
+    /// Reads it out of an archive: digits as SentTimestamp has them, or RFC 3339. Nothing
+    /// where it would count as absent.
+    pub(super) fn from_archive(text: &str) -> Option<Self> {
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            return Some(Self::from_attribute(Some(text))).filter(|sent| sent.0.is_some());
+        }
+        text.parse().ok().filter(is_plausible).map(|sent| Self(Some(sent)))
+    }
+
     /// The time, where it is known.
     #[must_use]
     pub fn timestamp(self) -> Option<Timestamp> {

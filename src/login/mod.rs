@@ -5,6 +5,7 @@
 //! [`MaskedLogin`] and [`Rejection`] are harmless and may be.
 
 mod app_version;
+mod archive;
 mod body;
 mod dates;
 mod envelope;
@@ -22,6 +23,7 @@ mod unescape;
 mod verdict;
 
 pub use app_version::AppVersionEncoding;
+pub use archive::{ArchivedMessage, LineProblem, read_archived};
 pub use body::Body;
 pub use dates::{FIXED_DAY, SentAt, utc_day};
 pub use envelope::Envelopes;

@@ -11,6 +11,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod archive;
 mod audit;
 mod bad_input;
 mod canary;

@@ -18,7 +18,9 @@ use crate::cli::{Format, Global, LoadArgs};
 use crate::db::{Target, Work};
 use crate::error::{Error, Exit};
 use crate::kms::Kms;
-use crate::load::{FileSource, Listener, Options, QueueSource, Run, Source, load};
+use crate::load::{
+    ArchiveSource, FileSource, LedgerClock, Listener, Options, QueueSource, Run, Source, load,
+};
 use crate::login::Reading;
 use crate::output;
 use crate::queue::Queue;
@@ -42,6 +44,7 @@ pub(crate) async fn run(
     let stop = Stop::on_signal(STOPPING)?;
     let target = commands::database(global, environment, "load")?;
     match args.file.clone() {
+        Some(path) if args.with_ids => from_archive(&path, args, target, environment, stop).await,
         Some(path) => from_file(&path, args, target, environment, stop).await,
         None => from_queue(args, target, environment, stop).await,
     }
@@ -79,9 +82,9 @@ async fn from_file(
     environment: &Environment,
     stop: Stop,
 ) -> Result<Exit, Error> {
-    if args.max_messages.is_some() && !args.dry_run {
-        let problem =
-            "--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue";
+    refuse_part_of_a_file(&args)?;
+    if args.quarantine_from_start {
+        let problem = "--quarantine-from-start goes with a queue, or with --with-ids";
         return Err(SettingsError::Flags(problem.to_owned()).into());
     }
     let Some(source) = FileSource::open(path, reading(&args), &stop).await? else {
@@ -91,6 +94,36 @@ async fn from_file(
     let opened = stop.unless_asked(open_keys(&target, &args, kms)).await;
     let Some(key_cache) = opened.transpose()? else { return report::stopped_early(&args, true) };
     let Some(source) = source.begin().await? else { return report::stopped_early(&args, true) };
+    load_all(source, key_cache, target, &args, None, stop).await
+}
+
+/// A file is loaded whole.
+fn refuse_part_of_a_file(args: &LoadArgs) -> Result<(), Error> {
+    if args.max_messages.is_some() && !args.dry_run {
+        let problem =
+            "--max-messages would cut a chunk of a file in two; it goes with --dry-run or a queue";
+        return Err(SettingsError::Flags(problem.to_owned()).into());
+    }
+    Ok(())
+}
+
+/// An archive of queue messages. The database's clock says which of them the ledger still
+/// knows.
+async fn from_archive(
+    path: &Path,
+    args: LoadArgs,
+    target: Target,
+    environment: &Environment,
+    stop: Stop,
+) -> Result<Exit, Error> {
+    refuse_part_of_a_file(&args)?;
+    let kms = commands::kms(environment).await?;
+    let opened = stop.unless_asked(open_keys(&target, &args, kms)).await;
+    let Some(key_cache) = opened.transpose()? else { return report::stopped_early(&args, true) };
+    let clock = LedgerClock::new(target.connect().await?.clock().await?);
+    let Some(source) = ArchiveSource::open(path, clock, &stop).await? else {
+        return report::stopped_early(&args, true);
+    };
     load_all(source, key_cache, target, &args, None, stop).await
 }
 
@@ -150,7 +183,7 @@ async fn load_all<S: Source>(
     if let Some(progress) = progress {
         progress.end().await;
     }
-    finish(&run, args.format).await
+    finish(&run, args).await
 }
 
 fn options(args: &LoadArgs) -> Options {

@@ -25,13 +25,16 @@ struct LoadReport {
     /// Whether the source is a file: then it has lines, and none are deleted.
     #[serde(skip)]
     has_end: bool,
+    /// Whether each line has an id of its own.
+    #[serde(skip)]
+    has_ids: bool,
 }
 
 /// Reports what came of a run.
 ///
 /// # Errors
 /// That which ended the run, if one did.
-pub(super) async fn finish<S: Source>(run: &Run<S>, format: Format) -> Result<Exit, Error> {
+pub(super) async fn finish<S: Source>(run: &Run<S>, args: &LoadArgs) -> Result<Exit, Error> {
     let (end, failure) = run.conclude();
     let has_end = run.has_end();
     let poison_budget_exceeded = matches!(end, End::Poisoned);
@@ -41,8 +44,10 @@ pub(super) async fn finish<S: Source>(run: &Run<S>, format: Format) -> Result<Ex
     let depth = depth.ok().flatten();
     let (in_flight, delayed) =
         (depth.map(|depth| depth.in_flight), depth.map(|depth| depth.delayed));
-    let report = LoadReport { summary, in_flight, delayed, poison_budget_exceeded, has_end };
-    report.print(format)?;
+    let has_ids = args.with_ids;
+    let report =
+        LoadReport { summary, in_flight, delayed, poison_budget_exceeded, has_end, has_ids };
+    report.print(args.format)?;
     if let Some(error) = failure {
         return Err(error);
     }
@@ -79,7 +84,14 @@ pub(super) fn print_nothing(args: &LoadArgs) -> Result<(), Error> {
 impl LoadReport {
     fn nothing(has_end: bool) -> Self {
         let summary = Summary::default();
-        Self { summary, in_flight: None, delayed: None, poison_budget_exceeded: false, has_end }
+        Self {
+            summary,
+            in_flight: None,
+            delayed: None,
+            poison_budget_exceeded: false,
+            has_end,
+            has_ids: false,
+        }
     }
 
     fn print(&self, format: Format) -> Result<(), Error> {
@@ -96,7 +108,10 @@ impl LoadReport {
         } else {
             output::line(&format!("{} in {seconds:.1} s", self.summary))?;
         }
-        if self.has_end && *received > 0 && duplicates == received {
+        let is_all_known = self.has_end && *received > 0 && duplicates == received;
+        if is_all_known && self.has_ids {
+            output::line("every message has been loaded before; nothing was loaded twice")?;
+        } else if is_all_known {
             output::line(
                 "this content has been loaded before; nothing was loaded twice (a grown file \
                  counts as another file)",

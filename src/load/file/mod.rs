@@ -4,10 +4,12 @@
 //! Invariant: a chunk whose id is in the ledger changes nothing, so that an interrupted
 //! file is simply loaded again.
 
+mod archive;
 mod chunk;
 mod content;
 mod reader;
 mod refusal;
 mod source;
 
+pub(crate) use archive::{ArchiveSource, LedgerClock};
 pub(crate) use source::FileSource;

@@ -5,6 +5,8 @@
 //! stream so far), never on batch sizes, connections or time; the lines are plaintext and
 //! live in [`Body`].
 
+mod lines;
+
 use std::fs::File;
 use std::io::{self, BufRead as _, Read, Seek as _, SeekFrom};
 use std::path::Path;
@@ -15,12 +17,13 @@ use super::chunk::Chunk;
 use super::content::{Damage, FileContent};
 use crate::crypto::{Digest, SecretBytes};
 use crate::login::form::{BOM, Form, HEAD_LINES, Packing, examine};
-use crate::login::{Body, Rejection, chunk_id};
+use crate::login::{Body, LineProblem, Rejection, chunk_id};
 
 /// Lines in a chunk (fixed: changing it would make every file another file).
 const CHUNK_LINES: u64 = 5_000;
 /// No event is that long (SQS takes 1 MiB); a file with such a line is no JSON Lines.
-const MAX_LINE: usize = 1024 * 1024 + 1;
+const MAX_LINE: usize = MIB + 1;
+const MIB: usize = 1024 * 1024;
 
 /// Tells whether a line is an event.
 pub(super) type ReadLine = Box<dyn Fn(&Body) -> Result<(), Rejection> + Send>;
@@ -43,12 +46,22 @@ pub(super) enum ChunkError {
         packing: Packing,
     },
     /// A line without an end.
-    #[error("line {line} is longer than 1 MiB, which no event is")]
+    #[error("line {line} is longer than {most} MiB, which no event is")]
     LineTooLong {
         /// Its number, from 1.
         line: u64,
+        /// How long an event may be.
+        most: usize,
         /// How the file is packed.
         packing: Packing,
+    },
+    /// A line that is no message out of a queue's archive, or none that may be loaded.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: LineProblem,
     },
     /// Its content is not what it was when loading began.
     #[error(
@@ -104,6 +117,9 @@ pub(super) struct ChunkReader {
     read: ReadLine,
     /// Of the whole file; a stream has none.
     known: Option<Digests>,
+    /// The file and how much of it is read; a stream has none.
+    file: Option<(File, u64)>,
+    longest_line: usize,
     running: Running,
     number: u64,
     line: u64,
@@ -126,21 +142,36 @@ impl ChunkReader {
     /// # Errors
     /// When it cannot be read, or has not one event a line.
     pub(super) fn open(path: &Path, read: ReadLine) -> Result<Self, ChunkError> {
+        Self::open_lines(path, read, MAX_LINE)
+    }
+
+    /// The same, of lines that may be so long.
+    ///
+    /// # Errors
+    /// As [`ChunkReader::open`].
+    pub(super) fn open_lines(
+        path: &Path,
+        read: ReadLine,
+        longest_line: usize,
+    ) -> Result<Self, ChunkError> {
+        let new =
+            |source: Box<dyn Read + Send>, read| Self { longest_line, ..Self::new(source, read) };
         if path.as_os_str() == "-" {
-            return Ok(Self::new(Box::new(io::stdin()), read));
+            return Ok(new(Box::new(io::stdin()), read));
         }
         let mut file = File::open(path)?;
         if !file.metadata()?.is_file() {
-            return Ok(Self::new(Box::new(file), read));
+            return Ok(new(Box::new(file), read));
         }
-        let mut reader = Self::new(Box::new(file.try_clone()?), read);
+        let mut reader = new(Box::new(file.try_clone()?), read);
         let known = reader.digests_of_all()?;
         // Lines that are appended from now on belong to another file.
         let length = file.stream_position()?;
         file.seek(SeekFrom::Start(0))?;
-        let content = FileContent::of(Box::new(file.take(length)))?;
+        let content = FileContent::of(Box::new(file.try_clone()?.take(length)))?;
         let (source, running) = (ChunkSource::Open(content), Running::default());
-        Ok(Self { source, known: Some(known), running, line: 0, ..reader })
+        let file = Some((file, length));
+        Ok(Self { source, known: Some(known), file, running, line: 0, ..reader })
     }
 
     fn new(source: Box<dyn Read + Send>, read: ReadLine) -> Self {
@@ -149,6 +180,8 @@ impl ChunkReader {
             source,
             read,
             known: None,
+            file: None,
+            longest_line: MAX_LINE,
             running: Running::default(),
             number: 0,
             line: 0,
@@ -197,13 +230,23 @@ impl ChunkReader {
     /// When the source cannot be read on, or its content has changed since it was opened.
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
         let read = self.read_chunk();
-        // All of it could be read when it was opened, so it has changed since.
-        if self.known.is_some()
-            && matches!(read, Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. }))
-        {
-            return Err(ChunkError::Changed);
+        self.unless_changed(read)
+    }
+
+    /// All of a file could be read when it was opened; else it has changed since.
+    fn unless_changed<T>(&self, read: Result<T, ChunkError>) -> Result<T, ChunkError> {
+        match read {
+            Err(ChunkError::Damaged(_) | ChunkError::LineTooLong { .. })
+                if self.known.is_some() =>
+            {
+                Err(ChunkError::Changed)
+            }
+            read => read,
         }
-        read
+    }
+
+    fn has_changed(&self) -> bool {
+        self.known.is_some_and(|known| known.content != self.running.content.current())
     }
 
     fn read_chunk(&mut self) -> Result<Option<Chunk>, ChunkError> {
@@ -226,9 +269,7 @@ impl ChunkReader {
             None => self.running.update(text.expose()),
         }
         if self.line == first_line {
-            let changed =
-                self.known.is_some_and(|known| known.content != self.running.content.current());
-            return if changed { Err(ChunkError::Changed) } else { Ok(None) };
+            return if self.has_changed() { Err(ChunkError::Changed) } else { Ok(None) };
         }
         let Digests { content, with_bom } = self.known.unwrap_or_else(|| self.running.current());
         let [id, id_with_bom] = [content, with_bom].map(|digest| chunk_id(&digest, self.number));
@@ -245,7 +286,7 @@ impl ChunkReader {
 
     /// Adds the next line with its end; false at the end of the source.
     fn append_line(&mut self, text: &mut SecretBytes) -> Result<bool, ChunkError> {
-        let (start, line) = (text.len(), self.line + 1);
+        let (start, line, longest) = (text.len(), self.line + 1, self.longest_line);
         let content = self.open_content()?;
         loop {
             let unread = content.bytes.fill_buf()?;
@@ -256,8 +297,9 @@ impl ChunkReader {
             let taken = end.map_or(unread.len(), |end| end + 1);
             text.append(&unread[..taken]);
             content.bytes.consume(taken);
-            if text.len() - start > MAX_LINE {
-                return Err(ChunkError::LineTooLong { line, packing: content.packing });
+            if text.len() - start > longest {
+                let most = longest / MIB;
+                return Err(ChunkError::LineTooLong { line, most, packing: content.packing });
             }
             if end.is_some() {
                 return Ok(true);
@@ -267,7 +309,7 @@ impl ChunkReader {
 
     /// The digests of all that comes, without making chunks of it.
     fn digests_of_all(&mut self) -> Result<Digests, ChunkError> {
-        let mut running = Running::default();
+        let (mut running, longest) = (Running::default(), self.longest_line);
         let content = self.open_content()?;
         let (mut line, mut length) = (1, 0);
         loop {
@@ -277,8 +319,9 @@ impl ChunkReader {
             }
             for part in unread.split_inclusive(|&byte| byte == b'\n') {
                 length += part.len();
-                if length > MAX_LINE {
-                    return Err(ChunkError::LineTooLong { line, packing: content.packing });
+                if length > longest {
+                    let most = longest / MIB;
+                    return Err(ChunkError::LineTooLong { line, most, packing: content.packing });
                 }
                 if part.ends_with(b"\n") {
                     (line, length) = (line + 1, 0);

@@ -8,20 +8,25 @@ use std::path::Path;
 use super::content::{Damage, DamageKind};
 use super::reader::ChunkError;
 use crate::error::Error;
+use crate::login::LineProblem;
 use crate::login::form::{Form, Packing};
 
-const LOAD: &str = "loginetl load --file -";
+/// The command that loads what is piped into it.
+pub(super) const LOAD: &str = "loginetl load --file -";
+/// The same of an archive of queue messages.
+pub(super) const REPLAY: &str = "loginetl load --with-ids --file -";
 
 /// An error that names the file and says what to do.
-pub(super) fn file_error(path: &Path, error: &ChunkError) -> Error {
+pub(super) fn file_error(path: &Path, load: &'static str, error: &ChunkError) -> Error {
     let (name, problem) = (path.display().to_string(), error.to_string());
-    let input = Input::of(path);
+    let input = Input::of(path, load);
     let hint = match error {
         ChunkError::Io(_) => return Error::File { path: name, problem },
         ChunkError::Changed => return Error::FileChanged { path: name, problem },
         ChunkError::Refused { form, packing } => explain_form(&input, form, *packing),
         ChunkError::Damaged(damage) => explain_damage(&input, damage),
-        ChunkError::LineTooLong { line, packing } => {
+        ChunkError::Line { problem, .. } => explain_line(&input, *problem),
+        ChunkError::LineTooLong { line, packing, .. } => {
             let without = input.pipe_through(*packing, &format!("sed {line}d"));
             format!("{}; to load the rest: {without}", input.what_stays())
         }
@@ -47,11 +52,27 @@ fn explain_form(input: &Input, form: &Form, packing: Packing) -> String {
     }
 }
 
+fn explain_line(input: &Input, problem: LineProblem) -> String {
+    let stays = input.what_stays();
+    match problem {
+        LineProblem::TooOld { oldest, .. } => format!(
+            "{stays}; of older messages nobody knows whether they were loaded: leave out those \
+             sent before {oldest}, and compare them with the table"
+        ),
+        LineProblem::Future => format!("{stays}; see the clocks of this archive and the database"),
+        _ => format!(
+            "{stays}; each line is one object, {{\"message_id\": UUID, \"sent_at\": \
+             milliseconds, \"body\": text}}; for lines that are events themselves, leave out \
+             --with-ids"
+        ),
+    }
+}
+
 fn explain_damage(input: &Input, damage: &Damage) -> String {
     let stays = input.what_stays();
     match damage.kind {
         DamageKind::WindowTooLarge => {
-            let zstd = input.feed_into(&format!("zstd -dc --long=31 | {LOAD}"));
+            let zstd = input.feed_into(&format!("zstd -dc --long=31 | {}", input.load));
             format!("{stays}; decompress it outside: {zstd}")
         }
         DamageKind::Truncated | DamageKind::Damaged => {
@@ -70,12 +91,14 @@ fn explain_damage(input: &Input, damage: &Damage) -> String {
 struct Input {
     /// The file as a word of the shell; a stream has none.
     word: Option<String>,
+    /// What loads it.
+    load: &'static str,
 }
 
 impl Input {
-    fn of(path: &Path) -> Self {
+    fn of(path: &Path, load: &'static str) -> Self {
         let text = path.display().to_string();
-        Self { word: (text != "-").then(|| shell_word(&text)) }
+        Self { word: (text != "-").then(|| shell_word(&text)), load }
     }
 
     fn is_stream(&self) -> bool {
@@ -94,7 +117,7 @@ impl Input {
     /// The content, unpacked, through a filter and into `load`.
     fn pipe_through(&self, packing: Packing, filter: &str) -> String {
         let unpacked = packing.name().map_or_else(String::new, |name| format!("{name} -dc | "));
-        self.feed_into(&format!("{unpacked}{filter} | {LOAD}"))
+        self.feed_into(&format!("{unpacked}{filter} | {}", self.load))
     }
 
     /// A pipeline that reads it: its first command gets it as standard input.
@@ -121,7 +144,7 @@ mod tests {
     use super::*;
 
     fn hint(path: &str, error: &ChunkError) -> String {
-        file_error(Path::new(path), error).advice().1
+        file_error(Path::new(path), LOAD, error).advice().1
     }
 
     #[test]
@@ -145,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_left_out_by_its_number() {
-        let error = ChunkError::LineTooLong { line: 3, packing: Packing::Plain };
+        let error = ChunkError::LineTooLong { line: 3, most: 1, packing: Packing::Plain };
         let command = "sed 3d < a.jsonl | loginetl load --file -";
         assert!(hint("a.jsonl", &error).ends_with(command), "{}", hint("a.jsonl", &error));
     }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::chunk::Chunk;
 use super::reader::{ChunkError, ChunkReader, ReadLine};
-use super::refusal::file_error;
+use super::refusal::{LOAD, file_error};
 use crate::error::Error;
 use crate::load::source::{Facts, Origin, Polled, Source, SourceError};
 use crate::login::{self, FIXED_DAY, NearNames, Reading};
@@ -24,6 +24,8 @@ const WRITERS: usize = 3;
 /// A file that was opened, or standard input.
 pub(crate) struct FileSource {
     path: PathBuf,
+    /// The command that a hint shows.
+    load: &'static str,
     /// The SHA-256 of the whole content; a stream has none.
     content: Option<[u8; 32]>,
     state: Mutex<ReadState>,
@@ -52,16 +54,28 @@ impl FileSource {
         let is_event: ReadLine = Box::new(move |line| {
             login::parse(line, FIXED_DAY, reading, &NearNames::default()).map(drop)
         });
+        Self::open_by(path, LOAD, stop, move |path| ChunkReader::open(path, is_event)).await
+    }
+
+    /// The same, by another reader.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) async fn open_by(
+        path: &Path,
+        load: &'static str,
+        stop: &Stop,
+        open: impl FnOnce(&Path) -> Result<ChunkReader, ChunkError> + Send + 'static,
+    ) -> Result<Option<Self>, Error> {
         let named = path.to_owned();
-        let Some(opened) =
-            unless_stopped(stop, move || ChunkReader::open(&named, is_event)).await?
-        else {
+        let Some(opened) = unless_stopped(stop, move || open(&named)).await? else {
             return Ok(None);
         };
-        let reader = opened.map_err(|e| file_error(path, &e))?;
+        let reader = opened.map_err(|e| file_error(path, load, &e))?;
         let (path, content) = (path.to_owned(), reader.content());
         Ok(Some(Self {
             path,
+            load,
             content,
             state: Mutex::new(ReadState::At(Box::new(reader))),
             stop: stop.clone(),
@@ -83,7 +97,7 @@ impl FileSource {
     }
 
     /// Reads on; nothing when the run is stopped first, or a read was left by a stop.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut ChunkReader) -> Result<Option<T>, ChunkError> + Send + 'static,
     ) -> Result<Option<Option<T>>, Error> {
@@ -103,7 +117,7 @@ impl FileSource {
         let Some((reader, done)) = unless_stopped(&self.stop, work).await? else { return Ok(None) };
         // After a fault there is nothing more to read.
         *state = if matches!(done, Ok(Some(_))) { ReadState::At(reader) } else { ReadState::End };
-        Ok(Some(done.map_err(|e| file_error(&self.path, &e))?))
+        Ok(Some(done.map_err(|e| file_error(&self.path, self.load, &e))?))
     }
 }
 

@@ -110,6 +110,9 @@ async fn the_lines_about_load_work() {
     page.keep("events.jsonl.gz", gzip.finish().expect("packed"));
     page.keep("events.json", format!("[{}, {}]", event(3), event(4)));
     world.has_messages(10).await;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(world.queue.archive().await.join("\n").as_bytes()).expect("packed");
+    page.keep("archive.jsonl.gz", gzip.finish().expect("packed"));
     page.serves("loginetl load", 6).await;
     world.has_messages(20).await;
     page.types("loginetl load --drain", &[], 0);
@@ -118,6 +121,7 @@ async fn the_lines_about_load_work() {
     assert_eq!(world.database.count("select from user_logins").await, 12);
     page.types("loginetl load --file", &[], 0);
     page.types("jq ", &[], 0);
+    assert!(page.types("loginetl load --file", &[], 0).contains("read 6, loaded 0"));
     assert_eq!(world.database.count("select from user_logins").await, 16);
     page.types("loginetl load --drain", &[], 0);
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/env/sample.jsonl");

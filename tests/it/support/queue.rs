@@ -71,6 +71,36 @@ impl TestQueue {
         }
     }
 
+    /// The messages that the queue has, as an archive keeps them; they stay in the queue.
+    pub async fn archive(&self) -> Vec<String> {
+        let (mut lines, mut held) = (Vec::new(), Vec::new());
+        loop {
+            let request = self.client.receive_message().queue_url(&self.url);
+            let request = request.max_number_of_messages(10).visibility_timeout(300);
+            let request = request.message_system_attribute_names(
+                aws_sdk_sqs::types::MessageSystemAttributeName::SentTimestamp,
+            );
+            let messages = request.send().await.expect("messages").messages.unwrap_or_default();
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                let sent = message.attributes.expect("a time").into_values().next();
+                let sent = sent.expect("a time");
+                let line = serde_json::json!({"message_id": message.message_id,
+                    "sent_at": sent, "body": message.body});
+                lines.push(line.to_string());
+                held.push(message.receipt_handle.expect("a handle"));
+            }
+        }
+        for handle in held {
+            let request = self.client.change_message_visibility().queue_url(&self.url);
+            let request = request.receipt_handle(handle).visibility_timeout(0);
+            request.send().await.expect("given back");
+        }
+        lines
+    }
+
     /// Messages that can be received, and those that somebody holds.
     pub async fn depth(&self) -> (u64, u64) {
         let names = [
