@@ -8,7 +8,7 @@
 //! Beside them: the leases kept alive, metrics, progress.
 //! ```
 //!
-//! Read it in this order: `source` (what a queue, a file or a third source is asked to
+//! Read it in this order: `source` (what a queue, a file or another source is asked to
 //! do), `parcel` (what is handed out as one, and its verdicts: `message`, `archived`, and
 //! the chunks of `file`), `pipeline` (the stages
 //! and how they end), `receive`, `intake` (does it begin with login events?), `write`,

@@ -171,5 +171,8 @@ mod tests {
         let error = ChunkError::LineTooLong { line: 3, most: 1, packing: Packing::Plain };
         let command = "sed 3d < a.jsonl | loginetl load --file -";
         assert!(hint("a.jsonl", &error).ends_with(command), "{}", hint("a.jsonl", &error));
+        let (_, hint) = file_error(Path::new("a.jsonl"), REPLAY, &error).advice();
+        let command = "sed 3d < a.jsonl | loginetl load --with-ids --file -";
+        assert!(hint.ends_with(command), "{hint}");
     }
 }
