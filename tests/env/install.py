@@ -213,7 +213,7 @@ def _debian_pgbouncer():
     if not _complete(target):
         say(f"fetching PgBouncer into {target} (once, a few seconds) …")
         with _fresh(target) as log:
-            _unpack_with_libraries("pgbouncer", target, log)
+            unpack_with_libraries(["pgbouncer"], target, log)
             libraries = ":".join(sorted({str(library.parent) for library in target.rglob("lib*.so*")}))
             unpacked = shlex.quote(str(target / "root/usr/sbin/pgbouncer"))
             program.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={shlex.quote(libraries)} exec {unpacked} "$@"\n')
@@ -223,23 +223,31 @@ def _debian_pgbouncer():
     return program
 
 
-def _unpack_with_libraries(package, target, log):
-    """A package and the libraries that it names itself, the C library excepted, below `target/root`."""
-    lists, packages = target / "lists", target / "packages"
-    for folder in (lists, packages):
+def unpack_with_libraries(packages, target, log):
+    """These packages and the libraries that they need, the C library excepted, below `target/root`."""
+    lists, archives = target / "lists", target / "packages"
+    for folder in (lists, archives):
         folder.mkdir()
-    remedy = f"install {package}, or see that APT reaches its mirrors"
+    remedy = f"install {', '.join(packages)}, or see that APT reaches its mirrors"
     # As root, APT would fetch as a user that must not write here.
-    apt = [f"-oDir::State::lists={lists}", f"-oDir::Cache={packages}", "-oAPT::Sandbox::User=root", "-oAcquire::Retries=0",
+    apt = [f"-oDir::State::lists={lists}", f"-oDir::Cache={archives}", "-oAPT::Sandbox::User=root", "-oAcquire::Retries=0",
            "-oAcquire::http::Timeout=10", "-oAcquire::https::Timeout=10", "-oAcquire::Languages=none"]
     _step(["apt-get", *apt, "update"], log, remedy)
-    needed = re.findall(r"^  Depends: (lib\S+)", answer(["apt-cache", *apt, "depends", package]), re.MULTILINE)
-    wanted = [package, *(name for name in needed if not name.startswith("libc6"))]
-    _step(["apt-get", *apt, "download", *wanted], log, remedy, cwd=packages)
-    for archive in packages.glob("*.deb"):
+    _step(["apt-get", *apt, "download", *_with_libraries(packages, apt)], log, remedy, cwd=archives)
+    for archive in archives.glob("*.deb"):
         _step(["dpkg-deb", "-x", archive, target / "root"], log, remedy)
-    for folder in (lists, packages):
+    for folder in (lists, archives):
         shutil.rmtree(folder)
+
+
+def _with_libraries(packages, apt):
+    """The packages, and each shared library that one of them, or such a library, depends on."""
+    wanted = list(packages)
+    for package in wanted:  # which grows meanwhile
+        needed = re.findall(r"^ [ |](?:Pre)?Depends: (lib\S+)", answer(["apt-cache", *apt, "depends", package]), re.MULTILINE)
+        wanted += [name for name in dict.fromkeys(needed)
+                   if name not in wanted and not re.match(r"libc6|libjs-|lib\S+-perl$|lib\S+-common$", name)]
+    return wanted
 
 
 # --- steps ---------------------------------------------------------------------------------------
