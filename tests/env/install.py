@@ -223,8 +223,12 @@ def _debian_pgbouncer():
     return program
 
 
-def unpack_with_libraries(packages, target, log):
-    """These packages and the libraries that they need, the C library excepted, below `target/root`."""
+# The C library must be the machine's. The others are no shared libraries that a program links.
+WITHOUT = r"libc6|libjs-|lib\S+-(?:perl|common)$"
+
+
+def unpack_with_libraries(packages, target, log, without=WITHOUT):
+    """These packages and the libraries that they need, except what `without` matches, below `target/root`."""
     lists, archives = target / "lists", target / "packages"
     for folder in (lists, archives):
         folder.mkdir()
@@ -233,20 +237,23 @@ def unpack_with_libraries(packages, target, log):
     apt = [f"-oDir::State::lists={lists}", f"-oDir::Cache={archives}", "-oAPT::Sandbox::User=root", "-oAcquire::Retries=0",
            "-oAcquire::http::Timeout=10", "-oAcquire::https::Timeout=10", "-oAcquire::Languages=none"]
     _step(["apt-get", *apt, "update"], log, remedy)
-    _step(["apt-get", *apt, "download", *_with_libraries(packages, apt)], log, remedy, cwd=archives)
+    _step(["apt-get", *apt, "download", *_with_libraries(packages, apt, without)], log, remedy, cwd=archives)
     for archive in archives.glob("*.deb"):
         _step(["dpkg-deb", "-x", archive, target / "root"], log, remedy)
     for folder in (lists, archives):
         shutil.rmtree(folder)
 
 
-def _with_libraries(packages, apt):
-    """The packages, and each shared library that one of them, or such a library, depends on."""
+def _with_libraries(packages, apt, without):
+    """The packages, each shared library that one of them or such a library depends on, and `postgresql-15` for `postgresql`."""
+    shown = answer(["apt-cache", *apt, "depends", "--recurse", "--important", *packages])
+    needs = {name: re.findall(r"^  (?:Pre)?Depends: (\S+)", lines, re.MULTILINE)
+             for name, lines in re.findall(r"^(\S+)\n((?: .*\n?)*)", shown, re.MULTILINE)}
     wanted = list(packages)
     for package in wanted:  # which grows meanwhile
-        needed = re.findall(r"^ [ |](?:Pre)?Depends: (lib\S+)", answer(["apt-cache", *apt, "depends", package]), re.MULTILINE)
-        wanted += [name for name in dict.fromkeys(needed)
-                   if name not in wanted and not re.match(r"libc6|libjs-|lib\S+-perl$|lib\S+-common$", name)]
+        wanted += [name for name in dict.fromkeys(needs.get(package, []))
+                   if re.fullmatch(rf"lib\S+|{re.escape(package)}-\d+", name) and name not in wanted
+                   and not re.match(without, name)]
     return wanted
 
 

@@ -44,12 +44,14 @@ def python(requirements):
     return target / "bin/python"
 
 
-def debian(*packages):
-    """The folder of these packages: `bin/` with a starter for each of their programs, and `root/` as unpacked."""
+def debian(*packages, without=""):
+    """The folder of these packages: `bin/` with a starter for each of their programs, and `root/` as unpacked.
+
+    `without` is a pattern of further libraries that the programs name and nobody calls here."""
     for needed in ("apt-get", "apt-cache", "dpkg-deb"):
         if not shutil.which(needed):
             raise LeftOut(f"{needed} is not on this machine, so Debian's {', '.join(packages)} cannot be had")
-    names = "".join(f"\n{name}" for name in sorted(packages))
+    names = "".join(f"\n{name}" for name in sorted(filter(None, {*packages, without})))
     release = Path("/etc/os-release").read_bytes() + platform.machine().encode() + names.encode()
     try:
         with install.locked():
@@ -57,7 +59,8 @@ def debian(*packages):
             if not install._complete(target):
                 install.say(f"fetching Debian's {', '.join(packages)} into {target} (once, some seconds) …")
                 with install._fresh(target) as log:
-                    install.unpack_with_libraries(packages, target, log)
+                    every = f"{install.WITHOUT}|{without}" if without else install.WITHOUT
+                    install.unpack_with_libraries(packages, target, log, every)
                     _starters(target)
     except install.EnvError as error:
         raise LeftOut(str(error)) from error
@@ -69,8 +72,8 @@ def _starters(target):
     root, starters = target / "root", target / "bin"
     starters.mkdir()
     libraries = ":".join(sorted({str(file.parent) for file in root.rglob("lib*.so*")}))
-    for folder in ("sbin", "bin", "usr/sbin", "usr/bin"):
-        for program in sorted((root / folder).glob("*")):
+    for pattern in ("usr/lib/postgresql/*/bin/*", "sbin/*", "bin/*", "usr/sbin/*", "usr/bin/*"):
+        for program in sorted(root.glob(pattern)):
             if not program.is_file() or not os.access(program, os.X_OK):
                 continue
             before = f"LD_LIBRARY_PATH={shlex.quote(libraries)} " if libraries else ""
