@@ -78,6 +78,7 @@ class Containers:
             "process": {
                 "user": {"uid": USER, "gid": USER}, "cwd": "/", "args": ["/usr/local/bin/loginetl", *arguments],
                 "env": [f"{key}={value}" for key, value in settings.items()], "capabilities": {}, "noNewPrivileges": True,
+                "rlimits": [{"type": "RLIMIT_CORE", "hard": 0, "soft": 0}],
             },
             "root": {"path": str(self.root), "readonly": True},
             "mounts": [

@@ -63,24 +63,45 @@ def tell(kit):
     kit.proved("deploy/image.py", "its files run by runc as 10001: read-only root, no /tmp, no capability, no_new_privileges, "
                "seccomp, 256 MiB; 119 rows + 1 quarantined with the settings of docker-compose.yml; SIGTERM with messages in "
                "flight; names by /etc/hosts and by DNS; TLS to Postgres and to AWS with a CA of one's own; exit codes 0 to 5")
-    kit.proved("deploy/Dockerfile", "its last stage is what `image.py --root` writes, which is file for file the archive that "
-               "was run")
+    kit.proved("deploy/Dockerfile", "its last stage: the very command that fills it was run here, and wrote file for file the "
+               "archive that was run by runc; user, entry point and environment are the archive's")
+    kit.cannot("deploy/Dockerfile", "that the registry has the base image under this digest: it was read in public Dockerfiles")
 
 
 # --- made ----------------------------------------------------------------------------------------
 
 
 def build(kit):
-    """The archive and the folder that deploy/image.py makes; made twice, under other circumstances."""
+    """The archive and the folder that deploy/image.py makes; the archive twice, under other circumstances."""
     first, second, root = kit.scratch / "first.tar", kit.scratch / "second.tar", kit.scratch / "root"
     command = [REPOSITORY / "deploy/image.py", "--binary", kit.binary]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
-    kit.run(sys.executable, *command, "--out", first, "--root", root, env=environment, quiet=False)
+    kit.say(kit.run(sys.executable, *command, "--out", first, env=environment).partition(": ")[2].rstrip())
     odd = {"PATH": os.environ["PATH"], "HOME": "/", "TZ": "Asia/Kathmandu", "LC_ALL": "C", "SOURCE_DATE_EPOCH": EPOCH}
     kit.run(sys.executable, *command, "--out", second, env=odd, cwd="/", umask=0o077)
     if first.read_bytes() != second.read_bytes():
         raise Failed(f"deploy/image.py makes two archives of one binary: compare {first} and {second}")
+    places = {"target/release/loginetl": kit.binary, "/image": root}
+    kit.run(sys.executable, *(places.get(word, word) for word in dockerfile(first)), env=environment)
     return first, root
+
+
+def dockerfile(archive):
+    """What deploy/Dockerfile has Python do for its last stage, which is that and the archive's configuration, nothing else."""
+    text = (REPOSITORY / "deploy/Dockerfile").read_text(encoding="utf-8")
+    lines = [line.split(None, 1) for line in re.sub(r"^#.*\n|\\\n", "", text, flags=re.MULTILINE).splitlines() if line]
+    last = max(number for number, line in enumerate(lines) if line[0] == "FROM")
+    config = blobs(archive)[0]["config"]
+    wanted = [["FROM", "scratch"], ["COPY", "--from=build /image/ /"], ["ENV", config["Env"][0]], ["USER", config["User"]],
+              ["ENTRYPOINT", json.dumps(config["Entrypoint"])]]
+    base = dict(line[1].partition("=")[::2] for line in lines if line[0] == "ARG").get("BASE", "")
+    if lines[last:] != wanted or re.search(r"^# *syntax", text, re.MULTILINE) or not re.search(r"@sha256:[0-9a-f]{64}$", base):
+        raise Failed(f"deploy/Dockerfile: its last stage should be {wanted}, its base pinned, its syntax the engine's own")
+    making = [line[1].rpartition("&& python3 ")[2].split() for line in lines if line[0] == "RUN" and "&& python3 " in line[1]]
+    ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    if len(making) != 1 or f"!{making[0][0]}" not in ignored:
+        raise Failed(f"deploy/Dockerfile makes its last stage by {making}, which .dockerignore keeps from the builder")
+    return making[0]
 
 
 def blobs(archive):
@@ -125,6 +146,8 @@ def look_into(kit, archive, root):
     there = {str(path.relative_to(root)) for path in root.rglob("*")}
     if there != set(entries):
         raise Failed(f"--root and --out differ in {sorted(there ^ set(entries))}")
+    if entries["etc/ssl/certs/ca-certificates.crt"][1].count(b"-----BEGIN CERTIFICATE-----") < 100:
+        raise Failed("the image holds fewer than 100 root certificates")
     read_by_skopeo(kit, archive)
 
 
@@ -286,7 +309,7 @@ def stop_in_flight(kit, place):
     container = place.start("load", "--follow")
     confined(container)
     with background(command, options) as sender:
-        await_that(lambda: place.counts()[0] > before[0] + ROWS, 30, "the loader loads nothing of what is sent")
+        await_that(lambda: place.counts()[0] > before[0] + 3 * ROWS, 30, "the loader loads nothing of what is sent")
         peak = container.status("VmHWM")
         container.signal("TERM")
         began = time.monotonic()
@@ -365,14 +388,15 @@ def postgres_over_tls(kit, place):
     """A PostgreSQL with a certificate of a CA of one's own: trusted by sslrootcert or SSL_CERT_FILE, and not without."""
     ours, others = neighbours.Authority(kit, "postgres"), neighbours.Authority(kit, "others")
     with neighbours.tls_postgres(*ours.issue("postgres")) as port:
-        def listed(expect, file=ours.certificate, parameters="", *, command=("keys", "list"), **more):
+        def listed(expect, file=ours.certificate, parameters="", *, command=("keys", "list"), at="/tls/ca.pem", **more):
             url = f"postgres://postgres@postgres:{port}/postgres{parameters}"
-            return place.run(*command, mounts=[(file, "/tls/ca.pem")], expect=expect,
+            return place.run(*command, mounts=[(file, at)], expect=expect,
                              env=place.settings(LOGINETL_DATABASE_URL=url, **more))
 
         listed(0, parameters="?sslrootcert=/tls/ca.pem", command=("init",))
         listed(0, parameters="?sslrootcert=/tls/ca.pem")
         listed(0, SSL_CERT_FILE="/tls/ca.pem")
+        listed(0, at="/etc/ssl/certs/ca-certificates.crt")  # in place of the image's own: so that is where it looks
         for refused in ({}, {"file": others.certificate, "parameters": "?sslrootcert=/tls/ca.pem"}):
             says(listed(TLS_REFUSED, **refused), "invalid peer certificate: UnknownIssuer")
     with neighbours.tls_postgres(*ours.issue("another")) as port:
