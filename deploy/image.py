@@ -4,14 +4,14 @@
     image.py --binary target/release/loginetl --out loginetl.tar [--name loginetl:local]
     image.py --binary target/release/loginetl --root FOLDER
 
---out writes an OCI archive, which `podman load -i`, `skopeo copy oci-archive:…` and `docker load -i` (of an engine that keeps
-images in containerd) take. --root writes the same files into an empty folder: deploy/Dockerfile copies that, and a
-runtime such as runc starts it. The C library, libgcc_s and the root certificates are those of the packages of this
-machine, so build on the Debian or Ubuntu that the image shall be of. All times are SOURCE_DATE_EPOCH, or 0.
+--out writes an OCI archive, which `podman load -i` and `skopeo copy oci-archive:…` take. --root writes the same files
+into an empty folder: deploy/Dockerfile copies that, and a runtime such as runc starts it. The C library, libgcc_s and
+the root certificates are those of the packages of this machine, so build on the Debian or Ubuntu that the image shall
+be of. All times are SOURCE_DATE_EPOCH, or 0.
 
-Invariant: the image holds the binary, the libraries that it names, the certificates that the package ships, and five small
-files that say who is who. The same binary, packages and zlib make the same bytes. A binary that needs anything else is
-refused by the name of what it needs.
+Invariant: the image holds the binary, the libraries that it names, the certificates that the package ships, and small
+text files: accounts, how names are resolved, packages and their licences. The same binary, packages and zlib make the
+same bytes. A binary that needs anything else is refused by the name of what it needs.
 """
 
 import argparse
@@ -65,8 +65,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--binary", required=True, type=Path, help="the program: target/release/loginetl")
     parser.add_argument("--out", type=Path, help="write an OCI archive here")
-    parser.add_argument("--root", type=Path, help="write the files of the image into this folder, which is empty or not there")
-    parser.add_argument("--name", default="loginetl:local", help="what an engine calls it when it has loaded the archive")
+    parser.add_argument("--root", type=Path, help="write the files of the image into this folder, empty or not there")
+    parser.add_argument("--name", default="loginetl:local", help="what an engine calls it that has loaded the archive")
     options = parser.parse_args()
     if not (options.out or options.root):
         parser.error("give --out, --root or both")
@@ -77,7 +77,7 @@ def parse():
 
 
 def check_elf(path, machine):
-    """The dynamic linker that an ELF program of this machine names; refuses a program that needs more than the image has."""
+    """The dynamic linker that an ELF program of this machine names; refuses one that needs more than the image has."""
     interpreter, needed = read_elf(path, machine)
     if interpreter is None:
         raise Refused(f"{path} names no dynamic linker: it is a library or linked statically; build it with "
@@ -92,8 +92,8 @@ def check_elf(path, machine):
 def check_needed(path, needed, machine):
     unexpected = sorted(set(needed) - LIBRARIES - {machine[2]})
     if unexpected:
-        raise Refused(f"{path} needs {', '.join(unexpected)}, which the image does not hold; see which dependency links it "
-                      f"(`cargo tree`), or add it to LIBRARIES of deploy/image.py on purpose")
+        raise Refused(f"{path} needs {', '.join(unexpected)}, which the image does not hold; see which dependency links "
+                      f"it (`cargo tree`), or add it to LIBRARIES of deploy/image.py on purpose")
 
 
 def read_elf(path, machine):
@@ -125,8 +125,8 @@ def text_at(data, start):
 
 def ask(binary, interpreter):
     """What the program says of itself: its version, and the commit if it knows it."""
-    done = subprocess.run([interpreter, str(binary.resolve()), "--version", "--verbose"], env={}, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run([interpreter, str(binary.resolve()), "--version", "--verbose"], env={}, capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, check=False)
     version = re.match(r"loginetl (\S+)\n", done.stdout)
     if done.returncode != 0 or not version:
         raise Refused(f"{binary} --version does not answer as loginetl does:\n{done.stdout}{done.stderr}")
@@ -151,15 +151,16 @@ def root_of(binary, machine):
     for path, text in accounts().items():
         files[path] = (0o644, text.encode())
     files.update(packages_of([*sources, str(CERTIFICATES / min(os.listdir(CERTIFICATES)))]))
-    folders = {str(parent) for path in [*files, *(f"{name}/." for name in EMPTY_FOLDERS)] for parent in Path(path).parents}
-    files.update((folder, (0o755, None)) for folder in [*folders, *EMPTY_FOLDERS] if folder != ".")
+    folders = {str(parent) for path in files for parent in Path(path).parents} | set(EMPTY_FOLDERS)
+    files.update((folder, (0o755, None)) for folder in folders - {"."})
     return dict(sorted(files.items()))
 
 
 def libraries(binary, machine):
     """Where the dynamic linker of this machine finds what the binary needs, itself included."""
     interpreter, needed = read_elf(binary, machine)
-    listed = subprocess.run([interpreter, "--list", str(binary.resolve())], env={}, capture_output=True, text=True, check=False)
+    listed = subprocess.run([interpreter, "--list", str(binary.resolve())], env={}, capture_output=True, text=True,
+                            check=False)
     found = dict(re.findall(r"^\t(\S+) => (/\S+) \(0x", listed.stdout, re.MULTILINE))
     missing = sorted(set(needed) - set(found) - {machine[2]})
     if listed.returncode != 0 or missing:

@@ -1,11 +1,10 @@
-"""Runs the image as an orchestrator would that grants it nothing: by runc, as its own user, in a root that is read-only.
+"""Runs the image as an orchestrator would that grants it nothing: by runc, as its own user, in a read-only root.
 
-What is set: uid and gid 10001, no capability, no_new_privileges, the seccomp profile that Docker and Podman apply unless
-told otherwise (the containers project's, as Debian ships it), a memory limit, no writable place at all, neither /tmp nor
-/dev/shm. The network is the host's, for the servers listen on 127.0.0.1.
+What is set: uid and gid 10001, no capability, no_new_privileges, the seccomp profile that Docker and Podman apply
+unless told otherwise (the containers project's, as Debian ships it), a memory limit, no writable place at all, neither
+/tmp nor /dev/shm. The network is the host's, for the servers listen on 127.0.0.1.
 
-Invariant: whatever starts here is gone when the block `containers(…)` ends, and its limits were read from the kernel, not
-believed.
+Invariant: whatever starts here is gone when the block `containers(…)` ends.
 """
 
 import contextlib
@@ -42,7 +41,8 @@ class Containers:
         self.kit, self.root = kit, root
         folder = tools.debian("runc", "golang-github-containers-common")
         self.runc = [folder / "bin/runc", "--root", kit.scratch / "runc"]
-        self.seccomp = seccomp(json.loads((folder / "root/usr/share/containers/seccomp.json").read_text(encoding="utf-8")))
+        profile = folder / "root/usr/share/containers/seccomp.json"
+        self.seccomp = seccomp(json.loads(profile.read_text(encoding="utf-8")))
         self.count, self.running = 0, []
 
     def probe(self):
@@ -77,14 +77,17 @@ class Containers:
             "ociVersion": "1.0.2",
             "process": {
                 "user": {"uid": USER, "gid": USER}, "cwd": "/", "args": ["/usr/local/bin/loginetl", *arguments],
-                "env": [f"{key}={value}" for key, value in settings.items()], "capabilities": {}, "noNewPrivileges": True,
+                "env": [f"{key}={value}" for key, value in settings.items()],
+                "capabilities": {}, "noNewPrivileges": True,
                 "rlimits": [{"type": "RLIMIT_CORE", "hard": 0, "soft": 0}],
             },
             "root": {"path": str(self.root), "readonly": True},
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
-                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
-                {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+                 "options": ["nosuid", "mode=755", "size=64k"]},
+                {"destination": "/sys", "type": "sysfs", "source": "sysfs",
+                 "options": ["nosuid", "noexec", "nodev", "ro"]},
                 *({"destination": place, "type": "bind", "source": str(file), "options": ["bind", "ro"]}
                   for file, place in mounts),
             ],
@@ -128,20 +131,17 @@ class Container:
         raise Failed(f"{self} does not run:\n{self.output()[1]}")
 
     def confinement(self):
-        """What the kernel says of it: (fields of /proc/PID/status, its mounts, its memory limit in bytes)."""
+        """What the kernel says of it: (fields of /proc/PID/status, its mounts, its memory limit)."""
         proc = Path(f"/proc/{self.pid()}")
         status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
         mounts = [line.split() for line in (proc / "mounts").read_text().splitlines()]
-        groups = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
-        for _, kinds, path in groups:
-            for file in (Path(f"/sys/fs/cgroup/memory{path}/memory.limit_in_bytes"), Path(f"/sys/fs/cgroup{path}/memory.max")):
-                if (kinds == "memory") == (file.name == "memory.limit_in_bytes") and kinds in ("memory", "") and file.exists():
-                    return status, mounts, int(file.read_text())
-        raise Failed(f"{self}: no memory limit is to be found among {groups}")
-
-    def status(self, field):
-        """A field of /proc/PID/status."""
-        return self.confinement()[0][field].strip()
+        # Of version 1 the controller has a tree of its own; of version 2 there is one tree for all.
+        groups = {kinds: path for _, kinds, path in
+                  (line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines())}
+        limits = [Path(f"/sys/fs/cgroup/memory{groups.get('memory', '')}/memory.limit_in_bytes"),
+                  Path(f"/sys/fs/cgroup{groups.get('', '')}/memory.max")]
+        limit = next((file.read_text() for file in limits if file.exists()), "no limit")
+        return status, mounts, limit.strip()
 
     def signal(self, name):
         if self.made.call("kill", self.name, name) is None:

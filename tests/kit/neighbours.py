@@ -1,8 +1,8 @@
-"""What stands beside a loader in production and not in tests/env: an authority of one's own, TLS before AWS, a PostgreSQL that
-speaks TLS, a DNS server.
+"""What stands beside a loader in production and not in tests/env: an authority of one's own, TLS before AWS, a PostgreSQL
+that speaks TLS, a DNS server.
 
-Invariant: each listens on a loopback address alone and is gone when its block ends; keys and certificates lie in the check's
-scratch folder and are good for two days.
+Invariant: each listens on a loopback address alone and is gone when its block ends; keys and certificates lie in the
+check's scratch folder and are good for two days.
 """
 
 import contextlib
@@ -42,8 +42,9 @@ class Authority:
         stem = self.folder / names[0]
         kit, certificate, key = self.kit, stem.with_suffix(".pem"), stem.with_suffix(".key")
         extensions = stem.with_suffix(".ext")
-        extensions.write_text("subjectAltName=" + ",".join(f"DNS:{name}" for name in names) + "\nbasicConstraints=CA:FALSE\n"
-                              "extendedKeyUsage=serverAuth\n", encoding="utf-8")
+        alternatives = ",".join(f"DNS:{name}" for name in names)
+        extensions.write_text(f"subjectAltName={alternatives}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n",
+                              encoding="utf-8")
         kit.run("openssl", "req", *CURVE, "-subj", f"/CN={names[0]}", "-keyout", key, "-out", stem.with_suffix(".csr"))
         kit.run("openssl", "x509", "-req", "-in", stem.with_suffix(".csr"), "-CA", self.certificate, "-CAkey",
                 self.folder / "ca.key", "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certificate)
@@ -70,7 +71,8 @@ def _accept(listener, context, port):
 
 def _serve(client, context, port):
     with contextlib.suppress(OSError), client:
-        with context.wrap_socket(client, server_side=True) as inside, socket.create_connection(("127.0.0.1", port)) as behind:
+        with (context.wrap_socket(client, server_side=True) as inside,
+              socket.create_connection(("127.0.0.1", port)) as behind):
             # One thread reads both, for a TLS connection must not be read and written by two at once.
             while True:
                 for source in [inside] if inside.pending() else select.select([inside, behind], [], [])[0]:
@@ -137,7 +139,9 @@ def _answer_dns(server, names, asked):
         name, kind = ".".join(labels), struct.unpack_from("!H", query, at + 1)[0]
         asked.append(name)
         address = names.get(name)
-        answer = struct.pack("!HHHLH4s", 0xC00C, 1, 1, 5, 4, socket.inet_aton(address)) if address and kind == 1 else b""
+        answer = b""
+        if address and kind == 1:  # A
+            answer = struct.pack("!HHHLH4s", 0xC00C, 1, 1, 5, 4, socket.inet_aton(address))
         flags = 0x8580 | (0 if address else 3)
         header = query[:2] + struct.pack("!HHHHH", flags, 1, 1 if answer else 0, 0, 0)
         server.sendto(header + query[12:at + 5] + answer, client)

@@ -1,14 +1,15 @@
-"""Brings the tools that checks run into the cache of tests/env, once: Python packages by hash, Debian's by its signature.
+"""Brings the tools that checks run into the cache of tests/env, once: Python packages by hash, Debian's by signature.
 
-    tools.python("requirements-x.txt")    the Python of a virtual environment with the pinned packages of that file, which
-                                          lies beside this one; its programs are in the same folder: `.parent / "hadolint"`
-    tools.debian("runc", "podman")        a folder with these packages and the libraries they name, nothing installed:
-                                          `bin/NAME` runs a program of theirs, `root/` holds the files as Debian ships them
+    tools.python("requirements-x.txt")   the Python of a virtual environment with the pinned packages of that file,
+                                         which lies beside this one; their programs are in the same folder:
+                                         `tools.python(…).parent / "hadolint"`
+    tools.debian("runc", "podman")       a folder with these packages and the libraries they name, nothing installed:
+                                         `bin/NAME` runs a program of theirs, `root/` has the files as Debian ships them
 
-Both return at once when the cache has it, and raise LeftOut where this machine cannot have it.
+Both return at once when the cache has it. LeftOut: this machine cannot have it.
 
-Invariant: a folder is used only when it carries the file `.complete`; it then holds what the hashes name, or, of Debian's
-packages, what the machine's own package lists signed.
+Invariant: a folder is used only when it carries the file `.complete`; it then holds what the hashes name, or, of
+Debian's packages, what the machine's own Debian or Ubuntu signed.
 """
 
 import hashlib
@@ -68,7 +69,7 @@ def debian(*packages, without=""):
 
 
 def _starters(target):
-    """A script in `bin/` for each program: it finds the unpacked libraries before the machine's, for itself and its kind."""
+    """A script in `bin/` for each program, which then finds the unpacked libraries before the machine's."""
     root, starters = target / "root", target / "bin"
     starters.mkdir()
     libraries = ":".join(sorted({str(file.parent) for file in root.rglob("lib*.so*")}))
