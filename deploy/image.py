@@ -92,8 +92,8 @@ def check_elf(path, machine):
 def check_needed(path, needed, machine):
     unexpected = sorted(set(needed) - LIBRARIES - {machine[2]})
     if unexpected:
-        raise Refused(f"{path} needs {', '.join(unexpected)}, which the image does not hold; see which dependency links "
-                      f"it (`cargo tree`), or add it to LIBRARIES of deploy/image.py on purpose")
+        raise Refused(f"{path} needs {', '.join(unexpected)}, which the image does not hold; see which dependency "
+                      f"links it (`cargo tree`), or add it to LIBRARIES of deploy/image.py on purpose")
 
 
 def read_elf(path, machine):

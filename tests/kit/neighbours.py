@@ -1,5 +1,5 @@
-"""What stands beside a loader in production and not in tests/env: an authority of one's own, TLS before AWS, a PostgreSQL
-that speaks TLS, a DNS server.
+"""What stands beside a loader in production and not in tests/env: an authority of one's own, TLS before AWS, a
+PostgreSQL that speaks TLS, a DNS server.
 
 Invariant: each listens on a loopback address alone and is gone when its block ends; keys and certificates lie in the
 check's scratch folder and are good for two days.
@@ -42,9 +42,9 @@ class Authority:
         stem = self.folder / names[0]
         kit, certificate, key = self.kit, stem.with_suffix(".pem"), stem.with_suffix(".key")
         extensions = stem.with_suffix(".ext")
-        alternatives = ",".join(f"DNS:{name}" for name in names)
-        extensions.write_text(f"subjectAltName={alternatives}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n",
-                              encoding="utf-8")
+        lines = ["subjectAltName=" + ",".join(f"DNS:{name}" for name in names), "basicConstraints=CA:FALSE",
+                 "extendedKeyUsage=serverAuth", ""]
+        extensions.write_text("\n".join(lines), encoding="utf-8")
         kit.run("openssl", "req", *CURVE, "-subj", f"/CN={names[0]}", "-keyout", key, "-out", stem.with_suffix(".csr"))
         kit.run("openssl", "x509", "-req", "-in", stem.with_suffix(".csr"), "-CA", self.certificate, "-CAkey",
                 self.folder / "ca.key", "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certificate)
