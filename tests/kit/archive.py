@@ -47,6 +47,8 @@ def build(kit):
     places = {"target/release/loginetl": kit.binary, "/image": root}
     words = [places.get(word, word) for word in command_of_dockerfile(first)]
     kit.run(sys.executable, *words, env={**os.environ, **epoch})
+    if "is not empty" not in kit.run(sys.executable, *words, expect=1):
+        raise Failed("deploy/image.py --root should have refused a folder that holds something")
     return first, root
 
 

@@ -36,6 +36,7 @@ def run(kit):
                "archive that `deploy/image.py` makes; user, entry point and environment are the archive's")
     kit.cannot("deploy/Dockerfile", "that the registry has the base image under this digest: it was read in public "
                "Dockerfiles")
+    kit.cannot("deploy/image.py", "the other of amd64 and arm64 than this machine is: each is made and run on its own")
     needs_root("running the image by runc")
     with bundle.containers(kit, archive.unpacked(kit, made)) as containers, Place(kit, containers) as place:
         sample(kit, place)
