@@ -15,6 +15,7 @@ import time
 import archive
 import bundle
 import neighbours
+import servers
 from kit import Failed, needs_root
 from place import Place
 
@@ -47,8 +48,8 @@ def run(kit):
         exit_codes(kit, place)
     kit.proved("deploy/image.py", "its files run by runc as 10001 with a read-only root, no /tmp, no capability, "
                "no_new_privileges, seccomp and 256 MiB: 119 rows + 1 quarantined with the settings of "
-               "docker-compose.yml; SIGTERM with messages in flight; names by /etc/hosts and DNS; TLS to Postgres and "
-               "to AWS with a CA of one's own; exit codes 0 to 5")
+               "docker-compose.yml; `health --ready` asked of it; SIGTERM with messages in flight; names by /etc/hosts "
+               "and DNS; TLS to Postgres and to AWS with a CA of one's own; exit codes 0 to 5")
 
 
 def sample(kit, place):
@@ -66,8 +67,10 @@ def stop_in_flight(kit, place):
     """SIGTERM while messages flow: exit 0 within the grace period, and no message lost or counted twice."""
     times, before = 20, place.counts()
     sent = times * (ROWS + REJECTED)
-    container = place.start("load", "--follow")
+    address = f"127.0.0.1:{servers.free_port()}"
+    container = place.start("load", "--follow", "--listen", address)
     confined(container)
+    healthy(place, address)
     with background(*place.sending(times)) as sender:
         await_that(lambda: place.counts()[0] > before[0] + 3 * ROWS, 30, "the loader loads nothing of what is sent")
         peak = container.confinement()[0]["VmHWM"].strip()
@@ -75,6 +78,7 @@ def stop_in_flight(kit, place):
         container.signal("TERM")
         container.wait(0, timeout=GRACE)
         seconds, stopped = time.monotonic() - began, place.counts()
+        place.run("health", address, expect=4)  # nobody is there any more
         if sender.wait(60) != 0:
             raise Failed("the messages could not be sent")
     done, waiting = sum(stopped) - sum(before), sum(place.waiting())
@@ -84,6 +88,16 @@ def stop_in_flight(kit, place):
     place.run("load", "--drain")
     if place.counts() != (before[0] + times * ROWS, before[1] + times * REJECTED):
         raise Failed(f"rows and quarantined were {before}, and are {place.counts()} after {times} samples more")
+
+
+def healthy(place, address):
+    """The image asks its own loader, as a probe does where there is no shell."""
+    def ready():
+        question = place.start("health", "--ready", address)
+        question.wait(expect=None)
+        return question.process.returncode == 0
+    await_that(ready, 15, f"`loginetl health --ready {address}` in the image does not end with 0")
+    place.run("health", address)
 
 
 def confined(container):
