@@ -303,6 +303,9 @@ comment on function ingest.drop_old_days is
 comment on function ingest.count_written is
     'How many of these rows stand in the table as they were sent, written by the same transaction.';
 
+comment on function ingest.estimate_quarantine is
+    'How many messages are in quarantine, by reason and by sealing key, with margins: from a '
+    'sample where the quarantine is large.';
 comment on function ingest.accepts is
     'The guard: whether rows and bodies are under the keys in force, with just the masked fields '
     'masked. For loaders.';
@@ -362,6 +365,14 @@ comment on function vault.require_sight is
     'Ends the statement if the owner of these functions cannot see all rows.';
 comment on function vault.count_rows is
     'How many rows are under which mask key, for each field. Behind vault.census.';
+comment on function vault.is_sampled is
+    'Whether a table has more blocks than are counted, and can be sampled.';
+comment on function vault.sample_blocks is
+    'Sums over a table from blocks chosen at random, each with its margin at 99.9 %. For the '
+    'estimates.';
+comment on function vault.estimate_rows is
+    'How many rows are under which mask key, for each field, with margins: from a sample where '
+    'the table is large. Nothing decides by it.';
 comment on function vault.remember_rows is
     'Remembers rows until the end of the transaction, where triggers of others run on a step of '
     'a rotation.';

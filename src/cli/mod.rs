@@ -236,12 +236,18 @@ pub(crate) struct CheckArgs {
 /// `status`.
 #[derive(Args)]
 #[command(after_help = "\
-Counts all rows, so it reads the whole table once.
+Of a large table or quarantine it reads a sample, and says how far each figure may
+be off. A sample may miss what is rare: rows without a hash, rows under keys that the
+vault never had.
 
 Examples:
   loginetl status
+  loginetl status --exact
   loginetl status --format json")]
 pub(crate) struct StatusArgs {
+    /// Count everything, which reads the whole table and the whole quarantine
+    #[arg(long)]
+    pub exact: bool,
     /// The queue; without one, its depth is not shown [env: LOGINETL_QUEUE_URL]
     #[arg(long, value_name = "URL")]
     pub queue_url: Option<String>,

@@ -98,6 +98,10 @@ pub(crate) enum KeysCommand {
 /// `keys list`.
 #[derive(Args)]
 pub(crate) struct KeysListArgs {
+    /// Count everything, which reads the whole table and the whole quarantine. Otherwise
+    /// the rows of a large one are estimated from a sample
+    #[arg(long)]
+    pub exact: bool,
     /// How the result looks
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -3,6 +3,7 @@
 //! Invariants: a wrap is replaced only by one that was unwrapped again and compared; a
 //! key is destroyed only when nothing is under it (sql/functions/keys.sql decides).
 
+use std::ops::Add;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,11 +11,13 @@ use serde::Serialize;
 
 use crate::audit::{Head, RecordKind};
 use crate::cli::{DestroyArgs, Format, Global, KeysCommand, KeysListArgs, RewrapArgs};
-use crate::db::{DbError, Session, Target, Work};
+use crate::db::{
+    Bodies, Census, Counting, DbError, Figure, KeyOverview, Session, Target, Work, WrapHolder,
+};
 use crate::error::{Error, Exit};
 use crate::retry::Retry;
 use crate::settings::{Environment, SettingsError};
-use crate::token::{Holder, KeyId, KeyState, Purpose};
+use crate::token::{Fields, Holder, KeyId, KeyState, Purpose};
 use crate::vault::{Rewrapped, Signer, rewrap};
 use crate::{commands, output};
 
@@ -50,66 +53,95 @@ struct KeyView {
     age_days: i64,
     /// Rows, all masked fields together, or bodies; hashes do not name their key.
     in_use: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_use_margin: Option<i64>,
+    in_use_is: Option<&'static str>,
     ingest: Option<String>,
     recovery: Option<String>,
 }
 
-async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
-    let session = connect(target, Work::Census).await?;
-    let (census, wraps) = (session.census().await?, session.wrap_holders().await?);
-    let bodies = session.bodies_by_key().await?;
-    let mut shown = Vec::new();
-    for key in session.key_lines().await? {
+/// What is under the keys.
+struct Uses {
+    fields: Fields,
+    census: Census,
+    bodies: Bodies,
+}
+
+impl Uses {
+    async fn read(session: &Session, counting: Counting) -> Result<Self, Error> {
+        Ok(Self {
+            fields: session.fields().await?,
+            census: session.census(counting).await?,
+            bodies: session.bodies_by_key(counting).await?,
+        })
+    }
+
+    /// How much is under a key.
+    fn of(&self, key: &KeyOverview) -> Option<Figure> {
         let id = key.key_id.to_string();
-        let rows = || {
-            census
-                .iter()
-                .filter(|line| line.key_id.as_ref() == Some(&id))
-                .map(|line| line.rows)
-                .sum()
-        };
+        let rows = |field| self.census.rows(field, Some(&id));
+        match key.purpose {
+            Purpose::Mask => Some(self.fields.fields().map(rows).fold(Figure::default(), Add::add)),
+            Purpose::Seal => Some(self.bodies.under(key.key_id)),
+            Purpose::Hash => None,
+        }
+    }
+}
+
+impl KeyView {
+    fn new(key: &KeyOverview, figure: Option<Figure>, wraps: &[WrapHolder]) -> Self {
         let wrap = |holder: Holder| {
-            wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder)
+            let wrap = wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
+            wrap.map(|wrap| wrap.kms_key_arn.clone())
         };
-        shown.push(KeyView {
-            in_use: match key.purpose {
-                Purpose::Mask => Some(rows()),
-                Purpose::Seal => Some(
-                    bodies.iter().filter(|(of, _)| *of == key.key_id).map(|(_, count)| count).sum(),
-                ),
-                Purpose::Hash => None,
-            },
-            age_days: Timestamp::now().duration_since(key.created_at).as_hours() / 24,
-            ingest: wrap(Holder::Ingest).map(|wrap| wrap.kms_key_arn.clone()),
-            recovery: wrap(Holder::Recovery).map(|wrap| wrap.kms_key_arn.clone()),
+        Self {
             key_id: key.key_id,
             purpose: key.purpose.name(),
             state: key.state.name(),
             created_at: key.created_at.to_string(),
-        });
+            age_days: Timestamp::now().duration_since(key.created_at).as_hours() / 24,
+            in_use: figure.map(|figure| figure.count),
+            in_use_margin: figure.and_then(|figure| figure.margin),
+            in_use_is: figure.map(Figure::origin),
+            ingest: wrap(Holder::Ingest),
+            recovery: wrap(Holder::Recovery),
+        }
     }
+
+    fn cells(&self, figure: Option<Figure>) -> Vec<String> {
+        let short = |arn: &Option<String>| {
+            arn.as_ref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("destroyed").to_owned()
+        };
+        vec![
+            self.key_id.to_string(),
+            self.purpose.to_owned(),
+            self.state.to_owned(),
+            format!("{} d", self.age_days),
+            figure.map_or_else(String::new, |figure| figure.to_string()),
+            short(&self.ingest),
+            short(&self.recovery),
+        ]
+    }
+}
+
+async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
+    let session = connect(target, Work::Census).await?;
+    let uses = Uses::read(&session, Counting::of(args.exact)).await?;
+    let wraps = session.wrap_holders().await?;
+    let keys = session.key_lines().await?;
+    let shown = keys.iter().map(|key| {
+        let figure = uses.of(key);
+        (KeyView::new(key, figure, &wraps), figure)
+    });
     if args.format == Format::Json {
-        shown.iter().try_for_each(output::json)?;
+        shown.map(|(key, _)| key).try_for_each(|key| output::json(&key))?;
         return Ok(Exit::Done);
     }
-    let short = |arn: &Option<String>| {
-        arn.as_ref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("destroyed").to_owned()
-    };
-    let cells = |key: &KeyView| {
-        let in_use = key.in_use.map_or_else(String::new, |rows| rows.to_string());
-        let age = format!("{} d", key.age_days);
-        vec![
-            key.key_id.to_string(),
-            key.purpose.to_owned(),
-            key.state.to_owned(),
-            age,
-            in_use,
-            short(&key.ingest),
-            short(&key.recovery),
-        ]
-    };
     let header = ["key", "purpose", "state", "age", "rows", "ingest key", "recovery key"];
-    output::table(&header, shown.iter().map(cells).collect())?;
+    output::table(&header, shown.map(|(key, figure)| key.cells(figure)).collect())?;
+    for (what, sample) in [("rows", uses.census.sample), ("quarantine", uses.bodies.sample)] {
+        sample.map_or(Ok(()), |sample| output::line(&format!("{what:15} {sample}")))?;
+    }
     Ok(Exit::Done)
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::token::{Field, Fields};
 
 /// The functions, triggers and views, in the order in which they are made.
-pub(super) const FUNCTIONS: [&str; 7] = [
+pub(super) const FUNCTIONS: [&str; 8] = [
     include_str!("../../sql/functions/sight.sql"),
+    include_str!("../../sql/functions/estimate.sql"),
     include_str!("../../sql/functions/fields.sql"),
     include_str!("../../sql/functions/ingest.sql"),
     include_str!("../../sql/functions/audit.sql"),

@@ -178,18 +178,6 @@ impl Session {
         rows.iter().map(holder).collect()
     }
 
-    /// Quarantined bodies by the seal key that they are under.
-    pub(crate) async fn bodies_by_key(&self) -> Result<Vec<(KeyId, i64)>, DbError> {
-        let rows = self
-            .read(
-                "counting sealed bodies",
-                "select key_id, body_count from ingest.bodies_by_key",
-                &[],
-            )
-            .await?;
-        rows.iter().map(|row| Ok((word(row, 0)?, row.get(1)))).collect()
-    }
-
     /// Sealed bodies after number `after` that are not under this key.
     pub(crate) async fn old_seals(
         &self,

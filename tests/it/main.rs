@@ -20,6 +20,7 @@ mod comments;
 mod connections;
 mod envelopes;
 mod errors;
+mod estimate;
 mod faults;
 mod fifo;
 mod file;
