@@ -1,10 +1,12 @@
 //! What can be wrong with a token.
 
+use super::Field;
+
 /// Why a text is no token, or does not open. Says nothing about the value in it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
     /// No prefix of a field in front.
-    #[error("starts with no prefix of a token, such as ip1.")]
+    #[error("starts with no prefix of a token: {}", Field::ALL.map(Field::prefix).join(" "))]
     Prefix,
     /// No key id between the dots, or not its one spelling.
     #[error("has no valid key id")]

@@ -22,9 +22,9 @@ async fn tokens_that_are_none_are_flags_that_are_wrong() {
     let zero = token.replacen("ip1.1.", "ip1.01.", 1);
     let padded = format!("{token}=");
     for (wrong, named) in [
-        ("198.51.100.4", "neither ip1. nor dev1."),
-        ("", "neither ip1. nor dev1."),
-        ("ip2.1.abc", "neither ip1. nor dev1."),
+        ("198.51.100.4", "no prefix of a token"),
+        ("", "no prefix of a token"),
+        ("ip2.1.abc", "no prefix of a token"),
         (&zero, "no valid key id"),
         ("ip1.0.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads", "no valid key id"),
         ("ip1.4294967296.7fQg8g-XKVvA0sP192xB0j6MJAgTf0hcvAmo3mfqads", "no valid key id"),
