@@ -28,13 +28,23 @@ Key policies (all six roles or none; without them a new key gets the account's d
   --unmasker-role ARN       may unwrap with the recovery key, and sign
   --rotator-role ARN        may wrap, unwrap and re-wrap with both, and sign
   --init-role ARN           may wrap and unwrap with both, and sign
-  --auditor-role ARN        may read the audit public key and verify
+  --auditor-role ARN        may read the audit public key
   --admin-role ARN          may administer the keys, may not use them
   --account ID              account of the keys (default: asked from STS)
 
 IAM policies of the roles:
-  --print-iam DIR           write keys/iam/*.json, filled in, to DIR
+  --print-iam DIR           write keys/iam/*.json, filled in, to DIR, and who may assume the
+                            roles (keys/trust/*.json) to DIR/trust
   --queue-arn ARN           the queue they name (default: login-queue in this account and region)
+  --dead-letter-queue-arn ARN
+                            where it sends what nobody can load (default: its name and -dlq)
+
+Who may assume the roles on EKS; ROLE runs as the service account loginetl-ROLE:
+  --oidc-provider ISSUER    for IRSA: the cluster's issuer, without https://
+  --cluster-arn ARN         for Pod Identity: the cluster
+  --namespace NAME          of the service accounts (default: loginetl)
+  --scaler-service-account NAMESPACE/NAME
+                            who asks for the queue's depth (default: keda/keda-operator)
 
 Other names, for instance for `loginetl keys rewrap`:
   --ingest-alias NAME  --recovery-alias NAME  --audit-alias NAME
@@ -97,7 +107,9 @@ fail() { local status=$1; shift; say "error: $*"; exit "$status"; }
 
 read_flags() {
     loader_role='' unmasker_role='' rotator_role='' init_role='' auditor_role='' admin_role=''
-    account='' iam_dir='' queue_arn='' with_policies=''
+    account='' iam_dir='' queue_arn='' dead_letter_queue_arn='' with_policies=''
+    oidc_provider='' cluster_arn='' namespace=loginetl scaler_service_account=keda/keda-operator
+    service_account='' account_namespace=''
     ingest_alias=alias/loginetl-ingest
     recovery_alias=alias/loginetl-recovery
     audit_alias=alias/loginetl-audit
@@ -123,9 +135,20 @@ read_flags() {
             --audit-alias)    audit_alias=$value;    check_alias "$flag" "$value" ;;
             --account)   account=$value
                          matches "$value" '^[0-9]{12}$' || fail 2 "--account: not twelve digits" ;;
-            --queue-arn) queue_arn=$value
-                         matches "$value" '^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$' ||
-                             fail 2 "--queue-arn: not the ARN of an SQS queue" ;;
+            --queue-arn) queue_arn=$value; check_queue "$flag" "$value" ;;
+            --dead-letter-queue-arn)
+                         dead_letter_queue_arn=$value; check_queue "$flag" "$value" ;;
+            --oidc-provider) oidc_provider=$value
+                         matches "$value" '^[a-z0-9.-]+\.[a-z]+(/[A-Za-z0-9_-]+)*$' ||
+                             fail 2 "--oidc-provider: not an issuer without https://" ;;
+            --cluster-arn) cluster_arn=$value
+                         matches "$value" '^arn:aws[a-z-]*:eks:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]+$' ||
+                             fail 2 "--cluster-arn: not the ARN of an EKS cluster" ;;
+            --namespace) namespace=$value
+                         matches "$value" '^[a-z0-9-]+$' || fail 2 "--namespace: not a namespace" ;;
+            --scaler-service-account) scaler_service_account=$value
+                         matches "$value" '^[a-z0-9-]+/[a-z0-9.-]+$' ||
+                             fail 2 "--scaler-service-account: not NAMESPACE/NAME" ;;
             --print-iam) iam_dir=$value
                          [ -n "$value" ] || fail 2 "--print-iam: needs a folder" ;;
             *) fail 2 "unknown flag: $flag; see --help" ;;
@@ -148,6 +171,11 @@ check_role() {
 
 check_alias() {
     matches "$2" '^alias/[A-Za-z0-9/_-]+$' || fail 2 "$1: an alias looks like alias/loginetl-ingest"
+}
+
+check_queue() {
+    matches "$2" '^arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$' ||
+        fail 2 "$1: not the ARN of an SQS queue"
 }
 
 check_roles_complete() {
@@ -325,6 +353,11 @@ know_account() {
         *) partition=aws ;;
     esac
     queue_arn=${queue_arn:-arn:$partition:sqs:$region:$account:login-queue}
+    case $queue_arn in
+        # A queue in order has one of its kind for what is dead.
+        *.fifo) dead_letter_queue_arn=${dead_letter_queue_arn:-${queue_arn%.fifo}-dlq.fifo} ;;
+        *) dead_letter_queue_arn=${dead_letter_queue_arn:-$queue_arn-dlq} ;;
+    esac
 }
 
 fill_key_policies() {
@@ -340,7 +373,28 @@ print_iam() {
     for file in "$HERE"/iam/*.json; do
         fill "$file" "$iam_dir/$(basename "$file")"
     done
+    print_trust
     say "IAM policies of the roles written to $iam_dir"
+}
+
+# Who may assume each role: one file a role and a way, for the ways that the flags name.
+print_trust() {
+    local role
+    mkdir -p "$iam_dir/trust" || fail 2 "--print-iam: cannot make the folder $iam_dir/trust"
+    fill "$HERE/trust/ecs-tasks.json" "$iam_dir/trust/ecs-tasks.json"
+    for role in loader unmasker rotator init auditor scaler; do
+        account_namespace=$namespace service_account=loginetl-$role
+        if [ "$role" = scaler ]; then
+            account_namespace=${scaler_service_account%%/*}
+            service_account=${scaler_service_account#*/}
+        fi
+        if [ -n "$oidc_provider" ]; then
+            fill "$HERE/trust/irsa.json" "$iam_dir/trust/$role-irsa.json"
+        fi
+        if [ -n "$cluster_arn" ]; then
+            fill "$HERE/trust/pod-identity.json" "$iam_dir/trust/$role-pod-identity.json"
+        fi
+    done
 }
 
 # fill TEMPLATE TARGET: a placeholder that nobody fills is an error, never a policy.
@@ -349,6 +403,11 @@ fill() {
         -e "s|\${PARTITION}|$partition|g" \
         -e "s|\${REGION}|$region|g" \
         -e "s|\${QUEUE_ARN}|$queue_arn|g" \
+        -e "s|\${DEAD_LETTER_QUEUE_ARN}|$dead_letter_queue_arn|g" \
+        -e "s|\${OIDC_PROVIDER}|$oidc_provider|g" \
+        -e "s|\${CLUSTER_ARN}|$cluster_arn|g" \
+        -e "s|\${NAMESPACE}|$account_namespace|g" \
+        -e "s|\${SERVICE_ACCOUNT}|$service_account|g" \
         -e "s|\${LOADER_ROLE_ARN}|$loader_role|g" \
         -e "s|\${UNMASKER_ROLE_ARN}|$unmasker_role|g" \
         -e "s|\${ROTATOR_ROLE_ARN}|$rotator_role|g" \

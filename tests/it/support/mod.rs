@@ -5,7 +5,7 @@ mod database;
 mod events;
 mod logged;
 mod pg_proxy;
-mod proxy;
+pub mod proxy;
 mod queue;
 
 use std::io::Write as _;

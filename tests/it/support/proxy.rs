@@ -18,16 +18,28 @@ pub enum Action {
     Hang,
 }
 
-/// Decides by the target of a call (`AmazonSQS.ReceiveMessage`).
-type Handler = dyn Fn(&str) -> Action + Send + Sync;
+/// A call, as it comes in.
+pub struct Call<'a> {
+    /// Its target (`AmazonSQS.ReceiveMessage`).
+    pub target: &'a str,
+    pub head: &'a str,
+    pub body: &'a [u8],
+}
+
+type Handler = dyn Fn(&Call) -> Action + Send + Sync;
 
 pub struct Proxy {
     address: SocketAddr,
 }
 
 impl Proxy {
-    /// A proxy that lives as long as the test's process.
+    /// A proxy that decides by the target of a call.
     pub fn start(handler: impl Fn(&str) -> Action + Send + Sync + 'static) -> Self {
+        Self::start_with(move |call| handler(call.target))
+    }
+
+    /// A proxy that decides by the whole call; it lives as long as the test's process.
+    pub fn start_with(handler: impl Fn(&Call) -> Action + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let handler: Arc<Handler> = Arc::new(handler);
@@ -50,7 +62,7 @@ fn serve(stream: TcpStream, handler: &Handler) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let (head, body) = read_message(&mut reader)?;
     let target = header(&head, "x-amz-target").unwrap_or_default();
-    match handler(&target) {
+    match handler(&Call { target: &target, head: &head, body: &body }) {
         Action::Forward => write(stream, &forward(&head, &body)?),
         Action::Rewrite(change) => {
             let (answer_head, answer_body) = split(&forward(&head, &body)?);
@@ -108,7 +120,7 @@ fn read_message(reader: &mut BufReader<TcpStream>) -> std::io::Result<(String, V
     Ok((head, body))
 }
 
-fn header(head: &str, name: &str) -> Option<String> {
+pub fn header(head: &str, name: &str) -> Option<String> {
     let lines = head.lines().filter_map(|line| line.split_once(':'));
     lines
         .into_iter()

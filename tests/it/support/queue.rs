@@ -28,7 +28,11 @@ impl TestQueue {
 
     /// Sends what is received too often to a dead-letter queue.
     pub async fn redrive_after(&self, receives: u32) {
-        let dead = Self::create().await;
+        self.redrive_to(&Self::create().await, receives).await;
+    }
+
+    /// Sends what is received too often to this queue.
+    pub async fn redrive_to(&self, dead: &Self, receives: u32) {
         let name = dead.url.rsplit('/').next().expect("a name");
         let policy = format!(
             "{{\"deadLetterTargetArn\": \"arn:aws:sqs:us-east-1:000000000000:{name}\", \
