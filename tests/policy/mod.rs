@@ -1,10 +1,10 @@
-//! What AWS would decide: IAM policies, key policies and trust policies against a request.
+//! What AWS would decide about a request by IAM, key and trust policies.
 //!
-//! A library of the tests, for whoever includes it by `#[path]`. It knows the part of the
-//! policy language that this repository uses, and refuses the rest by name: an element, an
-//! operator or a condition key that it does not know is an error and never a guess. What
-//! it cannot tell is what AWS has beside these policies: grants, boundaries, session
-//! policies and those of an organisation.
+//! A library of the tests, for whoever includes it by `#[path]`. It knows the part of
+//! the policy language that this repository uses, and refuses the rest by name: an
+//! element, an operator or a condition key that it does not know is an error and never a
+//! guess. What it cannot tell is what AWS has beside these policies: grants, boundaries,
+//! session policies and those of an organisation.
 //!
 //! ```text
 //! Policy::identity / ::key / ::trust   a document, read strictly

