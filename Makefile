@@ -5,10 +5,10 @@ SERVERS := python3 tests/env/servers.py
 TARGET  := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test kit drill soak bench up down clean-env
+.PHONY: help build demo check test kit compose-check drill soak bench up down clean-env
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the program (target/debug/loginetl)
 	@test -x '$(TARGET)/debug/loginetl' || echo 'compiling loginetl and 300 crates into $(TARGET) (once, two or three minutes) …' >&2
@@ -29,6 +29,10 @@ test: check ## all checks and tests, on a PostgreSQL and a LocalStack of their o
 kit: ## run and prove what deploy/ and keys/ ship: image, compose, rights, restore, units
 	cargo build --release --locked --bin loginetl
 	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run -- python3 tests/kit/run.py
+
+compose-check: ## run docker-compose.yml as it stands, by an engine of its own (root)
+	cargo build --release --locked --bin loginetl
+	@LOGINETL_BIN='$(TARGET)/release/loginetl' python3 tests/kit/run.py compose
 
 drill: ## restore a backup to a point in time, and promote a standby under load
 	cargo build --release --locked --bin loginetl

@@ -8,7 +8,8 @@
 # ends, no process that it started goes on.
 set -euo pipefail
 
-readonly HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly HERE
 readonly SAMPLE=$HERE/sample.jsonl
 readonly LOGINETL=${LOGINETL_BIN:-$HERE/../../target/debug/loginetl}
 readonly OWNER_URL=$LOGINETL_DATABASE_URL

@@ -15,7 +15,10 @@ step() {
 show() { printf '\n%s%s%s\n' "$dim" "$*" "$plain"; }
 
 # From here on commands and queries run as this database user.
-be() { export LOGINETL_DATABASE_URL=$(url_of "$1"); }
+be() {
+    LOGINETL_DATABASE_URL=$(url_of "$1")
+    export LOGINETL_DATABASE_URL
+}
 
 url_of() { printf '%s' "${OWNER_URL/:\/\/postgres@/://$1@}"; }
 

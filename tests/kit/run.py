@@ -19,7 +19,7 @@ import traceback
 
 from kit import REPOSITORY, Failed, Kit, LeftOut
 
-CHECKS = ["image", "rights", "drill", "standby"]  # in the order in which they run
+CHECKS = ["lint", "rights", "image", "compose", "units", "drill", "standby"]  # in the order in which they run
 PAGE = REPOSITORY / "deploy/README.md"
 BEGIN, END = "<!-- made by make kit: begin -->", "<!-- made by make kit: end -->"
 # What is shipped for operators. Each file of it stands in the table.
