@@ -46,7 +46,7 @@ class Kit:
         self.limits.append((path, what))
 
     def say(self, text):
-        print(f"  {text}", file=sys.stderr, flush=True)
+        print(f"  {self.name}: {text}", file=sys.stderr, flush=True)
 
     def run(self, *command, expect=0, quiet=True, timeout=120, **options):
         """Runs a command to its end; its output. Any other exit code than `expect` fails the check, with the output."""
