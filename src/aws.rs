@@ -75,6 +75,27 @@ pub(crate) enum CallKind {
     Refused,
 }
 
+impl CallKind {
+    /// One word for it, as metrics name it.
+    #[must_use]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::NoRegion => "no_region",
+            Self::NoCredentials => "no_credentials",
+            Self::Denied => "denied",
+            Self::Missing => "missing",
+            Self::KeyState => "key_state",
+            Self::KeyKind => "key_kind",
+            Self::OtherRegion => "other_region",
+            Self::Tampered => "tampered",
+            Self::Busy => "busy",
+            Self::Unreachable => "unreachable",
+            Self::QueryProtocol => "query_protocol",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl CallError {
     /// A failure that we found ourselves.
     pub(crate) fn new(operation: &'static str, kind: CallKind) -> Self {

@@ -5,13 +5,16 @@
 //! tokio-postgres prints bind parameters (its records go through the log crate, for which
 //! no bridge is installed).
 
+use serde_json::Value;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, filter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, filter, fmt};
 
 use crate::cli::LogFormat;
-use crate::output::{self, LogWriter};
+use crate::output::{self, LogField, LogWriter};
 use crate::settings::{Environment, SettingsError};
 
 /// Ours from info; what the SDK has to say reaches the user as an error, with a remedy.
@@ -30,13 +33,68 @@ pub(crate) fn start(format: LogFormat, environment: &Environment) -> Result<(), 
             || metadata.target() == OURS
             || metadata.target().starts_with("loginetl::")
     });
-    let lines = fmt::layer().with_writer(|| LogWriter).with_target(false);
     let layer = match format {
         LogFormat::Text => {
-            lines.with_ansi(output::stderr_is_terminal() && !environment.no_color).boxed()
+            let lines = fmt::layer().with_writer(|| LogWriter).with_target(false);
+            lines.with_ansi(output::shows_progress() && !environment.no_color).boxed()
         }
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => Objects.boxed(),
     };
     let subscriber = tracing_subscriber::registry().with(capped).with(chosen).with(layer);
     subscriber.try_init().map_err(|_| SettingsError::LogFilter)
+}
+
+/// Log lines as JSON objects, in the form of all lines on stderr.
+struct Objects;
+
+impl<S: Subscriber> Layer<S> for Objects {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = EventFields::default();
+        event.record(&mut said);
+        // Code of others may say nothing in words.
+        let message = said.message.as_deref().unwrap_or(event.metadata().target());
+        output::log(*event.metadata().level(), message, said.fields);
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct EventFields {
+    message: Option<String>,
+    fields: Vec<LogField>,
+}
+
+impl EventFields {
+    fn push(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::String(text)) => self.message = Some(text),
+            (name, value) => self.fields.push((name, value)),
+        }
+    }
+}
+
+impl Visit for EventFields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.push(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.push(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.push(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.push(field, value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.push(field, value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.push(field, format!("{value:?}").into());
+    }
 }

@@ -2,24 +2,42 @@
 //!
 //! Invariants: a reader that went away is no failure; the progress line and log lines
 //! never mix; no character that a terminal obeys, or that nobody sees, gets out of a
-//! result (CSV into a file or pipe excepted: it keeps every byte).
+//! result (CSV into a file or pipe excepted: it keeps every byte). Once lines are JSON,
+//! each line on stderr is one object.
+
+mod log_line;
+mod unprintable;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub(crate) use log_line::LogField;
 use serde::Serialize;
+use tracing::Level;
+use unprintable::{is_unprintable, spell_unprintable};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 
 /// The one progress line of the process; hidden unless [`Progress::start`] shows it.
 static PROGRESS: LazyLock<ProgressBar> = LazyLock::new(ProgressBar::hidden);
+/// Whether each line on stderr is a JSON object.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on each line on stderr is one JSON object.
+pub(crate) fn make_lines_json() {
+    IS_JSON.store(true, Ordering::Relaxed);
+}
+
+fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
 
 /// Prints one line of a result.
 ///
@@ -35,20 +53,8 @@ pub(crate) fn line(text: &str) -> Result<(), Error> {
 /// When stdout cannot be written, a closed pipe excepted.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
     let text = Zeroizing::new(serde_json::to_string(value).map_err(|e| Error::Output(e.into()))?);
-    // JSON itself escapes only the controls below U+0020.
-    if !text.contains(is_unprintable) {
-        return line(&text);
-    }
-    let mut escaped = Zeroizing::new(String::with_capacity(text.len() + 64));
-    for c in text.chars() {
-        if is_unprintable(c) {
-            // All of them are below U+10000; writing to a string does not fail.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-        } else {
-            escaped.push(c);
-        }
-    }
-    line(&escaped)
+    let spelled = spell_unprintable(&text).map(Zeroizing::new);
+    line(spelled.as_ref().unwrap_or(&text))
 }
 
 /// What becomes of the cells of CSV.
@@ -121,21 +127,6 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     text.chars().map(spelled).collect::<String>().into()
 }
 
-/// DEL, the second set of controls, line separators, and characters without width or with
-/// a direction of their own.
-fn is_unprintable(c: char) -> bool {
-    matches!(
-        c,
-        '\u{7f}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-    )
-}
-
 /// Prints a table as wide as the terminal, or nothing when there are no rows.
 ///
 /// # Errors
@@ -151,20 +142,45 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error
 }
 
 /// Prints a failure, its causes and its remedy on stderr.
-pub(crate) fn failure(error: &Error, hint: &str) {
-    let mut text = format!("error: {error}");
+pub(crate) fn failure(error: &Error, exit: Exit, hint: &str) {
+    let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    note(&format!("{text}\n hint: {hint}"));
+    let (as_text, exit) = (format!("error: {text}\n hint: {hint}"), exit as u8);
+    say(Level::ERROR, &as_text, &text, vec![("hint", hint.into()), ("exit_code", exit.into())]);
 }
 
 /// Prints a line for a person on stderr.
 pub(crate) fn note(text: &str) {
+    say(Level::INFO, text, text, Vec::new());
+}
+
+/// Prints a line on stderr about what a person should look at.
+pub(crate) fn warning(text: &str) {
+    say(Level::WARN, text, text, Vec::new());
+}
+
+/// What a log line says, where lines are JSON.
+pub(crate) fn log(level: Level, message: &str, fields: Vec<LogField>) {
+    say(level, message, message, fields);
+}
+
+/// The words of a usage error, if lines are JSON; else its reader prints it.
+#[must_use]
+pub(crate) fn misuse(message: &str, hint: &str) -> Option<Exit> {
+    let exit = Exit::Usage;
+    let fields = vec![("hint", hint.into()), ("exit_code", (exit as u8).into())];
+    is_json().then(|| say(Level::ERROR, message, message, fields)).map(|()| exit)
+}
+
+fn say(level: Level, as_text: &str, message: &str, fields: Vec<LogField>) {
+    let json = is_json().then(|| log_line::render(level, message, fields));
+    let line = json.as_deref().unwrap_or(as_text);
     // Nobody is left to tell when stderr is gone.
-    PROGRESS.suspend(|| drop(writeln!(io::stderr().lock(), "{text}")));
+    PROGRESS.suspend(|| drop(io::stderr().lock().write_all(format!("{line}\n").as_bytes())));
 }
 
 /// From now on a panic prints where it happened and not its message, which
@@ -173,7 +189,8 @@ pub(crate) fn panics_without_values() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        note(&format!("panic at {place}"));
+        let text = format!("panic at {place}");
+        say(Level::ERROR, &text, &text, Vec::new());
     }));
 }
 
@@ -194,8 +211,12 @@ pub(crate) fn ask(question: &str) -> Result<Option<String>, Error> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question}").and_then(|()| stderr.flush()).map_err(Error::Output)?;
+    if is_json() {
+        note(question.trim());
+    } else {
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{question}").and_then(|()| stderr.flush()).map_err(Error::Output)?;
+    }
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(Error::Output)?;
     Ok(Some(answer))
@@ -209,7 +230,7 @@ fn check_write(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
-/// The progress line, on stderr, if that is a terminal.
+/// The progress line, on stderr, if [`shows_progress`].
 pub(crate) struct Progress;
 
 impl Progress {
@@ -236,7 +257,7 @@ impl Drop for Progress {
     }
 }
 
-/// Where log lines go: stderr, above the progress line.
+/// Where log lines for people go: stderr, above the progress line.
 pub(crate) struct LogWriter;
 
 impl Write for LogWriter {
@@ -250,10 +271,10 @@ impl Write for LogWriter {
     }
 }
 
-/// Whether log lines may have colours.
+/// Whether a person reads stderr on a terminal: there may be colours and a progress line.
 #[must_use]
-pub(crate) fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal()
+pub(crate) fn shows_progress() -> bool {
+    io::stderr().is_terminal() && !is_json()
 }
 
 #[cfg(test)]

@@ -212,17 +212,38 @@ impl Queue {
     /// # Errors
     /// When SQS cannot be reached, or refuses.
     pub(crate) async fn max_receive_count(&self) -> Result<Option<u64>, CallError> {
+        let policy = self.redrive_policy().await?.unwrap_or_default();
+        let count = policy.get("maxReceiveCount");
+        Ok(count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())))
+    }
+
+    /// How many messages the dead-letter queue has, roughly and in any state; nothing
+    /// without one.
+    ///
+    /// # Errors
+    /// When SQS cannot be reached, or refuses.
+    pub(crate) async fn dead_letters(&self) -> Result<Option<u64>, CallError> {
+        let policy = self.redrive_policy().await?.unwrap_or_default();
+        let name =
+            policy.get("deadLetterTargetArn").and_then(|arn| arn.as_str()?.rsplit(':').next());
+        // It is of the same account and region, so that nobody has to be asked for its
+        // address.
+        let Some((name, (beside, _))) = name.zip(self.url.rsplit_once('/')) else {
+            return Ok(None);
+        };
+        let dead = Self { url: format!("{beside}/{name}"), ..self.clone() };
+        let Depth { visible, in_flight, delayed } = dead.depth().await?;
+        Ok(Some(visible + in_flight + delayed))
+    }
+
+    async fn redrive_policy(&self) -> Result<Option<serde_json::Value>, CallError> {
         let name = QueueAttributeName::RedrivePolicy;
         let request =
             self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
         let answer =
             request.send().await.map_err(|e| CallError::of("SQS GetQueueAttributes", &e))?;
-        let Some(policy) = answer.attributes().and_then(|all| all.get(&name)) else {
-            return Ok(None);
-        };
-        let policy: serde_json::Value = serde_json::from_str(policy).unwrap_or_default();
-        let count = policy.get("maxReceiveCount");
-        Ok(count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.parse().ok())))
+        let policy = answer.attributes().and_then(|all| all.get(&name));
+        Ok(policy.map(|policy| serde_json::from_str(policy).unwrap_or_default()))
     }
 
     /// Its address.

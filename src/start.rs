@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, LogFormat};
+use crate::cli::{Cli, Command, LogFormat, Misuse};
 use crate::error::{Error, Exit};
 use crate::load::Source;
 use crate::settings::Environment;
@@ -11,7 +11,15 @@ use crate::{commands, logging, output, settings, token, version};
 /// Runs the command that the command line names.
 #[must_use]
 pub fn run() -> ExitCode {
-    let Cli { global, command } = Cli::read(settings::words(), &version::LONG_VERSION);
+    let words = settings::words();
+    // What is wrong with the words is said in the form that they ask for.
+    if LogFormat::asked_by(&words) == LogFormat::Json {
+        output::make_lines_json();
+    }
+    let Cli { global, command } = match Cli::read(words, &version::LONG_VERSION) {
+        Ok(cli) => cli,
+        Err(misuse) => return misread(&misuse),
+    };
     start(global.log_format, async |environment| match command {
         Command::Init(args) => commands::init::run(args, global, environment).await,
         Command::Load(args) => commands::load::run(args, global, environment).await,
@@ -23,6 +31,7 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => commands::audit::run(args, global, environment).await,
         Command::Check(args) => commands::check::run(args, global, environment).await,
         Command::Status(args) => commands::status::run(args, global, environment).await,
+        Command::Health(args) => commands::health::run(args).await,
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
     })
@@ -40,13 +49,19 @@ pub fn load_from(source: impl Source) -> ExitCode {
     })
 }
 
+/// Says what is wrong with the command line; help and version are no error.
+fn misread(misuse: &Misuse) -> ExitCode {
+    let said = misuse.words().and_then(|(message, hint)| output::misuse(&message, &hint));
+    said.map_or_else(|| misuse.print_and_exit(), ExitCode::from)
+}
+
 fn start(
     log_format: LogFormat,
     work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>,
 ) -> ExitCode {
     let exit = execute(log_format, work).unwrap_or_else(|error| {
         let (exit, hint) = error.advice();
-        output::failure(&error, &hint);
+        output::failure(&error, exit, &hint);
         exit
     });
     exit.into()
@@ -56,9 +71,9 @@ fn execute(
     log_format: LogFormat,
     work: impl AsyncFnOnce(&Environment) -> Result<Exit, Error>,
 ) -> Result<Exit, Error> {
+    output::panics_without_values();
     let environment = Environment::read()?;
     logging::start(log_format, &environment)?;
-    output::panics_without_values();
     token::self_test().map_err(|_| Error::SelfTest)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::Start(e.to_string()))?;

@@ -114,7 +114,7 @@ impl Stop {
         output::note(said);
         self.ask();
         if tokio::time::timeout(LONGEST, signals.next()).await.is_err() {
-            output::note("something did not answer in time: stopped; nothing is lost");
+            output::warning("something did not answer in time: stopped; nothing is lost");
         }
         // It exits here: whatever hangs would hold up the way back through `main` too.
         std::process::exit(Exit::Temporary as i32);

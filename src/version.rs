@@ -6,17 +6,20 @@ use std::sync::LazyLock;
 
 use crate::db::SCHEMA_VERSION;
 
+/// The version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit that it was built from, or `unknown`.
+pub(crate) const COMMIT: &str = env!("LOGINETL_BUILD_COMMIT");
+
 /// What `--version --verbose` prints behind the name.
 pub(crate) static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{version}\n\
-         commit      {commit}\n\
+        "{VERSION}\n\
+         commit      {COMMIT}\n\
          build       {profile}, for {target}\n\
          compiler    {compiler}\n\
          schema      {SCHEMA_VERSION}\n\
          PostgreSQL  14 or newer",
-        version = env!("CARGO_PKG_VERSION"),
-        commit = env!("LOGINETL_BUILD_COMMIT"),
         profile = env!("LOGINETL_BUILD_PROFILE"),
         target = env!("LOGINETL_BUILD_TARGET"),
         compiler = env!("LOGINETL_BUILD_RUSTC"),

@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 mod audit;
 mod fields;
 mod format;
+mod health;
 mod install;
 mod load;
+mod misuse;
 mod quarantine;
 mod rotate;
 mod unmask;
@@ -18,8 +19,10 @@ mod unmask;
 pub(crate) use audit::{AuditCommand, ExportArgs, RecordsArgs, VerifyArgs};
 pub(crate) use fields::{ColumnFlags, FindFlags, HashFlags, MaskFlags};
 pub(crate) use format::Format;
+pub(crate) use health::HealthArgs;
 pub(crate) use install::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use load::{AppVersion, Envelope, LoadArgs};
+pub(crate) use misuse::Misuse;
 pub(crate) use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 pub(crate) use rotate::{
     BackfillArgs, DestroyArgs, KeysCommand, KeysListArgs, RewrapArgs, RotateArgs, RotatePurpose,
@@ -47,10 +50,11 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads what was typed, or prints what is wrong with it (or the help or version that
-    /// was asked for) and ends the process.
-    #[must_use]
-    pub(crate) fn read(words: Vec<OsString>, long_version: &'static str) -> Self {
+    /// Reads what was typed.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help or version that was asked for.
+    pub(crate) fn read(words: Vec<OsString>, long_version: &'static str) -> Result<Self, Misuse> {
         let mut command = Self::command();
         // clap prints the version where it reads --version: it must know which one
         // before.
@@ -59,11 +63,7 @@ impl Cli {
         }
         let matches = command.try_get_matches_from_mut(words);
         let read = matches.and_then(|matches| Self::from_arg_matches(&matches));
-        read.unwrap_or_else(|error| {
-            let mut error = error.format(&mut command);
-            hide_values(&mut error);
-            error.exit()
-        })
+        read.map_err(|error| Misuse::new(error.format(&mut command)))
     }
 
     /// The command line that these words make.
@@ -77,26 +77,6 @@ impl Cli {
 fn verbose() -> Arg {
     let flag = Arg::new("verbose").long("verbose").action(ArgAction::SetTrue).requires("version");
     flag.help("With --version: commit, build, compiler and schema too")
-}
-
-/// Keeps what was typed out of the message, but for names of flags: a value may be one
-/// that is to be recovered.
-fn hide_values(error: &mut clap::Error) {
-    const HIDDEN: &str = "…";
-    if error.get(ContextKind::InvalidValue).is_some() {
-        error.insert(ContextKind::InvalidValue, ContextValue::String(HIDDEN.to_owned()));
-    }
-    let is_flag = |text: &str| {
-        text.starts_with('-')
-            && text.bytes().all(|b| {
-                b.is_ascii_lowercase() || b"-<>.[] _ABCDEFGHIJKLMNOPQRSTUVWXYZ".contains(&b)
-            })
-    };
-    if let Some(ContextValue::String(text)) = error.get(ContextKind::InvalidArg)
-        && !is_flag(text)
-    {
-        error.insert(ContextKind::InvalidArg, ContextValue::String(HIDDEN.to_owned()));
-    }
 }
 
 const AFTER_HELP: &str = "\
@@ -147,6 +127,18 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// What these words ask for, however wrong the others are.
+    #[must_use]
+    pub(crate) fn asked_by(words: &[OsString]) -> Self {
+        let flags = words.iter().take_while(|word| *word != "--");
+        let follows = flags.clone().zip(flags.clone().skip(1));
+        let is_json = flags.clone().any(|word| word == "--log-format=json")
+            || follows.into_iter().any(|(flag, word)| flag == "--log-format" && word == "json");
+        if is_json { Self::Json } else { Self::Text }
+    }
+}
+
 /// The subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -173,6 +165,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Rows per key, quarantine, queue, head of the audit log
     Status(StatusArgs),
+    /// Ask a load with --listen whether it works, or is ready
+    Health(HealthArgs),
     /// Print the script by which a shell completes this command line
     Completions(CompletionsArgs),
     /// Write manual pages, one for each command
@@ -263,5 +257,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_form_of_lines_is_known_before_the_words_are_understood() {
+        let asks = |words: &str| {
+            LogFormat::asked_by(&words.split(' ').map(OsString::from).collect::<Vec<_>>())
+        };
+        for words in ["x --log-format json", "x load --nonsense --log-format=json --drain"] {
+            assert!(asks(words) == LogFormat::Json, "{words}");
+        }
+        for words in ["x", "x --log-format", "x --log-format text json", "x -- --log-format=json"] {
+            assert!(asks(words) == LogFormat::Text, "{words}");
+        }
     }
 }

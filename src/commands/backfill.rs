@@ -63,7 +63,7 @@ pub(crate) async fn run(
         ))
         .into());
     }
-    let progress = output::stderr_is_terminal().then(Progress::start);
+    let progress = output::shows_progress().then(Progress::start);
     let mut report = BackfillReport::default();
     let masked = async {
         let (mut masking, mut after) = (Masking::default(), "(0,0)".to_owned());

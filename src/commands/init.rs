@@ -34,7 +34,7 @@ pub(crate) async fn run(
     signer.catch_up(&session, RecordKind::FieldMask, |_| true).await?;
     let others = session.logins_that_must_sign(RecordKind::FieldMask).await?;
     for login in &others {
-        output::note(&format!(
+        output::warning(&format!(
             "the record of a masked field waits for a signature: run init as {}",
             output::printable(login)
         ));
@@ -145,7 +145,7 @@ fn report(format: Format, done: &Initialised, created: &[Created]) -> Result<(),
     for Deviation { what, remedy, .. } in left {
         let remedy =
             if let Remedy::Person(remedy) = remedy { remedy } else { "loginetl could not end it" };
-        output::note(&format!("left: {}: {remedy}", output::printable(what)));
+        output::warning(&format!("left: {}: {remedy}", output::printable(what)));
     }
     output::line("ready    next: grant loginetl_loader to a login, then: loginetl load")
 }

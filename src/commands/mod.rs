@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod backfill;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod load;
@@ -49,7 +50,7 @@ async fn kms(environment: &Environment) -> Result<Kms, Error> {
 async fn ready(session: &Session, work: Work) -> Result<(), Error> {
     let Readiness { is_read_only_by_default } = session.ready(work).await?;
     if is_read_only_by_default && work.writes() {
-        output::note(
+        output::warning(
             "default_transaction_read_only is on for this login or database; loginetl says \
              read-only or read-write in each transaction, and this command writes",
         );

@@ -163,7 +163,7 @@ async fn retry(args: RetryArgs, target: Target, environment: &Environment) -> Re
         ))?;
     }
     if retried.not_opened > 0 {
-        output::note(&format!(
+        output::warning(&format!(
             "{} sealed bodies do not open: they were changed, or their key is gone",
             retried.not_opened
         ));

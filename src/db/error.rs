@@ -264,6 +264,28 @@ impl DbError {
         }
     }
 
+    /// One word for it, as metrics name it.
+    #[must_use]
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Stale(error) => error.kind_name(),
+            Self::Sql { kind, .. } => kind.name(),
+            Self::Url(_) => "url",
+            Self::Connect(_) => "unreachable",
+            Self::Tls(_) => "tls",
+            Self::Server(_) => "server",
+            Self::Lost { .. } => "lost",
+            Self::Blind { .. } => SqlKind::Blind.name(),
+            Self::Swallowed { .. } => SqlKind::Swallowed.name(),
+            Self::Standby => SqlKind::ReadOnly.name(),
+            Self::NotInherited { .. } | Self::Owner { .. } => "denied",
+            Self::SchemaVersion { .. } | Self::Divergent(_) => "schema",
+            Self::Table(_) => "table",
+            Self::Forgotten { .. } | Self::OtherDay { .. } => "ledger",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+
     /// What the SQLSTATE means, where there is one.
     #[must_use]
     pub(crate) fn sql_kind(&self) -> Option<SqlKind> {

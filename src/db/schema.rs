@@ -97,13 +97,17 @@ impl Session {
     /// # Errors
     /// When it is older (run `init`), newer (use a newer loginetl) or absent.
     pub(crate) async fn check_schema_version(&self) -> Result<(), DbError> {
-        let transaction = self.begin(Mode::Read, "", READING_VERSION).await?;
-        let found = applied_version(&transaction).await?;
+        let found = self.schema_version().await?;
         if found == VERSION {
             Ok(())
         } else {
             Err(DbError::SchemaVersion { found, needed: VERSION })
         }
+    }
+
+    /// The version of the schema in the database; 0 before the first `init`.
+    pub(crate) async fn schema_version(&self) -> Result<i32, DbError> {
+        applied_version(&self.begin(Mode::Read, "", READING_VERSION).await?).await
     }
 
     /// Creates what is missing, upgrades what is older, and repairs what is not as it

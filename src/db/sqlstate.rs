@@ -62,6 +62,29 @@ pub(crate) enum Denial {
 }
 
 impl SqlKind {
+    /// One word for it, as metrics name it.
+    #[must_use]
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Temporary => "temporary",
+            Self::FenceTaken => "fence_taken",
+            Self::Overtaken => "overtaken",
+            Self::ReadOnly => "read_only",
+            Self::Login => "login",
+            Self::Denied(_) => "denied",
+            Self::Missing => "missing",
+            Self::Unsupported => "unsupported",
+            Self::Pooler => "pooler",
+            Self::MissingDay => "missing_day",
+            Self::Data => "data",
+            Self::Gate => "gate",
+            Self::ForeignCode => "foreign_code",
+            Self::Blind => "blind",
+            Self::Swallowed => "swallowed",
+            Self::Other => "other",
+        }
+    }
+
     pub(super) const fn retry(self) -> Retry {
         match self {
             Self::FenceTaken => Retry::Now,

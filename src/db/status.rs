@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
+use super::session::Mode;
 use super::words::{head, word};
 use super::{DbError, Session};
 use crate::audit::Head;
@@ -31,6 +32,19 @@ impl Session {
             Ok(KeyOverview { key_id, purpose, state, created_at: row.get(3) })
         };
         rows.iter().map(key).collect()
+    }
+
+    /// How many messages are in quarantine, up to 100,001: a loader asks while others
+    /// work, so it takes neither long nor part in a large count.
+    pub(crate) async fn quarantine_depth(&self) -> Result<u64, DbError> {
+        const ACTION: &str = "measuring the quarantine";
+        let statement = "select count(*) from (select from ingest.quarantine limit 100001) as few";
+        let limit = "set local statement_timeout = '3s'";
+        let transaction = self.begin(Mode::Read, limit, ACTION).await?;
+        let row = transaction.query_typed_one(statement, &[]).await;
+        let row = row.map_err(|e| DbError::sql(ACTION, &e))?;
+        transaction.commit(ACTION).await?;
+        Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
     /// The head of the audit log, and the number of the last record that is signed.

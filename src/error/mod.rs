@@ -173,6 +173,14 @@ pub(crate) enum Error {
     /// Stopped by a signal.
     #[error("stopped before all was done")]
     StoppedBySignal,
+    /// A load that does not work, is not ready, or does not answer.
+    #[error("{url}: {problem}")]
+    Unhealthy {
+        /// What was asked.
+        url: String,
+        /// What came of it.
+        problem: String,
+    },
     /// A part of this process stopped by a defect of ours.
     #[error("a worker of this process panicked; what it had in hand is not written")]
     Panicked,
@@ -259,6 +267,7 @@ impl Error {
             | Self::Output(_)
             | Self::Stopped
             | Self::StoppedBySignal
+            | Self::Unhealthy { .. }
             | Self::Panicked
             | Self::Start(_) => Exit::Temporary,
             Self::Seal(_) | Self::FileChanged { .. } | Self::SelfTest => Exit::Integrity,
@@ -320,6 +329,9 @@ impl Error {
                  quarantine such messages: --quarantine-from-start"
             }
             Self::StoppedBySignal => "run it again; it goes on where it was",
+            Self::Unhealthy { .. } => {
+                "see what the loader logs; it answers where its --listen says"
+            }
             Self::Panicked => "run it again, nothing is lost; and report the line above",
             Self::Start(_) => "see whether the machine has memory, threads and file handles left",
         };

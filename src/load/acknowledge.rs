@@ -40,9 +40,14 @@ async fn acknowledge<S: Source>(run: &Run<S>, mut handles: Vec<S::Handle>) {
                 run.watch.tally.count_deleted(handles.len().saturating_sub(refused.len()));
                 handles = refused;
             }
-            Err(error) if error.retry().may_help() => tracing::debug!(%error, "deleting failed"),
-            // It would fail for ever, and the same messages come again and again.
-            Err(error) => return run.ending.give_up(error),
+            Err(error) => {
+                run.watch.faults.note(&error);
+                if !error.retry().may_help() {
+                    // It would fail for ever, and the same messages come again and again.
+                    return run.ending.give_up(error);
+                }
+                tracing::debug!(%error, "deleting failed");
+            }
         }
         if handles.is_empty() {
             return;

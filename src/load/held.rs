@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::CALLS_AT_ONCE;
+use super::faults::Faults;
 use super::source::Source;
 
 /// Which parcels are in hand, and until when. A source without leases has none here.
@@ -44,6 +45,7 @@ impl<H: Clone + Eq + Hash> Held<H> {
     pub(super) async fn keep_alive(
         &self,
         source: &impl Source<Handle = H>,
+        faults: &Faults,
         done: &CancellationToken,
     ) {
         let facts = source.facts();
@@ -54,7 +56,7 @@ impl<H: Clone + Eq + Hash> Held<H> {
             for many in due.chunks(facts.at_once() * CALLS_AT_ONCE) {
                 let calls = many
                     .chunks(facts.at_once())
-                    .map(|some| self.prolong(source, lease, some.to_vec()));
+                    .map(|some| self.prolong(source, faults, lease, some.to_vec()));
                 done.run_until_cancelled(join_all(calls)).await;
             }
         }
@@ -63,6 +65,7 @@ impl<H: Clone + Eq + Hash> Held<H> {
     async fn prolong(
         &self,
         source: &impl Source<Handle = H>,
+        faults: &Faults,
         lease: Duration,
         mut handles: Vec<H>,
     ) {
@@ -76,6 +79,7 @@ impl<H: Clone + Eq + Hash> Held<H> {
         match source.keep_alive(&handles).await.map_err(crate::error::Error::from) {
             Ok(refused) => handles.retain(|handle| !refused.contains(handle)),
             Err(error) => {
+                faults.note(&error);
                 tracing::warn!(%error, messages = handles.len(),
                     "messages in hand could not be prolonged");
                 return;

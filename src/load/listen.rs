@@ -2,7 +2,7 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/metrics` | OpenMetrics text |
+//! | `/metrics` | text of OpenMetrics or Prometheus, as `Accept` prefers |
 //! | `/healthz` | 200 while the process works |
 //! | `/readyz` | 200 while it loads, or could; else 503, and what it waits for |
 //!
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::exposition::Exposition;
 use super::run::Run;
 use super::source::Source;
 use crate::error::Error;
@@ -45,7 +46,7 @@ trait Watched: Send + Sync {
 
 impl<S: Source> Watched for Run<S> {
     fn metrics_text(&self) -> String {
-        self.watch.metrics_text(self.key_cache.current().plan())
+        self.watch.metrics_text(self.key_cache.current().plan(), self.waits_for().is_none())
     }
 
     fn waits_for(&self) -> Option<&'static str> {
@@ -119,13 +120,14 @@ async fn serve(stream: TcpStream, watched: OnceBegun) {
 }
 
 fn answer(request: &Request<Incoming>, run: Option<&Arc<dyn Watched>>) -> Response<Full<Bytes>> {
-    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; charset=utf-8";
+    let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let form = Exposition::asked_by(&accept.collect::<Vec<_>>());
     let (status, kind, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => (
             StatusCode::OK,
-            OPENMETRICS,
-            run.map_or("# EOF\n".to_owned(), |run| run.metrics_text()),
+            form.content_type(),
+            form.render(run.map_or("# EOF\n".to_owned(), |run| run.metrics_text())),
         ),
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/readyz") => match waits_for(run) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
+use super::faults::Faults;
 use crate::error::Error;
 use crate::stop::Stop;
 
@@ -29,7 +30,13 @@ impl Backoff {
     ///
     /// # Errors
     /// The fault itself, when it cannot pass or has not passed for too long.
-    pub(super) async fn bear(&mut self, error: Error, stop: &Stop) -> Result<(), Error> {
+    pub(super) async fn bear(
+        &mut self,
+        error: Error,
+        faults: &Faults,
+        stop: &Stop,
+    ) -> Result<(), Error> {
+        faults.note(&error);
         let (since, pauses) = self.failing.get_or_insert_with(|| (Instant::now(), pauses()));
         let limit = if stop.is_asked() { LIMIT_WHEN_STOPPING } else { LIMIT };
         if !error.retry().may_help() || since.elapsed() > limit {

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::acknowledge::acknowledge_committed;
 use super::intake::Intake;
+use super::lookup::look_again;
 use super::parcel::Parcel;
 use super::receive::Fleet;
 use super::run::Run;
@@ -39,6 +40,7 @@ pub(crate) async fn load<S: Source>(run: &Arc<Run<S>>) {
     }
     run.spawn(&beside, keep_alive(Arc::clone(run), done.clone()));
     run.spawn(&beside, Arc::clone(run).watch_depth(done.clone()));
+    run.spawn(&beside, look_again(Arc::clone(run), done.clone()));
     // The workers alone hold the ends of the channels: a stage whose next
     // one is gone notices.
     drop((in_hand, to_acknowledge, committed));
@@ -57,5 +59,5 @@ async fn wait_until_ended(stage: TaskTracker) {
 }
 
 async fn keep_alive<S: Source>(run: Arc<Run<S>>, done: CancellationToken) {
-    run.held.keep_alive(&run.source, &done).await;
+    run.held.keep_alive(&run.source, &run.watch.faults, &done).await;
 }

@@ -75,6 +75,10 @@ impl Source for QueueSource {
     async fn depth(&self) -> Result<Option<Depth>, SourceError> {
         Ok(Some(self.queue.depth().await?))
     }
+
+    async fn dead_letters(&self) -> Result<Option<u64>, SourceError> {
+        Ok(self.queue.dead_letters().await?)
+    }
 }
 
 fn message(message: QueueMessage) -> Message<ReceiptHandle> {

@@ -111,7 +111,7 @@ impl<S: Source> Fleet<S> {
                         break;
                     }
                     Ok(false) => asking.reset(),
-                    Err(error) => asking.bear(error, stop).await?,
+                    Err(error) => asking.bear(error, &self.run.watch.faults, stop).await?,
                 },
             }
         }
@@ -153,7 +153,7 @@ impl<S: Source> Fleet<S> {
                 if matches!(error, Error::Aws(_) | Error::Source { .. }) {
                     self.run.watch.health.note(Service::Source, false);
                 }
-                patience.bear(error, &self.run.ending.stop).await?;
+                patience.bear(error, &self.run.watch.faults, &self.run.ending.stop).await?;
                 Ok(Turn::Again)
             }
         }
@@ -256,7 +256,7 @@ impl<S: Source> Fleet<S> {
             };
             match stop.before_deadline(judged).await.unwrap_or(Err(Error::Stopped)) {
                 Ok(verdicts) => return Ok(verdicts),
-                Err(error) => patience.bear(error, stop).await?,
+                Err(error) => patience.bear(error, &self.run.watch.faults, stop).await?,
             }
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Options {
     pub max_messages: Option<u64>,
     /// How often the source is asked for its depth, if somebody wants to know.
     pub ask_depth: Option<Duration>,
+    /// How often what changes slowly is looked up, if somebody wants to know.
+    pub survey_every: Option<Duration>,
     /// Most rows in one transaction.
     pub batch_rows: usize,
     /// How bodies are read.
@@ -72,7 +74,10 @@ impl<S: Source> Run<S> {
         target: Target,
         stop: Stop,
     ) -> Self {
-        let (held, budget, watch) = Default::default();
+        let (held, budget, watch): (_, _, Watch) = Default::default();
+        // While known keys serve, nobody else hears of it.
+        let faults = watch.faults.clone();
+        key_cache.tell_failures(move |error| faults.note_vault(error));
         Self { options, source, key_cache, target, held, budget, watch, ending: Ending::new(stop) }
     }
 
@@ -130,8 +135,9 @@ impl<S: Source> Run<S> {
     pub(super) async fn watch_depth(self: Arc<Self>, done: CancellationToken) {
         let Some(every) = self.options.ask_depth else { return };
         while let Some(depth) = done.run_until_cancelled(self.source.depth()).await {
-            if let Ok(Some(depth)) = depth {
-                self.watch.note_depth(depth);
+            match depth.map_err(Error::from) {
+                Ok(depth) => depth.into_iter().for_each(|depth| self.watch.note_depth(depth)),
+                Err(error) => self.watch.faults.note(&error),
             }
             done.run_until_cancelled(tokio::time::sleep(every)).await;
         }
@@ -152,7 +158,10 @@ impl<S: Source> Run<S> {
         self.held.let_go(&handles);
         let taken = |count| self.watch.tally.count_given_back(count);
         // Whatever fails is told where it fails; a run that ends has nobody else to tell.
-        let _ = self.ending.stop.before_end(give_back(&self.source, &handles, taken)).await;
+        let given = self.ending.stop.before_end(give_back(&self.source, &handles, taken)).await;
+        if let Some(Err(error)) = given {
+            self.watch.faults.note(&error);
+        }
         self.watch.tally.count_released(handles.len());
     }
 

@@ -102,6 +102,15 @@ pub trait Source: Send + Sync + Sized + 'static {
     fn depth(&self) -> impl Future<Output = Result<Option<Depth>, SourceError>> + Send {
         std::future::ready(Ok(None))
     }
+
+    /// How many parcels it has put aside because nobody acknowledged them, if it does
+    /// that and can tell.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or refuses.
+    fn dead_letters(&self) -> impl Future<Output = Result<Option<u64>, SourceError>> + Send {
+        std::future::ready(Ok(None))
+    }
 }
 
 /// What a source is like.

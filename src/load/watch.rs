@@ -4,9 +4,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::faults::Faults;
 use super::health::Health;
 use super::metrics::{Metrics, Now};
 use super::source::Depth;
+use super::survey::Survey;
 use super::tally::Tally;
 use crate::login::Plan;
 
@@ -18,16 +20,20 @@ pub(super) struct Watch {
     pub metrics: Metrics,
     /// Whether the services answer.
     pub health: Health,
+    /// What went wrong with them.
+    pub faults: Faults,
     /// Receivers at work.
     pub receivers: AtomicUsize,
     depth: Mutex<Option<Depth>>,
+    survey: Mutex<Survey>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        let tally = Tally::default();
-        let (health, receivers, depth) = Default::default();
-        Self { metrics: Metrics::new(&tally), tally, health, receivers, depth }
+        let (tally, faults) = (Tally::default(), Faults::default());
+        let (health, receivers, depth, survey) = Default::default();
+        let metrics = Metrics::new(&tally, &faults);
+        Self { tally, metrics, health, faults, receivers, depth, survey }
     }
 }
 
@@ -43,15 +49,22 @@ impl Watch {
         *self.depth.lock().unwrap_or_else(PoisonError::into_inner) = Some(depth);
     }
 
+    /// What changes slowly was looked up.
+    pub(super) fn note_survey(&self, survey: Survey) {
+        *self.survey.lock().unwrap_or_else(PoisonError::into_inner) = survey;
+    }
+
     /// The metrics, as text.
     #[must_use]
-    pub(super) fn metrics_text(&self, plan: Plan) -> String {
+    pub(super) fn metrics_text(&self, plan: Plan, is_ready: bool) -> String {
         let receivers = self.receivers.load(Ordering::Relaxed);
         self.metrics.text(&Now {
             in_hand: self.tally.in_hand(),
             receivers,
             depth: self.depth(),
             plan,
+            is_ready,
+            survey: self.survey.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }
 }

@@ -201,7 +201,7 @@ impl<S: Source> Writer<S> {
         if matches!(error, Error::Db(_)) {
             self.run.watch.health.note(Service::Database, false);
         }
-        patience.bear(error, &self.run.ending.stop).await?;
+        patience.bear(error, &self.run.watch.faults, &self.run.ending.stop).await?;
         Ok(BatchAttempt::Again)
     }
 

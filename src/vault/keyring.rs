@@ -5,7 +5,7 @@
 //! waits or stops.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -46,6 +46,9 @@ impl KeySource for Keyring {
     }
 }
 
+/// Who is told of failures.
+type FailureTold = dyn Fn(&VaultError) + Send + Sync;
+
 /// Gives the loader its keys.
 pub(crate) struct KeyCache {
     target: Target,
@@ -53,6 +56,7 @@ pub(crate) struct KeyCache {
     current: RwLock<Arc<Keyring>>,
     refreshing: tokio::sync::Mutex<()>,
     failed_at: Mutex<Option<Instant>>,
+    told: OnceLock<Box<FailureTold>>,
 }
 
 impl KeyCache {
@@ -69,7 +73,13 @@ impl KeyCache {
             current: RwLock::new(Arc::new(keyring)),
             refreshing: tokio::sync::Mutex::default(),
             failed_at: Mutex::default(),
+            told: OnceLock::new(),
         })
+    }
+
+    /// Tells of each failure that [`KeyCache::keyring`] keeps to itself.
+    pub(crate) fn tell_failures(&self, told: impl Fn(&VaultError) + Send + Sync + 'static) {
+        let _ = self.told.set(Box::new(told));
     }
 
     /// The keys in force, unwrapped again when they have aged. While that fails, the
@@ -85,6 +95,7 @@ impl KeyCache {
         }
         match self.refresh(&known).await {
             Err(error) if error.retry().may_help() && age < MAX_AGE => {
+                self.told.get().into_iter().for_each(|tell| tell(&error));
                 *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(Instant::now());
                 Ok(known)

@@ -223,7 +223,8 @@ fn metrics_are_those_that_a_loader_registers() {
     let is_name = |text: &&str| {
         text.starts_with("messages_") && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
-    let counted = literals(&tally).filter(is_name).chain(["messages_rejected"]);
+    let counted =
+        literals(&tally).filter(is_name).chain(["messages_rejected", "retries", "refusals"]);
     let counted: Names = counted.map(str::to_owned).collect();
     let name = |name: &str| {
         format!("loginetl_{name}{}", if counted.contains(name) { "_total" } else { "" })

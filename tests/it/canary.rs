@@ -8,7 +8,7 @@ use base64::Engine as _;
 use crate::support::{Action, Proxy, World, setting, text};
 
 /// Values that stand in the events of this test and nowhere else.
-const CANARIES: [&str; 6] = [
+pub const CANARIES: [&str; 6] = [
     "203.0.113.177",
     "canary-device-0815",
     "2001:db8:ca0a:1::77",
@@ -17,7 +17,7 @@ const CANARIES: [&str; 6] = [
     "cananary-foo",
 ];
 
-fn bodies() -> Vec<String> {
+pub fn bodies() -> Vec<String> {
     let event = |ip: &str, device: &str, version: &str| {
         format!(
             "{{\"user_id\": \"u\", \"app_version\": \"{version}\", \"ip\": \"{ip}\", \

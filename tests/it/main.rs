@@ -36,6 +36,7 @@ mod instrument;
 mod instrumented;
 mod keys;
 mod kms_region;
+mod log_lines;
 mod metrics;
 mod mistaken_errors;
 mod model_traces;

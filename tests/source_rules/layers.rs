@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
         "load",
         &[
             "audit", "aws", "db", "error", "queue", "settings", "stop", "vault", "login", "token",
-            "crypto",
+            "crypto", "version",
         ],
     ),
     ("cli", &["audit", "login", "token"]),

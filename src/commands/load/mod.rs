@@ -29,6 +29,8 @@ use crate::stop::Stop;
 use crate::vault::KeyCache;
 use crate::{aws, commands};
 
+/// How often schema, keys, quarantine and dead-letter queue are looked at.
+const SURVEY_EVERY: Duration = Duration::from_secs(30);
 const STOPPING: &str = "stopping: what is in hand is written and deleted, the rest is given back \
                         (again to stop at once)";
 
@@ -178,7 +180,7 @@ async fn load_all<S: Source>(
         Some(file) => tracing::info!(file = %file.display(), "loading from a file"),
         None => tracing::info!(drain = args.drain, receivers = args.receivers, "loading"),
     }
-    let progress = output::stderr_is_terminal().then(|| progress::show(&run));
+    let progress = output::shows_progress().then(|| progress::show(&run));
     load(&run).await;
     if let Some(progress) = progress {
         progress.end().await;
@@ -187,7 +189,7 @@ async fn load_all<S: Source>(
 }
 
 fn options(args: &LoadArgs) -> Options {
-    let ask_depth = match output::stderr_is_terminal() {
+    let ask_depth = match output::shows_progress() {
         true => Some(Duration::from_secs(1)),
         false => args.listen.map(|_| Duration::from_secs(5)),
     };
@@ -195,6 +197,7 @@ fn options(args: &LoadArgs) -> Options {
         drain: args.drain,
         max_messages: args.max_messages,
         ask_depth,
+        survey_every: args.listen.map(|_| SURVEY_EVERY),
         batch_rows: args.batch_rows as usize,
         reading: reading(args),
         quarantine_from_start: args.quarantine_from_start,

@@ -53,7 +53,9 @@ pub(super) async fn finish<S: Source>(run: &Run<S>, args: &LoadArgs) -> Result<E
     }
     recorded?;
     if has_end && matches!(end, End::Poisoned | End::Stopped) {
-        output::note("the rest was not loaded; load it again: what is there already is recognised");
+        output::warning(
+            "the rest was not loaded; load it again: what is there already is recognised",
+        );
     }
     Ok(match end {
         End::Poisoned => Exit::Attention,

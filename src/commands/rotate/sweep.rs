@@ -23,7 +23,7 @@ const NAMED: usize = 1_000;
 impl Rotating {
     /// Takes every unfinished rotation to its end.
     pub(super) async fn sweep_all(&mut self, keys: SweepKeys) -> Result<(), Error> {
-        let mut progress = output::stderr_is_terminal().then(Pace::start);
+        let mut progress = output::shows_progress().then(Pace::start);
         let step_rows = match self.step_rows {
             Some(rows) => rows,
             // If the server cannot tell, the first step finds out why.

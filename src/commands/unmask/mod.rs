@@ -129,7 +129,7 @@ fn finish(concluded: &ConcludedRecovery) -> Exit {
     let answers = &concluded.answers;
     let missing = answers.iter().filter(|answer| answer.result.is_err()).count();
     if missing > 0 {
-        output::note(&format!("{missing} of {} could not be answered", answers.len()));
+        output::warning(&format!("{missing} of {} could not be answered", answers.len()));
     }
     tell(concluded.receipt.head());
     exit(answers)
@@ -165,7 +165,7 @@ impl OpenRequest {
 impl Drop for OpenRequest {
     fn drop(&mut self) {
         if let Some(seq) = self.0 {
-            output::note(&format!(
+            output::warning(&format!(
                 "request {seq} stays open in the audit log; to go on with it, run it again within \
                  five minutes, with the same selectors and --resume {seq}; if no key was released \
                  for it, close it: loginetl unmask --withdraw {seq}"

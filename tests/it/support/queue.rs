@@ -46,6 +46,11 @@ impl TestQueue {
         request.send().await.expect("a redrive policy");
     }
 
+    /// There is no such queue any more.
+    pub async fn delete(&self) {
+        self.client.delete_queue().queue_url(&self.url).send().await.expect("deleted");
+    }
+
     /// What is sent from now on is handed out so many seconds later.
     pub async fn delay(&self, seconds: u32) {
         let request = self.client.set_queue_attributes().queue_url(&self.url);
