@@ -192,6 +192,8 @@ pub(crate) enum Error {
 /// What the word for a queue is in [`Error::RejectedFromStart`].
 pub(crate) const QUEUE: &str = "queue";
 
+const REJECTED_ARCHIVE: &str = "see that it is the right one; nothing of it was loaded or \
+                                quarantined; to quarantine such messages: --quarantine-from-start";
 const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the \
                             file before you load it again, for its unchanged lines would \
                             count twice";
@@ -324,14 +326,9 @@ impl Error {
             Self::SelfTest => "do not load with it; use another build or machine",
             Self::Stopped => "run it again; nothing is lost",
             Self::RejectedFromStart { what: QUEUE, .. } => REJECTED_FROM_START,
-            Self::RejectedFromStart { .. } => {
-                "see that it is the right one; nothing of it was loaded or quarantined; to \
-                 quarantine such messages: --quarantine-from-start"
-            }
+            Self::RejectedFromStart { .. } => REJECTED_ARCHIVE,
             Self::StoppedBySignal => "run it again; it goes on where it was",
-            Self::Unhealthy { .. } => {
-                "see what the loader logs; it answers where its --listen says"
-            }
+            Self::Unhealthy { .. } => "see what the loader logs; it answers where --listen says",
             Self::Panicked => "run it again, nothing is lost; and report the line above",
             Self::Start(_) => "see whether the machine has memory, threads and file handles left",
         };
