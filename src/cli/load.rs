@@ -14,25 +14,26 @@ Each event has its effect once, however often it is delivered. Messages that
 are no login events go to the quarantine, sealed. Ctrl-C and SIGTERM stop in
 order and lose nothing.
 
-A file has one event a line, in UTF-8; a byte order mark, gzip and zstd are
+A file has one event a line, in UTF-8. A byte order mark, gzip and zstd are
 known by the first bytes, of standard input too. The same content is loaded
-once, packed or not, with the mark or without; a grown file is another file,
-and standard input is known by what came so far, a file as a whole. Any other
-form is refused by its name, with the command that converts it, and so is a
-file of which none of the first 100 lines is an event. A file that is truncated
-or damaged, or has a line over 1 MiB, is refused before anything is written;
-of standard input, whole chunks of 5,000 lines before that place stay, and are
-recognised when it is loaded again.
+once, packed or not, with the mark or without. A grown file is another file.
+Standard input is known by what came so far, a file as a whole.
+
+Any other form is refused by its name, with the command that converts it. So is
+a file of which none of the first 100 lines is an event. A file that is
+truncated or damaged, or has a line over 1 MiB, is refused before anything is
+written. Of standard input, whole chunks of 5,000 lines before that place stay,
+and are recognised when it is loaded again.
 
 An event may come in the envelope of SNS (without raw message delivery) or of
 EventBridge. The day of its row is that of the event's own create_date or
-timestamp; else that of the envelope (Timestamp of SNS, time of EventBridge),
-which is the same in every delivery; else that of the queue's SentTimestamp, or
-of the run for a file.
+timestamp. Without these it is that of the envelope (Timestamp of SNS, time of
+EventBridge), which is the same in every delivery. Without an envelope it is
+that of the queue's SentTimestamp; for a file, that of the run.
 
 A queue that begins with 200 messages in a row that are rejected for one reason
-is perhaps another queue: the run stops with exit 1. None of them is quarantined
-or deleted; all are given back, and each has one receive more, at each restart.
+is perhaps another queue: the run stops with exit 1. It quarantines and deletes
+none of them, and gives all back. Each restart costs each of them a receive.
 
 Examples:
   loginetl load                              run on, as a service

@@ -159,6 +159,10 @@ async fn every_line_of_every_command_is_an_object() {
     runs.as_login(&unmasker, 0, &["unmask", "--reason", "a test", "--find-ip", CANARIES[0]]);
     runs.as_login(&unmasker, 2, &["unmask", "--reason", "a test", "--find-ip", CANARIES[3]]);
     runs.as_login(&unmasker, 2, &["unmask", "--reason", "a test", "--ip-hash", CANARIES[0]]);
+    // Nothing has this hash: a warning beside the result.
+    let nobodys = "9237a680-1122-821e-b5c8-9796b4b614fd";
+    let said = runs.as_login(&unmasker, 1, &["unmask", "--reason", "a test", "--ip-hash", nobodys]);
+    assert!(said.iter().any(|line| line["level"] == "WARN"), "{said:?}");
 
     runs.works(0, &["rotate-keys", "--duty", "100%"]);
     runs.works(0, &["keys", "list"]);

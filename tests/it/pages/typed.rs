@@ -8,16 +8,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::typist::{Typist, lines};
-use crate::support::{Logged, World, event, setting};
+use crate::metrics::free_address;
+use crate::support::{Logged, Running, World, event, eventually, setting};
 
 /// The pages with such lines; each has its test.
-pub const PAGES: [&str; 16] = [
+pub const PAGES: [&str; 18] = [
     "README.md",
     "docs/commands.md",
     "docs/commands/audit.md",
     "docs/commands/backfill.md",
     "docs/commands/check.md",
     "docs/commands/completions.md",
+    "docs/commands/health.md",
     "docs/commands/init.md",
     "docs/commands/keys.md",
     "docs/commands/load.md",
@@ -27,6 +29,7 @@ pub const PAGES: [&str; 16] = [
     "docs/commands/status.md",
     "docs/commands/unmask.md",
     "docs/errors.md",
+    "docs/operations.md",
     "keys/README.md",
 ];
 
@@ -279,6 +282,21 @@ async fn the_lines_about_check_work() {
     page.unmask_as("auditor");
     page.types("loginetl unmask", &[], 3);
     page.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_about_health_work() {
+    let world = World::new().await;
+    let address = free_address().to_string();
+    let _loader = Running::start(&mut world.command(&["load", "--listen", &address]));
+    let is_ready = async || world.run(&["health", "--ready", &address]).status.code() == Some(0);
+    eventually("it is ready", is_ready).await;
+    let asked = format!("--ready {address}");
+    for (name, who) in [("docs/operations.md", "operator"), ("docs/commands/health.md", "probe")] {
+        let mut page = Typist::at(name, &world, who).await;
+        assert_eq!(page.types("loginetl health", &[("--ready", &asked)], 0), "ready\n", "{name}");
+        page.end();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
