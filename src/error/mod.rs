@@ -63,6 +63,12 @@ pub(crate) enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The same of an archive, whose lines have ids of their own.
+    #[error("{path}: its content was changed while it was being loaded")]
+    ArchiveChanged {
+        /// The archive, as it was named.
+        path: String,
+    },
     /// A source of one's own.
     #[error("the source: {problem}")]
     Source {
@@ -267,6 +273,7 @@ impl Error {
             | Self::LookTookTooLong { .. }
             | Self::Interrupted
             | Self::Output(_)
+            | Self::ArchiveChanged { .. }
             | Self::Stopped
             | Self::StoppedBySignal
             | Self::Unhealthy { .. }
@@ -293,6 +300,7 @@ impl Error {
             Self::Seal(_) => "somebody changed this row; compare it with a backup",
             Self::File { .. } => "check the name, and that you may read it",
             Self::FileChanged { .. } => FILE_CHANGED,
+            Self::ArchiveChanged { .. } => "run it again: what was loaded stays and is recognised",
             Self::Export { .. } => "give --out another name, in a folder that you may write to",
             Self::PublicKey { .. } => {
                 "give the public key of the audit key (see: loginetl audit verify --help)"

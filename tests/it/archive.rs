@@ -151,16 +151,18 @@ async fn a_line_that_is_no_such_message_is_named_and_nothing_is_written() {
         assert_eq!(all(&world).await, "", "{said}");
     }
     // Of a stream nobody can look at the end before the beginning: what came before
-    // stays, and is recognised.
-    let args = ["load", "--with-ids", "--format", "json", "--file", "-"];
+    // stays, all of it, and is recognised.
     let lines = [&good[..250], &["{}".to_owned()], &good[250..]].concat();
-    let output = world.run_with_input(&args, lines.join("\n").as_bytes());
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(text(&output).contains("standard input: line 251: "), "{}", text(&output));
-    let stayed = rows(&world).await;
-    assert!(stayed <= 250, "{stayed}");
-    let [_, loaded, duplicates, _] = counts(&replay(&world, &good));
-    assert_eq!((loaded + duplicates, duplicates), (300, u64::try_from(stayed).expect("few")));
+    for (named, shown) in [("-", "standard input"), ("/dev/stdin", "/dev/stdin")] {
+        let args = ["load", "--with-ids", "--format", "json", "--file", named];
+        let output = world.run_with_input(&args, lines.join("\n").as_bytes());
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("{shown}: line 251: ")), "{said}");
+        assert!(said.contains("what was loaded before it stays and is recognised"), "{said}");
+        assert_eq!(rows(&world).await, 250, "{said}");
+    }
+    assert_eq!(counts(&replay(&world, &good)), [300, 50, 250, 0]);
     assert_eq!(rows(&world).await, 300);
 }
 
@@ -182,8 +184,8 @@ async fn only_days_that_the_ledger_keeps_are_replayed() {
         assert!(text(&output).contains(word), "{word}: {}", text(&output));
     }
     assert_eq!(rows(&world).await, 3);
-    // A time that is not the queue's, by a day: the message is known under another one.
-    for days in [4, 6] {
+    // A time that is not the queue's: the message is known under another day.
+    for days in [1, 4, 6, 9, 16] {
         let output = run(&world, &file(line(2, &noon(days)).as_bytes()), &[]);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
         let words = format!("under another day, {}", &noon(5)[..10]);
@@ -299,4 +301,63 @@ async fn a_day_that_is_dropped_meanwhile_is_not_replayed() {
     let words = "the ledger does not keep";
     assert!(text(&output).contains(words), "{}", text(&output));
     assert_eq!(rows(&world).await, 300, "nothing counts twice");
+}
+
+/// Two days for one message: writers beside each other, of one run or of two, do not see
+/// what the other one has not committed yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_message_under_two_days_is_never_counted_twice() {
+    let world = World::new().await;
+    let [these, those] = [50, 100].map(|hours| {
+        let lines: Vec<String> = (0..4_000).map(|n| line(n, &ago(hours))).collect();
+        lines
+    });
+    let pairs = these.chunks(1_000).zip(those.chunks(1_000));
+    let mixed: Vec<_> = pairs.flat_map(|(these, those)| [these, those].concat()).collect();
+    let twice = async || {
+        let twice = "select from (select message_id from ingest.ledger group by 1 \
+                       having count(*) > 1) as twice";
+        world.database.count(twice).await
+    };
+    let output = run(&world, &file(mixed.join("\n").as_bytes()), &[]);
+    assert_eq!((output.status.code(), twice().await), (Some(2), 0), "{}", text(&output));
+    assert!(text(&output).contains("under another day"), "{}", text(&output));
+    world.database.execute("truncate ingest.ledger, user_logins").await;
+    let archives = [these, those].map(|lines| file(lines.join("\n").as_bytes()));
+    let runs = archives.each_ref().map(|archive| {
+        let path = archive.path().to_str().expect("UTF-8");
+        world.spawn(&["load", "--with-ids", "--file", path])
+    });
+    let exits = runs.map(|run| run.finish().status.code());
+    assert!(exits.contains(&Some(2)), "{exits:?}");
+    assert_eq!(twice().await, 0, "{exits:?}");
+}
+
+/// What was looked at is changed in place before it is loaded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_changed_meanwhile_is_run_again() {
+    let world = World::new().await;
+    let lines: Vec<String> = (0..8_000).map(|n| line(n, &ago(1)) + "\n").collect();
+    let archive = file(lines.concat().as_bytes());
+    let path = archive.path().to_str().expect("UTF-8");
+    let last = lines[7_999].as_str();
+    for changed in ["x".repeat(last.len()), line(9_999, &ago(1)) + "\n"] {
+        // It has looked at all lines, and waits with the first ones in hand.
+        let fence = world.database.client().await;
+        fence.batch_execute("begin; lock table vault.fence").await.expect("a lock");
+        let running = world.spawn(&["load", "--with-ids", "--format", "json", "--file", path]);
+        let waiting = "select from pg_locks where not granted and database = \
+                         (select oid from pg_database where datname = current_database())";
+        eventually("it waits", async || world.database.count(waiting).await > 0).await;
+        std::fs::write(path, lines[..7_999].concat() + &changed).expect("written");
+        fence.batch_execute("rollback").await.expect("free");
+        let output = running.finish();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains("its content was changed while it was being loaded"), "{said}");
+        assert!(said.contains("run it again: what was loaded stays and is recognised"), "{said}");
+        assert!(rows(&world).await >= 7_900, "{said}");
+        std::fs::write(path, lines.concat()).expect("written");
+    }
+    assert_eq!(counts(&replay(&world, &lines))[1..], [1, 7_999, 0]);
 }

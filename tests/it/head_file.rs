@@ -1,8 +1,9 @@
 //! `audit verify --head-file`: a kept head that renews itself, and never goes back.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use crate::support::{Logged, Running, event, text};
 
@@ -182,27 +183,74 @@ async fn many_runs_at_once_never_put_an_older_head_in_its_place() {
     assert_eq!(logged.verify(&["--head-file", &named]).0, 0);
 }
 
-/// A run that took long finds the file renewed meanwhile, and leaves it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_run_leaves_what_a_faster_one_has_kept() {
-    let logged = Logged::new().await;
-    let (path, named) = place(&logged);
-    fs::write(&path, &logged.heads[0]).expect("written");
-    // It is held up at the end of its reading, by whoever has locked the data keys'
-    // table.
+/// A run that is held up at the end of its reading, while somebody does this.
+async fn verify_while(logged: &Logged, named: &str, meanwhile: impl FnOnce()) -> Output {
     let holder = logged.world.database.client().await;
     holder.batch_execute("begin; lock table audit.head").await.expect("a lock");
-    let mut command = logged.world.command(&["audit", "verify", "--head-file", &named]);
+    let mut command = logged.world.command(&["audit", "verify", "--head-file", named]);
     let slow = Running::start(command.env("LOGINETL_DATABASE_URL", &logged.auditor.url));
     let waiting = "select from pg_locks where not granted and database = \
                      (select oid from pg_database where datname = current_database())";
     crate::support::eventually("it waits", async || logged.world.database.count(waiting).await > 0)
         .await;
-    let newer = format!("{}\n", logged.heads[1]);
-    fs::write(&path, &newer).expect("written");
+    meanwhile();
     holder.batch_execute("rollback").await.expect("free");
-    let output = slow.finish();
+    slow.finish()
+}
+
+/// A run that took long finds the file renewed meanwhile, and leaves it; or removed, and
+/// makes it: the next run would be the first one again, and miss a cut.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_run_leaves_what_a_faster_one_has_kept_and_makes_what_is_gone() {
+    let logged = Logged::new().await;
+    let (path, named) = place(&logged);
+    fs::write(&path, &logged.heads[0]).expect("written");
+    let newer = format!("{}\n", logged.heads[1]);
+    let renew = || fs::write(&path, &newer).expect("written");
+    let output = verify_while(&logged, &named, renew).await;
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("another run has renewed"), "{}", text(&output));
     assert_eq!((held(&path), beside(&logged)), (newer, vec![]));
+
+    logged.world.load(&[event(7)]);
+    let remove = || fs::remove_file(&path).expect("removed");
+    let output = verify_while(&logged, &named, remove).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("was removed meanwhile: it is made anew"), "{}", text(&output));
+    assert!(
+        text(&output).contains(&format!("keeps the head {}", held(&path))),
+        "{}",
+        text(&output)
+    );
+    let (exit, report) = logged.verify(&["--head-file", &named]);
+    assert_eq!((exit, report["head"].as_str()), (0, Some(held(&path).trim())), "{report}");
+}
+
+/// A rename in a folder that cannot be synced would be there, and be called a failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_cannot_be_synced_is_refused_before_anything_changes() {
+    let logged = Logged::new().await;
+    let folder = logged.folder.path().join("closed");
+    fs::create_dir(&folder).expect("a folder");
+    let path = folder.join("audit.head");
+    fs::write(&path, &logged.heads[0]).expect("written");
+    let set_mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode));
+    set_mode(0o300).expect("a mode");
+    let args = ["audit", "verify", "--head-file", path.to_str().expect("UTF-8")];
+    let mut command = logged.world.command(&args);
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        // Modes bind root too, without these.
+        let mut plain = Command::new("setpriv");
+        plain.args(["--bounding-set", "-dac_override,-dac_read_search"]);
+        plain.arg(command.get_program()).args(command.get_args());
+        plain.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command = plain;
+    }
+    let output =
+        command.env("LOGINETL_DATABASE_URL", &logged.auditor.url).output().expect("it runs");
+    set_mode(0o700).expect("a mode");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("cannot be renewed: permission denied"), "{}", text(&output));
+    assert_eq!(held(&path), logged.heads[0]);
+    assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 1, "nothing beside it");
 }

@@ -17,6 +17,9 @@ use crate::output;
 /// A head has 85 characters at most.
 const LONGEST: u64 = 256;
 const PRIVATE: u32 = 0o600;
+/// What file systems say that do not sync folders.
+const EBADF: i32 = 9;
+const EINVAL: i32 = 22;
 
 const NO_HEAD: &str = "name the file that an earlier run wrote; if there was none, a file that is \
                        not there yet";
@@ -67,8 +70,11 @@ impl HeadFile {
         let io = |error: std::io::Error| failed(&error.kind().to_string());
         let next = Next::alone(&self.path).map_err(io)?;
         // From here on no other run renews it.
-        if read_head(&self.path)? != self.kept {
-            let shown = self.path.display();
+        let (now, shown) = (read_head(&self.path)?, self.path.display());
+        if now.is_none() && self.kept.is_some() {
+            // Left so, the next run would be the first, and never see a cut.
+            output::note(&format!("{shown} was removed meanwhile: it is made anew"));
+        } else if now != self.kept {
             output::note(&format!(
                 "another run has renewed {shown} meanwhile: it is left as it is"
             ));
@@ -78,7 +84,7 @@ impl HeadFile {
         if read_head(&self.path)?.as_ref() != Some(head) {
             return Err(failed("it does not read back as it was written"));
         }
-        output::note(&format!("{} keeps the head {head}", self.path.display()));
+        output::note(&format!("{shown} keeps the head {head}"));
         Ok(())
     }
 
@@ -170,10 +176,15 @@ impl Next {
         }
         self.file.set_permissions(Permissions::from_mode(mode))?;
         self.file.sync_all()?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        // One that cannot be opened refuses before anything has changed.
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
         std::fs::rename(&self.path, path)?;
         self.is_in_place = true;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        match folder.sync_all() {
+            Err(error) if matches!(error.raw_os_error(), Some(EBADF | EINVAL)) => Ok(()),
+            synced => synced,
+        }
     }
 }
 

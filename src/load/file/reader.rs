@@ -120,6 +120,8 @@ pub(super) struct ChunkReader {
     /// The file and how much of it is read; a stream has none.
     file: Option<(File, u64)>,
     longest_line: usize,
+    /// What is wrong with the next line.
+    pub(super) fault: Option<ChunkError>,
     running: Running,
     number: u64,
     line: u64,
@@ -182,6 +184,7 @@ impl ChunkReader {
             known: None,
             file: None,
             longest_line: MAX_LINE,
+            fault: None,
             running: Running::default(),
             number: 0,
             line: 0,
@@ -282,29 +285,6 @@ impl ChunkReader {
             lines,
             read_at: self.started_at,
         }))
-    }
-
-    /// Adds the next line with its end; false at the end of the source.
-    fn append_line(&mut self, text: &mut SecretBytes) -> Result<bool, ChunkError> {
-        let (start, line, longest) = (text.len(), self.line + 1, self.longest_line);
-        let content = self.open_content()?;
-        loop {
-            let unread = content.bytes.fill_buf()?;
-            if unread.is_empty() {
-                return Ok(text.len() > start);
-            }
-            let end = unread.iter().position(|&byte| byte == b'\n');
-            let taken = end.map_or(unread.len(), |end| end + 1);
-            text.append(&unread[..taken]);
-            content.bytes.consume(taken);
-            if text.len() - start > longest {
-                let most = longest / MIB;
-                return Err(ChunkError::LineTooLong { line, most, packing: content.packing });
-            }
-            if end.is_some() {
-                return Ok(true);
-            }
-        }
     }
 
     /// The digests of all that comes, without making chunks of it.

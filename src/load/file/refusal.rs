@@ -17,11 +17,17 @@ pub(super) const LOAD: &str = "loginetl load --file -";
 pub(super) const REPLAY: &str = "loginetl load --with-ids --file -";
 
 /// An error that names the file and says what to do.
-pub(super) fn file_error(path: &Path, load: &'static str, error: &ChunkError) -> Error {
+pub(super) fn file_error(
+    path: &Path,
+    load: &'static str,
+    is_stream: bool,
+    error: &ChunkError,
+) -> Error {
     let (name, problem) = (path.display().to_string(), error.to_string());
-    let input = Input::of(path, load);
+    let input = Input { word: (!is_stream).then(|| shell_word(&name)), load };
     let hint = match error {
         ChunkError::Io(_) => return Error::File { path: name, problem },
+        ChunkError::Changed if load == REPLAY => return Error::ArchiveChanged { path: name },
         ChunkError::Changed => return Error::FileChanged { path: name, problem },
         ChunkError::Refused { form, packing } => explain_form(&input, form, *packing),
         ChunkError::Damaged(damage) => explain_damage(&input, damage),
@@ -31,7 +37,7 @@ pub(super) fn file_error(path: &Path, load: &'static str, error: &ChunkError) ->
             format!("{}; to load the rest: {without}", input.what_stays())
         }
     };
-    let path = if input.is_stream() { "standard input".to_owned() } else { name };
+    let path = if name == "-" { "standard input".to_owned() } else { name };
     Error::FileRefused { path, problem, hint }
 }
 
@@ -96,11 +102,6 @@ struct Input {
 }
 
 impl Input {
-    fn of(path: &Path, load: &'static str) -> Self {
-        let text = path.display().to_string();
-        Self { word: (text != "-").then(|| shell_word(&text)), load }
-    }
-
     fn is_stream(&self) -> bool {
         self.word.is_none()
     }
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     fn hint(path: &str, error: &ChunkError) -> String {
-        file_error(Path::new(path), LOAD, error).advice().1
+        file_error(Path::new(path), LOAD, path == "-", error).advice().1
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let error = ChunkError::LineTooLong { line: 3, most: 1, packing: Packing::Plain };
         let command = "sed 3d < a.jsonl | loginetl load --file -";
         assert!(hint("a.jsonl", &error).ends_with(command), "{}", hint("a.jsonl", &error));
-        let (_, hint) = file_error(Path::new("a.jsonl"), REPLAY, &error).advice();
+        let (_, hint) = file_error(Path::new("a.jsonl"), REPLAY, false, &error).advice();
         let command = "sed 3d < a.jsonl | loginetl load --with-ids --file -";
         assert!(hint.ends_with(command), "{hint}");
     }

@@ -71,7 +71,8 @@ impl FileSource {
         let Some(opened) = unless_stopped(stop, move || open(&named)).await? else {
             return Ok(None);
         };
-        let reader = opened.map_err(|e| file_error(path, load, &e))?;
+        // A stream is not touched yet.
+        let reader = opened.map_err(|e| file_error(path, load, false, &e))?;
         let (path, content) = (path.to_owned(), reader.content());
         Ok(Some(Self {
             path,
@@ -117,7 +118,13 @@ impl FileSource {
         let Some((reader, done)) = unless_stopped(&self.stop, work).await? else { return Ok(None) };
         // After a fault there is nothing more to read.
         *state = if matches!(done, Ok(Some(_))) { ReadState::At(reader) } else { ReadState::End };
-        Ok(Some(done.map_err(|e| file_error(&self.path, self.load, &e))?))
+        let refused = |e| file_error(&self.path, self.load, self.is_stream(), &e);
+        Ok(Some(done.map_err(refused)?))
+    }
+
+    /// Whether it can be read but once.
+    pub(super) fn is_stream(&self) -> bool {
+        self.content.is_none()
     }
 }
 

@@ -1,8 +1,8 @@
 //! The lines of a file one by one, for a source whose lines have ids of their own.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{BufRead as _, Read as _, Seek as _, SeekFrom};
 
-use super::{ChunkError, ChunkReader, ChunkSource, Running};
+use super::{ChunkError, ChunkReader, ChunkSource, MIB, Running};
 use crate::crypto::SecretBytes;
 use crate::load::file::content::FileContent;
 use crate::login::Body;
@@ -40,6 +40,29 @@ impl ChunkReader {
             self.line += 1;
             if !text.expose().trim_ascii().is_empty() {
                 return Ok(Some((self.line, Body::from_secret(text))));
+            }
+        }
+    }
+
+    /// Adds the next line with its end; false at the end of the source.
+    pub(super) fn append_line(&mut self, text: &mut SecretBytes) -> Result<bool, ChunkError> {
+        let (start, line, longest) = (text.len(), self.line + 1, self.longest_line);
+        let content = self.open_content()?;
+        loop {
+            let unread = content.bytes.fill_buf()?;
+            if unread.is_empty() {
+                return Ok(text.len() > start);
+            }
+            let end = unread.iter().position(|&byte| byte == b'\n');
+            let taken = end.map_or(unread.len(), |end| end + 1);
+            text.append(&unread[..taken]);
+            content.bytes.consume(taken);
+            if text.len() - start > longest {
+                let most = longest / MIB;
+                return Err(ChunkError::LineTooLong { line, most, packing: content.packing });
+            }
+            if end.is_some() {
+                return Ok(true);
             }
         }
     }
