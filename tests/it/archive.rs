@@ -333,6 +333,24 @@ async fn one_message_under_two_days_is_never_counted_twice() {
     assert_eq!(twice().await, 0, "{exits:?}");
 }
 
+/// Only one archive looks at a time, so that it sees what the others have written.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_waits_for_another_that_looks() {
+    let world = World::new().await;
+    let lines: Vec<String> = (0..100).map(|n| line(n, &ago(1))).collect();
+    let archive = file(lines.join("\n").as_bytes());
+    let path = archive.path().to_str().expect("UTF-8");
+    let other = world.database.client().await;
+    other.batch_execute("select pg_advisory_lock(7813026270484821358)").await.expect("locked");
+    let load = world.spawn(&["load", "--with-ids", "--file", path]);
+    let waiting = "select from pg_locks where locktype = 'advisory' and not granted and database = \
+                     (select oid from pg_database where datname = current_database())";
+    eventually("it waits", async || world.database.count(waiting).await == 1).await;
+    assert_eq!(rows(&world).await, 0, "nothing is committed before");
+    drop(other);
+    assert_eq!((load.finish().status.code(), rows(&world).await), (Some(0), 100));
+}
+
 /// What was looked at is changed in place before it is loaded.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_changed_meanwhile_is_run_again() {
