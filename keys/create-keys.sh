@@ -35,16 +35,18 @@ Key policies (all six roles or none; without them a new key gets the account's d
 IAM policies of the roles:
   --print-iam DIR           write keys/iam/*.json, filled in, to DIR, and who may assume the
                             roles (keys/trust/*.json) to DIR/trust
-  --queue-arn ARN           the queue they name (default: login-queue in this account and region)
+  --queue-arn ARN           the queue they name (default: login-queue in this account and region);
+                            with multi-Region keys, name it wherever the script runs
   --dead-letter-queue-arn ARN
                             where it sends what nobody can load (default: its name and -dlq)
 
-Who may assume the roles on EKS; ROLE runs as the service account loginetl-ROLE:
+Who may assume the roles, with --print-iam; ROLE runs as the service account loginetl-ROLE:
   --oidc-provider ISSUER    for IRSA: the cluster's issuer, without https://
   --cluster-arn ARN         for Pod Identity: the cluster
   --namespace NAME          of the service accounts (default: loginetl)
   --scaler-service-account NAMESPACE/NAME
                             who asks for the queue's depth (default: keda/keda-operator)
+  --task-regions REGION,... where tasks of ECS run (default: this region)
 
 Other names, for instance for `loginetl keys rewrap`:
   --ingest-alias NAME  --recovery-alias NAME  --audit-alias NAME
@@ -81,7 +83,7 @@ main() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/loginetl-keys.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'stop_jobs; exit 130' INT TERM HUP
-    if [ -n "$with_policies$iam_dir" ]; then know_account; fi
+    if [ -n "$with_policies$iam_dir" ]; then know_account; know_role_account; fi
     if [ -n "$with_policies" ]; then fill_key_policies; fi
 
     # A CLI start costs more than the call it makes, so the three keys are made side by side.
@@ -95,10 +97,13 @@ main() {
     if [ -z "$with_policies" ]; then
         say "no role ARNs given: new keys have the account's default policy, others were left as they are"
     fi
-    printf 'export LOGINETL_INGEST_KEY=%s\n'   "$ingest_alias"
-    printf 'export LOGINETL_RECOVERY_KEY=%s\n' "$recovery_alias"
-    printf 'export LOGINETL_AUDIT_KEY=%s\n'    "$audit_alias"
+    printf 'export LOGINETL_INGEST_KEY=%s\n'   "$(key_name ingest "$ingest_alias")"
+    printf 'export LOGINETL_RECOVERY_KEY=%s\n' "$(key_name recovery "$recovery_alias")"
+    printf 'export LOGINETL_AUDIT_KEY=%s\n'    "$(key_name audit "$audit_alias")"
 }
+
+# KMS takes an alias in the caller's own account alone.
+key_name() { if [ -n "$foreign_roles" ]; then cat "$work/$1.arn"; else printf '%s\n' "$2"; fi; }
 
 say()  { printf '%s\n' "$*" >&2; }
 fail() { local status=$1; shift; say "error: $*"; exit "$status"; }
@@ -109,7 +114,7 @@ read_flags() {
     loader_role='' unmasker_role='' rotator_role='' init_role='' auditor_role='' admin_role=''
     account='' iam_dir='' queue_arn='' dead_letter_queue_arn='' with_policies=''
     oidc_provider='' cluster_arn='' namespace=loginetl scaler_service_account=keda/keda-operator
-    service_account='' account_namespace=''
+    service_account='' account_namespace='' task_regions='' foreign_roles='' only_with_iam=''
     ingest_alias=alias/loginetl-ingest
     recovery_alias=alias/loginetl-recovery
     audit_alias=alias/loginetl-audit
@@ -122,6 +127,10 @@ read_flags() {
             --*) [ $# -gt 0 ] || fail 2 "$flag needs a value, or is unknown; see --help"
                  value=$1; shift ;;
             *) fail 2 "unexpected argument: $flag; see --help" ;;
+        esac
+        case $flag in
+            --queue-arn|--dead-letter-queue-arn|--oidc-provider|--cluster-arn|--namespace|\
+            --scaler-service-account|--task-regions) only_with_iam=$flag ;;
         esac
         case $flag in
             --loader-role)    loader_role=$value;    check_role "$flag" "$value" ;;
@@ -149,11 +158,17 @@ read_flags() {
             --scaler-service-account) scaler_service_account=$value
                          matches "$value" '^[a-z0-9-]+/[a-z0-9.-]+$' ||
                              fail 2 "--scaler-service-account: not NAMESPACE/NAME" ;;
+            --task-regions) task_regions=$value
+                         matches "$value" '^[a-z]+(-[a-z]+)+-[0-9](,[a-z]+(-[a-z]+)+-[0-9])*$' ||
+                             fail 2 "--task-regions: not REGION,REGION" ;;
             --print-iam) iam_dir=$value
                          [ -n "$value" ] || fail 2 "--print-iam: needs a folder" ;;
             *) fail 2 "unknown flag: $flag; see --help" ;;
         esac
     done
+    if [ -n "$only_with_iam" ] && [ -z "$iam_dir" ]; then
+        fail 2 "$only_with_iam goes with --print-iam, and does nothing without it"
+    fi
     check_roles_complete
     if [ "$ingest_alias" = "$recovery_alias" ] || [ "$ingest_alias" = "$audit_alias" ] ||
        [ "$recovery_alias" = "$audit_alias" ]; then
@@ -161,7 +176,11 @@ read_flags() {
     fi
 }
 
-matches() { printf '%s\n' "$1" | grep -Eqx -- "$2"; }
+# grep looks at each line by itself, so a value of several lines never fits.
+matches() {
+    case $1 in *$'\n'*) return 1 ;; esac
+    printf '%s\n' "$1" | grep -Eqx -- "$2"
+}
 
 # These checks also keep every character that sed or JSON would read as its own out of the policies.
 check_role() {
@@ -350,14 +369,43 @@ know_account() {
     case $region in
         cn-*) partition=aws-cn ;;
         us-gov-*) partition=aws-us-gov ;;
+        us-iso-*) partition=aws-iso ;;
+        us-isob-*) partition=aws-iso-b ;;
+        eu-isoe-*) partition=aws-iso-e ;;
+        us-isof-*) partition=aws-iso-f ;;
+        eusc-*) partition=aws-eusc ;;
         *) partition=aws ;;
     esac
+    # A partition that is newer than this list stands in the ARN of each role.
+    if [ -n "$loader_role" ]; then partition=${loader_role#arn:}; partition=${partition%%:*}; fi
+    queue_given=$queue_arn
     queue_arn=${queue_arn:-arn:$partition:sqs:$region:$account:login-queue}
     case $queue_arn in
         # A queue in order has one of its kind for what is dead.
         *.fifo) dead_letter_queue_arn=${dead_letter_queue_arn:-${queue_arn%.fifo}-dlq.fifo} ;;
         *) dead_letter_queue_arn=${dead_letter_queue_arn:-$queue_arn-dlq} ;;
     esac
+}
+
+# The account of the roles that run something: their trust policies name it.
+know_role_account() {
+    local role arn found
+    role_account=
+    for role in loader unmasker rotator init auditor; do
+        eval "arn=\$${role}_role"
+        [ -n "$arn" ] || continue
+        found=${arn#arn:*:iam::}; found=${found%%:*}
+        role_account=${role_account:-$found}
+        if [ "$found" != "$account" ]; then foreign_roles=yes; fi
+        if [ -n "$iam_dir" ] && [ "$found" != "$role_account" ]; then
+            fail 2 "--print-iam: --loader-role is of account $role_account, --$role-role of $found;" \
+                "trust policies are written for roles of one account"
+        fi
+    done
+    role_account=${role_account:-$account}
+    task_sources=$(printf '%s\n' "${task_regions:-$region}" | tr , '\n' |
+        sed -e "s|.*|\"arn:$partition:ecs:&:$role_account:*\"|" | paste -sd, - )
+    task_sources=${task_sources#\"} task_sources=${task_sources%\"}
 }
 
 fill_key_policies() {
@@ -374,6 +422,10 @@ print_iam() {
         fill "$file" "$iam_dir/$(basename "$file")"
     done
     print_trust
+    if [ -z "$queue_given" ] && grep -q ':key/mrk-' "$work"/*.arn; then
+        say "warning: multi-Region keys, and the policies name the queue of this region ($queue_arn);" \
+            "--queue-arn names another"
+    fi
     say "IAM policies of the roles written to $iam_dir"
 }
 
@@ -401,7 +453,8 @@ print_trust() {
 fill() {
     sed -e "s|\${ACCOUNT}|$account|g" \
         -e "s|\${PARTITION}|$partition|g" \
-        -e "s|\${REGION}|$region|g" \
+        -e "s|\${ROLE_ACCOUNT}|$role_account|g" \
+        -e "s|\${TASK_SOURCES}|$task_sources|g" \
         -e "s|\${QUEUE_ARN}|$queue_arn|g" \
         -e "s|\${DEAD_LETTER_QUEUE_ARN}|$dead_letter_queue_arn|g" \
         -e "s|\${OIDC_PROVIDER}|$oidc_provider|g" \
@@ -414,14 +467,19 @@ fill() {
         -e "s|\${INIT_ROLE_ARN}|$init_role|g" \
         -e "s|\${AUDITOR_ROLE_ARN}|$auditor_role|g" \
         -e "s|\${ADMIN_ROLE_ARN}|$admin_role|g" \
-        -e "s|\${INGEST_KEY_ARN}|$(key_arn ingest)|g" \
-        -e "s|\${RECOVERY_KEY_ARN}|$(key_arn recovery)|g" \
-        -e "s|\${AUDIT_KEY_ARN}|$(key_arn audit)|g" \
+        -e "s|\${INGEST_KEY_ARN}|$(key_anywhere ingest)|g" \
+        -e "s|\${RECOVERY_KEY_ARN}|$(key_anywhere recovery)|g" \
+        -e "s|\${AUDIT_KEY_ARN}|$(key_anywhere audit)|g" \
         "$1" >"$2" || fail 1 "cannot write $2"
     if grep -q "\${" "$2"; then fail 1 "$1: a placeholder was left unfilled"; fi
 }
 
-key_arn() { if [ -f "$work/$1.arn" ]; then cat "$work/$1.arn"; fi; }
+# The ARN of a key; of a multi-Region key, in whichever region: a policy that named one region,
+# and a Deny above all, would say nothing of the replicas. No two keys have one such id.
+key_anywhere() {
+    [ -f "$work/$1.arn" ] || return 0
+    sed -E 's|^(arn:[^:]+:kms:)[^:]+(:[0-9]+:key/mrk-)|\1*\2|' "$work/$1.arn"
+}
 
 # --- calls and jobs ------------------------------------------------------------------------------
 
