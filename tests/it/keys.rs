@@ -133,3 +133,75 @@ async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
         .count();
     assert_eq!(ours, 3, "a second run makes no more keys");
 }
+
+/// What the script says of flags that it refuses before it asks AWS anything.
+#[test]
+fn the_script_refuses_by_name_what_it_would_not_use() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh");
+    let queue = "arn:aws:sqs:us-east-1:000000000000:q";
+    let cluster = "arn:aws:eks:us-east-1:000000000000:cluster/c";
+    for (args, word) in [
+        (&["--queue-arn", queue][..], "--queue-arn goes with --print-iam"),
+        (&["--dead-letter-queue-arn", queue], "--dead-letter-queue-arn goes with --print-iam"),
+        (&["--oidc-provider", "oidc.example.com/id/A"], "--oidc-provider goes with --print-iam"),
+        (&["--cluster-arn", cluster], "--cluster-arn goes with --print-iam"),
+        (&["--namespace", "x"], "--namespace goes with --print-iam"),
+        (&["--scaler-service-account", "a/b"], "--scaler-service-account goes with --print-iam"),
+        (&["--task-regions", "eu-west-1"], "--task-regions goes with --print-iam"),
+        (&["--task-regions", "eu-west-1,"], "--task-regions: not REGION,REGION"),
+        (&["--account", "000000000000\nx"], "--account: not twelve digits"),
+        (&["--namespace", "x\ny"], "--namespace: not a namespace"),
+        (&["--scaler-service-account", "keda"], "--scaler-service-account: not NAMESPACE/NAME"),
+    ] {
+        let output = Command::new("bash").arg(script).args(args).output().expect("bash runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(word), "{args:?}: {}", text(&output));
+    }
+}
+
+/// Roles of another account: the keys by their ARNs, trust for that account, and what the
+/// flags leave out.
+#[test]
+fn with_roles_in_another_account_the_script_prints_arns_and_trusts_that_account() {
+    let suffix = format!("o{}", std::process::id());
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |queue: &str, unmaskers: &str| {
+        let mut script = Command::new("bash");
+        script.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh"));
+        script.args(["--account", "000000000000", "--queue-arn", queue, "--print-iam"]);
+        script.arg(folder.path()).args(["--oidc-provider", "oidc.example.com/id/A"]);
+        for holder in ["ingest", "recovery", "audit"] {
+            script.arg(format!("--{holder}-alias")).arg(alias(holder, &suffix));
+        }
+        for name in ROLES {
+            let account = if name == "unmasker" { unmaskers } else { "444455556666" };
+            script.arg(format!("--{name}-role"));
+            script.arg(role(name).replace("000000000000", account));
+        }
+        script.output().expect("bash runs")
+    };
+    let plain = "arn:aws:sqs:us-east-1:000000000000:q";
+    let refused = run(plain, "777788889999");
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("--unmasker-role of 777788889999"), "{}", text(&refused));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("a file");
+    for (queue, dead) in
+        [(plain.to_owned(), ":q-dlq\""), (format!("{plain}.fifo"), ":q-dlq.fifo\"")]
+    {
+        let output = run(&queue, "444455556666");
+        assert!(output.status.success(), "{}", text(&output));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        for holder in ["INGEST", "RECOVERY", "AUDIT"] {
+            let named = format!("LOGINETL_{holder}_KEY=arn:aws:kms:us-east-1:000000000000:key/");
+            assert!(said.contains(&named), "{said}");
+        }
+        assert!(read("loader.json").contains(dead), "{dead}");
+    }
+    let irsa = read("trust/loader-irsa.json");
+    assert!(irsa.contains("iam::444455556666:oidc-provider"), "{irsa}");
+    assert!(irsa.contains("system:serviceaccount:loginetl:loginetl-loader"), "{irsa}");
+    let scaler = read("trust/scaler-irsa.json");
+    assert!(scaler.contains("system:serviceaccount:keda:keda-operator"), "{scaler}");
+    let tasks = read("trust/ecs-tasks.json");
+    assert!(tasks.contains("arn:aws:ecs:us-east-1:444455556666:*"), "{tasks}");
+}

@@ -9,6 +9,27 @@ from kit import REPOSITORY, Failed
 
 AWS = "AWS' own decision: tests/policy follows its published rules"
 
+CALLS = "every recorded call of its role is allowed; each right taken out breaks one"
+KEY = ("every recorded call is allowed by it alone; each right taken from each role breaks one, but AdministerNeverUse, "
+       "which is for people and compared with a list; each Deny denies beside `kms:*` on `*`, and is in the table")
+PODS = "its pods of its cluster are let in; of another namespace, name, cluster or audience none"
+PROOFS = {
+    "keys/iam": {
+        "auditor.json": CALLS,
+        "init.json": CALLS,
+        "loader.json": CALLS + ", but SeeTheDeadLetters, which is asked by the clock; each Deny is in the table",
+        "rotator.json": CALLS,
+        "scaler.json": "the call of an autoscaler is allowed, and nothing else",
+        "unmasker.json": CALLS,
+    },
+    "keys/policies": {"audit.json": KEY, "ingest.json": KEY, "recovery.json": KEY},
+    "keys/trust": {
+        "ecs-tasks.json": "tasks of this account and region are let in; others, and other services, are not",
+        "irsa.json": PODS,
+        "pod-identity.json": PODS,
+    },
+}
+
 
 def run(kit):
     environment = dict(os.environ)
@@ -17,16 +38,10 @@ def run(kit):
     if "test result: ok." not in said:
         raise Failed(f"cargo test --test rights says neither ok nor what is wrong:\n{said}")
     kit.proved("keys/create-keys.sh", "the policies that it filled in and gave to KMS decided the calls")
-    note(kit, "keys/iam", "every recorded call of its role is allowed; each right taken out breaks one",
-         {"scaler.json": "the call of an autoscaler is allowed, and nothing else"})
-    note(kit, "keys/policies", "every recorded call is allowed by it alone; each right taken from each role breaks "
-                               "one; each Deny denies beside `kms:*` on `*`; what the page denies is denied", {})
-    note(kit, "keys/trust", "its pods of its cluster are let in; of another namespace, name, cluster or audience none",
-         {"ecs-tasks.json": "tasks of this account and region are let in; others, and other services, are not"})
-
-
-def note(kit, folder, how, others):
-    for path in sorted((REPOSITORY / folder).glob("*.json")):
-        name = f"{folder}/{path.name}"
-        kit.proved(name, others.get(path.name, how))
-        kit.cannot(name, AWS)
+    for folder, proofs in PROOFS.items():
+        found = {path.name for path in (REPOSITORY / folder).glob("*.json")}
+        if found != set(proofs):
+            raise Failed(f"{folder}: has {sorted(found)}, and tests/rights is known to read {sorted(proofs)}")
+        for name, how in proofs.items():
+            kit.proved(f"{folder}/{name}", how)
+            kit.cannot(f"{folder}/{name}", AWS)

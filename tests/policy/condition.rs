@@ -98,7 +98,10 @@ impl Condition {
         }
         let is_wild = matches!(test, Test::Like | Test::Arn);
         let form = if is_wild { Form::Wild } else { Form::Text };
-        let values = values.iter().map(|value| Template::parse(value, form));
+        let values = values.iter().map(|value| match (Template::parse(value, form), test) {
+            (Ok(value), Test::Arn) => value.needs_arn(),
+            (value, _) => value,
+        });
         let values = values.collect::<Result<_, _>>()?;
         Ok(Self { set, test, is_negated, if_exists, key: key.to_owned(), values })
     }

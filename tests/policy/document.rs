@@ -115,7 +115,8 @@ impl Statement {
             actions: templates(&lower(strings(actions)?), Form::Action)?,
             is_not_action,
             resources: if has("Resource") {
-                templates(&strings(&statement["Resource"])?, Form::Wild)?
+                let all = templates(&strings(&statement["Resource"])?, Form::Wild)?;
+                all.into_iter().map(Template::needs_arn).collect::<Result<_, _>>()?
             } else {
                 Vec::new()
             },
@@ -133,9 +134,7 @@ impl Statement {
         let is_named = actions.into_iter().any(|wanted| matches(&wanted, &action));
         let resources = self.resources.iter().filter_map(|wanted| wanted.resolve(request));
         let is_there = self.resources.is_empty()
-            || resources.into_iter().any(|wanted| {
-                wanted == [super::pattern::Glyph::Any] || matches_arn(&wanted, &request.resource)
-            });
+            || resources.into_iter().any(|wanted| matches_arn(&wanted, &request.resource));
         is_named != self.is_not_action
             && is_there
             && self.conditions.iter().all(|condition| condition.holds(request))

@@ -66,6 +66,7 @@ pub fn decide(
     identity: &[Policy],
     resource: Option<&Policy>,
 ) -> Result<Decision, Unknown> {
+    known_principal(request)?;
     let needs_resource_policy = needs_resource_policy(&request.action)?;
     if needs_resource_policy && resource.is_none() {
         return Err(Unknown(format!("{}: the policy of {}", request.action, request.resource)));
@@ -94,6 +95,22 @@ pub fn decide(
         Some(sid) => Decision::Denied(sid),
         None => combine(request, identity_allows, grant, needs_resource_policy),
     })
+}
+
+/// Refuses whom a policy would name otherwise than by the ARN given: a session goes by its
+/// role's name too, so a Deny of the role would be missed. And the root user of another
+/// account, who has all rights there without a policy.
+fn known_principal(request: &Request) -> Result<(), Unknown> {
+    let Principal::Aws(arn) = &request.principal else { return Ok(()) };
+    match arn.splitn(6, ':').collect::<Vec<_>>()[..] {
+        ["arn", _, "iam", "", account, "root"] if account == request.owner() => Ok(()),
+        ["arn", _, "iam", "", _, name]
+            if name.starts_with("role/") || name.starts_with("user/") =>
+        {
+            Ok(())
+        }
+        _ => Err(Unknown(format!("which statements are about {arn}"))),
+    }
 }
 
 /// Both policies together, where nothing denies.

@@ -62,6 +62,18 @@ impl Template {
         Ok(Self(parts))
     }
 
+    /// Refuses an ARN of fewer than six parts, other than a star alone: AWS fills it up with
+    /// wildcards in some policies, and lets a star go beyond a colon.
+    pub fn needs_arn(self) -> Result<Self, Unknown> {
+        let is_colon = |part: &&Part| matches!(part, Part::Glyph(Glyph::Char(':')));
+        let is_star = matches!(self.0[..], [Part::Glyph(Glyph::Any)]);
+        if is_star || self.0.iter().filter(is_colon).count() >= 5 {
+            Ok(self)
+        } else {
+            Err(Unknown("an ARN of fewer than six parts".to_owned()))
+        }
+    }
+
     /// With the request's values in the place of variables; nothing where one is missing.
     pub fn resolve(&self, request: &Request) -> Option<Vec<Glyph>> {
         let mut glyphs = Vec::new();
@@ -119,16 +131,14 @@ pub fn matches(pattern: &[Glyph], value: &str) -> bool {
     reached[value.len()]
 }
 
-/// Whether an ARN is what the pattern says: each of the six parts by itself. A pattern
-/// that ends early with a star takes all that follows.
+/// Whether an ARN is what the pattern says: each of the six parts by itself. A star alone
+/// is any; [`Template::needs_arn`] has refused what has fewer parts.
 pub fn matches_arn(pattern: &[Glyph], arn: &str) -> bool {
-    let wanted: Vec<&[Glyph]> = pattern.splitn(6, |glyph| *glyph == Glyph::Char(':')).collect();
-    let is_open = wanted.len() < 6 && pattern.last() == Some(&Glyph::Any);
-    if wanted.len() < 6 && !is_open {
-        return false;
+    if pattern == [Glyph::Any] {
+        return true;
     }
-    let parts: Vec<&str> = arn.splitn(wanted.len(), ':').collect();
-    parts.len() == wanted.len()
-        && arn.splitn(6, ':').count() == 6
+    let wanted: Vec<&[Glyph]> = pattern.splitn(6, |glyph| *glyph == Glyph::Char(':')).collect();
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    (wanted.len(), parts.len()) == (6, 6)
         && wanted.iter().zip(parts).all(|(wanted, part)| matches(wanted, part))
 }

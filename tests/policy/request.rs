@@ -53,7 +53,9 @@ const KEYS: [&str; 11] = [
     "kms:requestalias",
     "kms:signingalgorithm",
 ];
-const FAMILIES: [&str; 3] = ["aws:principaltag/", "aws:requesttag/", "kms:encryptioncontext:"];
+const FAMILIES: [&str; 2] = ["aws:requesttag/", "kms:encryptioncontext:"];
+/// What AWS says of each ReEncrypt.
+const SAME_KEY: &str = "kms:ReEncryptOnSameKey";
 /// Keys of several values.
 const SETS: [&str; 2] = ["aws:tagkeys", "kms:encryptioncontextkeys"];
 
@@ -76,7 +78,8 @@ pub fn has_many(key: &str) -> bool {
 }
 
 impl Request {
-    /// A call without a context, but for what AWS says of each caller.
+    /// A call without a context, but for what AWS says of each caller; a ReEncrypt to
+    /// another key.
     pub fn new(principal: &Principal, action: &str, resource: &str) -> Self {
         let mut request = Self {
             principal: principal.clone(),
@@ -89,7 +92,17 @@ impl Request {
             request.put("aws:PrincipalAccount", account);
             request.put("kms:CallerAccount", account);
         }
+        if action.starts_with("kms:ReEncrypt") {
+            request.put(SAME_KEY, "false");
+        }
         request
+    }
+
+    /// Half of a ReEncrypt that goes from a key to itself, or does not.
+    pub fn with_same_key(mut self, is_same: bool) -> Self {
+        assert!(self.action.starts_with("kms:ReEncrypt"), "{}", self.action);
+        self.put(SAME_KEY, &is_same.to_string());
+        self
     }
 
     /// With a context key of one value.

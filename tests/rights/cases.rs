@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::allowed::Rules;
 use crate::policy::{Decision, Policy, Principal, Request};
-use crate::shipped::{Shipped, queue_arn, role};
+use crate::shipped::{AWAY, Shipped, at, queue_arn, role};
 
 /// Who asks: by which name, with which IAM policies.
 #[derive(Clone)]
@@ -68,6 +68,15 @@ impl Maker<'_> {
         actions.iter().map(|action| self.key(asker, action, holder, &pairs(holder))).collect()
     }
 
+    /// The same with the replica of the other recovery key.
+    fn by_replica(&self, asker: &Asker, actions: &[&str]) -> Vec<Asked> {
+        let mut all = self.wrap(asker, actions, "recovery");
+        for (_, request) in &mut all {
+            request.resource = at(AWAY, &self.0.others["recovery"]);
+        }
+        all
+    }
+
     fn sign(&self, asker: &Asker, algorithm: &str, message: &str) -> Asked {
         let request = Request::new(&asker.principal, "kms:Sign", &self.0.keys["audit"]);
         let request = request.with("kms:SigningAlgorithm", algorithm).expect("known");
@@ -96,7 +105,7 @@ impl Maker<'_> {
         for (holder, roles) in users {
             let pairs = odd(holder);
             all.extend(roles.map(|role| self.key(&asker(role), "Decrypt", holder, &pairs)));
-            for action in ["Encrypt", "ReEncryptFrom", "ReEncryptTo"] {
+            for action in USES.into_iter().filter(|action| *action != "Decrypt") {
                 all.push(self.key(&asker("rotator"), action, holder, &pairs));
             }
         }
@@ -160,8 +169,14 @@ fn of_roles(make: &Maker) -> Vec<Case> {
         case("the loader, with `kms:*` beside, uses the recovery key", loader),
         case(
             "the loader, with the unmasker's IAM policy instead of its own, uses the recovery key",
-            make.wrap(&disguised, &["Decrypt"], "recovery"),
+            make.wrap(&disguised, &USES, "recovery"),
         ),
+        case("the loader, with `kms:*` beside, uses the recovery key by its replica elsewhere", {
+            make.by_replica(&with_all("loader"), &USES)
+        }),
+        case("the loader, with `kms:*` instead of its own policy, signs", {
+            make.signs(&Asker { like: "", ..with_all("loader") })
+        }),
         case("the loader, with `kms:*` beside, signs", make.signs(&with_all("loader"))),
         case("the loader wraps, or moves a wrap", make.wrap(&asker("loader"), &WRAPS, "ingest")),
         case("the unmasker unwraps with the ingest key", {
@@ -284,24 +299,45 @@ fn of_queues(make: &Maker, shipped: &Shipped) -> Vec<Case> {
 impl Case {
     /// What denies it, for the table; **allowed** where something does not.
     pub fn outcome(&self, rules: &Rules) -> String {
-        let mut outcomes: Vec<String> = Vec::new();
-        for (asker, request) in &self.asked {
-            let mut identity = rules.identity(asker.like);
-            if asker.has_all {
-                identity.push(all_of_kms());
-            }
-            let outcome = match rules.judge(&identity, request) {
-                Decision::Allowed => "**allowed**".to_owned(),
-                Decision::Denied(sid) => format!("`{sid}`"),
-                Decision::NotAllowed(_) => "not allowed".to_owned(),
-            };
-            if !outcomes.contains(&outcome) {
-                outcomes.push(outcome);
-            }
-        }
-        assert!(!outcomes.is_empty(), "{}: nothing is asked", self.text);
-        outcomes.join(", ")
+        assert!(!self.asked.is_empty(), "{}: nothing is asked", self.text);
+        let outcomes: Vec<String> = self.asked.iter().map(|asked| of_one(asked, rules)).collect();
+        row(&outcomes)
     }
+
+    /// Whether the table says something else when these rules become those, which differ
+    /// for the requests that `is_meant` picks alone.
+    pub fn differs(
+        &self,
+        (before, after): (&Rules, &Rules),
+        is_meant: impl Fn(&str, &Request) -> bool,
+    ) -> bool {
+        if !self.asked.iter().any(|(asker, request)| is_meant(asker.like, request)) {
+            return false;
+        }
+        let after = self.asked.iter().map(|asked| {
+            of_one(asked, if is_meant(asked.0.like, &asked.1) { after } else { before })
+        });
+        row(&after.collect::<Vec<_>>()) != self.outcome(before)
+    }
+}
+
+fn of_one((asker, request): &Asked, rules: &Rules) -> String {
+    match rules.judge(rules.identity(asker.like, asker.has_all), request) {
+        Decision::Allowed => "**allowed**".to_owned(),
+        Decision::Denied(sid) => format!("`{sid}`"),
+        Decision::NotAllowed(_) => "not allowed".to_owned(),
+    }
+}
+
+/// Each outcome once, in the order of what is asked.
+fn row(outcomes: &[String]) -> String {
+    let mut each: Vec<&str> = Vec::new();
+    for outcome in outcomes {
+        if !each.contains(&outcome.as_str()) {
+            each.push(outcome);
+        }
+    }
+    each.join(", ")
 }
 
 pub fn all_of_kms() -> Policy {

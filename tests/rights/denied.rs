@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::allowed::Rules;
+use crate::allowed::{Rules, changes};
 use crate::cases::{all_of_kms, cases};
 use crate::policy::{Decision, Policy, Principal, Request, decide};
 use crate::recording::recording;
@@ -16,6 +16,45 @@ fn with_our_key_policies_nothing_of_the_table_is_allowed() {
         let outcome = case.outcome(&rules);
         assert!(!outcome.contains("allowed**"), "{}: {outcome}", case.text);
     }
+}
+
+/// Each action of each Deny, for each whom it names, is taken out in turn: the table must
+/// say something else, in one of its columns.
+#[test]
+fn each_deny_is_what_a_row_of_the_table_says() {
+    let shipped = &recording().shipped;
+    let without = shipped.without_key_policies();
+    let rules = [Rules::of(shipped), Rules::of(&without)];
+    let cases = cases(shipped);
+    let (mut unseen, mut tried) = (Vec::new(), 0);
+    for holder in HOLDERS {
+        for change in changes(&shipped.key_policies[holder], "Deny") {
+            let mut changed = shipped.clone();
+            changed.key_policies.insert(holder.to_owned(), change.document.clone());
+            let after = Rules::of(&changed);
+            let is_meant = |_: &str, request: &Request| shipped.is_of(holder, &request.resource);
+            tried += 1;
+            if !cases.iter().any(|case| case.differs((&rules[0], &after), is_meant)) {
+                unseen.push(format!("{holder}: {change}"));
+            }
+        }
+    }
+    for (role, document) in &shipped.iam {
+        for change in changes(document, "Deny") {
+            tried += 1;
+            let differs = [shipped, &without].into_iter().zip(&rules).any(|(shipped, before)| {
+                let mut changed = shipped.clone();
+                changed.iam.insert(role.clone(), change.document.clone());
+                let after = Rules::of(&changed);
+                cases.iter().any(|case| case.differs((before, &after), |like, _| like == role))
+            });
+            if !differs {
+                unseen.push(format!("{role}: {change}"));
+            }
+        }
+    }
+    assert!(unseen.is_empty(), "no row is about\n{}", unseen.join("\n"));
+    assert!(tried > 50, "{tried} things were taken out");
 }
 
 /// Each Deny beside policies that allow everything: it denies, and without it nothing

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::calls::{Call, access_key, recorder};
-use crate::shipped::{HOLDERS, Shipped, alias, queue_arn};
+use crate::shipped::{AWAY, HOLDERS, Shipped, alias, other_alias, queue_arn};
 use crate::support::{Action, Database, Proxy, Running, TestQueue, World, event, eventually, text};
 
 /// What was run and what it asked of AWS.
@@ -39,6 +39,10 @@ struct Recorder {
     proxy: Proxy,
     logins: Vec<(&'static str, String)>,
     commands: Vec<(String, String)>,
+    /// How the settings name a key.
+    key: Box<dyn Fn(&str) -> String + Send>,
+    /// Where KMS is asked, if not at home.
+    region: Option<&'static str>,
 }
 
 impl Recorder {
@@ -52,7 +56,10 @@ impl Recorder {
         command.env("LOGINETL_DATABASE_URL", url).env("AWS_ACCESS_KEY_ID", id);
         command.env("AWS_ENDPOINT_URL", self.proxy.url()).env("NO_PROXY", "127.0.0.1");
         for holder in HOLDERS {
-            command.env(format!("LOGINETL_{}_KEY", holder.to_uppercase()), alias(holder));
+            command.env(format!("LOGINETL_{}_KEY", holder.to_uppercase()), (self.key)(holder));
+        }
+        if let Some(region) = self.region {
+            command.env("LOGINETL_KMS_REGION", region);
         }
         // keys/README.md: nobody else has a right to the queue.
         if !["loader", "rotator"].contains(&role) {
@@ -107,19 +114,31 @@ async fn record() -> Recording {
     let (proxy, calls) = recorder();
     let world = World { database: Database::create().await, queue, endpoint: None };
     let owner = world.database.url.clone();
-    let mut recorder =
-        Recorder { world, proxy, logins: vec![("init", owner)], commands: Vec::new() };
+    let mut recorder = Recorder {
+        world,
+        proxy,
+        logins: vec![("init", owner)],
+        commands: Vec::new(),
+        key: Box::new(alias),
+        region: None,
+    };
     recorder.run("init", &["init"], 0);
     for role in ["loader", "unmasker", "rotator", "auditor", "analyst"] {
         let login = recorder.world.database.login(&format!("loginetl_{role}")).await;
         recorder.logins.push((role, login.url));
     }
     let loading = load(&mut recorder).await;
+    // From another account a key has no alias, so it is named by its ARN.
+    let keys = shipped.keys.clone();
+    recorder.key = Box::new(move |holder| keys[holder].clone());
     unmask(&mut recorder).await;
     rotate(&mut recorder, &shipped).await;
     let owner = recorder.world.database.login("loginetl_owner").await;
     recorder.logins.insert(0, ("init", owner.url));
     look(&mut recorder);
+    recorder.key = Box::new(other_alias);
+    recorder.region = Some(AWAY);
+    abroad(&mut recorder).await;
     let output = loading.finish();
     assert!(output.status.success(), "{}", text(&output));
     let commands = std::mem::take(&mut recorder.commands);
@@ -198,4 +217,16 @@ fn look(recorder: &mut Recorder) {
     recorder.run("auditor", &["audit", "list"], 0);
     recorder.run("auditor", &["audit", "export", "--out", "-"], 0);
     recorder.run("auditor", &["audit", "verify"], 0);
+}
+
+/// Where the replicas are; the rows and the queue stay where they were.
+async fn abroad(recorder: &mut Recorder) {
+    recorder.run("loader", &["check"], 0);
+    recorder.world.queue.send(&[event(5)]).await;
+    recorder.run("loader", &["load", "--drain"], 0);
+    let hash = recorder.hash().await;
+    recorder.run("unmasker", &["unmask", "--ip-hash", &hash, "--reason", "a test"], 0);
+    recorder.run("rotator", &["rotate-keys", "--compromised"], 0);
+    recorder.run("init", &["check"], 0);
+    recorder.run("auditor", &["check"], 0);
 }

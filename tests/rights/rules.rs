@@ -120,8 +120,7 @@ fn a_queue_without_a_policy_is_for_iam_to_decide() {
 
 #[test]
 fn actions_match_without_regard_to_case_and_resources_part_by_part() {
-    // ACTION and RESOURCE: wildcards * and ?; each part of an ARN by itself, but that a
-    // star at the end takes all that follows.
+    // ACTION and RESOURCE: wildcards * and ?; each part of an ARN by itself.
     let covers = |action: &str, resource: &str| {
         let policies = [identity("Allow", action, resource)];
         let trusts = key("Allow", &json!({"AWS": "111122223333"}), "kms:*");
@@ -133,16 +132,13 @@ fn actions_match_without_regard_to_case_and_resources_part_by_part() {
     for action in ["kms:Encrypt", "sqs:*", "kms:Decrypt?", "kms:Decryp"] {
         assert!(!covers(action, "*"), "{action}");
     }
-    for resource in [KEY, "arn:aws:kms:*:111122223333:key/*", "arn:aws:kms:*", "arn:aws:kms:*:*:*"]
-    {
+    for resource in [KEY, "arn:aws:kms:*:111122223333:key/*", "arn:aws:kms:*:*:*"] {
         assert!(covers("kms:Decrypt", resource), "{resource}");
     }
     for resource in [
         "arn:aws:kms:eu-central-1:111122223333:key/2",
         "arn:aws:kms:eu-central-1:111122223333:KEY/1",
-        "arn:aws:kms*key/1",
-        "arn:aws:kms:eu-central-1:111122223333",
-        "key/1",
+        "arn:aws:kms:*:444455556666:key/1",
     ] {
         assert!(!covers("kms:Decrypt", resource), "{resource}");
     }
@@ -178,6 +174,12 @@ fn what_the_evaluator_does_not_know_it_refuses() {
         ("Principal", json!("*")),
         ("Effect", json!("Maybe")),
         ("Resource", json!([])),
+        ("Resource", json!("arn:aws:kms*key/1")),
+        ("Resource", json!("arn:aws:kms:*")),
+        ("Resource", json!("arn:aws:kms:eu-central-1:111122223333")),
+        ("Resource", json!(["*", "key/1"])),
+        ("Condition", json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*"}})),
+        ("Condition", json!({"StringEquals": {"aws:PrincipalTag/team": "a"}})),
         ("Action", json!("kms:${aws:username}")),
         ("Resource", json!("arn:aws:kms:*:*:${aws:username}")),
         ("Condition", json!({"NumericEquals": {"aws:PrincipalArn": "1"}})),
@@ -208,5 +210,14 @@ fn what_the_evaluator_does_not_know_it_refuses() {
     assert!(decide(&request, &[], None).is_err(), "a service that it does not know");
     assert!(decide(&decrypt(ROLE), &[], None).is_err(), "a key without its policy");
     assert!(decrypt(ROLE).with_encryption_context([("app", "a"), ("APP", "b")]).is_err());
+    let names = key("Allow", &json!("*"), "kms:*");
+    for principal in [
+        "arn:aws:sts::111122223333:assumed-role/loader/s",
+        "arn:aws:sts::111122223333:federated-user/x",
+        "arn:aws:iam::444455556666:root",
+        "loader",
+    ] {
+        assert!(decide(&decrypt(principal), &[], Some(&names)).is_err(), "{principal}");
+    }
     assert!(decrypt(ROLE).with("aws:CurrentTime", "now").is_err());
 }

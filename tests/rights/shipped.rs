@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_kms::Client;
+use aws_sdk_kms::types::{KeySpec, KeyUsageType};
 use serde_json::{Value, json};
 
 use crate::policy::{Policy, Principal};
@@ -13,6 +16,9 @@ pub const ROLES: [&str; 6] = ["loader", "unmasker", "rotator", "init", "auditor"
 /// The three keys.
 pub const HOLDERS: [&str; 3] = ["ingest", "recovery", "audit"];
 const ACCOUNT: &str = "000000000000";
+pub const HOME: &str = "us-east-1";
+/// Where the replicas are.
+pub const AWAY: &str = "eu-west-1";
 pub const ISSUER: &str = "oidc.eks.us-east-1.amazonaws.com/id/A1B2";
 pub const CLUSTER: &str = "arn:aws:eks:us-east-1:000000000000:cluster/logins";
 
@@ -21,7 +27,8 @@ pub const CLUSTER: &str = "arn:aws:eks:us-east-1:000000000000:cluster/logins";
 pub struct Shipped {
     /// The ARN of each key.
     pub keys: BTreeMap<String, String>,
-    /// Other ingest and recovery keys, with the same policies: for `keys rewrap`.
+    /// Three others, multi-Region keys with replicas in [`AWAY`] and the same policies: for
+    /// `keys rewrap`, and for what runs there.
     pub others: BTreeMap<String, String>,
     /// The policy of each key, as KMS has it.
     pub key_policies: BTreeMap<String, Value>,
@@ -45,49 +52,74 @@ pub fn alias(holder: &str) -> String {
     format!("alias/rights-{holder}-{}", std::process::id())
 }
 
+/// The alias of the other key, in both regions.
+pub fn other_alias(holder: &str) -> String {
+    format!("alias/rights-other-{holder}-{}", std::process::id())
+}
+
+/// The ARN of a multi-Region key in another region.
+pub fn at(region: &str, arn: &str) -> String {
+    arn.replace(&format!(":{HOME}:"), &format!(":{region}:"))
+}
+
 impl Shipped {
-    /// Runs the script, with all that it can be told.
+    /// Runs the script for three new keys, and for three replicas.
     pub async fn make(queue: String, dead_letters: String) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        run_script(folder.path(), &queue, &dead_letters);
-        let config = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-        let kms = aws_sdk_kms::Client::new(&config);
+        run_script(folder.path(), HOME, alias, &queue, &dead_letters);
+        let iam = documents(folder.path());
+        let trust = documents(&folder.path().join("trust"));
+        let (home, away) = (client(HOME).await, client(AWAY).await);
         let (mut keys, mut key_policies) = (BTreeMap::new(), BTreeMap::new());
         let mut others = BTreeMap::new();
         for holder in HOLDERS {
-            let found = kms.describe_key().key_id(alias(holder)).send().await.expect("a key");
+            let found = home.describe_key().key_id(alias(holder)).send().await.expect("a key");
             let arn = found.key_metadata.expect("a key").arn.expect("an ARN");
-            let request = kms.get_key_policy().key_id(&arn).policy_name("default");
-            let policy = request.send().await.expect("a policy").policy.expect("a policy");
-            if holder != "audit" {
-                let other = kms.create_key().policy(&policy).send().await.expect("a key");
-                let other = other.key_metadata.expect("a key").arn.expect("an ARN");
-                others.insert(holder.to_owned(), other);
-            }
+            let policy = policy_of(&home, &arn).await;
+            others.insert(holder.to_owned(), other(&home, &away, holder, &policy).await);
+            key_policies.insert(holder.to_owned(), policy);
             keys.insert(holder.to_owned(), arn);
-            key_policies
-                .insert(holder.to_owned(), serde_json::from_str(&policy).expect("a policy"));
         }
-        let iam = documents(folder.path());
-        let trust = documents(&folder.path().join("trust"));
-        Self { keys, others, key_policies, iam, trust, queue, dead_letters }
+        // Where the replicas are, the script finds them under their aliases.
+        let folder = tempfile::tempdir().expect("a folder");
+        run_script(folder.path(), AWAY, other_alias, &queue, &dead_letters);
+        for (holder, other) in &others {
+            let policy = policy_of(&away, &at(AWAY, other)).await;
+            assert_eq!(policy, key_policies[holder], "a replica has a policy of its own");
+        }
+        let shipped = Self { keys, others, key_policies, iam, trust, queue, dead_letters };
+        let expected = shipped.iam.values().map(|policy| shipped.for_others(policy));
+        let found = documents(folder.path()).into_values();
+        assert!(found.eq(expected), "one IAM policy for both regions");
+        shipped
+    }
+
+    /// Whether an ARN is that of one of a holder's keys.
+    pub fn is_of(&self, holder: &str, arn: &str) -> bool {
+        arn.contains(":kms:") && self.holder(arn) == holder
+    }
+
+    /// The IAM policy of a role, for the other keys: in whichever region.
+    fn for_others(&self, policy: &Value) -> Value {
+        let mut text = policy.to_string();
+        for (holder, other) in &self.others {
+            text = text.replace(&self.keys[holder], &at("*", other));
+        }
+        serde_json::from_str(&text).expect("JSON")
     }
 
     /// Which of the three keys an ARN is, or is the other of.
     pub fn holder(&self, arn: &str) -> &str {
-        let named = self.keys.iter().chain(&self.others).find(|(_, key)| *key == arn);
+        let arn = arn.replace(&format!(":{AWAY}:"), &format!(":{HOME}:"));
+        let named = self.keys.iter().chain(&self.others).find(|(_, key)| **key == arn);
         named.unwrap_or_else(|| panic!("no key of ours: {arn}")).0
     }
 
     /// What hangs on a role: its policy, and the same for the other keys.
     pub fn identity(&self, name: &str) -> Vec<Policy> {
         let Some(document) = self.iam.get(name) else { return Vec::new() };
-        let mut text = document.to_string();
-        for (holder, other) in &self.others {
-            text = text.replace(&self.keys[holder], other);
-        }
-        let other: Value = serde_json::from_str(&text).expect("JSON");
-        [document, &other].into_iter().map(|one| Policy::identity(one).expect("known")).collect()
+        let all = [document.clone(), self.for_others(document)];
+        all.iter().map(|one| Policy::identity(one).expect("known")).collect()
     }
 
     /// The policy that hangs on a key.
@@ -106,11 +138,48 @@ impl Shipped {
     }
 }
 
-fn run_script(folder: &Path, queue: &str, dead_letters: &str) {
+async fn client(region: &'static str) -> Client {
+    let config = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region));
+    Client::new(&config.load().await)
+}
+
+async fn policy_of(kms: &Client, arn: &str) -> Value {
+    let request = kms.get_key_policy().key_id(arn).policy_name("default");
+    let policy = request.send().await.expect("a policy").policy.expect("a policy");
+    serde_json::from_str(&policy).expect("a policy")
+}
+
+/// A multi-Region key with this policy, and a replica that has the default one; an alias
+/// in both regions.
+async fn other(home: &Client, away: &Client, holder: &str, policy: &Value) -> String {
+    let mut request = home.create_key().multi_region(true).policy(policy.to_string());
+    if holder == "audit" {
+        request = request.key_usage(KeyUsageType::SignVerify).key_spec(KeySpec::EccNistP256);
+    }
+    let key = request.send().await.expect("a key").key_metadata.expect("a key");
+    let request = home.replicate_key().key_id(&key.key_id).replica_region(AWAY);
+    request.send().await.expect("a replica");
+    for client in [home, away] {
+        let request = client.create_alias().alias_name(other_alias(holder));
+        request.target_key_id(&key.key_id).send().await.expect("an alias");
+    }
+    key.arn.expect("an ARN")
+}
+
+/// Runs the script, with all that it can be told.
+fn run_script(
+    folder: &Path,
+    region: &str,
+    alias: fn(&str) -> String,
+    queue: &str,
+    dead_letters: &str,
+) {
     let mut script = Command::new("bash");
+    script.env("AWS_REGION", region);
     script.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh"));
     script.arg("--print-iam").arg(folder);
-    script.args(["--queue-arn", queue, "--dead-letter-queue-arn", dead_letters]);
+    script.args(["--account", ACCOUNT, "--queue-arn", queue]);
+    script.args(["--dead-letter-queue-arn", dead_letters, "--task-regions", HOME]);
     script.args(["--oidc-provider", ISSUER, "--cluster-arn", CLUSTER]);
     for holder in HOLDERS {
         script.arg(format!("--{holder}-alias")).arg(alias(holder));
