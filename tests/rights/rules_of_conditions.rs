@@ -157,7 +157,7 @@ fn switches_and_arns_are_compared_as_their_operators_say() {
             ("arn:aws:iam::*:role/loader", true),
             ("arn:aws:iam::111122223333:role/other", false),
             ("*", true),
-            ("arn:aws:iam:*:*:role/loader", false),
+            ("arn:aws:iam:?*:*:role/loader", false),
         ] {
             let found = holds_for(operator, "aws:PrincipalArn", json!(value), &request);
             assert_eq!(found, expected, "{operator} {value}");
