@@ -97,9 +97,9 @@ pub fn decide(
     })
 }
 
-/// Refuses whom a policy would name otherwise than by the ARN given: a session goes by its
-/// role's name too, so a Deny of the role would be missed. And the root user of another
-/// account, who has all rights there without a policy.
+/// Refuses whom a policy would name otherwise than by the ARN given: a session goes by
+/// its role's name too, so a Deny of the role would be missed. And the root user of
+/// another account, who has all rights there without a policy.
 fn known_principal(request: &Request) -> Result<(), Unknown> {
     let Principal::Aws(arn) = &request.principal else { return Ok(()) };
     match arn.splitn(6, ':').collect::<Vec<_>>()[..] {

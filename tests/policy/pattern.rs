@@ -62,8 +62,8 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// Refuses an ARN of fewer than six parts, other than a star alone: AWS fills it up with
-    /// wildcards in some policies, and lets a star go beyond a colon.
+    /// Refuses an ARN of fewer than six parts, other than a star alone: AWS fills it up
+    /// with wildcards in some policies, and lets a star go beyond a colon.
     pub fn needs_arn(self) -> Result<Self, Unknown> {
         let is_colon = |part: &&Part| matches!(part, Part::Glyph(Glyph::Char(':')));
         let is_star = matches!(self.0[..], [Part::Glyph(Glyph::Any)]);

@@ -102,8 +102,9 @@ impl Call {
     }
 
     /// Whether it names a key by an alias, which KMS takes in the caller's own account
-    /// alone: docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt, `KeyId`, "To specify
-    /// a KMS key in a different AWS account, you must use the key ARN or alias ARN."
+    /// alone: docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt, `KeyId`, "To
+    /// specify a KMS key in a different AWS account, you must use the key ARN or alias
+    /// ARN."
     pub fn is_by_alias(&self, shipped: &Shipped) -> bool {
         let keys = ["KeyId", "SourceKeyId", "DestinationKeyId"].into_iter();
         let mut named = keys.filter(|key| self.body[*key].is_string());

@@ -56,7 +56,8 @@ const RIGHTS: [(&str, &[&str]); 6] = [
     ("GetPublicKey", &["GetPublicKey"]),
     ("DescribeKey", &["DescribeKey"]),
 ];
-/// What can be done with a queue, as the page calls it; what it does not name, nobody may.
+/// What can be done with a queue, as the page calls it; what it does not name, nobody
+/// may.
 const QUEUE_RIGHTS: [(&str, &str); 6] = [
     ("receive", "ReceiveMessage"),
     ("delete", "DeleteMessage"),

@@ -27,8 +27,8 @@ pub const CLUSTER: &str = "arn:aws:eks:us-east-1:000000000000:cluster/logins";
 pub struct Shipped {
     /// The ARN of each key.
     pub keys: BTreeMap<String, String>,
-    /// Three others, multi-Region keys with replicas in [`AWAY`] and the same policies: for
-    /// `keys rewrap`, and for what runs there.
+    /// Three others, multi-Region keys with replicas in [`AWAY`] and the same policies:
+    /// for `keys rewrap`, and for what runs there.
     pub others: BTreeMap<String, String>,
     /// The policy of each key, as KMS has it.
     pub key_policies: BTreeMap<String, Value>,
