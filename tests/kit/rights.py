@@ -11,7 +11,8 @@ AWS = "AWS' own decision: tests/policy follows its published rules"
 
 CALLS = "every recorded call of its role is allowed; each right taken out breaks one"
 KEY = ("every recorded call is allowed by it alone; each right taken from each role breaks one, but "
-       "AdministerNeverUse, which is for people and compared with a list; each Deny denies beside `kms:*` on `*`, and is in the table")
+       "AdministerNeverUse, which is for people and compared with a list; each Deny denies beside `kms:*` on `*`, "
+       "and is in the table")
 PODS = "its pods of its cluster are let in; of another namespace, name, cluster or audience none"
 PROOFS = {
     "keys/iam": {

@@ -56,8 +56,8 @@ const RIGHTS: [(&str, &[&str]); 6] = [
     ("GetPublicKey", &["GetPublicKey"]),
     ("DescribeKey", &["DescribeKey"]),
 ];
-/// What can be done with a queue, as the page calls it; what it does not name, nobody
-/// may.
+/// What can be done with a queue, as the page calls it; what a cell does not name is not
+/// allowed.
 const QUEUE_RIGHTS: [(&str, &str); 6] = [
     ("receive", "ReceiveMessage"),
     ("delete", "DeleteMessage"),
