@@ -20,7 +20,7 @@ import traceback
 
 from kit import REPOSITORY, Failed, Kit, LeftOut
 
-CHECKS = ["compose", "image", "rights", "drill", "standby", "units", "lint"]  # in the order in which they begin
+CHECKS = ["compose", "alerts", "image", "rights", "drill", "standby", "units", "lint"]  # in the order in which they begin
 PAGE = REPOSITORY / "deploy/README.md"
 BEGIN, END = "<!-- made by make kit: begin -->", "<!-- made by make kit: end -->"
 # What is shipped for operators. Each file of it stands in the table.
