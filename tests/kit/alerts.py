@@ -9,6 +9,7 @@ import concurrent.futures
 import json
 import os
 import re
+import time
 
 import alerts_day
 import alerts_rules
@@ -39,8 +40,8 @@ HOW = {
     "key-too-old": "a data key whose time of making was set back by 41 days",
     "job-not-succeeded": "the exit code 4 of `rotate-keys --resume` without a database, and a verification whose last "
                          "success is older than its schedule, as kube-state-metrics and node_exporter would tell them",
-    "exit-code": "the exit codes 3 of `load` as an analyst and 5 of `audit verify --expect-head`, as kube-state-metrics "
-                 "would tell them",
+    "exit-code": "the exit codes 3 of `load` as an analyst and 5 of `audit verify --expect-head`, as "
+                 "kube-state-metrics would tell them",
     "dead-letters": "a message that was received twice and never deleted",
     "log-not-verified": "the last success of `audit verify`, set back by 51 hours, and its exit code 5, as "
                         "kube-state-metrics and node_exporter would tell them",
@@ -54,9 +55,10 @@ def run(kit):
     programs = watchers.programs() / "bin"
     alerts_rules.divides_durations_alone()
     rules = alerts_rules.read(kit)
+    shape(kit, rules)
     with concurrent.futures.ThreadPoolExecutor() as beside:
         # They wait for nobody, and the servers for none of them.
-        read = beside.submit(lambda: (shape(kit, programs, rules), alerts_day.is_silent(kit, programs, rules)))
+        read = beside.submit(lambda: (linted(kit, programs, rules), alerts_day.is_silent(kit, programs, rules)))
         live(kit, rules)
         read.result()
     tell(kit, rules)
@@ -66,15 +68,15 @@ def tell(kit, rules):
     if set(HOW) != set(rules):
         raise Failed(f"what fires these is not said: {sorted(set(HOW) ^ set(rules))}")
     for name, rule in rules.items():
-        kit.proved(rule.path, f"promtool; fired in a real Prometheus, its times divided, by {HOW[name]}, and not by the "
-                   "healthy loader beside it; silent in a simulated day; its metrics are those of a running loader, or "
+        kit.proved(rule.path, f"promtool; fired in a real Prometheus, its times divided, by {HOW[name]}; never for the "
+                   "healthy loader beside it, nor in a simulated day; its metrics are those of a running loader, or "
                    "named in docs/runbooks/README.md; its runbook has the four headings")
         cases = len(rule.tests["tests"])
         kit.proved(rule.test_path, f"promtool runs its {cases} cases against the rule as it is shipped; at least one "
                    "fires and one does not")
         if any(metric.startswith(("kube_", "node_")) for metric in rule.metrics):
             kit.cannot(rule.path, "kube-state-metrics and node_exporter themselves: a stub says what they would")
-    kit.proved("deploy/monitoring/alertmanager.yml", "amtool reads and routes it; the real Alertmanager, with its times "
+    kit.proved("deploy/monitoring/alertmanager.yml", "amtool reads and routes it; the real Alertmanager, its times "
                "divided, told each alert of the run to a stub of PagerDuty or of Slack, with its runbook_url and with "
                "the secrets of its files, and told nothing of what is inhibited")
     kit.cannot("deploy/monitoring/alertmanager.yml", "PagerDuty and Slack themselves")
@@ -86,11 +88,17 @@ def tell(kit, rules):
 # --- read ----------------------------------------------------------------------------------------
 
 
-def shape(kit, programs, rules):
+def shape(kit, rules):
     for rule in rules.values():
         alerts_rules.shaped(rule)
         alerts_rules.tested(rule)
         alerts_rules.runbook(kit, rule)
+    unknown = named_by_others(rules) ^ set(documented())
+    if unknown:
+        raise Failed(f"docs/runbooks/README.md and the rules name other metrics of others: {sorted(unknown)}")
+
+
+def linted(kit, programs, rules):
     paths = [REPOSITORY / rule.path for rule in rules.values()]
     kit.run(programs / "promtool", "check", "rules", "--lint=all", "--lint-fatal", *paths)
     kit.run(programs / "promtool", "check", "config", FOLDER / "prometheus.yml")
@@ -101,9 +109,6 @@ def shape(kit, programs, rules):
                        f"--config.file={FOLDER / 'alertmanager.yml'}", f"severity={severity}", "alertname=X")
         if receiver not in said:
             raise Failed(f"amtool routes {severity} elsewhere:\n{said}")
-    unknown = named_by_others(rules) ^ set(documented())
-    if unknown:
-        raise Failed(f"docs/runbooks/README.md and the rules name other metrics of others: {sorted(unknown)}")
 
 
 def named_by_others(rules):
@@ -130,12 +135,14 @@ def live(kit, rules):
         with states:
             states.prometheus.ready()
             alertmanager.ready()
-            all_fire(kit, states)
+            began = time.monotonic()
+            all_fire(states)
+            kit.say(f"all {len(rules)} alerts have fired after {time.monotonic() - began:.0f} s")
             every_metric_is_there(states.prometheus, rules)
             told(alertmanager, stub, rules)
 
 
-def all_fire(kit, states):
+def all_fire(states):
     with concurrent.futures.ThreadPoolExecutor(len(alerts_states.STATES)) as pool:
         first, *others = [pool.submit(state, states) for state in alerts_states.STATES]
         try:
@@ -215,7 +222,8 @@ def told(alertmanager, stub, rules):
 
 
 def inhibited(alertmanager, stub, by_alert):
-    found = {(alert["labels"]["alertname"], alert["labels"].get("job")): alert["status"] for alert in alertmanager.alerts()}
+    found = {(alert["labels"]["alertname"], alert["labels"].get("job")): alert["status"]
+             for alert in alertmanager.alerts()}
     for alert, job in INHIBITED:
         if not found.get((alert, job), {}).get("inhibitedBy"):
             raise Failed(f"{alert} of {job} is not inhibited: {found.get((alert, job))}")

@@ -39,7 +39,8 @@ def played(kit, programs, file, rule_files, input_series, expect):
     """promtool's words, and that it ends as it should. Expected are no samples: alerts that fired are a difference."""
     test = {"interval": "1m", "input_series": input_series,
             "promql_expr_test": [{"expr": NEVER_FIRING, "eval_time": f"{DAY - 1}m", "exp_samples": []}]}
-    file.write_text(json.dumps({"rule_files": rule_files, "evaluation_interval": "1m", "tests": [test]}), encoding="utf-8")
+    test_file = {"rule_files": rule_files, "evaluation_interval": "1m", "tests": [test]}
+    file.write_text(json.dumps(test_file), encoding="utf-8")
     return kit.run(programs / "promtool", "test", "rules", file, expect=expect)
 
 
@@ -147,7 +148,7 @@ def expose(say, minute, name, loader, waiting, answers):
 
 
 def jobs(say):
-    """Verification at three, resumption at four, a rotation two weeks ago; the same by systemd; containers that ended."""
+    """Verification at three, resumption at four, a rotation two weeks ago; by systemd too; a container that ended."""
     for minute in range(DAY):
         for name, due, last in (("verifier", 3 * HOUR, -21 * HOUR), ("resume", 4 * HOUR, -20 * HOUR)):
             begun, ended = (due if minute >= due else last), (due + 4 if minute >= due + 4 else last + 4)

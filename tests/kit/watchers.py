@@ -91,7 +91,8 @@ class Alertmanager:
         own = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         self.child = ledger.spawn(
             ["unshare", "--mount", *own, "sh", "-c", IN_ITS_PLACE, folder / "root/usr/share/prometheus/alertmanager",
-             folder / "bin/prometheus-alertmanager", f"--config.file={file}", f"--storage.path={kit.scratch / 'silences'}",
+             folder / "bin/prometheus-alertmanager", f"--config.file={file}",
+             f"--storage.path={kit.scratch / 'silences'}",
              f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=", "--log.level=info"], self.log)
 
     def ready(self):
@@ -151,7 +152,10 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.posted.append((self.path, json.loads(body)))
         # PagerDuty answers 202 with an object, Slack 200 with `ok`.
-        self.reply(202 if "pagerduty" in self.path else 200, '{"status": "success"}' if "pagerduty" in self.path else "ok")
+        if self.path == "/pagerduty":
+            self.reply(202, '{"status": "success"}')
+        else:
+            self.reply(200, "ok")
 
     def do_GET(self):
         page = self.server.pages.get(self.path)
