@@ -119,6 +119,8 @@ class States:
     def await_firing(self, alerts, meanwhile=lambda: None, **labels):
         """Until all of them fire, with these labels; `meanwhile` is done again and again."""
         def all_fire():
+            if self.over.is_set():
+                raise Failed(f"{labels}: given up, for another state has failed")
             meanwhile()
             return all(self.prometheus.firing(alert, **labels) for alert in alerts)
         missing = lambda: [alert for alert in alerts if not self.prometheus.firing(alert, **labels)]
