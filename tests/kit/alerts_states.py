@@ -24,7 +24,7 @@ from watchers import await_that
 import servers
 
 SAMPLE = (REPOSITORY / "tests/env/sample.jsonl").read_text(encoding="utf-8").splitlines()
-PATIENCE = 60  # seconds until an alert must fire; it takes some ten
+PATIENCE = 90  # seconds until an alert must fire; it takes some ten to twenty
 OLD_KEYS = """set session_replication_role = replica;
 update vault.data_keys set created_at = created_at - interval '41 days'"""
 HELD = "begin; lock table user_logins in exclusive mode; select pg_sleep(1.3); commit;"
@@ -170,7 +170,7 @@ def slow(states):
     states.start("slow")
     program = Path(os.environ["LOGINETL_TEST_PG_BIN"]) / "psql"
     locks = states.kit.scratch / "locks.sql"
-    locks.write_text(HELD * 60, encoding="utf-8")
+    locks.write_text(HELD * 100, encoding="utf-8")
     states.ledger.spawn([program, "-Xq", "-f", locks, states.of("slow")], states.kit.scratch / "locks.log")
     states.await_firing(["LoginetlSlowWrites"], lambda: states.send("slow", SAMPLE[:2]), job="slow")
 
@@ -180,8 +180,8 @@ def poisoned(states):
     states.start("poisoned", "--quarantine-from-start")
     lacking = [json.dumps({"user_id": f"kit-{number}"}) for number in range(560)]
     states.send("poisoned", [*SAMPLE, *lacking])
-    states.await_firing(["LoginetlPoisonBudget"], job="poisoned")
-    states.await_firing(["LoginetlRejections"], job="poisoned")
+    states.await_firing(["LoginetlPoisonBudget", "LoginetlRejections"], lambda: states.send("poisoned", lacking[:5]),
+                        job="poisoned")
 
 
 def neglected(states):
@@ -208,13 +208,14 @@ def neglected(states):
 
 
 def restarted(states):
-    """Killed and started again, three times."""
-    for _ in range(3):
-        loader = states.start("restarted")
-        loader.kill()
-        loader.wait()
-    states.start("restarted")
-    states.await_firing(["LoginetlRestarts"], job="restarted")
+    """Killed and started again, three times or more."""
+    loaders = [states.start("restarted")]
+
+    def again():
+        loaders[-1].kill()
+        loaders[-1].wait()
+        loaders.append(states.start("restarted"))
+    states.await_firing(["LoginetlRestarts"], again, job="restarted")
 
 
 def commands(states):
