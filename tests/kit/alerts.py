@@ -93,7 +93,12 @@ def shape(kit, rules):
         alerts_rules.shaped(rule)
         alerts_rules.tested(rule)
         alerts_rules.runbook(kit, rule)
-    unknown = named_by_others(rules) ^ set(documented())
+    text = index()
+    for name, rule in rules.items():
+        row = f"| [{rule.alert}]({name}.md) | {rule.rule['labels']['severity']} |"
+        if row not in text:
+            raise Failed(f"docs/runbooks/README.md has no row {row}")
+    unknown = named_by_others(rules) ^ set(re.findall(r"^\| `((?:kube|node)_\w+)", text, re.MULTILINE))
     if unknown:
         raise Failed(f"docs/runbooks/README.md and the rules name other metrics of others: {sorted(unknown)}")
 
@@ -115,9 +120,8 @@ def named_by_others(rules):
     return {metric for rule in rules.values() for metric in rule.metrics if not metric.startswith("loginetl_")}
 
 
-def documented():
-    text = (alerts_rules.RUNBOOKS / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"^\| `((?:kube|node)_\w+)", text, re.MULTILINE)
+def index():
+    return (alerts_rules.RUNBOOKS / "README.md").read_text(encoding="utf-8")
 
 
 # --- run -----------------------------------------------------------------------------------------
