@@ -11,6 +11,7 @@ queue of another check is touched.
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -93,8 +94,9 @@ class States:
         """A loader that is ready and was scraped."""
         address = f"127.0.0.1:{self.ports[fleet]}"
         log = self.kit.scratch / f"{fleet}.log"
+        # At the end it is killed: without its database it would take its time to stop.
         child = self.ledger.spawn([self.kit.binary, "load", "--follow", "--listen", address, *flags], log,
-                                  env=self.environment(fleet))
+                                  stop_signal=signal.SIGKILL, env=self.environment(fleet))
         began = time.time()
         await_that(lambda: (self.value("loginetl_start_time_seconds", fleet) or 0) >= began, PATIENCE,
                    lambda: f"no scraped loader of {fleet}:\n{watchers.tail(log)}", child)
