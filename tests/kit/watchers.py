@@ -8,6 +8,7 @@ import contextlib
 import http.server
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -61,7 +62,7 @@ class Prometheus:
         self.child = ledger.spawn(
             [programs() / "bin/prometheus", f"--config.file={file}", f"--storage.tsdb.path={kit.scratch / 'tsdb'}",
              f"--web.listen-address=127.0.0.1:{self.port}", "--rules.alert.resend-delay=1s", "--log.level=warn"],
-            self.log, cwd=kit.scratch)
+            self.log, stop_signal=signal.SIGKILL, cwd=kit.scratch)  # nobody needs what it would save
 
     def ask(self, path, **parameters):
         url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
@@ -93,7 +94,8 @@ class Alertmanager:
             ["unshare", "--mount", *own, "sh", "-c", IN_ITS_PLACE, folder / "root/usr/share/prometheus/alertmanager",
              folder / "bin/prometheus-alertmanager", f"--config.file={file}",
              f"--storage.path={kit.scratch / 'silences'}",
-             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=", "--log.level=info"], self.log)
+             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=", "--log.level=info"],
+            self.log, stop_signal=signal.SIGKILL)
 
     def ready(self):
         try:
