@@ -1,0 +1,236 @@
+"""The dashboard: made by its script, known to Grafana's model, and each of its queries answered by a real Prometheus that
+scrapes running loaders while database, queue and KMS fail now and then.
+
+Invariant: a panel passes only if each of its queries has points in that run; every metric that a loader tells is on a
+panel, and no other one; docs/drawings/dashboard.svg has every panel.
+"""
+
+import concurrent.futures
+import html
+import json
+import math
+import os
+import re
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+
+import dashboard_picture
+import tools
+from kit import REPOSITORY, Failed
+from place import SAMPLE
+from watched import JOB, SCRAPE, Watched, servers
+
+SCRIPT, FILE = "deploy/monitoring/dashboard.py", "deploy/monitoring/dashboard.json"
+PICTURE, METRICS = "docs/drawings/dashboard.svg", "docs/operations.md"
+SAID = "Made by tests/kit/dashboard.py from what Prometheus recorded of two loaders, while database, queue and KMS failed."
+SECONDS, SECONDS_TO_DRAW = 11, 60  # of loading; a picture wants a longer run
+POINTS = 60  # across a panel, at most
+BUSY, DENIED = (500, "InternalError"), (403, "AccessDenied")
+# Panels of which a line must not be zero all the time: the run makes it move.
+MOVE = {"Messages", "Loaded by each loader", "Queue", "Rejected, by reason", "Waiting for a person", "Tried again", "Refused",
+        "Time of a transaction", "Lag", "Quarantined in this run", "Age of the keys in force", "Loaders that use a key"}
+
+
+def run(kit):
+    made = kit.run("python3", SCRIPT, "--print")
+    if made != (REPOSITORY / FILE).read_text(encoding="utf-8") or made != kit.run("python3", SCRIPT, "--print"):
+        raise Failed(f"{FILE} is not what {SCRIPT} makes: run it")
+    shape(kit, made)
+    dashboard = json.loads(made)
+    old = titles(file.read_text(encoding="utf-8")) if (file := REPOSITORY / PICTURE).exists() else []
+    # Not each time: the data of no two runs are the same. Who wants a new picture deletes the old one.
+    draws = os.environ.get("LOGINETL_BLESS") == "1" and old != [panel["title"] for panel in dashboard["panels"]]
+    with Watched(kit) as fleet:
+        told = live(kit, fleet, SECONDS_TO_DRAW if draws else SECONDS)
+        answers = asked(fleet, dashboard)
+        choices(fleet, dashboard)
+    whole(dashboard, told)
+    draw(dashboard, answers, draws)
+    kit.proved(SCRIPT, "run twice, the same bytes; they are `deploy/monitoring/dashboard.json`")
+    kit.proved(FILE, "read into Grafana's own model and written again, nothing is lost; every query, with All and with one "
+                     "loader chosen, is answered with data by a real Prometheus that scrapes two loaders while database, "
+                     "queue and KMS fail now and then; every metric of a loader is on it, and no other")
+    kit.cannot(FILE, "how Grafana draws it: no Grafana was to be had")
+
+
+def shape(kit, made):
+    """Grafana's model takes it whole; a key that it does not know is found."""
+    python = tools.python("requirements-dashboard.txt")
+
+    def lost(text):
+        file = kit.scratch / "dashboard.json"
+        file.write_text(text, encoding="utf-8")
+        return kit.run(python, REPOSITORY / "tests/kit/dashboard_shape.py", file)
+
+    for right, wrong in (('"legendFormat"', '"legendFormt"'), ('"fillOpacity"', '"fillOpacty"'), ('"gridPos"', '"gridpos"')):
+        if not lost(made.replace(right, wrong)):
+            raise Failed(f"the model does not miss {right}: it is no check")
+    if unknown := lost(made):
+        raise Failed(f"{FILE}: Grafana's model does not know all of it:\n{unknown}")
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+def live(kit, fleet, seconds):
+    """Two loaders at work, with faults; the names of the metrics that they tell."""
+    sample = SAMPLE.read_text(encoding="utf-8").splitlines()
+    servers.sqs(fleet.endpoint, "SendMessage", QueueUrl=fleet.dead_letters, MessageBody="{}")
+    fleet.send_all(sample)
+    fleet.loader("loader-a")
+    fleet.loader("loader-b")
+    fleet.prometheus()
+    fleet.begin, done = time.time(), threading.Event()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        feeding = pool.submit(feed, fleet, sample, seconds, done)
+        try:
+            timeline = [(0.15, fleet.cut_connections), (0.3, lambda: fleet.front.fail("ReceiveMessage", BUSY, 24)),
+                        (0.4, lambda: fleet.front.fail("GetQueueAttributes", DENIED, 1)), (0.55, lambda: rotate(kit, fleet))]
+            for when, act in timeline:
+                time.sleep(max(0, fleet.begin + when * seconds - time.time()))
+                act()
+            time.sleep(max(0, fleet.begin + seconds - time.time()))
+            fleet.end = time.time()
+        finally:
+            done.set()
+        feeding.result()
+    return set().union(*(names(fleet.text(name, "/metrics")) for name in fleet.addresses))
+
+
+def rotate(kit, fleet):
+    """New keys, which the loaders have to unwrap, and KMS does not let them at once."""
+    fleet.front.fail("Decrypt", BUSY, 8)
+    kit.run(kit.binary, "rotate-keys", env=fleet.settings())
+
+
+def feed(fleet, sample, seconds, done):
+    """Messages in waves: each one of its own, one in sixty no login event."""
+    wrong = ['{"user_id": "kit"}', "no JSON", '["a list"]', '{"user_id": 7, "ip": 7}']
+    count = 0
+    while not done.is_set():
+        wave = 1 + math.sin((time.time() - fleet.begin) / seconds * 4 * math.pi)
+        for _ in range(1 + round(3 * wave)):
+            bodies = [sample[(count + n) % len(sample)] for n in range(10)]
+            if count % 60 == 0:
+                bodies[0] = wrong[count // 60 % len(wrong)]
+            fleet.send_all(bodies)
+            count += 10
+        done.wait(0.2)
+
+
+def names(text):
+    """The metrics of an answer in OpenMetrics, as queries name them."""
+    kinds = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
+    return {f"{name}_total" if kind == "counter" else name for name, kind in kinds}
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+def filled(query, interval, **chosen):
+    """A query as Grafana sends it: what stands for All as it is, a chosen value escaped for a regular expression."""
+    values = {"job": ".*", "instance": ".*", "budget": "1000"}
+    values |= {name: re.sub(r"[][\\^$*+?.()|{}]", r"\\\\\g<0>", value) for name, value in chosen.items()}
+    values["__rate_interval"] = f"{max(interval + SCRAPE, 4 * SCRAPE) * 1000:.0f}ms"
+    text = re.sub(r"\$(\w+)", lambda found: values.get(found[1], found[0]), query)
+    if "$" in text:
+        raise Failed(f"a variable without a value: {text}")
+    return text
+
+
+def panels(dashboard):
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def asked(fleet, dashboard):
+    """{id of a panel: [(name of a line, [(time, value), …])]}; Failed where a query has no points."""
+    step = max(SCRAPE, (fleet.end - fleet.begin) / POINTS)
+    answers, wrong = {}, []
+    for panel in panels(dashboard):
+        lines = []
+        for target in panel["targets"]:
+            query = filled(target["expr"], step)
+            found = fleet.api("query_range", query=query, start=fleet.begin, end=fleet.end, step=step)["result"]
+            new = [(label(target["legendFormat"], series["metric"]), points) for series in found
+                   if (points := finite(series["values"]))]
+            if not new:
+                wrong.append(f"{panel['title']}: no data for {query}")
+            lines += new
+        if panel["title"] in MOVE and not any(value for _, points in lines for _, value in points):
+            wrong.append(f"{panel['title']}: zero all the time")
+        answers[panel["id"]] = lines
+    if missing := MOVE - {panel["title"] for panel in panels(dashboard)}:
+        wrong.append(f"no panels of these names: {missing}")
+    if wrong:
+        raise Failed("\n".join(wrong))
+    return answers
+
+
+def finite(values):
+    points = [(moment, float(value)) for moment, value in values]
+    return [(moment, value) for moment, value in points if math.isfinite(value)]
+
+
+def label(form, labels):
+    """A legend, which names labels that the series has."""
+    def value(found):
+        if found[1] not in labels:
+            raise Failed(f"the legend {form!r} names a label that is not there: {labels}")
+        return labels[found[1]]
+    return re.sub(r"\{\{(\w+)\}\}", value, form)
+
+
+def choices(fleet, dashboard):
+    """The variables list what there is, and a chosen loader is the only one that is shown."""
+    found = {}
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            series, name = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"]).groups()
+            found[name] = fleet.api(f"label/{name}/values", **{"match[]": filled(series, SCRAPE)})
+    if found != {"job": [JOB], "instance": sorted(fleet.addresses)}:
+        raise Failed(f"the variables list {found}")
+    chosen = {"job": JOB, "instance": "loader-a"}
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            query = filled(target["expr"], SCRAPE, **chosen)
+            series = fleet.api("query", query=query, time=fleet.end)["result"]
+            if {one["metric"].get("instance", "loader-a") for one in series} - {"loader-a"}:
+                raise Failed(f"{panel['title']}: shows other loaders than the chosen one: {series}")
+            if "{{instance}}" in target["legendFormat"] and not series:
+                raise Failed(f"{panel['title']}: nothing of a chosen loader")
+            none = fleet.api("query", query=filled(target["expr"], SCRAPE, job=JOB, instance="loader.a"), time=fleet.end)
+            if none["result"] and "loginetl_" in query:
+                raise Failed(f"{panel['title']}: takes series that were not chosen: {query}")
+
+
+# --- what it has, and how it looks -----------------------------------------------------------------------------------
+
+
+def whole(dashboard, told):
+    """Metrics of the panels, of the loaders and of the page are the same ones."""
+    text = " ".join(target["expr"] for panel in panels(dashboard) for target in panel["targets"])
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name) for name in re.findall(r"\bloginetl_\w+", text)}
+    page = (REPOSITORY / METRICS).read_text(encoding="utf-8").partition("### Metrics")[2]
+    rows = [row.split(" | ")[0] for row in page.splitlines() if row.startswith("| `loginetl_")]
+    documented = set(re.findall(r"`(loginetl_\w+)", " ".join(rows)))
+    if not shown == told == documented:
+        raise Failed(f"metrics differ: on the dashboard alone {shown - told}, told by a loader alone {told - shown}, "
+                     f"in {METRICS} and not told, or the other way round, {documented ^ told}")
+
+
+def draw(dashboard, answers, draws):
+    """The drawing works on these data; the one that is committed has the panels of today."""
+    drawn = dashboard_picture.picture(dashboard, answers, SAID)
+    wanted, file = [panel["title"] for panel in dashboard["panels"]], REPOSITORY / PICTURE
+    if titles(drawn) != wanted:
+        raise Failed(f"the drawing has the panels {titles(drawn)}, the dashboard {wanted}")
+    ElementTree.fromstring(drawn)
+    if draws:
+        file.write_text(drawn, encoding="utf-8")
+    if not file.exists() or titles(file.read_text(encoding="utf-8")) != wanted:
+        raise Failed(f"{PICTURE} is of another dashboard; LOGINETL_BLESS=1 with this check draws it anew")
+
+
+def titles(svg):
+    return [html.unescape(title) for title in re.findall(r'<text class="(?:row|title)"[^>]*>([^<]*)</text>', svg)]
