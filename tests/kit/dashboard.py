@@ -19,7 +19,7 @@ import dashboard_picture
 import tools
 from kit import REPOSITORY, Failed
 from place import SAMPLE
-from watched import JOB, SCRAPE, Watched, servers
+from watched import JOB, SCRAPE, Watched, servers, until
 
 SCRIPT, FILE = "deploy/monitoring/dashboard.py", "deploy/monitoring/dashboard.json"
 PICTURE, METRICS = "docs/drawings/dashboard.svg", "docs/operations.md"
@@ -27,6 +27,8 @@ SAID = "Made by tests/kit/dashboard.py from what Prometheus recorded of two load
 SECONDS, SECONDS_TO_DRAW = 11, 60  # of loading; a picture wants a longer run
 POINTS = 60  # across a panel, at most
 BUSY, DENIED = (500, "InternalError"), (403, "AccessDenied")
+# Faults that the run makes, as the loaders have to tell them.
+TOLD = ['retries_total{service="database"', 'retries_total{service="queue"', 'retries_total{service="kms"', "refusals_total{"]
 # Panels of which a line must not be zero all the time: the run makes it move.
 MOVE = {"Messages", "Loaded by each loader", "Queue", "Rejected, by reason", "Waiting for a person", "Tried again", "Refused",
         "Time of a transaction", "Lag", "Quarantined in this run", "Age of the keys in force", "Loaders that use a key"}
@@ -42,10 +44,10 @@ def run(kit):
     # Not each time: the data of no two runs are the same. Who wants a new picture deletes the old one.
     draws = os.environ.get("LOGINETL_BLESS") == "1" and old != [panel["title"] for panel in dashboard["panels"]]
     with Watched(kit) as fleet:
-        told = live(kit, fleet, SECONDS_TO_DRAW if draws else SECONDS)
+        metrics = live(kit, fleet, SECONDS_TO_DRAW if draws else SECONDS)
         answers = asked(fleet, dashboard)
         choices(fleet, dashboard)
-    whole(dashboard, told)
+    whole(dashboard, metrics)
     draw(dashboard, answers, draws)
     kit.proved(SCRIPT, "run twice, the same bytes; they are `deploy/monitoring/dashboard.json`")
     kit.proved(FILE, "read into Grafana's own model and written again, nothing is lost; every query, with All and with one "
@@ -78,30 +80,41 @@ def live(kit, fleet, seconds):
     sample = SAMPLE.read_text(encoding="utf-8").splitlines()
     servers.sqs(fleet.endpoint, "SendMessage", QueueUrl=fleet.dead_letters, MessageBody="{}")
     fleet.send_all(sample)
-    fleet.loader("loader-a")
-    fleet.loader("loader-b")
+    fleet.loader("loader-a", "--receivers", "4")
+    fleet.loader("loader-b", "--receivers", "4")
     fleet.prometheus()
     fleet.begin, done = time.time(), threading.Event()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         feeding = pool.submit(feed, fleet, sample, seconds, done)
         try:
-            timeline = [(0.15, fleet.cut_connections), (0.3, lambda: fleet.front.fail("ReceiveMessage", BUSY, 24)),
-                        (0.4, lambda: fleet.front.fail("GetQueueAttributes", DENIED, 1)), (0.55, lambda: rotate(kit, fleet))]
-            for when, act in timeline:
+            for when, act in timeline(kit, fleet):
                 time.sleep(max(0, fleet.begin + when * seconds - time.time()))
                 act()
-            time.sleep(max(0, fleet.begin + seconds - time.time()))
+            for word in TOLD:
+                until(lambda word=word: word in told(fleet), f"a loader tells of {word}", fleet.loaders["loader-a"][1])
+            time.sleep(max(3 * SCRAPE, fleet.begin + seconds - time.time()))
             fleet.end = time.time()
         finally:
             done.set()
         feeding.result()
-    return set().union(*(names(fleet.text(name, "/metrics")) for name in fleet.addresses))
+    kinds = re.findall(r"^# TYPE (\S+) (\S+)$", told(fleet), re.MULTILINE)
+    return {f"{name}_total" if kind == "counter" else name for name, kind in kinds}
 
 
-def rotate(kit, fleet):
-    """New keys, which the loaders have to unwrap, and KMS does not let them at once."""
-    fleet.front.fail("Decrypt", BUSY, 8)
-    kit.run(kit.binary, "rotate-keys", env=fleet.settings())
+def timeline(kit, fleet):
+    """(the part of the run at which it comes, what happens)."""
+    fail = fleet.front.fail
+    return [(0.1, lambda: fail("Decrypt", BUSY, 24)),  # a new key has to be unwrapped, and cannot be at once
+            (0.1, lambda: kit.run(kit.binary, "rotate-keys", env=fleet.settings())),
+            (0.3, lambda: fail("ReceiveMessage", BUSY, 10_000)),  # nothing is received, and the queue grows
+            (0.5, lambda: fail("ReceiveMessage", BUSY, 0)),
+            (0.65, fleet.cut_connections),
+            (0.7, lambda: fail("GetQueueAttributes", DENIED, 1))]
+
+
+def told(fleet):
+    """What the loaders tell now."""
+    return "\n".join(fleet.text(name, "/metrics") or "" for name in fleet.addresses)
 
 
 def feed(fleet, sample, seconds, done):
@@ -117,12 +130,6 @@ def feed(fleet, sample, seconds, done):
             fleet.send_all(bodies)
             count += 10
         done.wait(0.2)
-
-
-def names(text):
-    """The metrics of an answer in OpenMetrics, as queries name them."""
-    kinds = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
-    return {f"{name}_total" if kind == "counter" else name for name, kind in kinds}
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------------

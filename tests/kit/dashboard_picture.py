@@ -10,7 +10,7 @@ from kit import Failed
 
 WIDTH, COLUMNS, GAP = 910, 3, 14
 ROW, PANEL, TITLE, LEGEND = 30, 142, 20, 34
-AXIS = 40  # left of the lines, for the numbers
+AXIS = 48  # left of the lines, for the numbers
 LIGHT = ["#0969da", "#1a7f37", "#9a6700", "#cf222e", "#8250df", "#57606a"]
 DARK = ["#79c0ff", "#56d364", "#e3b341", "#ff7b72", "#d2a8ff", "#8b949e"]
 STYLE = """\
@@ -83,7 +83,8 @@ def one(panel, lines, place, times):
 def legend(names, x, y, width):
     """The names in up to two lines, each in the colour of its line; … for those that have no place."""
     drawn, at, row = [], 0.0, 0
-    for number_of_it, name in enumerate(names):
+    most = int(width / 6) - 2
+    for number_of_it, name in enumerate(name if len(name) <= most else f"{name[:most - 1]}…" for name in names):
         wide = 6.0 * len(name) + 12  # a guess at the width of small letters
         if at and at + wide > width - (16 if row else 0):
             at, row = 0.0, row + 1

@@ -115,9 +115,14 @@ class Watched(Place):
             servers.sqs(self.endpoint, "SendMessageBatch", QueueUrl=self.queue, Entries=entries)
 
     def cut_connections(self):
-        """Ends what the loaders have open in the database, as a failover does."""
-        self.psql(f"select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{self.name}' "
-                  "and pid <> pg_backend_pid()", "postgres")
+        """For a second and a half ends each connection that writes rows, as a failing server does."""
+        self.psql("""do $$ begin
+            lock table user_logins in access exclusive mode;
+            for i in 1 .. 30 loop
+                perform pg_terminate_backend(pid) from pg_locks where not granted and relation = 'user_logins'::regclass;
+                perform pg_sleep(0.05);
+            end loop;
+        end $$""")
 
 
 class Front:
@@ -150,9 +155,9 @@ class Front:
         self.server.server_close()
 
     def fail(self, operation, fault, times):
-        """The next calls of this name are answered so, whoever makes them."""
+        """The next so many calls of this name are answered so, whoever makes them; none any more with 0."""
         with self.lock:
-            self.faults.setdefault(operation, []).extend([fault] * times)
+            self.faults[operation] = [fault] * times
 
     def next_fault(self, operation):
         with self.lock:
