@@ -141,7 +141,8 @@ def panel(number, title, unit, description, queries, place):
         "options": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                     "tooltip": {"mode": "multi", "sort": "desc"}},
         "targets": [{"refId": chr(ord("A") + at), "datasource": SOURCE, "expr": query, "legendFormat": legend,
-                     "range": True, "instant": False, "editorMode": "code"} for at, (query, legend) in enumerate(queries)],
+                     "range": True, "instant": False, "editorMode": "code"}
+                    for at, (query, legend) in enumerate(queries)],
     }
 
 
@@ -181,7 +182,8 @@ def dashboard():
          "description": "What the loaders have as --poison-budget"},
     ]
     return {
-        "uid": "loginetl-loaders", "title": "loginetl: loaders", "tags": ["loginetl"], "schemaVersion": 39, "version": 1,
+        "uid": "loginetl-loaders", "title": "loginetl: loaders", "tags": ["loginetl"],
+        "schemaVersion": 39, "version": 1,
         "description": "Every metric of loginetl's loaders. Made by deploy/monitoring/dashboard.py.", "editable": True,
         "graphTooltip": 1, "refresh": "30s", "time": {"from": "now-6h", "to": "now"}, "timezone": "", "links": [],
         "annotations": {"list": []}, "templating": {"list": variables}, "panels": panels(),

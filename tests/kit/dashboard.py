@@ -1,4 +1,4 @@
-"""The dashboard: made by its script, known to Grafana's model, and each of its queries answered by a real Prometheus that
+"""The dashboard: made by its script, known to Grafana's model, each of its queries answered by a real Prometheus that
 scrapes running loaders while database, queue and KMS fail now and then.
 
 Invariant: a panel passes only if each of its queries has points in that run; every metric that a loader tells is on a
@@ -23,15 +23,17 @@ from watched import JOB, SCRAPE, Watched, servers, until
 
 SCRIPT, FILE = "deploy/monitoring/dashboard.py", "deploy/monitoring/dashboard.json"
 PICTURE, METRICS = "docs/drawings/dashboard.svg", "docs/operations.md"
-SAID = "Made by tests/kit/dashboard.py from what Prometheus recorded of two loaders, while database, queue and KMS failed."
+SAID = ("Made by tests/kit/dashboard.py from what Prometheus recorded of two loaders, while database, queue and KMS "
+        "failed.")
 SECONDS, SECONDS_TO_DRAW = 11, 60  # of loading; a picture wants a longer run
 POINTS = 60  # across a panel, at most
 BUSY, DENIED = (500, "InternalError"), (403, "AccessDenied")
 # Faults that the run makes, as the loaders have to tell them.
-TOLD = ['retries_total{service="database"', 'retries_total{service="queue"', 'retries_total{service="kms"', "refusals_total{"]
+TOLD = [*(f'retries_total{{service="{name}"' for name in ("database", "queue", "kms")), "refusals_total{"]
 # Panels of which a line must not be zero all the time: the run makes it move.
-MOVE = {"Messages", "Loaded by each loader", "Queue", "Rejected, by reason", "Waiting for a person", "Tried again", "Refused",
-        "Time of a transaction", "Lag", "Quarantined in this run", "Age of the keys in force", "Loaders that use a key"}
+MOVE = {"Messages", "Loaded by each loader", "Queue", "Rejected, by reason", "Waiting for a person", "Tried again",
+        "Refused", "Time of a transaction", "Lag", "Quarantined in this run", "Age of the keys in force",
+        "Loaders that use a key"}
 
 
 def run(kit):
@@ -48,11 +50,11 @@ def run(kit):
         answers = asked(fleet, dashboard)
         choices(fleet, dashboard)
     whole(dashboard, metrics)
-    draw(dashboard, answers, draws)
+    draw(dashboard, answers, step_of(fleet), draws)
     kit.proved(SCRIPT, "run twice, the same bytes; they are `deploy/monitoring/dashboard.json`")
-    kit.proved(FILE, "read into Grafana's own model and written again, nothing is lost; every query, with All and with one "
-                     "loader chosen, is answered with data by a real Prometheus that scrapes two loaders while database, "
-                     "queue and KMS fail now and then; every metric of a loader is on it, and no other")
+    kit.proved(FILE, "read into Grafana's own model and written again, nothing is lost; every query, with All and with "
+                     "one loader chosen, is answered with data by a real Prometheus that scrapes two loaders while "
+                     "database, queue and KMS fail now and then; every metric of a loader is on it, and no other")
     kit.cannot(FILE, "how Grafana draws it: no Grafana was to be had")
 
 
@@ -65,8 +67,8 @@ def shape(kit, made):
         file.write_text(text, encoding="utf-8")
         return kit.run(python, REPOSITORY / "tests/kit/dashboard_shape.py", file)
 
-    for right, wrong in (('"legendFormat"', '"legendFormt"'), ('"fillOpacity"', '"fillOpacty"'), ('"gridPos"', '"gridpos"')):
-        if not lost(made.replace(right, wrong)):
+    for right, wrong in (("legendFormat", "legendFormt"), ("fillOpacity", "fillOpacty"), ("gridPos", "gridpos")):
+        if not lost(made.replace(f'"{right}"', f'"{wrong}"')):
             raise Failed(f"the model does not miss {right}: it is no check")
     if unknown := lost(made):
         raise Failed(f"{FILE}: Grafana's model does not know all of it:\n{unknown}")
@@ -152,8 +154,7 @@ def panels(dashboard):
 
 def asked(fleet, dashboard):
     """{id of a panel: [(name of a line, [(time, value), …])]}; Failed where a query has no points."""
-    step = max(SCRAPE, (fleet.end - fleet.begin) / POINTS)
-    answers, wrong = {}, []
+    step, answers, wrong = step_of(fleet), {}, []
     for panel in panels(dashboard):
         lines = []
         for target in panel["targets"]:
@@ -172,6 +173,10 @@ def asked(fleet, dashboard):
     if wrong:
         raise Failed("\n".join(wrong))
     return answers
+
+
+def step_of(fleet):
+    return max(SCRAPE, (fleet.end - fleet.begin) / POINTS)
 
 
 def finite(values):
@@ -206,8 +211,8 @@ def choices(fleet, dashboard):
                 raise Failed(f"{panel['title']}: shows other loaders than the chosen one: {series}")
             if "{{instance}}" in target["legendFormat"] and not series:
                 raise Failed(f"{panel['title']}: nothing of a chosen loader")
-            none = fleet.api("query", query=filled(target["expr"], SCRAPE, job=JOB, instance="loader.a"), time=fleet.end)
-            if none["result"] and "loginetl_" in query:
+            other = filled(target["expr"], SCRAPE, job=JOB, instance="loader.a")
+            if fleet.api("query", query=other, time=fleet.end)["result"] and "loginetl_" in query:
                 raise Failed(f"{panel['title']}: takes series that were not chosen: {query}")
 
 
@@ -226,9 +231,9 @@ def whole(dashboard, told):
                      f"in {METRICS} and not told, or the other way round, {documented ^ told}")
 
 
-def draw(dashboard, answers, draws):
+def draw(dashboard, answers, step, draws):
     """The drawing works on these data; the one that is committed has the panels of today."""
-    drawn = dashboard_picture.picture(dashboard, answers, SAID)
+    drawn = dashboard_picture.picture(dashboard, answers, step, SAID)
     wanted, file = [panel["title"] for panel in dashboard["panels"]], REPOSITORY / PICTURE
     if titles(drawn) != wanted:
         raise Failed(f"the drawing has the panels {titles(drawn)}, the dashboard {wanted}")
@@ -236,7 +241,7 @@ def draw(dashboard, answers, draws):
     if draws:
         file.write_text(drawn, encoding="utf-8")
     if not file.exists() or titles(file.read_text(encoding="utf-8")) != wanted:
-        raise Failed(f"{PICTURE} is of another dashboard; LOGINETL_BLESS=1 with this check draws it anew")
+        raise Failed(f"{PICTURE} is of another dashboard; this check draws it anew with LOGINETL_BLESS=1")
 
 
 def titles(svg):

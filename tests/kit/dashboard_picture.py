@@ -1,7 +1,7 @@
-"""Draws a dashboard as SVG, for light and dark ground: its rows, its panels, and the lines that Prometheus answered with.
+"""Draws a dashboard as SVG, for light and dark ground: its rows, its panels, the lines that Prometheus answered with.
 
-Invariant: what is drawn is what was answered: (time, value) pairs of each line, no smoothing; a panel without an answer
-cannot be drawn.
+Invariant: what is drawn is what was answered: (time, value) pairs of each line, no smoothing, a gap where there was no
+value; a panel without an answer cannot be drawn.
 """
 
 from html import escape
@@ -25,8 +25,9 @@ STYLE = """\
     .line { fill: none; stroke-width: 1.4; stroke-linejoin: round; }"""
 
 
-def picture(dashboard, answers, said):
-    """`answers`: {id of a panel: [(name, [(time, value), …]), …]}; `said` tells where the data come from."""
+def picture(dashboard, answers, step, said):
+    """`answers`: {id of a panel: [(name, [(time, value), …]), …]}, a value each `step` seconds where there is one;
+    `said` tells where the data come from."""
     begin = min(line[0][0] for lines in answers.values() for _, line in lines)
     end = max(line[-1][0] for lines in answers.values() for _, line in lines)
     drawn, y = [], GAP
@@ -36,9 +37,10 @@ def picture(dashboard, answers, said):
         width = (WIDTH - GAP * (COLUMNS + 1)) / COLUMNS
         for at, panel in enumerate(panels):
             x, top = GAP + at % COLUMNS * (width + GAP), y + at // COLUMNS * (PANEL + GAP)
-            drawn += one(panel, answers[panel["id"]], (x, top, width), (begin, end))
+            drawn += one(panel, answers[panel["id"]], (x, top, width), (begin, end, step))
         y += -(-len(panels) // COLUMNS) * (PANEL + GAP)
-    head = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" role="img">',
+    size = f'viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}"'
+    head = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
             f"  <title>{escape(dashboard['title'])}</title>", f"  <desc>{escape(said)}</desc>", "  <style>", STYLE]
     head += [f"    .c{n} {{ stroke: {colour}; }}\n    .t{n} {{ fill: {colour}; }}" for n, colour in enumerate(LIGHT)]
     head += ["    @media (prefers-color-scheme: dark) {", "      svg { color: #d8dee4; }"]
@@ -70,12 +72,15 @@ def one(panel, lines, place, times):
     for value, at in ((most, top), (0, bottom)):
         drawn += [f'  <path class="grid" d="M{left:.1f} {at} H{right:.1f}"/>',
                   f'  <text class="small end" x="{left - 4:.1f}" y="{at + 3}">{number(value, unit)}</text>']
-    begin, end = times
+    begin, end, step = times
     for at, (_, line) in enumerate(lines):
-        points = [f"{left + (time - begin) / (end - begin or 1) * (right - left):.1f} "
-                  f"{bottom - value / most * (bottom - top):.1f}" for time, value in line]
-        # A single point is a line of no length: round ends make it seen.
-        path = "M" + " L".join(points if len(points) > 1 else points * 2)
+        path = ""
+        for number_of_it, (time, value) in enumerate(line):
+            goes_on = number_of_it and time - line[number_of_it - 1][0] < 1.5 * step
+            point = (f"{left + (time - begin) / (end - begin or 1) * (right - left):.1f} "
+                     f"{bottom - value / most * (bottom - top):.1f}")
+            # It begins with a line of no length, so that a single point is seen, by its round ends.
+            path += f"L{point}" if goes_on else f"M{point}L{point}"
         drawn.append(f'  <path class="line c{at % len(LIGHT)}" stroke-linecap="round" d="{path}"/>')
     return drawn + legend([name for name, _ in lines], x + 8, bottom + 16, width - 16)
 

@@ -1,4 +1,4 @@
-"""The examples for collectors of log lines: lines of a real loader go through a real rsyslogd, through Vector's language,
+"""The examples for collectors of log lines: lines of real runs go through a real rsyslogd, through Vector's language,
 through the filters for CloudWatch, and are compared with what the examples for Fluent Bit and Datadog name.
 
 Invariant: a collector's answer counts only beside lines for which it has to differ; no value of a message is in what
@@ -24,7 +24,8 @@ PAGE = "docs/logs.md"
 WRITTEN = "/var/log/loginetl"  # where rsyslog.conf writes
 FIRST = ("timestamp", "level", "message")
 # Values of messages, good ones and such as go to the quarantine. None of them is seen again.
-CANARIES = ["203.0.113.177", "canary-device-4711", "canary-locale", "canary-in-no-json", "7f1d3c52-90ab-4cde-8f01-23456789abcd"]
+CANARIES = ["203.0.113.177", "canary-device-4711", "canary-locale", "canary-in-no-json",
+            "7f1d3c52-90ab-4cde-8f01-23456789abcd"]
 GOOD = {"user_id": CANARIES[4], "app_version": "2.3.0", "device_type": "ios", "ip": CANARIES[0], "locale": "DE",
         "device_id": CANARIES[1]}
 BAD = [json.dumps({**GOOD, "locale": [CANARIES[2]]}), "no JSON: " + CANARIES[3], json.dumps({"ip": CANARIES[0]})]
@@ -44,16 +45,17 @@ def run(kit):
     lines = by_rsyslog(kit)
     objects = [json.loads(line) for line in lines]
     documented(objects)
-    kit.proved(f"{FOLDER}/rsyslog.conf", "run by a real rsyslogd that is fed by the stderr of real runs: each line arrives with "
-               "all of its fields, alarms apart, a line that is no object apart; no value of a message is in any file")
+    kit.proved(f"{FOLDER}/rsyslog.conf", "run by a real rsyslogd that is fed by the stderr of real runs: each line "
+               "arrives with all of its fields, alarms apart, a line that is no object apart; no value of a message is in any "
+               "file")
     read = by_others(kit, lines)
     by_vector(read, lines, objects)
-    kit.proved(f"{FOLDER}/vector.yaml", "its program and its condition compiled and run by Vector's own language on the lines "
-               "of real runs: fields, time and alarms are right, a line that is no object is kept")
+    kit.proved(f"{FOLDER}/vector.yaml", "its program and its condition compiled and run by Vector's own language on "
+               "the lines of real runs: fields, time and alarms are right, a line that is no object is kept")
     kit.cannot(f"{FOLDER}/vector.yaml", "its source and its sinks: no Vector was to be had")
     by_cloudwatch(kit, objects)
-    kit.proved(f"{FOLDER}/cloudwatch.json", "each filter is a whole call of PutMetricFilter in AWS' own model, and matches "
-               "what it is for among the lines of real runs, by an evaluator of its grammar")
+    kit.proved(f"{FOLDER}/cloudwatch.json", "each filter is a whole call of PutMetricFilter in AWS' own model, and "
+               "matches what it is for among the lines of real runs, by an evaluator of its grammar")
     kit.cannot(f"{FOLDER}/cloudwatch.json", "how CloudWatch Logs itself matches")
     by_datadog(kit, read, objects)
     by_fluent_bit(kit, objects)
@@ -79,8 +81,8 @@ def by_rsyslog(kit):
         with collector(kept, there) as stderr:
             codes = runs(kit, fleet, stderr)
         lines = kept.read_text(encoding="utf-8").splitlines()
-        subprocess.run(["logger", "--socket", there, "--tag", "loginetl", FOREIGN], check=True, stdin=subprocess.DEVNULL)
-        subprocess.run(["logger", "--socket", there, "--tag", "another", lines[0]], check=True, stdin=subprocess.DEVNULL)
+        kit.run("logger", "--socket", there, "--tag", "loginetl", FOREIGN)
+        kit.run("logger", "--socket", there, "--tag", "another", lines[0])
         files = {name: out / name for name in ("all.jsonl", "alarms.jsonl", "other.log")}
         until(lambda: files["other.log"].exists() and len(read(files["all.jsonl"])) >= len(lines),
               f"rsyslog has written {len(lines)} lines", files["all.jsonl"])
@@ -119,7 +121,7 @@ include(file="{base}/example.conf")
 
 @contextlib.contextmanager
 def collector(kept, there):
-    """A pipe to give to programs as their stderr: what comes goes into the file, and to rsyslog, as journald's lines do."""
+    """A pipe to give to programs as their stderr: what comes goes into a file and to rsyslog, by syslog."""
     logger = subprocess.Popen(["logger", "--socket", there, "--tag", "loginetl"], stdin=subprocess.PIPE)
     tee = subprocess.Popen(["tee", kept], stdin=subprocess.PIPE, stdout=logger.stdin)
     logger.stdin.close()
@@ -177,7 +179,8 @@ def arrived(lines, codes, written):
         raise Failed(f"a line that is no object was written as {written['other.log']}")
     levels = {one["level"] for one in objects}
     # A used-up poison budget is a result with exit code 1, and has no such line.
-    if levels != {"INFO", "WARN", "ERROR"} or {one["exit_code"] for one in objects if "exit_code" in one} != set(codes) - {1}:
+    found = {one["exit_code"] for one in objects if "exit_code" in one}
+    if levels != {"INFO", "WARN", "ERROR"} or found != set(codes) - {1}:
         raise Failed(f"the runs did not say what this check needs: {objects}")
 
 
@@ -205,7 +208,8 @@ def by_yaml(kit, name):
 
 def answer(python, program, asked):
     """What a program says of JSON on its standard input."""
-    done = subprocess.run([python, *program], input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([python, *program], input=json.dumps(asked), capture_output=True, text=True, timeout=60,
+                          check=False)
     if done.returncode != 0:
         raise Failed(f"{program[-1].strip()[:80]} refuses: {done.stderr[-2000:]}")
     return done.stdout
@@ -219,7 +223,7 @@ def by_others(kit, lines):
         if unknown := set(part["inputs"]) - set(config["sources"]) - set(steps):
             raise Failed(f"vector.yaml: {name} takes from {unknown}, which is not there")
     pipeline = json.loads(shipped("datadog-pipeline.json"))
-    wrong = [{**pipeline, "filtre": {}}, {**pipeline, "processors": [{"type": "date-remapper", "source": ["timestamp"]}]}]
+    wrong = [{**pipeline, "filtre": {}}, {**pipeline, "processors": [{"type": "date-remapper", "source": ["x"]}]}]
     asked = {"remap": steps["loginetl"]["source"], "condition": steps["loginetl_alarms"]["condition"],
              "lines": [*lines, FOREIGN, "[1]"], "pipelines": [pipeline, *wrong]}
     python = tools.python("requirements-logs.txt")
@@ -267,7 +271,7 @@ def by_cloudwatch(kit, objects):
 
 
 def matches(pattern, line):
-    """A filter pattern for JSON: comparisons of one field with a text or a number, each in parentheses, joined by ||."""
+    """A filter pattern for JSON: comparisons of a field with a text or a number, each in parentheses, joined by ||."""
     inside = re.fullmatch(r"\{ (.+) \}", pattern)
     parts = inside[1].split(" || ") if inside else []
     compared = [re.fullmatch(r"\(?\$\.(\w+) (=|>=) (\"[^\"]*\"|\d+)\)?", part) for part in parts]
@@ -291,9 +295,9 @@ def by_datadog(kit, read_there, objects):
     if pipeline["filter"]["query"] != f"source:{source['source']}" or source["include_units"] != ["loginetl.service"]:
         raise Failed("datadog.yaml and datadog-pipeline.json speak of different sources")
     path = f"{FOLDER}/datadog-pipeline.json"
-    kit.proved(path, "read by the model of Datadog's API, which knows each key and processor; each line of real runs has the "
-               "fields that it names")
-    kit.proved(f"{FOLDER}/datadog.yaml", "read as YAML; its source is the pipeline's, its unit is that of `deploy/systemd/`")
+    kit.proved(path, "read by the model of Datadog's API, which knows each key and processor; each line of real runs "
+               "has the fields that it names")
+    kit.proved(f"{FOLDER}/datadog.yaml", "read as YAML; its source is the pipeline's, its unit that of `deploy/systemd/`")
     for each in (path, f"{FOLDER}/datadog.yaml"):
         kit.cannot(each, "an agent and Datadog itself were not to be had")
 
@@ -316,8 +320,8 @@ def by_fluent_bit(kit, objects):
     if [bool(re.search(expression, one[field])) for one in objects] != [one["level"] == "ERROR" for one in objects]:
         raise Failed(f"fluent-bit.conf: the rule {rule} does not find the errors")
     for name in ("fluent-bit.conf", "fluent-bit-parsers.conf"):
-        kit.proved(f"{FOLDER}/{name}", "read as sections; parser, tags, fields and the form of the time fit the lines of real "
-                   "runs")
+        kit.proved(f"{FOLDER}/{name}", "read as sections; parser, tags, fields and the form of the time fit the lines "
+                   "of real runs")
         kit.cannot(f"{FOLDER}/{name}", "no Fluent Bit was to be had")
 
 

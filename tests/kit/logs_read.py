@@ -2,8 +2,8 @@
 
     logs_read.py < {"remap": VRL, "condition": VRL, "lines": […], "pipelines": […]}
 
-Writes {"events": […], "alarms": [true, …], "pipelines": ["", …]}: what Vector makes of each line, which of these are alarms,
-and what of each pipeline Datadog's model does not know.
+Writes {"events": […], "alarms": [true, …], "pipelines": ["", …]}: what Vector makes of each line, which of these are
+alarms, and what of each pipeline Datadog's model does not know.
 
 Invariant: a program that does not compile ends this with an error.
 """

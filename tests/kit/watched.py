@@ -119,7 +119,8 @@ class Watched(Place):
         self.psql("""do $$ begin
             lock table user_logins in access exclusive mode;
             for i in 1 .. 30 loop
-                perform pg_terminate_backend(pid) from pg_locks where not granted and relation = 'user_logins'::regclass;
+                perform pg_terminate_backend(pid) from pg_locks
+                    where not granted and relation = 'user_logins'::regclass;
                 perform pg_sleep(0.05);
             end loop;
         end $$""")
@@ -169,7 +170,8 @@ class Front:
         fault = self.next_fault(client.headers["X-Amz-Target"].rpartition(".")[2])
         if fault:
             status, error = fault
-            kind, said = "application/x-amz-json-1.0", json.dumps({"__type": error, "message": "made by a check"}).encode()
+            kind, problem = "application/x-amz-json-1.0", {"__type": error, "message": "made by a check"}
+            said = json.dumps(problem).encode()
         else:
             status, kind, said = self.passed_on(client, body)
         with contextlib.suppress(OSError):
