@@ -2,7 +2,7 @@
 scrapes running loaders while database, queue and KMS fail now and then.
 
 Invariant: a panel passes only if each of its queries has points in that run; every metric that a loader tells is on a
-panel, and no other one; docs/drawings/dashboard.svg has every panel.
+panel, and no other one; docs/drawings/dashboard.svg has every panel, docs/monitoring.md every alert.
 """
 
 import concurrent.futures
@@ -23,6 +23,7 @@ from watched import JOB, SCRAPE, Watched, servers, until
 
 SCRIPT, FILE = "deploy/monitoring/dashboard.py", "deploy/monitoring/dashboard.json"
 PICTURE, METRICS = "docs/drawings/dashboard.svg", "docs/operations.md"
+PAGE, RULES = "docs/monitoring.md", "deploy/monitoring/rules"
 SAID = ("Made by tests/kit/dashboard.py from what Prometheus recorded of two loaders, while database, queue and KMS "
         "failed.")
 SECONDS, SECONDS_TO_DRAW = 11, 60  # of loading; a picture wants a longer run
@@ -42,6 +43,7 @@ def run(kit):
         raise Failed(f"{FILE} is not what {SCRIPT} makes: run it")
     shape(kit, made)
     dashboard = json.loads(made)
+    alerts(kit, dashboard)
     old = titles(file.read_text(encoding="utf-8")) if (file := REPOSITORY / PICTURE).exists() else []
     # Not each time: the data of no two runs are the same. Who wants a new picture deletes the old one.
     draws = os.environ.get("LOGINETL_BLESS") == "1" and old != [panel["title"] for panel in dashboard["panels"]]
@@ -229,6 +231,26 @@ def whole(dashboard, told):
     if not shown == told == documented:
         raise Failed(f"metrics differ: on the dashboard alone {shown - told}, told by a loader alone {told - shown}, "
                      f"in {METRICS} and not told, or the other way round, {documented ^ told}")
+
+
+def alerts(kit, dashboard):
+    """The page has each alert of the rules, with its severity, and panels that there are."""
+    page = (REPOSITORY / PAGE).read_text(encoding="utf-8").partition("## Alerts")[2]
+    told = {}
+    for name, runbook, severity, shown in re.findall(
+            r"^\| \[(\w+)\]\(runbooks/([\w-]+)\.md\) \| (\w+) \| ?(.*?) ?\|$", page, re.MULTILINE):
+        told[name] = (runbook, severity)
+        if unknown := {*filter(None, shown.split("; "))} - {panel["title"] for panel in panels(dashboard)}:
+            raise Failed(f"{PAGE}: {name} names panels that are not there: {unknown}")
+    ruled = {}
+    for file in sorted((REPOSITORY / RULES).glob("*.yaml")):
+        text = file.read_text(encoding="utf-8")
+        name, severity = (re.search(rf"^ +(?:- )?{key}: (\w+)$", text, re.MULTILINE)[1] for key in ("alert", "severity"))
+        ruled[name] = (file.stem, severity)
+    if not ruled:
+        kit.say(f"{RULES} is empty: the table of {PAGE} was not compared")
+    elif told != ruled:
+        raise Failed(f"{PAGE} and {RULES} differ: {dict(set(told.items()) ^ set(ruled.items()))}")
 
 
 def draw(dashboard, answers, step, draws):

@@ -21,6 +21,7 @@ from watched import Watched, until
 
 FOLDER = "deploy/monitoring/logs"
 PAGE = "docs/logs.md"
+UNITS = REPOSITORY / "deploy/systemd"
 WRITTEN = "/var/log/loginetl"  # where rsyslog.conf writes
 FIRST = ("timestamp", "level", "message")
 # Values of messages, good ones and such as go to the quarantine. None of them is seen again.
@@ -46,8 +47,8 @@ def run(kit):
     objects = [json.loads(line) for line in lines]
     documented(objects)
     kit.proved(f"{FOLDER}/rsyslog.conf", "run by a real rsyslogd that is fed by the stderr of real runs: each line "
-               "arrives with all of its fields, alarms apart, a line that is no object apart; no value of a message is in any "
-               "file")
+               "arrives with all of its fields, alarms apart, a line that is no object apart; no value of a message "
+               "is in any file")
     read = by_others(kit, lines)
     by_vector(read, lines, objects)
     kit.proved(f"{FOLDER}/vector.yaml", "its program and its condition compiled and run by Vector's own language on "
@@ -201,6 +202,12 @@ def documented(objects):
 # --- the others ------------------------------------------------------------------------------------------------------
 
 
+def needs_unit(name, unit):
+    """The journal has lines under the name of a unit, which is one of those that are shipped."""
+    if not (UNITS / unit).exists():
+        raise Failed(f"{name} takes the lines of {unit}, which is not in deploy/systemd")
+
+
 def by_yaml(kit, name):
     program = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
     return json.loads(kit.run(os.environ["LOGINETL_TEST_PYTHON"], "-c", program, REPOSITORY / FOLDER / name))
@@ -222,6 +229,7 @@ def by_others(kit, lines):
     for name, part in {**steps, **config["sinks"]}.items():
         if unknown := set(part["inputs"]) - set(config["sources"]) - set(steps):
             raise Failed(f"vector.yaml: {name} takes from {unknown}, which is not there")
+    needs_unit("vector.yaml", *config["sources"]["loginetl_journal"]["include_units"])
     pipeline = json.loads(shipped("datadog-pipeline.json"))
     wrong = [{**pipeline, "filtre": {}}, {**pipeline, "processors": [{"type": "date-remapper", "source": ["x"]}]}]
     asked = {"remap": steps["loginetl"]["source"], "condition": steps["loginetl_alarms"]["condition"],
@@ -292,12 +300,13 @@ def by_datadog(kit, read_there, objects):
     named = [field for processor in pipeline["processors"] for field in processor["sources"]]
     if set(named) != set(FIRST) or any(field not in one for field in named for one in objects):
         raise Failed(f"datadog-pipeline.json names {named}; each line has {FIRST}")
-    if pipeline["filter"]["query"] != f"source:{source['source']}" or source["include_units"] != ["loginetl.service"]:
+    needs_unit("datadog.yaml", *source["include_units"])
+    if pipeline["filter"]["query"] != f"source:{source['source']}":
         raise Failed("datadog.yaml and datadog-pipeline.json speak of different sources")
     path = f"{FOLDER}/datadog-pipeline.json"
     kit.proved(path, "read by the model of Datadog's API, which knows each key and processor; each line of real runs "
                "has the fields that it names")
-    kit.proved(f"{FOLDER}/datadog.yaml", "read as YAML; its source is the pipeline's, its unit that of `deploy/systemd/`")
+    kit.proved(f"{FOLDER}/datadog.yaml", "read as YAML; its source is the pipeline's, its unit is shipped")
     for each in (path, f"{FOLDER}/datadog.yaml"):
         kit.cannot(each, "an agent and Datadog itself were not to be had")
 
@@ -310,6 +319,7 @@ def by_fluent_bit(kit, objects):
     rule = next(one for one in main["FILTER"] if one["Name"] == "rewrite_tag")["Rule"].split()
     if service["Parsers_File"] != "fluent-bit-parsers.conf" or uses["Parser"] != parser["Name"]:
         raise Failed("fluent-bit.conf does not use the parser of fluent-bit-parsers.conf")
+    needs_unit("fluent-bit.conf", main["INPUT"][0]["Systemd_Filter"].removeprefix("_SYSTEMD_UNIT="))
     tags = {main["INPUT"][0]["Tag"], rule[2]}
     if {one["Match"] for one in main["FILTER"] + main["OUTPUT"]} != tags:
         raise Failed(f"fluent-bit.conf matches other tags than {tags}")
