@@ -245,7 +245,8 @@ def alerts(kit, dashboard):
     ruled = {}
     for file in sorted((REPOSITORY / RULES).glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
-        name, severity = (re.search(rf"^ +(?:- )?{key}: (\w+)$", text, re.MULTILINE)[1] for key in ("alert", "severity"))
+        name, severity = (re.search(rf"^ +(?:- )?{key}: (\w+)$", text, re.MULTILINE)[1]
+                          for key in ("alert", "severity"))
         ruled[name] = (file.stem, severity)
     if not ruled:
         kit.say(f"{RULES} is empty: the table of {PAGE} was not compared")
