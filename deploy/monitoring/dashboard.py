@@ -99,7 +99,7 @@ ROWS = [
         ("Transactions, and writers at work", "short", "Transactions each second; seconds of writing each second.",
          [(rate("write_seconds_count"), "transactions"), (rate("write_seconds_sum"), "writers at work")]),
     ]),
-    ("Calls to database, queue and KMS", [
+    ("Faults of database, queue and KMS", [
         ("Tried again", "short", "Failures that may pass, in the interval of a point. Some are daily life.",
          [(counted("retries_total", "service, kind"), "{{service}} {{kind}}")]),
         ("Refused", "short", "Failures that do not pass by themselves. Any one is worth a look.",

@@ -29,8 +29,6 @@ SAID = ("Made by tests/kit/dashboard.py from what Prometheus recorded of two loa
 SECONDS, SECONDS_TO_DRAW = 11, 60  # of loading; a picture wants a longer run
 POINTS = 60  # across a panel, at most
 BUSY, DENIED = (500, "InternalError"), (403, "AccessDenied")
-# Faults that the run makes, as the loaders have to tell them.
-TOLD = [*(f'retries_total{{service="{name}"' for name in ("database", "queue", "kms")), "refusals_total{"]
 # Panels of which a line must not be zero all the time: the run makes it move.
 MOVE = {"Messages", "Loaded by each loader", "Queue", "Rejected, by reason", "Waiting for a person", "Tried again",
         "Refused", "Time of a transaction", "Lag", "Quarantined in this run", "Age of the keys in force",
@@ -91,11 +89,11 @@ def live(kit, fleet, seconds):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         feeding = pool.submit(feed, fleet, sample, seconds, done)
         try:
-            for when, act in timeline(kit, fleet):
+            for when, begin, word, end in faults(kit, fleet):
                 time.sleep(max(0, fleet.begin + when * seconds - time.time()))
-                act()
-            for word in TOLD:
-                until(lambda word=word: word in told(fleet), f"a loader tells of {word}", fleet.loaders["loader-a"][1])
+                begin()
+                until(lambda word=word: word in told(fleet), f"a loader tells of {word}", fleet.loaders["loader-a"][1], 60)
+                end(fleet.begin + (when + 0.2) * seconds)
             time.sleep(max(3 * SCRAPE, fleet.begin + seconds - time.time()))
             fleet.end = time.time()
         finally:
@@ -105,15 +103,25 @@ def live(kit, fleet, seconds):
     return {f"{name}_total" if kind == "counter" else name for name, kind in kinds}
 
 
-def timeline(kit, fleet):
-    """(the part of the run at which it comes, what happens)."""
+def faults(kit, fleet):
+    """(the part of the run at which it comes, how it begins, what loaders then have to tell, how it ends)."""
     fail = fleet.front.fail
-    return [(0.1, lambda: fail("Decrypt", BUSY, 24)),  # a new key has to be unwrapped, and cannot be at once
-            (0.1, lambda: kit.run(kit.binary, "rotate-keys", env=fleet.settings())),
-            (0.3, lambda: fail("ReceiveMessage", BUSY, 10_000)),  # nothing is received, and the queue grows
-            (0.5, lambda: fail("ReceiveMessage", BUSY, 0)),
-            (0.65, fleet.cut_connections),
-            (0.7, lambda: fail("GetQueueAttributes", DENIED, 1))]
+
+    def rotate():
+        fail("Decrypt", BUSY, 10_000)  # a new key has to be unwrapped, and cannot be
+        kit.run(kit.binary, "rotate-keys", env=fleet.settings())
+
+    def receive_again(moment):
+        time.sleep(max(0, moment - time.time()))  # until then the queue grows
+        fail("ReceiveMessage", BUSY, 0)
+
+    def nothing(_):
+        pass
+
+    return [(0.1, rotate, 'retries_total{service="kms"', lambda _: fail("Decrypt", BUSY, 0)),
+            (0.3, lambda: fail("ReceiveMessage", BUSY, 10_000), 'retries_total{service="queue"', receive_again),
+            (0.6, fleet.cut_connections, 'retries_total{service="database"', nothing),
+            (0.7, lambda: fail("GetQueueAttributes", DENIED, 1), "refusals_total{", nothing)]
 
 
 def told(fleet):
@@ -161,8 +169,7 @@ def asked(fleet, dashboard):
         lines = []
         for target in panel["targets"]:
             query = filled(target["expr"], step)
-            found = fleet.api("query_range", query=query, start=fleet.begin, end=fleet.end, step=step)["result"]
-            new = [(label(target["legendFormat"], series["metric"]), points) for series in found
+            new = [(label(target["legendFormat"], series["metric"]), points) for series in answer(fleet, query)
                    if (points := finite(series["values"]))]
             if not new:
                 wrong.append(f"{panel['title']}: no data for {query}")
@@ -175,6 +182,11 @@ def asked(fleet, dashboard):
     if wrong:
         raise Failed("\n".join(wrong))
     return answers
+
+
+def answer(fleet, query):
+    """The series of a query over the whole run."""
+    return fleet.api("query_range", query=query, start=fleet.begin, end=fleet.end, step=step_of(fleet))["result"]
 
 
 def step_of(fleet):
@@ -207,14 +219,14 @@ def choices(fleet, dashboard):
     chosen = {"job": JOB, "instance": "loader-a"}
     for panel in panels(dashboard):
         for target in panel["targets"]:
-            query = filled(target["expr"], SCRAPE, **chosen)
-            series = fleet.api("query", query=query, time=fleet.end)["result"]
+            query = filled(target["expr"], step_of(fleet), **chosen)
+            series = answer(fleet, query)
             if {one["metric"].get("instance", "loader-a") for one in series} - {"loader-a"}:
                 raise Failed(f"{panel['title']}: shows other loaders than the chosen one: {series}")
             if "{{instance}}" in target["legendFormat"] and not series:
                 raise Failed(f"{panel['title']}: nothing of a chosen loader")
-            other = filled(target["expr"], SCRAPE, job=JOB, instance="loader.a")
-            if fleet.api("query", query=other, time=fleet.end)["result"] and "loginetl_" in query:
+            other = filled(target["expr"], step_of(fleet), job=JOB, instance="loader.a")
+            if answer(fleet, other) and "loginetl_" in query:
                 raise Failed(f"{panel['title']}: takes series that were not chosen: {query}")
 
 

@@ -75,8 +75,8 @@ def one(panel, lines, place, times):
     begin, end, step = times
     for at, (_, line) in enumerate(lines):
         path = ""
-        for number_of_it, (time, value) in enumerate(line):
-            goes_on = number_of_it and time - line[number_of_it - 1][0] < 1.5 * step
+        for nth, (time, value) in enumerate(line):
+            goes_on = nth and time - line[nth - 1][0] < 1.5 * step
             point = (f"{left + (time - begin) / (end - begin or 1) * (right - left):.1f} "
                      f"{bottom - value / most * (bottom - top):.1f}")
             # It begins with a line of no length, so that a single point is seen, by its round ends.
@@ -89,13 +89,13 @@ def legend(names, x, y, width):
     """The names in up to two lines, each in the colour of its line; … for those that have no place."""
     drawn, at, row = [], 0.0, 0
     most = int(width / 6) - 2
-    for number_of_it, name in enumerate(name if len(name) <= most else f"{name[:most - 1]}…" for name in names):
+    for nth, name in enumerate(name if len(name) <= most else f"{name[:most - 1]}…" for name in names):
         wide = 6.0 * len(name) + 12  # a guess at the width of small letters
         if at and at + wide > width - (16 if row else 0):
             at, row = 0.0, row + 1
         if row > 1:
             return [*drawn, f'  <text class="small" x="{x + width - 10:.1f}" y="{y + 12}">…</text>']
-        colour = number_of_it % len(LIGHT)
+        colour = nth % len(LIGHT)
         drawn.append(f'  <text class="small t{colour}" x="{x + at:.1f}" y="{y + 12 * row}">{escape(name)}</text>')
         at += wide
     return drawn

@@ -115,12 +115,13 @@ class Watched(Place):
             servers.sqs(self.endpoint, "SendMessageBatch", QueueUrl=self.queue, Entries=entries)
 
     def cut_connections(self):
-        """For a second and a half ends each connection that writes rows, as a failing server does."""
-        self.psql("""do $$ begin
+        """Ends each connection that writes rows, as a failing server does: for a second and a half, four of them or more."""
+        self.psql("""do $$ declare ended int := 0; begin
             lock table user_logins in access exclusive mode;
-            for i in 1 .. 30 loop
-                perform pg_terminate_backend(pid) from pg_locks
-                    where not granted and relation = 'user_logins'::regclass;
+            for i in 1 .. 200 loop
+                ended := ended + (select count(*) filter (where pg_terminate_backend(pid)) from pg_locks
+                                  where not granted and relation = 'user_logins'::regclass);
+                exit when i >= 30 and ended >= 4;
                 perform pg_sleep(0.05);
             end loop;
         end $$""")
