@@ -173,7 +173,10 @@ def arrived(lines, codes, written):
     """Each line is where it belongs, whole."""
     objects = [json.loads(line) for line in lines]
     for name, wanted in (("all.jsonl", objects), ("alarms.jsonl", [one for one in objects if is_alarm(one)])):
-        found = [json.loads(line) for line in written[name]]
+        try:
+            found = [json.loads(line) for line in written[name]]
+        except ValueError as none:
+            raise Failed(f"{name}: rsyslog wrote what is no object: {written[name]}") from none
         if found != wanted:
             raise Failed(f"{name}: rsyslog wrote {found}, and these were said: {wanted}")
     if len(written["other.log"]) != 1 or not written["other.log"][0].endswith(" " + FOREIGN):

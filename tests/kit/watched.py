@@ -206,6 +206,6 @@ def until(condition, what, log=None, seconds=20):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            said = log.read_text(errors="replace")[-2000:] if log else ""
+            said = log.read_text(errors="replace")[-2000:] if log and log.exists() else ""
             raise Failed(f"after {seconds} s it is not so that {what}:\n{said}")
         time.sleep(0.05)
