@@ -92,7 +92,8 @@ def live(kit, fleet, seconds):
             for when, begin, word, end in faults(kit, fleet):
                 time.sleep(max(0, fleet.begin + when * seconds - time.time()))
                 begin()
-                until(lambda word=word: word in told(fleet), f"a loader tells of {word}", fleet.loaders["loader-a"][1], 60)
+                log = fleet.loaders["loader-a"][1]
+                until(lambda word=word: word in told(fleet), f"a loader tells of {word}", log)
                 end(fleet.begin + (when + 0.2) * seconds)
             time.sleep(max(3 * SCRAPE, fleet.begin + seconds - time.time()))
             fleet.end = time.time()

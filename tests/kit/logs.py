@@ -129,8 +129,8 @@ def collector(kept, there):
     try:
         yield tee.stdin
         tee.stdin.close()
-        tee.wait(timeout=20)
-        logger.wait(timeout=20)
+        tee.wait(timeout=60)
+        logger.wait(timeout=60)
     finally:
         for process in (tee, logger):
             process.kill()

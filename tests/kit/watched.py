@@ -115,7 +115,7 @@ class Watched(Place):
             servers.sqs(self.endpoint, "SendMessageBatch", QueueUrl=self.queue, Entries=entries)
 
     def cut_connections(self):
-        """Ends each connection that writes rows, as a failing server does: for a second and a half, four of them or more."""
+        """Ends each connection that writes rows, as a failing server does: for 1.5 s, and four of them or more."""
         self.psql("""do $$ declare ended int := 0; begin
             lock table user_logins in access exclusive mode;
             for i in 1 .. 200 loop
@@ -202,7 +202,7 @@ def fetch(url):
         return answer.read()
 
 
-def until(condition, what, log=None, seconds=20):
+def until(condition, what, log=None, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
