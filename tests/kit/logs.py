@@ -189,7 +189,7 @@ def arrived(lines, codes, written):
 
 
 def is_alarm(line):
-    return line["level"] == "ERROR" or "exit_code" in line
+    return line["level"] == "ERROR"
 
 
 def documented(objects):
@@ -328,7 +328,10 @@ def by_fluent_bit(kit, objects):
         raise Failed(f"fluent-bit.conf matches other tags than {tags}")
     form = parser["Time_Format"].replace("%L", "%f")  # with a fraction, as the lines have it
     for one in objects:
-        datetime.strptime(one[parser["Time_Key"]], form)
+        try:
+            datetime.strptime(one[parser["Time_Key"]], form)
+        except (KeyError, ValueError) as wrong:
+            raise Failed(f"fluent-bit-parsers.conf: the time of {one} cannot be read: {wrong}") from wrong
     field, expression = rule[0].removeprefix("$"), rule[1]
     if [bool(re.search(expression, one[field])) for one in objects] != [one["level"] == "ERROR" for one in objects]:
         raise Failed(f"fluent-bit.conf: the rule {rule} does not find the errors")
