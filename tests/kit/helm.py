@@ -1,0 +1,125 @@
+"""The chart: rendered by Helm 3 and Helm 4 with each value file of ci/, validated, and each object looked at.
+
+Invariant: what is said of a template was found in objects that it rendered in this run.
+"""
+
+import concurrent.futures
+import re
+import shutil
+import tarfile
+
+import chart_objects
+import chart_parts
+import chart_proofs
+import chart_refusals
+import chart_table
+import chart_tools
+import chart_words
+from chart_tools import CHART
+from kit import REPOSITORY, Failed
+
+
+def run(kit):
+    versions()
+    helms = chart_tools.helms(kit)
+    cases = sorted(file.name.removesuffix("-values.yaml") for file in CHART.glob("ci/*-values.yaml"))
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        renderings = dict(pool.map(lambda pair: rendered(*pair), [(helm, case) for helm in helms for case in cases]))
+        packaged(kit, helms, renderings)
+        others = {f"{helm.name} another": helm.template("-f", CHART / "ci/keda-values.yaml", release="other")
+                  for helm in helms}
+        alerts = {file.name: file.read_text(encoding="utf-8") for file in sorted(CHART.glob("files/rules/*.yaml"))}
+        checking = pool.submit(chart_tools.validated, kit, {**renderings, **others}, alerts)
+        sentences = chart_refusals.check(kit, helms, pool)
+        objects, alerts, validated = checking.result()
+    pods = compared(cases, helms, objects)
+    another_name(objects)
+    groups = [group for name in sorted(alerts) for group in alerts[name]["groups"]]
+    chart_parts.monitoring(objects["helm4/monitoring"], groups)
+    without_files(kit, helms, [rule["alert"] for group in groups for rule in group["rules"]])
+    seen(renderings)
+    lines = chart_words.check(kit, pods)
+    values = chart_table.same_names_as_schema(kit)
+    chart_table.check(kit)
+    kit.say(f"{len(cases)} value files, {lines} command lines, {sentences} sentences that refuse, {values} values")
+    chart_proofs.say(kit, cases, len(renderings), validated)
+
+
+def versions():
+    """The chart's appVersion is the program's version."""
+    cargo = re.search(r'^version = "(.+)"$', (REPOSITORY / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    chart = re.search(r'^appVersion: "(.+)"$', (CHART / "Chart.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    if not chart or chart.group(1) != cargo.group(1):
+        raise Failed(f"Chart.yaml: appVersion is {chart and chart.group(1)}, and Cargo.toml says {cargo.group(1)}")
+
+
+def rendered(helm, case):
+    """One case, linted and rendered: (its name, YAML)."""
+    values = CHART / f"ci/{case}-values.yaml"
+    helm.run("lint", "--strict", CHART, "--namespace", "logins", "-f", values)
+    return f"{helm.name}/{case}", helm.template("-f", values)
+
+
+def packaged(kit, helms, renderings):
+    """A package of each Helm renders what the folder renders, and holds files where the folder has links."""
+    for helm in helms:
+        folder = kit.scratch / f"{helm.name}-package"
+        helm.run("package", CHART, "--destination", folder)
+        package = next(folder.glob("loginetl-*.tgz"))
+        with tarfile.open(package) as tar:
+            names = {member.name for member in tar if member.isfile()}
+        if "loginetl/files/dashboard.json" not in names or any("/ci/" in name for name in names):
+            raise Failed(f"{helm.name}: the package holds {sorted(names)}")
+        text = helm.template("-f", CHART / "ci/monitoring-values.yaml", chart=package)
+        if text != renderings[f"{helm.name}/monitoring"]:
+            raise Failed(f"{helm.name}: the package renders something else than the folder")
+
+
+def compared(cases, helms, objects):
+    """Both Helms make the same objects, and each is as it must be: all pods."""
+    pods = []
+    for case in cases:
+        first, second = ({(each["kind"], each["metadata"]["name"]): each for each in objects[f"{helm.name}/{case}"]}
+                         for helm in helms)
+        if first != second:
+            differing = sorted(key for key in first.keys() | second.keys() if first.get(key) != second.get(key))
+            raise Failed(f"{case}: Helm 3 and Helm 4 differ in {differing}")
+        every = chart_objects.check(case, list(second.values()))
+        chart_parts.check(case, list(second.values()), every)
+        pods += every
+    return pods
+
+
+def without_files(kit, helms, alerts):
+    """A copy of the chart without alerts and dashboard renders, and says so where they are asked for."""
+    copy = kit.scratch / "without-files/loginetl"
+    shutil.copytree(CHART, copy, ignore=shutil.ignore_patterns("files"))
+    values = copy / "ci/monitoring-values.yaml"
+    for helm in helms:
+        helm.template("-f", copy / "ci/deployment-values.yaml", chart=copy)
+        said = "".join(helm.call("template", "loginetl", copy, "-f", values)[1:])
+        for part in ("rules", "dashboard"):
+            if f"monitoring.{part} is on, and this copy of the chart has no files/{part}" not in said:
+                raise Failed(f"{helm.name} renders alerts and a dashboard that are not there:\n{said}")
+        left_out = ",".join(alerts)
+        said = helm.refusal("-f", CHART / "ci/monitoring-values.yaml", "--set", f"monitoring.rules.except={{{left_out}}}")
+        if "monitoring.rules.except leaves no alert" not in said:
+            raise Failed(f"{helm.name} renders no alert, and does not say so:\n{said}")
+
+
+def another_name(objects):
+    """A release of another name shares no object with the first, but the service accounts that AWS knows by name."""
+    first, second = ({(each["kind"], each["metadata"]["name"]) for each in objects[name]}
+                     for name in ("helm4/keda", "helm4 another"))
+    shared = {name for name in second & first if name[0] != "ServiceAccount"}
+    if shared or len(first) != len(second):
+        raise Failed(f"two releases in one namespace share {sorted(shared)}")
+
+
+def seen(renderings):
+    """Each template that renders objects did so in some case."""
+    shown = {path for text in renderings.values() for path in re.findall(r"^# Source: loginetl/(\S+)$", text, re.MULTILINE)}
+    templates = {str(file.relative_to(CHART)) for file in CHART.glob("templates/**/*.yaml")}
+    silent = templates - shown - {"templates/validation.yaml"}
+    if silent:
+        raise Failed(f"no value file of ci/ makes {', '.join(sorted(silent))} render anything")
