@@ -1,6 +1,7 @@
-"""The table of values in the chart's README.md, made from values.yaml: a row for each value, its default, its comment.
+"""The table of values in the chart's README.md, made of values.yaml: a row for each value, with default and comment.
 
-Invariant: each value has a comment, each comment a value; the page says what the file says (LOGINETL_BLESS=1 writes it).
+Invariant: each value has a comment, and stands in the schema; the page says what the file says (LOGINETL_BLESS=1
+writes it).
 """
 
 import json

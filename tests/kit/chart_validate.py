@@ -1,12 +1,13 @@
-"""Reads rendered YAML and validates each object: run by the Python of requirements-chart.txt, once for all renderings.
+"""Reads rendered YAML and validates each object: run by the Python of requirements-chart.txt, once for all of it.
 
     chart_validate.py < {"renderings": {NAME: YAML}, "plain": {NAME: YAML}, "versions": ["1.29", …]}
-    → {"objects": {NAME: [object…]}, "plain": {NAME: value}, "wrong": [sentence…], "validated": {"core": N, "models": N}}
+    → {"objects": {NAME: [object…]}, "plain": {NAME: value}, "wrong": [sentence…],
+       "validated": {"core": N, "models": N}}
 
 `plain` is YAML that is no object of Kubernetes: it is only read.
 
-Objects of Kubernetes go through its strict schemas of each version. Those of KEDA and of the Prometheus operator go through
-their models and back: a model ignores what it does not know, so what is missing afterwards was a typing error.
+Objects of Kubernetes go through its strict schemas of each version. Those of KEDA and of the Prometheus operator go
+through their models and back: a model ignores what it does not know, so what is missing afterwards was a typing error.
 
 Invariant: an object whose kind is known to neither is wrong; so is a key that stands twice, which YAML parsers swallow.
 """

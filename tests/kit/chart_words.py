@@ -40,13 +40,18 @@ def check(kit, pods):
 def parsed(kit, line):
     """The program takes the line, and only then misses the first file that the chart would mount, or KMS."""
     missing = next((word for word in line if word.startswith("/etc/loginetl/")), MISSING)
-    done = subprocess.run([kit.binary, *line], env={"LOGINETL_DATABASE_URL_FILE": "/nowhere/url", "AWS_REGION": "eu-central-1",
-                          "LOGINETL_QUEUE_URL": f"{NOBODY}/q", "AWS_ENDPOINT_URL": NOBODY, "AWS_ACCESS_KEY_ID": "x",
-                          "AWS_SECRET_ACCESS_KEY": "x"}, capture_output=True, text=True, timeout=20,
+    env = {"LOGINETL_DATABASE_URL_FILE": "/nowhere/url", "LOGINETL_QUEUE_URL": f"{NOBODY}/q", **aws(NOBODY)}
+    done = subprocess.run([kit.binary, *line], env=env, capture_output=True, text=True, timeout=20,
                           stdin=subprocess.DEVNULL, check=False)
     words = {2: missing, 4: UNREACHABLE}.get(done.returncode)
     if not words or words not in done.stderr:
-        raise Failed(f"loginetl {' '.join(line)}\nended with {done.returncode}, and says neither “{missing}” nor “{UNREACHABLE}”:\n{done.stderr}")
+        raise Failed(f"loginetl {' '.join(line)}\nended with {done.returncode}, and says neither “{missing}” nor "
+                     f"“{UNREACHABLE}”:\n{done.stderr}")
+
+
+def aws(endpoint):
+    return {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x"}
 
 
 def documented(pods):
@@ -94,8 +99,7 @@ def probes(kit, pod):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = kit.scratch / "url"
         url.write_text(f"postgres://u@127.0.0.1:{mute.getsockname()[1]}/d?sslmode=disable", encoding="utf-8")
-        env = {"LOGINETL_DATABASE_URL_FILE": str(url), "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x",
-               "AWS_SECRET_ACCESS_KEY": "x", "LOGINETL_QUEUE_URL": f"http://127.0.0.1:{mute.getsockname()[1]}/q"}
+        env = {"LOGINETL_DATABASE_URL_FILE": str(url), "LOGINETL_QUEUE_URL": f"{NOBODY}/q", **aws(NOBODY)}
         loader = subprocess.Popen([kit.binary, *line], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
         try:
