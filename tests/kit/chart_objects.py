@@ -14,6 +14,7 @@ POD = {"runAsNonRoot": True, "fsGroupChangePolicy": "OnRootMismatch", "seccompPr
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsNonRoot": True,
              "capabilities": {"drop": ["ALL"]}}
 NEVER = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret", "Service", "Ingress"}
+VOLUMES = {"secret", "configMap", "persistentVolumeClaim"}
 URL_FILE = "/etc/loginetl/database/url"
 MEMORY = {"loader": "256Mi", "rotator": "1Gi", "auditor": "256Mi", "init": "256Mi"}
 SECRET_NAMES = re.compile(r"PASSWORD|SECRET|TOKEN|LOGINETL_DATABASE_URL$")
@@ -115,6 +116,8 @@ def own_login(pod):
     open_secrets = [name for name in pod.env if SECRET_NAMES.search(name)]
     same(f"{pod}: secrets in its environment", open_secrets, [])
     mounts = {each["name"]: each for each in pod.container["volumeMounts"]}
+    kinds = {key for each in pod.spec["volumes"] for key in each} - {"name"}
+    same(f"{pod}: other volumes than a restricted namespace allows", kinds - VOLUMES, set())
     same(f"{pod}: volumes that are mounted", set(mounts), {each["name"] for each in pod.spec["volumes"]})
     writable = {name for name, each in mounts.items() if not each.get("readOnly")}
     same(f"{pod}: what it may write to", writable, {"head"} & set(mounts))
