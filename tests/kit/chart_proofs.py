@@ -11,11 +11,11 @@ SCHEMAS = "valid by the strict schemas of Kubernetes 1.29 to 1.37"
 MODEL = "unchanged by a way through the model of"
 PROOFS = {
     "Chart.yaml": (
-        "appVersion is the version in Cargo.toml; packaged by Helm 3 and 4, and a package "
-        "renders what the folder renders"),
+        "appVersion is the version in Cargo.toml; Kubernetes 1.28 is refused, 1.29 and 1.37 are "
+        "not; packaged by Helm 3 and 4, and a package renders what the folder renders"),
     ".helmignore": "both packages lack ci/",
     "values.yaml": (
-        "every value stands in the schema and is a row of README.md; defaults of flags are "
+        "every value stands in the schema, is read by a template and is a row of README.md; defaults of flags are "
         "those of the program's help; rate for KEDA is the lowest of docs/performance.md at a "
         "distance"),
     "values.schema.json": (

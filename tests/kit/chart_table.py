@@ -80,6 +80,10 @@ def same_names_as_schema(kit):
     in_schema = {next((whole for whole in in_values if f"{path}.".startswith(f"{whole}.")), path) for path in in_schema}
     if in_schema != in_values:
         raise Failed(f"values.schema.json and values.yaml differ in {sorted(in_schema ^ in_values)}")
+    templates = "".join(file.read_text(encoding="utf-8") for file in (CHART / "templates").rglob("*") if file.is_file())
+    unread = [path for path in in_values if not re.search(rf'[."]{path.rsplit(".", 1)[-1]}\b', templates)]
+    if unread:
+        raise Failed(f"no template reads {', '.join(sorted(unread))}")
     return len(in_values)
 
 

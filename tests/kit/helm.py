@@ -12,6 +12,7 @@ import chart_objects
 import chart_parts
 import chart_proofs
 import chart_refusals
+import chart_settings
 import chart_table
 import chart_tools
 import chart_words
@@ -22,8 +23,8 @@ LONG = "another-release-with-a-name-as-long-as-helm-allows-it"  # 53 characters
 
 
 def run(kit):
-    versions()
     helms = chart_tools.helms(kit)
+    versions(helms)
     cases = sorted(file.name.removesuffix("-values.yaml") for file in CHART.glob("ci/*-values.yaml"))
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         renderings = dict(pool.map(lambda pair: rendered(*pair), [(helm, case) for helm in helms for case in cases]))
@@ -48,8 +49,17 @@ def run(kit):
     chart_proofs.say(kit, cases, len(renderings), validated)
 
 
-def versions():
-    """The chart's appVersion is the program's version."""
+def versions(helms):
+    """The chart's appVersion is the program's version; a Kubernetes before the oldest that is validated is refused."""
+    oldest, newest = chart_tools.KUBERNETES[0], chart_tools.KUBERNETES[-1]
+    before = f"1.{int(oldest.removeprefix('1.')) - 1}.0"
+    values = ("-f", CHART / "ci/deployment-values.yaml", "--kube-version")
+    for helm in helms:
+        helm.template(*values, f"{oldest}.0")
+        helm.template(*values, f"{newest}.0")
+        said = helm.refusal(*values, before)
+        if "chart requires kubeVersion" not in said:
+            raise Failed(f"{helm.name} refuses Kubernetes {before} for another reason:\n{said}")
     cargo = re.search(r'^version = "(.+)"$', (REPOSITORY / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE)
     chart = re.search(r'^appVersion: "(.+)"$', (CHART / "Chart.yaml").read_text(encoding="utf-8"), re.MULTILINE)
     if not chart or chart.group(1) != cargo.group(1):
@@ -89,6 +99,7 @@ def compared(cases, helms, objects):
             raise Failed(f"{case}: Helm 3 and Helm 4 differ in {differing}")
         every = chart_objects.check(case, list(second.values()))
         chart_parts.check(case, list(second.values()), every)
+        chart_settings.check(case, list(second.values()), every)
         pods += every
     return pods
 
