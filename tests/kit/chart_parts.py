@@ -209,5 +209,5 @@ def monitoring(objects, groups):
     same("alerts with the base that is to be replaced", RUNBOOKS in rendered, False)
     page = only(of_kind(objects, "ConfigMap"), "ConfigMaps")
     same("label of the dashboard", page["metadata"]["labels"].get("grafana_dashboard"), "1")
-    same("folder of the dashboard", page["metadata"]["annotations"], {"grafana_folder": "logins"})
+    same("folder of the dashboard", page["metadata"].get("annotations"), {"grafana_folder": "logins"})
     same("dashboard", page["data"], {"loginetl.json": (CHART / "files/dashboard.json").read_text(encoding="utf-8")})

@@ -62,7 +62,7 @@ def mounted(case, pod):
         wanted["ca"] = "/etc/loginetl/ca"
         bundle = {"name": "rds-bundle", "items": [{"key": "global-bundle.pem", "path": "ca.pem"}]}
         same(f"{pod}: bundle", pod.volume("ca")["configMap"], bundle)
-        same(f"{pod}: registry", pod.spec["imagePullSecrets"], [{"name": "registry"}])
+        same(f"{pod}: registry", pod.spec.get("imagePullSecrets"), [{"name": "registry"}])
     if case == "offline-verifier":
         wanted["public-key"] = "/etc/loginetl/public-key"
         key = {"name": "audit-public-key", "items": [{"key": "audit.pem", "path": "audit.pem"}]}
@@ -78,14 +78,14 @@ def dressed(pod):
     """Settings of all pods, and those of the rotator besides."""
     rotator = pod.role == "rotator"
     meta = (pod.owner if pod.owner["kind"] == "Pod" else template(pod))["metadata"]
-    same(f"{pod}: annotation", meta["annotations"].get("example.org/seen"), "yes")
+    same(f"{pod}: annotation", meta.get("annotations", {}).get("example.org/seen"), "yes")
     same(f"{pod}: labels", (meta["labels"].get("cost"), meta["labels"].get("team")), ("etl", "logins"))
     nodes = {"kubernetes.io/arch": "amd64", **({"role": "rotator"} if rotator else {})}
-    same(f"{pod}: nodes", pod.spec["nodeSelector"], nodes)
+    same(f"{pod}: nodes", pod.spec.get("nodeSelector"), nodes)
     bears = ["etl", "rotator"] if rotator else ["etl"]
-    same(f"{pod}: tolerations", [each["key"] for each in pod.spec["tolerations"]], bears)
+    same(f"{pod}: tolerations", [each["key"] for each in pod.spec.get("tolerations", [])], bears)
     same(f"{pod}: affinity", list(pod.spec.get("affinity", {})), ["nodeAffinity"] if rotator else [])
-    same(f"{pod}: priority", pod.spec["priorityClassName"], "batch")
+    same(f"{pod}: priority", pod.spec.get("priorityClassName"), "batch")
     same(f"{pod}: variable", pod.env.get("NO_COLOR"), "1")
 
 
@@ -103,6 +103,6 @@ def named(objects):
         same(f"{where}: its name begins as told", named_so, True)
     loader = only([each for each in of_kind(objects, "ServiceAccount")
                    if each["metadata"]["name"] == "loginetl-loader"], "accounts of the loader")
-    same("everything: owner", loader["metadata"]["annotations"].get("example.org/owner"), "logins")
+    same("everything: owner", loader["metadata"].get("annotations", {}).get("example.org/owner"), "logins")
     claim = only(of_kind(objects, "PersistentVolumeClaim"), "claims")["spec"]
-    same("everything: claim", (claim["storageClassName"], claim["resources"]["requests"]["storage"]), ("gp3", "1Gi"))
+    same("everything: claim", (claim.get("storageClassName"), claim["resources"]["requests"]["storage"]), ("gp3", "1Gi"))
