@@ -155,8 +155,9 @@ def over(kit, name, case, values):
 def written():
     """The sentences in the templates, with %s and %d for what varies."""
     texts = [file.read_text(encoding="utf-8") for file in sorted((CHART / "templates").glob("_wrong*.tpl"))]
-    pattern = r'(?:\$words := |append \$wrong \(?(?:printf )?)"((?:[^"\\]|\\.)+)"'
-    sentences = [sentence for text in texts for sentence in re.findall(pattern, text)]
+    pattern = r'(?:\$words := (?:print )?|append \$wrong \(?(?:printf\s+)?)((?:"[^"]+"\s*)+)'
+    found = [strings for text in texts for strings in re.findall(pattern, text)]
+    sentences = ["".join(re.findall(r'"([^"]+)"', strings)) for strings in found]
     if len(sentences) < 30:
         raise Failed(f"only {len(sentences)} sentences were found in _wrong*.tpl")
     return sentences

@@ -33,7 +33,8 @@ Invariant: no flag carries a secret; each flag is one that the program has.
 
 {{- define "loginetl.listen" -}}
 {{- $listen := .Values.loader.listen -}}
-{{- $host := ternary (printf "[%s]" $listen.address) $listen.address (contains ":" $listen.address) -}}
+{{- $host := ternary (printf "[%s]" $listen.address) $listen.address (contains ":"
+    $listen.address) -}}
 {{- printf "%s:%d" $host (int $listen.port) -}}
 {{- end -}}
 

@@ -29,7 +29,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 loginetl-role: {{ .role }}
 {{- end -}}
 
-{{/* Labels of an object: its own win over those that are added. Takes {root, task}, perhaps extra. */}}
+{{/* Labels of an object: its own beat those that are added. Takes {root, task}, perhaps extra. */}}
 {{- define "loginetl.labels" -}}
 {{- $own := include "loginetl.selector" . | fromYaml -}}
 {{- $chart := printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 -}}
@@ -47,7 +47,8 @@ Takes {root, role, task}.
 {{- $own := index .root.Values (include "loginetl.section" .) -}}
 {{- $labels := include "loginetl.selector" . | fromYaml -}}
 {{- $_ := set $labels "loginetl-role" .role -}}
-{{- $extra := merge dict ($own.pod.labels | default dict) (.root.Values.pod.labels | default dict) -}}
+{{- $extra := merge dict ($own.pod.labels | default dict) (.root.Values.pod.labels | default
+    dict) -}}
 {{- merge $labels $extra .root.Values.commonLabels | toYaml -}}
 {{- end -}}
 

@@ -1,13 +1,15 @@
 {{/*
 KEDA's look at the queue.
 Invariant: every value is a text, as KEDA wants it, and the length follows from a delay that is
-accepted and a rate that was measured: KEDA's own default, 5, would start every loader for 15 messages.
+accepted and a rate that was measured: KEDA's own default, 5, would start every loader for 15
+messages.
 */}}
 
 {{- define "loginetl.usesKeda" -}}
 {{- $loader := .Values.loader -}}
 {{- $mode := $loader.mode -}}
-{{- if and $loader.enabled (or (eq $mode "scaledjob") (and (eq $mode "deployment") $loader.keda.enabled)) -}}
+{{- $scaled := and (eq $mode "deployment") $loader.keda.enabled -}}
+{{- if and $loader.enabled (or (eq $mode "scaledjob") $scaled) -}}
 true
 {{- end -}}
 {{- end -}}
@@ -21,7 +23,7 @@ true
     {{- with .Values.aws.endpointUrl }}
     awsEndpoint: {{ . | quote }}
     {{- end }}
-    queueLength: {{ mul (int64 $keda.acceptedDelaySeconds) (int64 $keda.messagesPerSecond) | quote }}
+    queueLength: {{ mul $keda.acceptedDelaySeconds $keda.messagesPerSecond | quote }}
     activationQueueLength: "0"
     scaleOnInFlight: "true"
     scaleOnDelayed: "false"
