@@ -1,0 +1,130 @@
+"""Installs the chart on a site, and runs what it rendered: the loader's Deployment, Jobs, the pods of `helm test`.
+
+Invariant: a Job ends here as its rendered policy says, with the exit codes that its pods really had; every field of
+its objects was read, or the check fails.
+"""
+
+import contextlib
+import time
+
+import run_policy
+from kit import Failed
+from run_cluster import Cluster
+from run_fields import Fields
+from run_kubelet import Probes, job_of, pod_of
+from run_pod import Translator
+
+LONGEST = 60  # seconds of one pod
+KILLED = 137
+
+
+class Installed:
+    """What one rendering of the chart gives on a site. Its pods run one after the other, on one node."""
+
+    def __init__(self, kit, site, kubelet, image, rendered, folder, **urls):
+        self.kit, self.site, self.kubelet, self.image = kit, site, kubelet, image
+        self.rendered, self.folder = rendered, folder
+        self.folder.mkdir(exist_ok=True)
+        self.numbers, self.seen = iter(range(10**6)), set()
+        self.given(**urls)
+
+    def given(self, **urls):
+        """The objects that were made by hand, with other database URLs for some roles."""
+        self.cluster = Cluster(self.rendered, self.site.made(**urls), self.folder)
+
+    def translate(self, template):
+        folder = self.folder / f"pod-{next(self.numbers)}"
+        folder.mkdir()
+        fields, pod = pod_of(Translator(self.cluster, self.image, folder, self.site.resolver), template)
+        return fields, pod, pod.only
+
+    def begin(self, template):
+        """A pod of a template that was read whole: (running, container, pod). The first time the kernel is asked how it
+        is confined, while it waits for its database."""
+        fields, pod, container = self.translate(template)
+        fields.pass_over("kind")
+        if container.probes:
+            raise Failed(f"{fields.where} has probes, and comes to its end by itself")
+        fields.done()
+        if template["metadata"]["name"] in self.seen:
+            return self.kubelet.begin(container), container, pod
+        with self.site.postgres.held():
+            running = self.kubelet.begin(container)
+            self.kubelet.confined(running, container)
+        self.seen.add(template["metadata"]["name"])
+        return running, container, pod
+
+    def run_pod(self, template):
+        """Runs a pod to its end: (exit code, stdout, stderr)."""
+        running, container, _ = self.begin(template)
+        said = running.wait(expect=None, timeout=LONGEST)
+        return running.process.returncode, *said
+
+    def job(self, kind, ending):
+        return job_of(self.cluster.one(kind, ending))
+
+    def run_job(self, job, between=None):
+        """Begins pods as the Job controller does: (Complete or Failed, [exit codes], last stderr). `between` is called
+        after each pod that is to be followed by another."""
+        codes, ended = [], []
+        while True:
+            code, out, err = self.run_pod(job.template)
+            codes.append(code)
+            name = job.template["spec"]["containers"][0]["name"]
+            ended.append(({name: code}, ()))
+            outcome, _ = job.policy.after(ended)
+            if outcome != "waiting":
+                return outcome, codes, out, err
+            if between:
+                between(len(codes))
+
+    def expect(self, job, outcome, codes, between=None):
+        """Runs a Job that must end so; (stdout, stderr) of its last pod."""
+        found = self.run_job(job, between)
+        if found[:2] != (outcome, codes):
+            raise Failed(f"{job.name} is {found[0]} after exit codes {found[1]}, and should be {outcome} after {codes}:\n"
+                         f"{found[2]}{found[3]}")
+        return found[2:]
+
+
+class Loader:
+    """The pod of the Deployment, running."""
+
+    def __init__(self, installed):
+        self.installed = installed
+        deployment = installed.cluster.one("Deployment")
+        spec = Fields(deployment["spec"], f"Deployment/{deployment['metadata']['name']}")
+        spec.pass_over("replicas", "strategy", "revisionHistoryLimit", "minReadySeconds", "progressDeadlineSeconds")
+        self.template = spec.take("template")
+        chosen = spec.sub("selector").take("matchLabels")
+        if not chosen or not chosen.items() <= self.template["metadata"]["labels"].items():
+            raise Failed(f"{spec.where} selects {chosen}, and its pods are {self.template['metadata']['labels']}")
+        spec.done()
+        self.named = {"kind": "Deployment", "metadata": {**self.template["metadata"], "name": "loader"},
+                      "spec": self.template["spec"]}
+
+    @contextlib.contextmanager
+    def running(self):
+        fields, pod, container = self.installed.translate(self.named)
+        fields.pass_over("kind")
+        running = self.installed.kubelet.begin(container)
+        probes = Probes(self.installed.kubelet, running, container)
+        fields.done()
+        if pod.restart != "Always":
+            raise Failed(f"{fields.where}: a Deployment's pod has restartPolicy {pod.restart}")
+        self.installed.kubelet.confined(running, container)
+        yield running, probes, pod
+        if running.process.poll() is None:
+            running.signal("KILL")
+            running.wait(expect=None)
+
+
+def seconds(began):
+    return f"{time.monotonic() - began:.1f} s"
+
+
+def outcomes(job, codes):
+    """What the Job's policy says of each exit code alone, and of a pod that was evicted with it: {code: (…, …)}."""
+    name = job.template["spec"]["containers"][0]["name"]
+    return {code: (job.policy.outcome({name: code}), job.policy.outcome({name: code}, run_policy.EVICTED))
+            for code in codes}

@@ -1,0 +1,186 @@
+"""Runs translated containers by runc, asks their probes, and has Jobs begin pods until their policy says enough.
+
+Invariant: a container runs with what run_pod.py made of the rendered fields; the kernel is asked whether it is so while
+the program waits for its database, before it has done anything.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import bundle
+import run_network
+import run_policy
+from kit import Failed
+from run_fields import Fields
+from run_pod import Container, template_of
+
+PERIOD = 100_000  # microseconds, by which the kernel counts a processor's share
+# Secure, whatever was rendered: what each pod of this chart has to be.
+USER = 10001
+
+
+class Kubelet(bundle.Containers):
+    """The containers of bundle.py, told by a pod instead of by constants."""
+
+    def __init__(self, kit, root, network):
+        super().__init__(kit, root)
+        self.network = network
+
+    def begin(self, container):
+        """Starts a translated container. bundle.py hands `mounts` on as they are: here that is the container."""
+        return self.start(*container.argv, env=container.env, mounts=container)
+
+    def config(self, name, arguments, env, mounts):
+        wanted, config = mounts, super().config(name, arguments, env, ())
+        if not isinstance(wanted, Container):  # the probe of bundle.py, whether this machine makes containers
+            return config
+        process, linux = config["process"], config["linux"]
+        process.update(args=list(arguments), cwd=wanted.cwd, noNewPrivileges=wanted.no_new_privileges,
+                       env=[f"{key}={value}" for key, value in env.items()],
+                       user={"uid": wanted.uid, "gid": wanted.gid, "additionalGids": wanted.groups},
+                       capabilities={kind: wanted.capabilities for kind in ("bounding", "effective", "permitted")})
+        config["root"]["readonly"] = wanted.readonly
+        config["hostname"] = wanted.name
+        config["mounts"] += [{"destination": place, "type": "bind", "source": source, "options": ["bind", access]}
+                             for source, place, access in wanted.mounts]
+        linux["namespaces"].append({"type": "network", "path": self.network.path})
+        linux["resources"]["memory"] = {"limit": wanted.memory} if wanted.memory else {}
+        if wanted.cpus:
+            linux["resources"]["cpu"] = {"quota": int(wanted.cpus * PERIOD), "period": PERIOD}
+        if not wanted.seccomp:
+            del linux["seccomp"]
+        return config
+
+    def confined(self, running, container):
+        """The kernel's word on one that runs: what was rendered, and that this is what a pod of ours has to be."""
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{running.pid()}/comm").read_text().strip() != Path(container.argv[0]).name:
+            if time.monotonic() > deadline:
+                raise Failed(f"{running} does not come to run its program")
+            time.sleep(0.01)
+        status, mounts, limit = running.confinement()
+        ids, groups = "\t".join([str(USER)] * 4), " ".join(map(str, container.groups))
+        none = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16)
+        wanted = {"Uid": ids, "Gid": ids, "Groups": groups, "NoNewPrivs": "1", "Seccomp": "2", **none}
+        found = {name: status[name].strip() for name in wanted}
+        if found != wanted:
+            different = {name: text for name, text in found.items() if text != wanted[name]}
+            raise Failed(f"{running} runs with {different}")
+        writable = {place for _, place, kind, options, *_ in mounts
+                    if "rw" in options.split(",") and kind != "proc" and place != "/dev"}  # /dev is root's
+        rendered = {place for _, place, access in container.mounts if access == "rw"}
+        if writable != rendered:
+            raise Failed(f"{running} may write to {sorted(writable)}, and was rendered to write to {sorted(rendered)}")
+        if not container.memory or limit != str(container.memory):
+            raise Failed(f"{running} has the memory limit {limit}, and {container.memory or 'none'} was rendered")
+
+
+class Probes:
+    """The probes of one running container, as its pod has them."""
+
+    def __init__(self, kubelet, running, container):
+        self.kubelet, self.running, self.container, self.read = kubelet, running, container, {}
+        for kind, probe in container.probes.items():
+            self.read[kind] = self._read(kind, probe)
+
+    def _read(self, kind, probe):
+        seconds = {name: probe.take(name, usual) for name, usual in (
+            ("initialDelaySeconds", 0), ("periodSeconds", 10), ("timeoutSeconds", 1), ("failureThreshold", 3))}
+        probe.only("successThreshold", *((1, 2, 3) if kind == "readinessProbe" else (1,)))
+        if probe.has("httpGet"):
+            http = probe.sub("httpGet")
+            http.only("scheme", "HTTP")
+            headers = {one.take("name"): one.take("value") for one in http.each("httpHeaders")}
+            port = http.take("port")
+            if isinstance(port, str):
+                if port not in self.container.ports:
+                    raise Failed(f"{http.where}: the container has no port {port}")
+                port = self.container.ports[port]
+            return ("http", (port, http.take("path", "/"), headers)), seconds
+        return ("exec", probe.sub("exec").take("command")), seconds
+
+    def ask(self, kind):
+        """(did it succeed, what was said), within the rendered time."""
+        if kind not in self.read:
+            raise Failed(f"{self.running} has no {kind}")
+        (way, how), seconds = self.read[kind]
+        if way == "exec":
+            began = time.monotonic()
+            said = self.kubelet.call("exec", self.running.name, *how)
+            late = time.monotonic() - began > seconds["timeoutSeconds"]
+            return said is not None and not late, "too late" if late else said
+        try:
+            status, said = self.kubelet.network.get(*how, timeout=seconds["timeoutSeconds"])
+        except OSError as nobody:
+            return False, str(nobody)
+        return 200 <= status < 400, f"{status} {said.strip()}"
+
+    def seconds(self, kind):
+        """How long it may fail before Kubernetes acts."""
+        found = self.read[kind][1]
+        return found["initialDelaySeconds"] + found["periodSeconds"] * found["failureThreshold"]
+
+    def await_answer(self, kind, wanted, within):
+        """Waits until the probe says so; what was said, and after how long."""
+        began = time.monotonic()
+        while True:
+            answer, said = self.ask(kind)
+            if answer == wanted:
+                return said, time.monotonic() - began
+            if time.monotonic() - began > within or self.running.process.poll() is not None:
+                raise Failed(f"{kind} of {self.running} says {said!r} after {within} s, and should "
+                             f"{'succeed' if wanted else 'fail'}:\n{self.running.output()[1]}")
+            time.sleep(0.05)
+
+
+@dataclasses.dataclass
+class Job:
+    """A Job, or what a CronJob or ScaledJob makes one of."""
+    name: str
+    template: dict
+    policy: run_policy.Policy
+    restart: str
+    deadline: int
+
+
+def job_of(controller):
+    """The Job of a rendered Job, CronJob or ScaledJob; each field of its spec read."""
+    kind, name = controller["kind"], controller["metadata"]["name"]
+    spec = Fields(controller["spec"], f"{kind}/{name}.spec")
+    inner = spec
+    if kind == "CronJob":
+        spec.take("schedule")
+        spec.only("concurrencyPolicy", "Allow", "Forbid", "Replace")
+        spec.pass_over("timeZone", "startingDeadlineSeconds", "suspend", "successfulJobsHistoryLimit",
+                       "failedJobsHistoryLimit")  # when, and how many are kept
+        outer = spec.sub("jobTemplate")
+        outer.pass_over("metadata")
+        inner = outer.sub("spec")
+    elif kind == "ScaledJob":
+        # How many and when: what KEDA decides.
+        spec.pass_over("triggers", "pollingInterval", "minReplicaCount", "maxReplicaCount", "scalingStrategy", "rollout",
+                       "successfulJobsHistoryLimit", "failedJobsHistoryLimit", "rolloutStrategy")
+        inner = spec.sub("jobTargetRef")
+    template = inner.take("template")
+    pod = template["spec"]
+    inner.only("completions", 1)
+    inner.only("parallelism", 1)
+    inner.only("completionMode", "NonIndexed")
+    inner.only("podReplacementPolicy", "TerminatingOrFailed", "Failed")
+    inner.pass_over("ttlSecondsAfterFinished", "suspend")
+    restart = pod.get("restartPolicy", "Always")
+    policy = run_policy.read(inner, restart, [one["name"] for one in pod["containers"]])
+    deadline = inner.take("activeDeadlineSeconds", None)
+    spec.done()
+    if restart not in ("Never", "OnFailure"):
+        raise Failed(f"{spec.where}: a Job's pod may not have restartPolicy {restart}")
+    named = {"kind": kind, "metadata": {**template.get("metadata", {}), "name": name}, "spec": pod}
+    return Job(f"{kind}/{name}", named, policy, restart, deadline)
+
+
+def pod_of(translator, template):
+    """The pod of {kind, metadata, spec}, each of its fields read."""
+    fields = template_of(template)
+    pod = translator.pod(fields)
+    return fields, pod
