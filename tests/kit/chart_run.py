@@ -7,27 +7,25 @@ Invariant: a rendered field that this check does not translate makes it fail; ea
 """
 
 import json
-import re
 import sys
 import time
 
-import archive
-import run_jobs
+import run_identity
 import run_policy
 from image import REJECTED, ROWS, await_that, background
 from kit import REPOSITORY, Failed, needs_root
-from run_jobs import KILLED, Installed, Loader, outcomes
+from place import SAMPLE
+from run_codes import Codes
+from run_jobs import KILLED, Installed, Loader
 from run_kubelet import Kubelet
 from run_render import render
 from run_site import IMAGE, Site
 from units import KEYS, RETIRING
 
 CHART = "deploy/helm/loginetl"
-TIMES = 20  # the sample, while the loader is stopped
+TIMES = 5  # the sample, while the loader is stopped
+GOOD = SAMPLE.read_text(encoding="utf-8").splitlines()[0]
 BAD = json.dumps({"user_id": "kit"})  # no login event
-# What a pod ends with besides our own codes: a panic, no such program, abort, SIGKILL, a fault in memory, SIGTERM.
-OTHERS = [101, 128, 134, KILLED, 139, 143]
-
 
 def run(kit):
     run_policy.check_rules()
@@ -43,24 +41,30 @@ def run(kit):
 
 
 def image(kit):
-    """The files of the image and its configuration, of the archive that deploy/image.py makes."""
-    made = kit.scratch / "image.tar"
-    kit.run(sys.executable, REPOSITORY / "deploy/image.py", "--binary", kit.binary, "--out", made)
-    return archive.unpacked(kit, made), archive.contents(made)[0]["config"]
+    """The files of the image, and its configuration as deploy/Dockerfile has it: that the archive has the same one, and
+    the same files, is what the check `image` compares."""
+    root, text = kit.scratch / "root", (REPOSITORY / "deploy/Dockerfile").read_text(encoding="utf-8")
+    kit.run(sys.executable, REPOSITORY / "deploy/image.py", "--binary", kit.binary, "--root", root)
+    last = dict(line.split(None, 1) for line in text.rpartition("\nFROM ")[2].splitlines() if line[:1].isupper())
+    return root, {"Env": [last["ENV"]], "User": last["USER"], "Entrypoint": json.loads(last["ENTRYPOINT"])}
 
 
 def chart(kit, site, kubelet, image):
-    def installed(name, **values):
-        return Installed(kit, site, kubelet, image, render(kit, site.values(**values)), kit.scratch / name)
+    def installed(name, identity, **values):
+        rendered = render(kit, site.values(identity, **values))
+        return Installed(kit, site, kubelet, image, rendered, kit.scratch / name, identity == "podIdentity")
 
-    main = installed("deployment")
+    main = installed("deployment", "irsa")
     init(kit, site, main)
     loader(kit, site, main)
     rotation(kit, site, main)
     verification(kit, site, main)
     helm_test(kit, site, main)
-    codes(kit, site, main)
-    drains(kit, site, installed)
+    separated(site, main)
+    scaled, by_clock = drains(site, installed)
+    codes = Codes(kit, site)
+    codes.provoke(main, scaled)
+    codes.decide([main, scaled, by_clock])
 
 
 def init(kit, site, main):
@@ -109,7 +113,7 @@ def stopped(kit, site, running, pod, main):
     """SIGTERM while messages flow: exit 0 within the grace period, and no message lost or counted twice."""
     before, sent = site.counts(), TIMES * (ROWS + REJECTED)
     with background(*site.sending(TIMES)) as sender:
-        await_that(lambda: site.counts()[0] > before[0] + 2 * ROWS, 30, "the loader loads nothing of what is sent")
+        await_that(lambda: site.counts()[0] > before[0] + ROWS, 30, "the loader loads nothing of what is sent")
         began = time.monotonic()
         running.signal("TERM")
         running.wait(0, timeout=pod.grace)
@@ -197,9 +201,45 @@ def helm_test(kit, site, main):
             raise Failed(f"helm test passes although app_{role} is in no group: {name}:\n{out}")
 
 
-def codes(kit, site, main):
-    pass
+def separated(site, main):
+    """Each pod runs under the account of its own role, with the Secret of its own login and no other."""
+    for template, role in main.roles():
+        _, pod, container = main.translate(template)
+        account = pod.account["metadata"]
+        role_arn = account["annotations"]["eks.amazonaws.com/role-arn"].rpartition("/")[2]
+        found = (account["name"], role_arn, container.secrets)
+        if found != (f"loginetl-{role}", f"loginetl-{role}", {f"loginetl-{role}-database"}):
+            raise Failed(f"{pod.name} is for the role {role}, and has {found}")
+    logins = site.psql("select string_agg(distinct db_user, ' ' order by db_user) from audit.log "
+                       "where kind like 'rotate%'")
+    if logins != "app_rotator":
+        raise Failed(f"the log says that {logins} rotated")
 
 
-def drains(kit, site, installed):
-    pass
+def drains(site, installed):
+    """The loader as a ScaledJob's pod, with a Secret of AWS', and by the clock, with Pod Identity: both empty the queue.
+    Exit 1 for one rejection more than allowed."""
+    scaled = installed("scaledjob", "secret", loader={"mode": "scaledjob"})
+    before = site.counts()
+    for _ in range(3):
+        site.send(GOOD)
+    site.send(BAD)
+    scaled.expect(scaled.job("ScaledJob", "-drain"), "Complete", [0])
+    loaded(site, before, 3, 1)
+
+    by_clock = installed("cronjob", "podIdentity", loader={"mode": "cronjob", "poisonBudget": 0})
+    job, before = by_clock.job("CronJob", "-drain"), site.counts()
+    site.send(GOOD)
+    by_clock.expect(job, "Complete", [0])
+    loaded(site, before, 1, 0)
+    site.send(BAD)
+    by_clock.expect(job, "Failed", [1])
+    loaded(site, before, 1, 1)
+    run_identity.asked_by(site.asked, "loginetl-loader")
+    return scaled, by_clock
+
+
+def loaded(site, before, rows, rejected):
+    wanted = (before[0] + rows, before[1] + rejected)
+    if (site.counts(), site.waiting()) != (wanted, 0):
+        raise Failed(f"rows and quarantined are {site.counts()}, not {wanted}; {site.waiting()} messages are in the queue")

@@ -13,10 +13,11 @@ NODE = "node-1"
 
 
 class Cluster:
-    """`rendered` are the chart's objects, `made` those of somebody else; `folder` keeps what claims hold."""
+    """`rendered` are the chart's objects, `made` those of somebody else; `folder` keeps what claims hold. `associated`
+    are the service accounts that Pod Identity knows."""
 
-    def __init__(self, rendered, made, folder):
-        self.rendered, self.folder = rendered, folder
+    def __init__(self, rendered, made, folder, associated=()):
+        self.rendered, self.folder, self.associated = rendered, folder, associated
         self.objects = {}
         for one in (*made, *rendered):
             key = (one["kind"], one["metadata"]["name"])

@@ -5,7 +5,6 @@ its objects was read, or the check fails.
 """
 
 import contextlib
-import time
 
 import run_policy
 from kit import Failed
@@ -21,16 +20,19 @@ KILLED = 137
 class Installed:
     """What one rendering of the chart gives on a site. Its pods run one after the other, on one node."""
 
-    def __init__(self, kit, site, kubelet, image, rendered, folder, **urls):
+    def __init__(self, kit, site, kubelet, image, rendered, folder, associated=False):
         self.kit, self.site, self.kubelet, self.image = kit, site, kubelet, image
-        self.rendered, self.folder = rendered, folder
-        self.folder.mkdir(exist_ok=True)
-        self.numbers, self.seen = iter(range(10**6)), set()
-        self.given(**urls)
+        self.rendered, self.folder, self.associated = rendered, folder, associated
+        self.folder.mkdir()
+        self.numbers, self.seen, self.codes = iter(range(10**6)), set(), set()  # of the codes: what Jobs ended with
+        self.given()
 
     def given(self, **urls):
         """The objects that were made by hand, with other database URLs for some roles."""
-        self.cluster = Cluster(self.rendered, self.site.made(**urls), self.folder)
+        # Where no role stands on an account, an association of Pod Identity names it.
+        accounts = (one["metadata"] for one in self.rendered if one["kind"] == "ServiceAccount")
+        bare = {meta["name"] for meta in accounts if not meta.get("annotations")}
+        self.cluster = Cluster(self.rendered, self.site.made(**urls), self.folder, bare if self.associated else ())
 
     def translate(self, template):
         folder = self.folder / f"pod-{next(self.numbers)}"
@@ -60,6 +62,16 @@ class Installed:
         said = running.wait(expect=None, timeout=LONGEST)
         return running.process.returncode, *said
 
+    def jobs(self):
+        """Every Job that was rendered, by itself or within another object."""
+        return [job_of(one) for one in self.rendered if one["kind"] in ("Job", "CronJob", "ScaledJob")]
+
+    def roles(self):
+        """[(template, role)] of all pods; the role as its label says."""
+        templates = [job.template for job in self.jobs()] + list(self.cluster.of("Pod").values())
+        templates += [Loader(self).named] if self.cluster.of("Deployment") else []
+        return [(template, template["metadata"]["labels"]["loginetl-role"]) for template in templates]
+
     def job(self, kind, ending):
         return job_of(self.cluster.one(kind, ending))
 
@@ -70,8 +82,8 @@ class Installed:
         while True:
             code, out, err = self.run_pod(job.template)
             codes.append(code)
-            name = job.template["spec"]["containers"][0]["name"]
-            ended.append(({name: code}, ()))
+            self.codes.add(code)
+            ended.append(({job.container: code}, ()))
             outcome, _ = job.policy.after(ended)
             if outcome != "waiting":
                 return outcome, codes, out, err
@@ -117,14 +129,3 @@ class Loader:
         if running.process.poll() is None:
             running.signal("KILL")
             running.wait(expect=None)
-
-
-def seconds(began):
-    return f"{time.monotonic() - began:.1f} s"
-
-
-def outcomes(job, codes):
-    """What the Job's policy says of each exit code alone, and of a pod that was evicted with it: {code: (…, …)}."""
-    name = job.template["spec"]["containers"][0]["name"]
-    return {code: (job.policy.outcome({name: code}), job.policy.outcome({name: code}, run_policy.EVICTED))
-            for code in codes}

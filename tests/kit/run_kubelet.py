@@ -140,8 +140,11 @@ class Job:
     name: str
     template: dict
     policy: run_policy.Policy
-    restart: str
     deadline: int
+
+    @property
+    def container(self):
+        return self.template["spec"]["containers"][0]["name"]
 
 
 def job_of(controller):
@@ -176,7 +179,7 @@ def job_of(controller):
     if restart not in ("Never", "OnFailure"):
         raise Failed(f"{spec.where}: a Job's pod may not have restartPolicy {restart}")
     named = {"kind": kind, "metadata": {**template.get("metadata", {}), "name": name}, "spec": pod}
-    return Job(f"{kind}/{name}", named, policy, restart, deadline)
+    return Job(f"{kind}/{name}", named, policy, deadline)
 
 
 def pod_of(translator, template):

@@ -24,6 +24,7 @@ NEW_NETWORK = 0x40000000
 SET_ADDRESS, SET_MASK, GET_FLAGS, SET_FLAGS, UP = 0x8916, 0x891C, 0x8913, 0x8914, 1
 POD = "10.244.1.5"
 SERVICES = {"postgres.data.svc.cluster.local": "10.96.0.10", "aws.vpc.internal": "10.96.0.11"}
+AGENT = "169.254.170.23"  # of EKS Pod Identity
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -34,7 +35,7 @@ class Network:
         try:
             _call(LIBC.unshare, NEW_NETWORK)
             self.handle = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-            _addresses([POD, *SERVICES.values()])
+            _addresses([POD, AGENT, *SERVICES.values()])
         finally:
             _call(LIBC.setns, ours, NEW_NETWORK)
             os.close(ours)
@@ -59,9 +60,9 @@ class Network:
             _call(LIBC.setns, ours, NEW_NETWORK)
             os.close(ours)
 
-    def service(self, name, port, target):
-        """A relay from the service's address and port to `target` on 127.0.0.1; ends with the network."""
-        relay = Relay(self, SERVICES[name], port, target)
+    def service(self, address, port, target):
+        """A relay from an address and port in here to `target` on 127.0.0.1; ends with the network."""
+        relay = Relay(self, address, port, target)
         self.closing.callback(relay.cut)
         return relay
 

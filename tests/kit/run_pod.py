@@ -9,6 +9,7 @@ Invariant: what a container gets beyond the image comes from the rendered fields
 import dataclasses
 import re
 
+import run_identity
 import run_volumes
 from kit import Failed
 from run_cluster import NAMESPACE, NODE
@@ -21,8 +22,6 @@ SCHEDULER = ("nodeSelector", "affinity", "tolerations", "priorityClassName", "sc
 USUAL = ["CAP_" + name for name in """AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW
          SETFCAP SETGID SETPCAP SETUID SYS_CHROOT""".split()]
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-EKS = "eks.amazonaws.com"
-TOKENS = f"/var/run/secrets/{EKS}/serviceaccount"
 
 
 @dataclasses.dataclass
@@ -90,7 +89,7 @@ class Translator:
                                       security.change_policy)
         for volume in spec.each("volumes"):
             volumes.add(volume)
-        injected = self._identity(account, volumes, security)
+        injected = run_identity.added(account, volumes, security, self.cluster.associated)
         links = self.cluster.service_links() if spec.take("enableServiceLinks", True) else {}
         first = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443", **links}
         containers = [self._container(one, volumes, security, facts, first, injected) for one in spec.each("containers")]
@@ -118,17 +117,6 @@ class Translator:
             raise Failed(f"{spec.where}: the token of Kubernetes is in a pod that has no use for it")
         return account
 
-    def _identity(self, account, volumes, security):
-        """What EKS' webhook adds for an account that names an IAM role: a token, and where to find it."""
-        noted = account["metadata"].get("annotations") or {}
-        if f"{EKS}/role-arn" not in noted:
-            return {}, []
-        folder = volumes.add_token("aws-iam-token", "token", b"the.token.of-the-cluster", security.pod.get("uid"))
-        env = {"AWS_ROLE_ARN": noted[f"{EKS}/role-arn"], "AWS_WEB_IDENTITY_TOKEN_FILE": f"{TOKENS}/token"}
-        if noted.get(f"{EKS}/sts-regional-endpoints") == "true":
-            env["AWS_STS_REGIONAL_ENDPOINTS"] = "regional"
-        return env, [(str(folder), TOKENS, "ro")]
-
     def _container(self, one, volumes, security, facts, first, injected):
         name, place = one.take("name"), one.where
         wanted, config = self.image
@@ -154,7 +142,7 @@ class Translator:
             raise Failed(f"{place}.lifecycle: the image has no shell for it")
         return Container(name, command + [expanded(word, env) for word in given], env,
                          one.take("workingDir", config.get("WorkingDir") or "/"), mounts=mounts,
-                         ports=ports, probes=probes, secrets=secrets, **inner, **limits)
+                         ports=ports, probes=probes, secrets=secrets | volumes.secrets, **inner, **limits)
 
     def _environment(self, one, env, facts, secrets):
         """The variables, in their order, each with those before it filled in."""

@@ -11,10 +11,11 @@ import urllib.parse
 from pathlib import Path
 
 import neighbours
+import run_identity
 import units
 from kit import REPOSITORY, Failed
 from run_cluster import config_map, secret
-from run_network import SERVICES, Network
+from run_network import AGENT, SERVICES, Network
 
 import servers
 
@@ -51,8 +52,10 @@ class Site:
         self.port = enter(neighbours.tls_postgres(*authority.issue(POSTGRES)))
         front = enter(neighbours.tls_front(*authority.issue(AWS), urllib.parse.urlsplit(self.endpoint).port))
         self.network = enter(Network())
-        self.postgres = self.network.service(POSTGRES, 5432, self.port)
-        self.aws = self.network.service(AWS, 443, front)
+        self.postgres = self.network.service(SERVICES[POSTGRES], 5432, self.port)
+        self.aws = self.network.service(SERVICES[AWS], 443, front)
+        port, self.asked = enter(run_identity.agent())
+        self.network.service(AGENT, 80, port)
         self.authority = authority.certificate.read_text(encoding="utf-8")
         self.psql(f"create database {DATABASE}", "postgres")
         self._queues()
@@ -62,8 +65,7 @@ class Site:
         dead = f"{self.name}_dead"
         servers.sqs(self.endpoint, "CreateQueue", QueueName=dead)
         redrive = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{dead}", "maxReceiveCount": 5}
-        for name, attributes in ((self.name, {"RedrivePolicy": json.dumps(redrive)}),):
-            servers.sqs(self.endpoint, "CreateQueue", QueueName=name, Attributes=attributes)
+        servers.sqs(self.endpoint, "CreateQueue", QueueName=self.name, Attributes={"RedrivePolicy": json.dumps(redrive)})
         for name in (self.name, dead):
             self.closing.callback(self._delete_queue, f"{self.endpoint}/000000000000/{name}")
 
@@ -104,7 +106,7 @@ class Site:
         named = {**{role: self.url(f"app_{role}") for role in ROLES}, "init": self.url("postgres"), **urls}
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         return [*(secret(f"loginetl-{role}-database", {"url": f"{url}\n"}) for role, url in named.items()),
-                secret("aws", keys), config_map("authority", {"ca.pem": self.authority})]
+                *(secret(f"aws-{role}", keys) for role in named), config_map("authority", {"ca.pem": self.authority})]
 
     def values(self, identity="irsa", **more):
         """Values of an installation on this site; `more` are merged into them."""
@@ -119,7 +121,7 @@ class Site:
             "init": {"enabled": True},
         }
         for section, role in (("loader", "loader"), ("rotator", "rotator"), ("verifier", "auditor"), ("init", "init")):
-            own = {"irsa": {"roleArn": arn.format(role)}, "secret": {"awsSecret": "aws"}}.get(identity, {})
+            own = {"irsa": {"roleArn": arn.format(role)}, "secret": {"awsSecret": f"aws-{role}"}}.get(identity, {})
             found[section] = {**found.get(section, {}), **own}
         return merged(found, more)
 

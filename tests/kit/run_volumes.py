@@ -25,6 +25,7 @@ class Volumes:
 
     def __init__(self, cluster, folder, group=None, policy="Always"):
         self.cluster, self.folder, self.group, self.policy = cluster, Path(folder), group, policy
+        self.secrets = set()  # their names
         self.made = {}  # name: (folder, may it be written)
         self.folder.mkdir()
 
@@ -66,6 +67,7 @@ class Volumes:
         return str(source), place, "ro" if readonly else "rw"
 
     def _secret(self, name, secret):
+        self.secrets.add(secret.take("secretName"))
         found = self.cluster.object("Secret", secret.take("secretName"), secret.take("optional", False), secret.where)
         return self._chosen(name, secret, decoded(found)), False
 
@@ -82,6 +84,7 @@ class Volumes:
                 raise Failed(f"{source.where} is of a kind that this check does not know")
             inner = source.sub(kind)
             title, read = kinds[kind]
+            self.secrets |= {inner.take("name")} if kind == "secret" else set()
             found = self.cluster.object(title, inner.take("name"), inner.take("optional", False), inner.where)
             files.update(items(inner, read(found), default))
         return self._files(name, files), False
