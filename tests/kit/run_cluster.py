@@ -8,7 +8,7 @@ import re
 
 from kit import Failed
 
-NAMESPACE = "data"
+NAMESPACE = "logins"
 NODE = "node-1"
 
 

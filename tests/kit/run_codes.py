@@ -19,13 +19,12 @@ OTHERS = [101, 128, 134, KILLED, 139, 143]
 
 
 class Codes:
-    def __init__(self, kit, site):
-        self.kit, self.site, self.meanings = kit, site, documented()
+    def __init__(self, site):
+        self.site, self.meanings = site, documented()
 
-    def provoke(self, main, scaled):
+    def provoke(self, main, by_clock):
         """2, 3 and 4 of each role's Jobs, by what is wrong in the world around them."""
-        jobs = [(main, main.job("Job", "")), *((main, main.job("CronJob", end)) for end in ("-rotate", "-resume", "-verify")),
-                (scaled, scaled.job("ScaledJob", "-drain"))]
+        jobs = [*((main, job) for job in main.jobs()), (by_clock, by_clock.job("CronJob", "-drain"))]
         for place, job in jobs:
             role = job.template["metadata"]["labels"]["loginetl-role"]
             place.given(**{role: "postgres/no-url"})
@@ -35,11 +34,11 @@ class Codes:
             place.expect(job, "Failed", [3])
             place.given()
             self.site.postgres.cut()
-            place.expect(job, "Complete", [4, 0], between=lambda _: self.site.postgres.restore())
-        place, job = jobs[2]
-        self.site.postgres.cut()
-        place.expect(job, "Failed", [4] * (job.policy.backoff + 1))
-        self.site.postgres.restore()
+            if place is by_clock:  # it stays away, until there were enough tries
+                place.expect(job, "Failed", [4] * (job.policy.backoff + 1))
+            else:
+                place.expect(job, "Complete", [4, 0], between=lambda _: self.site.postgres.restore())
+            self.site.postgres.restore()
         self.evicted(main)
 
     def evicted(self, main):

@@ -93,12 +93,11 @@ class Network:
 
 
 class Relay:
-    """Passes connections on. `hold`: takes them, and passes nothing on until `release`. `cut`: nobody is there."""
+    """Passes connections on. `held`: takes them, and passes nothing on in that block. `cut`: nobody is there."""
 
     def __init__(self, network, address, port, target):
         self.network, self.place, self.target = network, (address, port), target
-        self.free, self.pairs, self.waiting, self.listener = threading.Event(), set(), 0, None
-        self.free.set()
+        self.changed, self.holding, self.pairs, self.listener = threading.Condition(), 0, set(), None
         self.restore()
 
     def restore(self):
@@ -120,11 +119,16 @@ class Relay:
 
     @contextlib.contextmanager
     def held(self):
-        self.free.clear()
+        self._hold(1)
         try:
             yield self
         finally:
-            self.free.set()
+            self._hold(-1)
+
+    def _hold(self, more):
+        with self.changed:
+            self.holding += more
+            self.changed.notify_all()
 
     def _accept(self, listener):
         with contextlib.suppress(OSError):
@@ -133,9 +137,8 @@ class Relay:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
-        self.waiting += 1
-        self.free.wait()
-        self.waiting -= 1
+        with self.changed:
+            self.changed.wait_for(lambda: not self.holding)
         with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", self.target)) as behind:
             self.pairs |= {client, behind}
             try:
@@ -144,6 +147,8 @@ class Relay:
                         data = source.recv(65536)
                         if not data:
                             return
+                        with self.changed:
+                            self.changed.wait_for(lambda: not self.holding)
                         (behind if source is client else client).sendall(data)
             finally:
                 self.pairs -= {client, behind}

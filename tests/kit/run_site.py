@@ -14,7 +14,7 @@ import neighbours
 import run_identity
 import units
 from kit import REPOSITORY, Failed
-from run_cluster import config_map, secret
+from run_cluster import NAMESPACE, config_map, secret
 from run_network import AGENT, SERVICES, Network
 
 import servers
@@ -67,17 +67,18 @@ class Site:
         redrive = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{dead}", "maxReceiveCount": 5}
         servers.sqs(self.endpoint, "CreateQueue", QueueName=self.name, Attributes={"RedrivePolicy": json.dumps(redrive)})
         for name in (self.name, dead):
-            self.closing.callback(self._delete_queue, f"{self.endpoint}/000000000000/{name}")
+            self.closing.callback(self.delete_queue, name)
 
-    def _delete_queue(self, url):
-        with contextlib.suppress(Exception):  # it is in nobody's way
+    def delete_queue(self, name=None):
+        with contextlib.suppress(Exception):  # gone already; and else it is in nobody's way
+            url = f"{self.endpoint}/000000000000/{name or self.name}"
             servers.sqs(self.endpoint, "DeleteQueue", QueueUrl=url)
 
     def _resolver(self):
         """The files by which a kubelet tells a container whom to ask for names."""
         address = self.network.dns(SERVICES)
         resolv, hosts = self.kit.scratch / "resolv.conf", self.kit.scratch / "pod-hosts"
-        resolv.write_text(f"search data.svc.cluster.local svc.cluster.local cluster.local\nnameserver {address}\n"
+        resolv.write_text(f"search {NAMESPACE}.svc.cluster.local svc.cluster.local cluster.local\nnameserver {address}\n"
                           "options ndots:5\n", encoding="utf-8")
         hosts.write_text("127.0.0.1 localhost\n", encoding="utf-8")
         return [(str(resolv), "/etc/resolv.conf", "ro"), (str(hosts), "/etc/hosts", "ro")]
@@ -130,10 +131,10 @@ class Site:
         return tuple(map(int, self.psql(units.COUNTS).split("|")))
 
     def waiting(self):
-        """Messages in the queue, visible or in flight."""
+        """Messages in the queue: (visible, in flight)."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = servers.sqs(self.endpoint, "GetQueueAttributes", QueueUrl=self.queue_here, AttributeNames=names)
-        return sum(int(found["Attributes"][name]) for name in names)
+        return tuple(int(found["Attributes"][name]) for name in names)
 
     def send(self, body):
         servers.sqs(self.endpoint, "SendMessage", QueueUrl=self.queue_here, MessageBody=body)
