@@ -77,8 +77,8 @@ class Codes:
         else:
             wanted = (run_policy.FAIL, run_policy.FAIL)
         if (alone, evicted) != wanted:
-            raise Failed(f"{job.policy.where}: exit code {code} is {alone}, of an evicted pod {evicted}; they should be "
-                         f"{wanted[0]} and {wanted[1]}")
+            raise Failed(f"{job.policy.where}: exit code {code} is {alone}, of an evicted pod {evicted}; "
+                         f"they should be {wanted[0]} and {wanted[1]}")
         failures = [(ended, ())] * (job.policy.backoff + 2)
         if alone == run_policy.COUNT and job.policy.after(failures) != ("Failed", job.policy.backoff + 1):
             raise Failed(f"{job.policy.where} gives up after another number of failures than backoffLimit says")

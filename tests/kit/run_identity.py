@@ -44,7 +44,7 @@ def token_of(account):
 
 @contextlib.contextmanager
 def agent():
-    """EKS' agent on a port of 127.0.0.1: credentials for whoever shows a token. Yields (port, [accounts that asked])."""
+    """EKS' agent on a port of 127.0.0.1: credentials for whoever shows a token. Yields (port, [account, …])."""
     asked = []
 
     class Answer(http.server.BaseHTTPRequestHandler):

@@ -94,8 +94,8 @@ class Installed:
         """Runs a Job that must end so; (stdout, stderr) of its last pod."""
         found = self.run_job(job, between)
         if found[:2] != (outcome, codes):
-            raise Failed(f"{job.name} is {found[0]} after exit codes {found[1]}, and should be {outcome} after {codes}:\n"
-                         f"{found[2]}{found[3]}")
+            raise Failed(f"{job.name} is {found[0]} after exit codes {found[1]}, and should be {outcome} after "
+                         f"{codes}:\n{found[2]}{found[3]}")
         return found[2:]
 
 

@@ -16,8 +16,9 @@ from run_fields import Fields
 from run_pod import Container, template_of
 
 PERIOD = 100_000  # microseconds, by which the kernel counts a processor's share
-# Secure, whatever was rendered: what each pod of this chart has to be.
+# What each pod of this chart has to be, whatever was rendered.
 USER = 10001
+LONGEST_STOP = 25  # seconds from SIGTERM, of any command: docs/operations.md
 
 
 class Kubelet(bundle.Containers):
@@ -162,8 +163,8 @@ def job_of(controller):
         inner = outer.sub("spec")
     elif kind == "ScaledJob":
         # How many and when: what KEDA decides.
-        spec.pass_over("triggers", "pollingInterval", "minReplicaCount", "maxReplicaCount", "scalingStrategy", "rollout",
-                       "successfulJobsHistoryLimit", "failedJobsHistoryLimit", "rolloutStrategy")
+        spec.pass_over("triggers", "pollingInterval", "minReplicaCount", "maxReplicaCount", "scalingStrategy",
+                       "rollout", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
         inner = spec.sub("jobTargetRef")
     template = inner.take("template")
     pod = template["spec"]
@@ -186,4 +187,6 @@ def pod_of(translator, template):
     """The pod of {kind, metadata, spec}, each of its fields read."""
     fields = template_of(template)
     pod = translator.pod(fields)
+    if pod.grace <= LONGEST_STOP:
+        raise Failed(f"{fields.where} is killed {pod.grace} s after SIGTERM, and may take {LONGEST_STOP} s")
     return fields, pod

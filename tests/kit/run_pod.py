@@ -92,7 +92,8 @@ class Translator:
         injected = run_identity.added(account, volumes, security, self.cluster.associated)
         links = self.cluster.service_links() if spec.take("enableServiceLinks", True) else {}
         first = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443", **links}
-        containers = [self._container(one, volumes, security, facts, first, injected) for one in spec.each("containers")]
+        containers = [self._container(one, volumes, security, facts, first, injected)
+                      for one in spec.each("containers")]
         pod = Pod(name, containers, spec.take("terminationGracePeriodSeconds", 30),
                   spec.only("restartPolicy", "Always", "Never", "OnFailure"), account)
         return pod

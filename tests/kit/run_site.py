@@ -65,7 +65,8 @@ class Site:
         dead = f"{self.name}_dead"
         servers.sqs(self.endpoint, "CreateQueue", QueueName=dead)
         redrive = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{dead}", "maxReceiveCount": 5}
-        servers.sqs(self.endpoint, "CreateQueue", QueueName=self.name, Attributes={"RedrivePolicy": json.dumps(redrive)})
+        servers.sqs(self.endpoint, "CreateQueue", QueueName=self.name,
+                    Attributes={"RedrivePolicy": json.dumps(redrive)})
         for name in (self.name, dead):
             self.closing.callback(self.delete_queue, name)
 
@@ -78,8 +79,8 @@ class Site:
         """The files by which a kubelet tells a container whom to ask for names."""
         address = self.network.dns(SERVICES)
         resolv, hosts = self.kit.scratch / "resolv.conf", self.kit.scratch / "pod-hosts"
-        resolv.write_text(f"search {NAMESPACE}.svc.cluster.local svc.cluster.local cluster.local\nnameserver {address}\n"
-                          "options ndots:5\n", encoding="utf-8")
+        resolv.write_text(f"search {NAMESPACE}.svc.cluster.local svc.cluster.local cluster.local\n"
+                          f"nameserver {address}\noptions ndots:5\n", encoding="utf-8")
         hosts.write_text("127.0.0.1 localhost\n", encoding="utf-8")
         return [(str(resolv), "/etc/resolv.conf", "ro"), (str(hosts), "/etc/hosts", "ro")]
 
@@ -103,7 +104,8 @@ class Site:
             self.psql(f"create role app_{role} login in role loginetl_{role}")
 
     def made(self, **urls):
-        """What somebody made before: a Secret with the URL of each role's login, and the authority. `urls` are others."""
+        """What somebody made before: Secrets with the URL of each role's login and with keys of AWS, the authority.
+        `urls` are others than the right ones."""
         named = {**{role: self.url(f"app_{role}") for role in ROLES}, "init": self.url("postgres"), **urls}
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         return [*(secret(f"loginetl-{role}-database", {"url": f"{url}\n"}) for role, url in named.items()),
@@ -139,12 +141,9 @@ class Site:
     def send(self, body):
         servers.sqs(self.endpoint, "SendMessage", QueueUrl=self.queue_here, MessageBody=body)
 
-    def sending(self, times):
-        """The command that sends the sample that often, and the options that it runs with."""
-        file = self.kit.scratch / f"sample-{times}.jsonl"
-        file.write_text((TESTS / "sample.jsonl").read_text(encoding="utf-8") * times, encoding="utf-8")
-        command = [os.environ["LOGINETL_TEST_PYTHON"], str(TESTS / "send.py"), str(file)]
-        return command, {"env": {**os.environ, "LOGINETL_QUEUE_URL": self.queue_here}}
+    def send_sample(self):
+        self.kit.run(os.environ["LOGINETL_TEST_PYTHON"], TESTS / "send.py", TESTS / "sample.jsonl",
+                     env={**os.environ, "LOGINETL_QUEUE_URL": self.queue_here})
 
 
 def merged(values, more):
