@@ -9,13 +9,15 @@ the queue's.
 
 import concurrent.futures
 import json
+import os
 import sys
 import time
 
+import bundle
 import run_identity
 import run_policy
 import run_proofs
-from image import REJECTED, ROWS, await_that
+from image import PUBLIC_KEY, REJECTED, ROWS, await_that
 from kit import REPOSITORY, Failed, needs_root
 from place import SAMPLE
 from run_codes import Codes
@@ -56,18 +58,21 @@ def chart(kit, site, kubelet, image):
 
     def installed(name, identity, **values):
         rendered = render(site.values(identity, **values))
-        return Installed(kit, site, kubelet, image, rendered, kit.scratch / name, identity == "podIdentity")
+        user = values.get("runAs", {}).get("user", bundle.USER)
+        return Installed(site, kubelet, image, rendered, kit.scratch / name, user, identity == "podIdentity")
 
     main = installed("deployment", "irsa")
     scaled = installed("scaledjob", "secret", loader={"mode": "scaledjob", "listen": {"address": "::"}})
-    by_clock = installed("cronjob", "podIdentity", loader={"mode": "cronjob", "poisonBudget": 0})
+    by_clock = installed("cronjob", "podIdentity", loader={"mode": "cronjob", "poisonBudget": 0},
+                         runAs={"user": 20001, "group": 20001})
     init(site, main)
     whole = loader(kit, site, main)
     # What drains waits for the queue most of the time, and asks nothing of the others.
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         drained = beside.submit(drains, site, scaled, by_clock, whole)
         rotation(site, main)
-        verification(main)
+        head = verification(main)
+        without_aws(kit, site, installed, head)
         helm_test(main)
         separated(site, main)
         drained.result()
@@ -182,6 +187,20 @@ def verification(main):
     if head.read_text(encoding="utf-8") != newer:
         raise Failed("a head that the log does not hold was replaced")
     head.write_text(held, encoding="utf-8")
+    return held.strip()
+
+
+def without_aws(kit, site, installed, head):
+    """The log, verified by the public half of the key in a ConfigMap against a head that somebody keeps: no AWS."""
+    site.public_key = kit.run(os.environ["LOGINETL_TEST_PYTHON"], "-c", PUBLIC_KEY)
+    verifier = {"head": {"kind": "value", "value": head}, "publicKey": {"configMap": "audit-key"}, "awsSecret": ""}
+    others = {name: {"enabled": False} for name in ("loader", "rotator", "init")}
+    offline = installed("offline", "secret", verifier=verifier, **others)
+    job = offline.job("CronJob", "-verify")
+    _, _, container = offline.translate(job.template)
+    if any(name.startswith("AWS_") for name in container.env):
+        raise Failed(f"{job.name} needs no AWS, and is told {sorted(container.env)}")
+    offline.expect(job, "Complete", [0])
 
 
 def kept_head(main):

@@ -6,7 +6,7 @@ its objects was read, or the check fails.
 
 import contextlib
 
-import run_policy
+import bundle
 from kit import Failed
 from run_cluster import Cluster
 from run_fields import Fields
@@ -20,9 +20,9 @@ KILLED = 137
 class Installed:
     """What one rendering of the chart gives on a site. Its pods run one after the other, on one node."""
 
-    def __init__(self, kit, site, kubelet, image, rendered, folder, associated=False):
-        self.kit, self.site, self.kubelet, self.image = kit, site, kubelet, image
-        self.rendered, self.folder, self.associated = rendered, folder, associated
+    def __init__(self, site, kubelet, image, rendered, folder, user=bundle.USER, associated=False):
+        self.site, self.kubelet, self.image = site, kubelet, image
+        self.rendered, self.folder, self.user, self.associated = rendered, folder, user, associated
         self.folder.mkdir()
         self.numbers, self.seen, self.codes = iter(range(10**6)), set(), set()  # of the codes: what Jobs ended with
         self.given()
@@ -52,9 +52,12 @@ class Installed:
             return self.kubelet.begin(container), container, pod
         with self.site.postgres.held():
             running = self.kubelet.begin(container)
-            self.kubelet.confined(running, container)
+            self.confined(running, container)
         self.seen.add(template["metadata"]["name"])
         return running, container, pod
+
+    def confined(self, running, container):
+        self.kubelet.confined(running, container, self.user, self.user)
 
     def run_pod(self, template):
         """Runs a pod to its end: (exit code, stdout, stderr)."""
@@ -124,7 +127,7 @@ class Loader:
         fields.done()
         if pod.restart != "Always":
             raise Failed(f"{fields.where}: a Deployment's pod has restartPolicy {pod.restart}")
-        self.installed.kubelet.confined(running, container)
+        self.installed.confined(running, container)
         yield running, probes, pod
         if running.process.poll() is None:
             running.signal("KILL")

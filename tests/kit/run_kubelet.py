@@ -16,8 +16,6 @@ from run_fields import Fields
 from run_pod import Container, template_of
 
 PERIOD = 100_000  # microseconds, by which the kernel counts a processor's share
-# What each pod of this chart has to be, whatever was rendered.
-USER = 10001
 LONGEST_STOP = 25  # seconds from SIGTERM, of any command: docs/operations.md
 
 
@@ -53,7 +51,7 @@ class Kubelet(bundle.Containers):
             del linux["seccomp"]
         return config
 
-    def confined(self, running, container):
+    def confined(self, running, container, user, group):
         """The kernel's word on one that runs: what was rendered, and that this is what a pod of ours has to be."""
         deadline = time.monotonic() + 10
         while Path(f"/proc/{running.pid()}/comm").read_text().strip() != Path(container.argv[0]).name:
@@ -61,9 +59,9 @@ class Kubelet(bundle.Containers):
                 raise Failed(f"{running} does not come to run its program")
             time.sleep(0.01)
         status, mounts, limit = running.confinement()
-        ids, groups = "\t".join([str(USER)] * 4), " ".join(map(str, container.groups))
+        (uids, gids), groups = ("\t".join([str(one)] * 4) for one in (user, group)), " ".join(map(str, container.groups))
         none = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16)
-        wanted = {"Uid": ids, "Gid": ids, "Groups": groups, "NoNewPrivs": "1", "Seccomp": "2", **none}
+        wanted = {"Uid": uids, "Gid": gids, "Groups": groups, "NoNewPrivs": "1", "Seccomp": "2", **none}
         found = {name: status[name].strip() for name in wanted}
         if found != wanted:
             different = {name: text for name, text in found.items() if text != wanted[name]}

@@ -34,6 +34,7 @@ class Site:
         self.kit, self.name = kit, f"kit_chart_{os.getpid()}"
         self.endpoint = os.environ["AWS_ENDPOINT_URL"]
         self.queue_here = f"{self.endpoint}/000000000000/{self.name}"
+        self.public_key = None  # of the audit key, once somebody has fetched it
         self.closing = contextlib.ExitStack()
 
     def __enter__(self):
@@ -108,7 +109,8 @@ class Site:
         `urls` are others than the right ones."""
         named = {**{role: self.url(f"app_{role}") for role in ROLES}, "init": self.url("postgres"), **urls}
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        return [*(secret(f"loginetl-{role}-database", {"url": f"{url}\n"}) for role, url in named.items()),
+        keys_there = [config_map("audit-key", {"audit.pem": self.public_key})] if self.public_key else []
+        return [*keys_there, *(secret(f"loginetl-{role}-database", {"url": f"{url}\n"}) for role, url in named.items()),
                 *(secret(f"aws-{role}", keys) for role in named), config_map("authority", {"ca.pem": self.authority})]
 
     def values(self, identity="irsa", **more):
