@@ -66,6 +66,7 @@ def chart(kit, site, kubelet, image):
     scaled = installed("scaledjob", "secret", loader={"mode": "scaledjob", "listen": {"address": "::"}})
     by_clock = installed("cronjob", "podIdentity", loader={"mode": "cronjob", "poisonBudget": 0},
                          runAs={"user": 20001, "group": 20001})
+    codes = Codes(site)
     init(site, main)
     whole = loader(kit, site, main)
     # What drains waits for the queue most of the time, and asks nothing of the others.
@@ -76,9 +77,11 @@ def chart(kit, site, kubelet, image):
         without_aws(kit, site, installed, head)
         helm_test(main)
         separated(site, main)
+        codes.refused(main, main.jobs())
         drained.result()
-    codes = Codes(site)
-    codes.provoke(main, by_clock)
+    codes.refused(by_clock, [by_clock.job("CronJob", "-drain")])
+    codes.away(main, by_clock)
+    codes.evicted(main)
     codes.decide([main, scaled, by_clock])
     helm_test_fails(site, main)
     run_proofs.say(kit)

@@ -22,24 +22,26 @@ class Codes:
     def __init__(self, site):
         self.site, self.meanings = site, documented()
 
-    def provoke(self, main, by_clock):
-        """2, 3 and 4 of each role's Jobs, by what is wrong in the world around them."""
-        jobs = [*((main, job) for job in main.jobs()), (by_clock, by_clock.job("CronJob", "-drain"))]
-        for place, job in jobs:
+    def refused(self, place, jobs):
+        """2 and 3: a database URL that is none, and the login of another role. The Job fails at once."""
+        for job in jobs:
             role = job.template["metadata"]["labels"]["loginetl-role"]
             place.given(**{role: "postgres/no-url"})
             place.expect(job, "Failed", [2])
-            other = "loader" if role == "auditor" else "auditor"
-            place.given(**{role: self.site.url(f"app_{other}")})
+            place.given(**{role: self.site.url("app_loader" if role == "auditor" else "app_auditor")})
             place.expect(job, "Failed", [3])
             place.given()
+
+    def away(self, main, by_clock):
+        """4: the database is not reached. It comes back and the next pod ends well, or there were enough tries."""
+        for job in main.jobs():
             self.site.postgres.cut()
-            if place is by_clock:  # it stays away, until there were enough tries
-                place.expect(job, "Failed", [4] * (job.policy.backoff + 1))
-            else:
-                place.expect(job, "Complete", [4, 0], between=lambda _: self.site.postgres.restore())
+            main.expect(job, "Complete", [4, 0], between=lambda _: self.site.postgres.restore())
             self.site.postgres.restore()
-        self.evicted(main)
+        job = by_clock.job("CronJob", "-drain")
+        self.site.postgres.cut()
+        by_clock.expect(job, "Failed", [4] * (job.policy.backoff + 1))
+        self.site.postgres.restore()
 
     def evicted(self, main):
         """A node is drained in the middle of a rotation: SIGTERM, exit 4, and that is not counted."""
