@@ -14,6 +14,7 @@ import sys
 import time
 
 import bundle
+import run_cases
 import run_identity
 import run_policy
 import run_proofs
@@ -25,6 +26,7 @@ from run_jobs import KILLED, Installed, Loader
 from run_kubelet import Kubelet
 from run_render import Renderer
 from run_site import IMAGE, Site
+from run_workloads import templates
 from units import KEYS, RETIRING
 
 START = 20  # seconds, on a busy machine
@@ -32,17 +34,22 @@ LATE = 3  # messages that come while a loader stops
 GOOD = SAMPLE.read_text(encoding="utf-8").splitlines()[0]
 BAD = json.dumps({"user_id": "kit"})  # no login event
 
+
 def run(kit):
     run_policy.check_rules()
     needs_root("running pods by runc")
     root, config = image(kit)
-    with Site(kit) as site:
+    render = Renderer(kit)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside, Site(kit) as site:
+        cases = beside.submit(run_cases.check, kit, render, config)
         kubelet = Kubelet(kit, root, site.network)
         try:
             kubelet.probe()
-            chart(kit, site, kubelet, (f"{IMAGE['repository']}@{IMAGE['digest']}", config))
+            chart(kit, site, kubelet, render, (f"{IMAGE['repository']}@{IMAGE['digest']}", config))
+            kit.say(f"{cases.result()} pods of the chart's own value files are translated")
         finally:
             kubelet.end()
+    run_proofs.say(kit)
 
 
 def image(kit):
@@ -54,9 +61,7 @@ def image(kit):
     return root, {"Env": [last["ENV"]], "User": last["USER"], "Entrypoint": json.loads(last["ENTRYPOINT"])}
 
 
-def chart(kit, site, kubelet, image):
-    render = Renderer(kit)
-
+def chart(kit, site, kubelet, render, image):
     def installed(name, identity, **values):
         rendered = render(site.values(identity, **values))
         user = values.get("runAs", {}).get("user", bundle.USER)
@@ -84,7 +89,6 @@ def chart(kit, site, kubelet, image):
     codes.evicted(main)
     codes.decide([main, scaled, by_clock])
     helm_test_fails(site, main)
-    run_proofs.say(kit)
 
 
 def init(site, main):
@@ -245,7 +249,8 @@ def helm_test_fails(site, main):
 
 def separated(site, main):
     """Each pod runs under the account of its own role, with the Secret of its own login and no other."""
-    for template, role in main.roles():
+    for template in templates(main.rendered):
+        role = template["metadata"]["labels"]["loginetl-role"]
         _, pod, container = main.translate(template)
         account = pod.account["metadata"]
         role_arn = account["annotations"]["eks.amazonaws.com/role-arn"].rpartition("/")[2]

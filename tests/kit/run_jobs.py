@@ -9,9 +9,9 @@ import contextlib
 import bundle
 from kit import Failed
 from run_cluster import Cluster
-from run_fields import Fields
-from run_kubelet import Probes, job_of, pod_of
+from run_kubelet import Probes
 from run_pod import Translator
+from run_workloads import JOBS, deployed, job_of, pod_of
 
 LONGEST = 60  # seconds of one pod
 KILLED = 137
@@ -44,7 +44,6 @@ class Installed:
         """A pod of a template that was read whole: (running, container, pod). The first time the kernel is asked how it
         is confined, while it waits for its database."""
         fields, pod, container = self.translate(template)
-        fields.pass_over("kind")
         if container.probes:
             raise Failed(f"{fields.where} has probes, and comes to its end by itself")
         fields.done()
@@ -67,13 +66,7 @@ class Installed:
 
     def jobs(self):
         """Every Job that was rendered, by itself or within another object."""
-        return [job_of(one) for one in self.rendered if one["kind"] in ("Job", "CronJob", "ScaledJob")]
-
-    def roles(self):
-        """[(template, role)] of all pods; the role as its label says."""
-        templates = [job.template for job in self.jobs()] + list(self.cluster.of("Pod").values())
-        templates += [Loader(self).named] if self.cluster.of("Deployment") else []
-        return [(template, template["metadata"]["labels"]["loginetl-role"]) for template in templates]
+        return [job_of(one) for one in self.rendered if one["kind"] in JOBS]
 
     def job(self, kind, ending):
         return job_of(self.cluster.one(kind, ending))
@@ -106,27 +99,14 @@ class Loader:
     """The pod of the Deployment, running."""
 
     def __init__(self, installed):
-        self.installed = installed
-        deployment = installed.cluster.one("Deployment")
-        spec = Fields(deployment["spec"], f"Deployment/{deployment['metadata']['name']}")
-        spec.pass_over("replicas", "strategy", "revisionHistoryLimit", "minReadySeconds", "progressDeadlineSeconds")
-        self.template = spec.take("template")
-        chosen = spec.sub("selector").take("matchLabels")
-        if not chosen or not chosen.items() <= self.template["metadata"]["labels"].items():
-            raise Failed(f"{spec.where} selects {chosen}, and its pods are {self.template['metadata']['labels']}")
-        spec.done()
-        self.named = {"kind": "Deployment", "metadata": {**self.template["metadata"], "name": "loader"},
-                      "spec": self.template["spec"]}
+        self.installed, self.template = installed, deployed(installed.cluster.one("Deployment"))
 
     @contextlib.contextmanager
     def running(self):
-        fields, pod, container = self.installed.translate(self.named)
-        fields.pass_over("kind")
+        fields, pod, container = self.installed.translate(self.template)
         running = self.installed.kubelet.begin(container)
         probes = Probes(self.installed.kubelet, running, container)
         fields.done()
-        if pod.restart != "Always":
-            raise Failed(f"{fields.where}: a Deployment's pod has restartPolicy {pod.restart}")
         self.installed.confined(running, container)
         yield running, probes, pod
         if running.process.poll() is None:

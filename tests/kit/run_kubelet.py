@@ -1,22 +1,17 @@
-"""Runs translated containers by runc, asks their probes, and has Jobs begin pods until their policy says enough.
+"""Runs translated containers by runc, asks the kernel how they are confined, and asks their probes.
 
 Invariant: a container runs with what run_pod.py made of the rendered fields; the kernel is asked whether it is so while
 the program waits for its database, before it has done anything.
 """
 
-import dataclasses
 import time
 from pathlib import Path
 
 import bundle
-import run_network
-import run_policy
 from kit import Failed
-from run_fields import Fields
-from run_pod import Container, template_of
+from run_pod import Container
 
 PERIOD = 100_000  # microseconds, by which the kernel counts a processor's share
-LONGEST_STOP = 25  # seconds from SIGTERM, of any command: docs/operations.md
 
 
 class Kubelet(bundle.Containers):
@@ -131,60 +126,3 @@ class Probes:
                 raise Failed(f"{kind} of {self.running} says {said!r} after {within} s, and should "
                              f"{'succeed' if wanted else 'fail'}:\n{self.running.output()[1]}")
             time.sleep(0.05)
-
-
-@dataclasses.dataclass
-class Job:
-    """A Job, or what a CronJob or ScaledJob makes one of."""
-    name: str
-    template: dict
-    policy: run_policy.Policy
-    deadline: int
-
-    @property
-    def container(self):
-        return self.template["spec"]["containers"][0]["name"]
-
-
-def job_of(controller):
-    """The Job of a rendered Job, CronJob or ScaledJob; each field of its spec read."""
-    kind, name = controller["kind"], controller["metadata"]["name"]
-    spec = Fields(controller["spec"], f"{kind}/{name}.spec")
-    inner = spec
-    if kind == "CronJob":
-        spec.take("schedule")
-        spec.only("concurrencyPolicy", "Allow", "Forbid", "Replace")
-        spec.pass_over("timeZone", "startingDeadlineSeconds", "suspend", "successfulJobsHistoryLimit",
-                       "failedJobsHistoryLimit")  # when, and how many are kept
-        outer = spec.sub("jobTemplate")
-        outer.pass_over("metadata")
-        inner = outer.sub("spec")
-    elif kind == "ScaledJob":
-        # How many and when: what KEDA decides.
-        spec.pass_over("triggers", "pollingInterval", "minReplicaCount", "maxReplicaCount", "scalingStrategy",
-                       "rollout", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
-        inner = spec.sub("jobTargetRef")
-    template = inner.take("template")
-    pod = template["spec"]
-    inner.only("completions", 1)
-    inner.only("parallelism", 1)
-    inner.only("completionMode", "NonIndexed")
-    inner.only("podReplacementPolicy", "TerminatingOrFailed", "Failed")
-    inner.pass_over("ttlSecondsAfterFinished", "suspend")
-    restart = pod.get("restartPolicy", "Always")
-    policy = run_policy.read(inner, restart, [one["name"] for one in pod["containers"]])
-    deadline = inner.take("activeDeadlineSeconds", None)
-    spec.done()
-    if restart not in ("Never", "OnFailure"):
-        raise Failed(f"{spec.where}: a Job's pod may not have restartPolicy {restart}")
-    named = {"kind": kind, "metadata": {**template.get("metadata", {}), "name": name}, "spec": pod}
-    return Job(f"{kind}/{name}", named, policy, deadline)
-
-
-def pod_of(translator, template):
-    """The pod of {kind, metadata, spec}, each of its fields read."""
-    fields = template_of(template)
-    pod = translator.pod(fields)
-    if pod.grace <= LONGEST_STOP:
-        raise Failed(f"{fields.where} is killed {pod.grace} s after SIGTERM, and may take {LONGEST_STOP} s")
-    return fields, pod

@@ -13,7 +13,6 @@ import run_identity
 import run_volumes
 from kit import Failed
 from run_cluster import NAMESPACE, NODE
-from run_fields import Fields
 from run_network import POD
 
 # Which node, beside which others, how urgently: for the scheduler. imagePullSecrets: for who fetches the image.
@@ -228,12 +227,6 @@ class Security:
                 "capabilities": sorted({*kept, *(f"CAP_{name}" for name in added)}),
                 "no_new_privileges": not context.take("allowPrivilegeEscalation", True),
                 "seccomp": both["seccomp"] == "RuntimeDefault"}
-
-
-def template_of(controller):
-    """The pod's template of a rendered object, as Fields that remember what was read."""
-    kind, name = controller["kind"], controller["metadata"]["name"]
-    return Fields({"metadata": controller["metadata"], "spec": controller["spec"]}, f"{kind}/{name}")
 
 
 def quantity(text):

@@ -3,7 +3,9 @@
 Invariant: a template whose pods it runs stands here; others are for the check `helm` alone.
 """
 
-TEMPLATES = "deploy/helm/loginetl/templates"
+import chart_tools
+
+CHART = "deploy/helm/loginetl"
 PROOFS = {
     "_pod.tpl":
         "run by runc as a kubelet would, each rendered field translated, an unknown one refused: user, read-only root, "
@@ -39,6 +41,11 @@ PROOFS = {
 }
 
 
+CASE = "each field of its pods is translated, and known"
+
+
 def say(kit):
     for name, how in PROOFS.items():
-        kit.proved(f"{TEMPLATES}/{name}", how)
+        kit.proved(f"{CHART}/templates/{name}", how)
+    for file in sorted(chart_tools.CHART.glob("ci/*-values.yaml")):
+        kit.proved(f"{CHART}/ci/{file.name}", CASE)
