@@ -264,8 +264,8 @@ def separated(site, main):
 
 
 def drains(site, scaled, by_clock, whole):
-    """The loader as a ScaledJob's pod, with AWS credentials of a Secret, and by the clock, with Pod Identity: both empty
-    the queue, the first of what a stopped loader has left. Exit 1 for one rejection more than allowed."""
+    """The loader as a ScaledJob's pod, with AWS credentials of a Secret, and by the clock, with Pod Identity: both
+    empty the queue, the first of what a stopped loader has left. Exit 1 for one rejection more than allowed."""
     job = scaled.job("ScaledJob", "-drain")
     scaled.expect(job, "Complete", [0])
     loaded(site, whole)

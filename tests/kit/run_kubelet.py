@@ -54,7 +54,8 @@ class Kubelet(bundle.Containers):
                 raise Failed(f"{running} does not come to run its program")
             time.sleep(0.01)
         status, mounts, limit = running.confinement()
-        (uids, gids), groups = ("\t".join([str(one)] * 4) for one in (user, group)), " ".join(map(str, container.groups))
+        uids, gids = ("\t".join([str(one)] * 4) for one in (user, group))
+        groups = " ".join(map(str, container.groups))
         none = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), "0" * 16)
         wanted = {"Uid": uids, "Gid": gids, "Groups": groups, "NoNewPrivs": "1", "Seccomp": "2", **none}
         found = {name: status[name].strip() for name in wanted}
