@@ -111,12 +111,13 @@ def loader(kit, site, main):
         kit.say(f"the loader is ready after {time.monotonic() - began:.2f} s")
         await_that(lambda: site.counts() == (ROWS, REJECTED) and not any(site.waiting()), 20,
                    f"rows and quarantined, of the sample, do not come to {ROWS} and {REJECTED}")
-        database_away(site, running, probes)
+        database_away(site, main, running, probes, pod)
         return stopped(kit, site, running, probes, pod)
 
 
-def database_away(site, running, probes):
-    """Without its database the loader is alive and not ready; with it, ready again, in the same process."""
+def database_away(site, main, running, probes, pod):
+    """Without its database the loader is alive and not ready. With it, ready again, in the same process: under another
+    login, for meanwhile somebody has changed the Secret and taken the old one its right to connect."""
     site.postgres.cut()
     site.send(BAD)  # what it notices it by
     said, _ = probes.await_answer("readinessProbe", False, 15)
@@ -126,10 +127,18 @@ def database_away(site, running, probes):
         if not probes.ask(kind)[0]:
             raise Failed(f"without a database the {kind} fails, and Kubernetes would restart the loader: "
                          f"{probes.ask(kind)[1]}")
+    site.psql("alter role app_loader nologin; create role new_loader login in role loginetl_loader")
+    main.given(loader=site.url("new_loader"))
+    pod.volumes.refill(main.cluster)
     site.postgres.restore()
     probes.await_answer("readinessProbe", True, 15)
     await_that(lambda: site.counts() == (ROWS, REJECTED + 1) and not any(site.waiting()), 20,
                "what was sent while the database was away is not loaded")
+    connected = site.psql("select string_agg(distinct usename, ' ') from pg_stat_activity where usename ~ 'loader'")
+    if connected != "new_loader":
+        raise Failed(f"the Secret was changed, and connected is {connected}")
+    site.psql("alter role app_loader login")
+    main.given()
 
 
 def stopped(kit, site, running, probes, pod):

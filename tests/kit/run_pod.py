@@ -52,6 +52,7 @@ class Pod:
     grace: int
     restart: str
     account: dict
+    volumes: run_volumes.Volumes
 
     @property
     def only(self):
@@ -94,7 +95,7 @@ class Translator:
         containers = [self._container(one, volumes, security, facts, first, injected)
                       for one in spec.each("containers")]
         pod = Pod(name, containers, spec.take("terminationGracePeriodSeconds", 30),
-                  spec.only("restartPolicy", "Always", "Never", "OnFailure"), account)
+                  spec.only("restartPolicy", "Always", "Never", "OnFailure"), account, volumes)
         return pod
 
     def _placed(self, spec, labels):

@@ -18,7 +18,7 @@ PROOFS = {
         "each rendered command line did its work",
     "loader-deployment.yaml":
         "run by runc: ready by its readinessProbe over HTTP at the pod's address; 119 rows + 1 quarantined; without "
-        "its database not ready, and alive; SIGTERM with messages in hand: exit 0, nothing lost",
+        "its database not ready, and alive; a changed Secret counts from the next connection; SIGTERM with messages in hand: exit 0, nothing lost",
     "loader-cronjob.yaml":
         "run by runc, AWS credentials by Pod Identity: empties the queue; exit 1 over the poison budget",
     "loader-scaledjob.yaml":

@@ -1,6 +1,6 @@
 """A pod's volumes, as a kubelet puts them on a node: Secrets and ConfigMaps as files, empty folders, claims.
 
-    Secret, ConfigMap, projected   a folder `..2026` with the files, a link `..data` to it, and a link for each file;
+    Secret, ConfigMap, projected   a folder `..1` with the files, a link `..data` to it, and a link for each file;
                                    modes as rendered; with fsGroup the group may read what root alone could
     emptyDir                       a folder that everybody may write, of this pod alone
     persistentVolumeClaim          a folder that stays from pod to pod, root's until fsGroup hands it to the group
@@ -10,6 +10,7 @@ an earlier pod wrote there.
 """
 
 import base64
+import itertools
 import os
 import stat
 from pathlib import Path
@@ -26,6 +27,7 @@ class Volumes:
     def __init__(self, cluster, folder, group=None, policy="Always"):
         self.cluster, self.folder, self.group, self.policy = cluster, Path(folder), group, policy
         self.secrets = set()  # their names
+        self.filling, self.times = [], itertools.count(1)
         self.made = {}  # name: (folder, may it be written)
         self.folder.mkdir()
 
@@ -66,10 +68,21 @@ class Volumes:
         readonly = mount.take("readOnly", False) or not writable
         return str(source), place, "ro" if readonly else "rw"
 
+    def refill(self, cluster):
+        """After Secrets were changed: their new files take the place of the old ones, all at once."""
+        self.cluster = cluster
+        for fill in self.filling:
+            fill()
+
     def _secret(self, name, secret):
-        self.secrets.add(secret.take("secretName"))
-        found = self.cluster.object("Secret", secret.take("secretName"), secret.take("optional", False), secret.where)
-        return self._chosen(name, secret, decoded(found)), False
+        title, optional = secret.take("secretName"), secret.take("optional", False)
+        self.secrets.add(title)
+
+        def fill():
+            found = self.cluster.object("Secret", title, optional, secret.where)
+            return self._chosen(name, secret, decoded(found))
+        self.filling.append(fill)
+        return fill(), False
 
     def _config_map(self, name, config):
         found = self.cluster.object("ConfigMap", config.take("name"), config.take("optional", False), config.where)
@@ -95,7 +108,7 @@ class Volumes:
     def _files(self, name, files):
         """The files in the layout by which a kubelet can exchange all of them at once."""
         top = self.folder / name
-        inside = top / "..2026_11_28"
+        inside = top / f"..{next(self.times)}"
         inside.mkdir(parents=True)
         for path, (content, mode) in files.items():
             file = inside / path
@@ -105,7 +118,8 @@ class Volumes:
             first = Path(path).parts[0]
             if not (top / first).is_symlink():
                 (top / first).symlink_to(f"..data/{first}")
-        (top / "..data").symlink_to(inside.name)
+        (top / "..new").symlink_to(inside.name)
+        (top / "..new").rename(top / "..data")
         inside.chmod(0o755)
         top.chmod(0o777)
         self._share(top, READ)
