@@ -15,6 +15,7 @@ from run_workloads import JOBS, deployed, job_of, pod_of
 
 LONGEST = 60  # seconds of one pod
 KILLED = 137
+MOST_IGNORED = 5  # pods whose failures do not count, before this check gives up
 
 
 class Installed:
@@ -72,8 +73,8 @@ class Installed:
         return job_of(self.cluster.one(kind, ending))
 
     def run_job(self, job, between=None):
-        """Begins pods as the Job controller does: (Complete or Failed, [exit codes], last stderr). `between` is called
-        after each pod that is to be followed by another."""
+        """Begins pods as the Job controller does: (Complete or Failed, [exit codes], stdout and stderr of the last).
+        `between` is called after each pod that is to be followed by another."""
         codes, ended = [], []
         while True:
             code, out, err = self.run_pod(job.template)
@@ -83,6 +84,8 @@ class Installed:
             outcome, _ = job.policy.after(ended)
             if outcome != "waiting":
                 return outcome, codes, out, err
+            if len(codes) > job.policy.backoff + MOST_IGNORED:
+                raise Failed(f"{job.name} begins pods without end: exit codes {codes}")
             if between:
                 between(len(codes))
 

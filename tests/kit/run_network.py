@@ -18,7 +18,7 @@ import struct
 import threading
 
 import neighbours
-from kit import Failed
+from kit import LeftOut
 
 NEW_NETWORK = 0x40000000
 SET_ADDRESS, SET_MASK, GET_FLAGS, SET_FLAGS, UP = 0x8916, 0x891C, 0x8913, 0x8914, 1
@@ -173,4 +173,4 @@ def _flags_up(any_socket, name):
 
 def _call(function, *arguments):
     if function(*arguments) != 0:
-        raise Failed(f"a network namespace: {os.strerror(ctypes.get_errno())}")
+        raise LeftOut(f"no network namespace can be made or entered here: {os.strerror(ctypes.get_errno())}")

@@ -18,7 +18,8 @@ PROOFS = {
         "each rendered command line did its work",
     "loader-deployment.yaml":
         "run by runc: ready by its readinessProbe over HTTP at the pod's address; 119 rows + 1 quarantined; without "
-        "its database not ready, and alive; a changed Secret counts from the next connection; SIGTERM with messages in hand: exit 0, nothing lost",
+        "its database not ready, and alive; a changed Secret counts from the next connection; SIGTERM with messages in "
+        "hand: exit 0, nothing lost",
     "loader-cronjob.yaml":
         "run by runc, AWS credentials by Pod Identity: empties the queue; exit 1 over the poison budget",
     "loader-scaledjob.yaml":
@@ -41,11 +42,17 @@ PROOFS = {
 }
 
 
+LIMITS = {
+    "_pod.tpl": "a kubelet and a container engine themselves: tests/kit follows their published rules",
+    "_job.tpl": "the Job controller itself: tests/kit follows its published rules",
+}
 CASE = "each field of its pods is translated, and known"
 
 
 def say(kit):
     for name, how in PROOFS.items():
         kit.proved(f"{CHART}/templates/{name}", how)
+    for name, what in LIMITS.items():
+        kit.cannot(f"{CHART}/templates/{name}", what)
     for file in sorted(chart_tools.CHART.glob("ci/*-values.yaml")):
         kit.proved(f"{CHART}/ci/{file.name}", CASE)
