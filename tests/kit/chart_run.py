@@ -39,18 +39,24 @@ BAD = json.dumps({"user_id": "kit"})  # no login event
 def run(kit):
     run_policy.check_rules()
     needs_root("running pods by runc")
-    root, config = image(kit)
     render = Renderer(kit)
-    with concurrent.futures.ThreadPoolExecutor(1) as beside, Site(kit) as site:
-        cases = beside.submit(run_cases.check, kit, render, config)
-        kubelet = Kubelet(kit, root, site.network)
-        try:
-            kubelet.probe()
-            chart(kit, site, kubelet, render, (f"{IMAGE['repository']}@{IMAGE['digest']}", config))
+    with concurrent.futures.ThreadPoolExecutor(2) as beside:
+        made = beside.submit(image, kit)
+        with Site(kit) as site:
+            root, config = made.result()
+            cases = beside.submit(run_cases.check, kit, render, config)
+            installation(kit, site, root, config, render)
             kit.say(f"{cases.result()} pods of the chart's own value files are translated")
-        finally:
-            kubelet.end()
     run_proofs.say(kit)
+
+
+def installation(kit, site, root, config, render):
+    kubelet = Kubelet(kit, root, site.network)
+    try:
+        kubelet.probe()
+        chart(kit, site, kubelet, render, (f"{IMAGE['repository']}@{IMAGE['digest']}", config))
+    finally:
+        kubelet.end()
 
 
 def image(kit):
