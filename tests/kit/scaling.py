@@ -1,0 +1,133 @@
+"""Autoscaling: a model of KEDA with the parameters of the rendered chart starts and stops real loaders on a real queue.
+
+Times are divided by TIMES (300 s are 4 s), and messages by MESSAGES (600,000 for one loader are 80); so a loader that
+does 10,000 messages/s in production does 100 here, which the round trip before the queue sees to. What a loader itself
+takes for a stop (up to 5 s, for the poll that it has sent) is not divided: that is harder than in production.
+
+Invariant: the figures are those that the queue says of itself, counts are the database's, and the same check is red with
+the parameters that one gets by not setting any.
+"""
+
+import concurrent.futures
+import dataclasses
+import time
+
+import scale_chart
+from kit import Failed
+from scale_fleet import MOST_RECEIVES, Fleet
+from scale_model import Autoscaler, Figures, flaps, jobs_to_start, parameters
+
+TIMES, MESSAGES = 75, 7500
+ROUND_TRIP = 0.1  # ten messages in that time: 100 a second
+WINDOW = 300 / TIMES  # within it, no up after a down after an up
+MOST_CHANGES = 6  # 0 to 1, 1 to the most, down again, 0; and one step more each way
+KEDAS_OWN = 5  # messages for a loader, where no queueLength is set
+
+
+def run(kit):
+    scaled, jobs = scale_chart.scaled_object(kit), scale_chart.scaled_job(kit)
+    wanted = parameters(scaled)
+    unset = dataclasses.replace(wanted, target=KEDAS_OWN, down=dataclasses.replace(wanted.down, window=0))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = [pool.submit(steady, kit, wanted), pool.submit(restless, kit, unset), pool.submit(drained, kit, jobs)]
+        for one in runs:
+            one.result()
+    scale_chart.tell(kit)
+
+
+def steady(kit, wanted):
+    """Quiet, a burst, a steady flow that one loader can do, quiet to zero."""
+    burst, flow = 480, [(4.5 + 1.25 * at, 70) for at in range(7)]
+    with Fleet(kit, "scaling", ROUND_TRIP) as fleet:
+        model = Autoscaler(wanted.divided(TIMES, MESSAGES))
+        with fleet.sending([(1.5, burst), *flow]):
+            seen = drive(fleet, model, 13.5)
+        if any(replicas for at, replicas, _ in seen if at < 1.4):
+            raise Failed("loaders run before there is a message")
+        seen += drive(fleet, model, 30, lambda: model.replicas == 0, began=13.5)
+        receives, given_back = fleet.loaded_once(fleet.ended(10))
+    peak = max(replicas for _, replicas, _ in seen)
+    kit.say(f"{fleet.sent} messages, {peak} loaders at most, {len(fleet.started)} started, changes {told(model)}; "
+            f"{given_back} given back, at most {receives} receives")
+    judge(model.changes, wanted.most, peak, receives)
+
+
+def judge(changes, most, peak, receives):
+    if found := flaps(changes, WINDOW):
+        raise Failed(f"it flaps: {found} within {WINDOW:.0f} s, which stand for 300 s")
+    if len(changes) > MOST_CHANGES:
+        raise Failed(f"{len(changes)} changes for one burst and one flow: {changes}")
+    if not 1 < peak <= most:
+        raise Failed(f"a burst of six times what one loader should have in hand brought {peak} loaders; at most {most}")
+    if receives >= MOST_RECEIVES - 1:
+        raise Failed(f"a message was received {receives} times; after {MOST_RECEIVES} it is a dead letter")
+
+
+def restless(kit, unset):
+    """KEDA's own queueLength and no stabilization: the flow that needs one loader makes the number go up and down."""
+    with Fleet(kit, "restless", ROUND_TRIP) as fleet:
+        model = Autoscaler(unset.divided(TIMES, MESSAGES))
+        with fleet.sending([(0.3 + 1.25 * at, 70) for at in range(5)]):
+            drive(fleet, model, 6.5)
+        fleet.scale(0)
+        fleet.ended(10)
+        drain(kit, fleet)
+        receives, given_back = fleet.loaded_once(fleet.ended(20))
+    kit.say(f"with KEDA's own figures: {len(fleet.started)} loaders started, changes {told(model)}; {given_back} given "
+            f"back, at most {receives} receives")
+    try:
+        judge(model.changes, unset.most, 2, receives)
+    except Failed:
+        return
+    raise Failed(f"with a queueLength of {KEDAS_OWN} and no stabilization the number of loaders does not flap, so this "
+                 f"check sees nothing: {model.changes}")
+
+
+def drain(kit, fleet):
+    """What is left, if anything, by one loader more."""
+    if fleet.figures() != Figures(0, 0):
+        fleet.end = "--drain"
+        fleet.start()
+
+
+def drained(kit, found):
+    """A ScaledJob: each poll starts as many drains as are missing, never more than the most, and they end by themselves."""
+    wanted = parameters(found)
+    here, seen = wanted.divided(TIMES, MESSAGES), []
+    with Fleet(kit, "jobs", ROUND_TRIP, follow=False) as fleet:
+        with fleet.sending([(0.5, 240), (2.5, 40)]):
+            began = time.monotonic()
+            while time.monotonic() < began + 20:
+                figures, running = fleet.figures(), fleet.reap()
+                seen.append((figures, running))
+                fleet.scale(running + jobs_to_start(here, figures, running))
+                if len(seen) * here.polling > 4 and not fleet.running and figures == Figures(0, 0):
+                    break
+                time.sleep(here.polling)
+        receives, given_back = fleet.loaded_once(fleet.ended(10))
+    peak = max(running for _, running in seen)
+    kit.say(f"jobs: {fleet.sent} messages by {len(fleet.started)} drains, {peak} at once; {given_back} given back")
+    if not 1 < peak <= wanted.most or receives > 1 or given_back:
+        raise Failed(f"{peak} drains at once (at most {wanted.most}), {receives} receives, {given_back} given back")
+    twice = dataclasses.replace(here, strategy="accurate")
+    if not any(jobs_to_start(twice, *each) > jobs_to_start(here, *each) for each in seen):
+        raise Failed("strategy `accurate` would not have started more: the queue counts nothing in flight?")
+
+
+def drive(fleet, model, until, done=lambda: False, began=0.0):
+    """Lets the model decide until then: (time, replicas, messages) of each decision. Times are from the start of all."""
+    start, seen = time.monotonic() - began, []
+    while (now := time.monotonic() - start) < until and not done():
+        if model.is_due(now):
+            figures = fleet.figures()
+            replicas = model.decide(now, figures)
+            seen.append((now, replicas, model.wanted.metric(figures)))
+            if len(fleet.running) > fleet.reap():
+                raise Failed("a loader has ended by itself")
+            fleet.scale(replicas)
+        time.sleep(0.03)
+    return seen
+
+
+def told(model):
+    return ", ".join(f"{before}→{after} at {at:.1f} s" for at, before, after in model.changes) or "none"
