@@ -1,7 +1,6 @@
-"""What a NetworkPolicy means for one pod, as rules of nftables.
+"""What a NetworkPolicy means for one pod, as conditions of nftables.
 
-A pod that no policy selects is open; else only what a rule names passes, and what is dropped gets no answer, as with the
-network plugins of clusters. Answers to what passed do; the node always reaches its pods.
+A pod that no policy selects is open, each way by itself; else only what a rule names passes.
 
 Of a rule: ports (numbers, names of the pod's own for what comes in, ranges), and peers (blocks with exceptions; selectors,
 which are asked of the pods that the caller knows: {name: (namespace labels, pod labels, address)}).
@@ -14,26 +13,21 @@ import ipaddress
 from kit import Failed
 
 
-def rules(policies, labels, ports, node, others, without=()):
-    """Lines of nftables for the pod with these `labels` and named `ports`; `others` are the pods that it may mean.
+def passes(way, policies, labels, ports, others):
+    """What may pass for the pod with these `labels` and named `ports`, as conditions of nftables; None: all of it.
 
-    `without` are destinations that are dropped whatever the policy says: (address,) or (address, port)."""
+    `way` is Egress or Ingress; `others` are the pods that selectors may find."""
+    key, peers, side = ("egress", "to", "daddr") if way == "Egress" else ("ingress", "from", "saddr")
     mine = [policy["spec"] for policy in policies if selects(policy["spec"]["podSelector"], labels)]
-    lines = ["table inet kit {"]
-    for way, key, peers, hook in (("Egress", "egress", "to", "output"), ("Ingress", "ingress", "from", "input")):
-        guarded = [spec for spec in mine if way in spec.get("policyTypes", ["Ingress"])]
-        lines += [f" chain {key} {{", f"  type filter hook {hook} priority 0; policy {'drop' if guarded else 'accept'};",
-                  f"  {'oif' if way == 'Egress' else 'iif'} lo accept",
-                  *([f"  ip daddr {address} drop" for address in without] if way == "Egress" else []),
-                  "  ct state established,related accept", *([f"  ip saddr {node} accept"] * (way == "Ingress"))]
-        for spec in guarded:
-            for rule in spec.get(key) or []:
-                understood(rule, {"ports", peers})
-                lines += [f"  {where} {port} accept".replace("  ", " ").replace(" ", "  ", 1)
-                          for where in addresses(rule.get(peers), "daddr" if way == "Egress" else "saddr", others)
-                          for port in targets(rule.get("ports"), ports)]
-        lines.append(" }")
-    return "\n".join([*lines, "}", ""])
+    guarding = [spec for spec in mine if way in spec.get("policyTypes", ["Ingress"])]
+    if not guarding:
+        return None
+    found = []
+    for rule in [rule for spec in guarding for rule in spec.get(key) or []]:
+        understood(rule, {"ports", peers})
+        found += [" ".join(filter(None, (where, port))) for where in addresses(rule.get(peers), side, others)
+                  for port in targets(rule.get("ports"), ports)]
+    return found
 
 
 def opened(policies, labels, ports):

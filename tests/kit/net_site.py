@@ -112,10 +112,10 @@ class Site:
 
     def pod(self, pods, role, policies=None, without=()):
         """A pod of this role behind its policies, or others, and without some addresses."""
-        def rules(node):
-            return net_policy.rules(pods.policies if policies is None else policies, pods.labels(role),
-                                    pods.ports(role), node, OTHERS, without)
-        return self.world.pod(rules)
+        policies = pods.policies if policies is None else policies
+        ways = [net_policy.passes(way, policies, pods.labels(role), pods.ports(role), OTHERS)
+                for way in ("Egress", "Ingress")]
+        return self.world.pod(*ways, without)
 
     def start(self, pod, role, *arguments, resolv="resolv", **settings):
         """Starts loginetl in a pod, with the login of this role; an empty setting is left out."""

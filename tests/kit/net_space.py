@@ -95,11 +95,11 @@ class World(Space):
             made.bind((ADDRESSES[name], port))
             return made
 
-    def pod(self, rules):
-        """A pod behind rules(address of its node), lines of nftables: see net_policy."""
+    def pod(self, egress, ingress, without=()):
+        """A pod that these conditions let through, each way: see net_policy.passes."""
         pod = Pod(self, len(self.pods) + 1)
         self.pods.append(pod)
-        pod.guard(rules(pod.node))
+        pod.guard(egress, ingress, without)
         return pod
 
     def reaches(self, address, port, source=None):
@@ -121,10 +121,20 @@ class Pod(Space):
         self.run("ip", "link", "set", "eth0", "up")
         self.run("ip", "route", "add", "default", "via", self.node)
 
-    def guard(self, rules):
-        file = self.kit.scratch / f"pod-{self.number}.nft"
-        file.write_text("flush ruleset\n" + rules, encoding="utf-8")
-        self.run(self.world.nft, "--file", file)
+    def guard(self, egress, ingress, without):
+        """Lets only these through, and drops what goes to the addresses `without`. What a pod sends is dropped behind its
+        end of the link, as a network plugin does: so it gets no answer, and no error either."""
+        self.load(self.world, f"pod{self.number}",
+                  [f'iifname != "pod{self.number}" accept', *(f"ip daddr {address} drop" for address in without)], egress)
+        self.load(self, "kit", ["iif lo accept", f"ip saddr {self.node} accept"], ingress)
+
+    def load(self, space, table, first, passing):
+        allowed = ["accept"] if passing is None else [f"{one} accept" for one in passing]
+        lines = [*first, "ct state established,related accept", *allowed, "drop"]
+        file = self.kit.scratch / f"{table}-{self.number}.nft"
+        chain = "".join(f"  {line}\n" for line in ["type filter hook input priority 0; policy accept;", *lines])
+        file.write_text(f"table inet {table} {{\n chain input {{\n{chain} }}\n}}\n", encoding="utf-8")
+        space.run(self.world.nft, "--file", file)
 
     def start(self, *command, env, resolv, hosts):
         """Starts a command in there as user 10001, with these files as /etc/resolv.conf and /etc/hosts."""

@@ -13,21 +13,24 @@ import dataclasses
 import time
 
 import scale_chart
+import scale_day
 from kit import Failed
 from scale_fleet import MOST_RECEIVES, Fleet
-from scale_model import Autoscaler, Figures, flaps, jobs_to_start, parameters
+from scale_model import DOWN, Autoscaler, Figures, direction, flaps, jobs_to_start, parameters
 
 TIMES, MESSAGES = 75, 7500
 ROUND_TRIP = 0.1  # ten messages in that time: 100 a second
 WINDOW = 300 / TIMES  # within it, no up after a down after an up
 MOST_CHANGES = 6  # 0 to 1, 1 to the most, down again, 0; and one step more each way
 KEDAS_OWN = 5  # messages for a loader, where no queueLength is set
+USUAL, MOST_OF_A_DAY = 6000, 16  # messages a second at noon; changes: one up and one down for each of eight bursts
 
 
 def run(kit):
     scaled, jobs = scale_chart.scaled_object(kit), scale_chart.scaled_job(kit)
     wanted = parameters(scaled)
-    unset = dataclasses.replace(wanted, target=KEDAS_OWN, down=dataclasses.replace(wanted.down, window=0))
+    unset = dataclasses.replace(wanted, target=KEDAS_OWN, down=direction({"stabilizationWindowSeconds": 0}, 0, DOWN))
+    whole_day(kit, wanted)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         runs = [pool.submit(steady, kit, wanted), pool.submit(restless, kit, unset), pool.submit(drained, kit, jobs)]
         for one in runs:
@@ -36,15 +39,26 @@ def run(kit):
 
 
 def tell(kit):
-    for name, words in (("scaledobject", "a model of KEDA and its autoscaler with these parameters (times divided by "
-                         f"{TIMES}) starts and stops real loaders on a real queue: quiet, a burst, a steady flow, quiet "
-                         "to zero; each message once, no flapping, no dead letter; with KEDA's own queueLength and "
-                         "without stabilization the same check is red"),
+    for name, words in (("scaledobject", "a model of KEDA and its autoscaler with these parameters has a day without "
+                         f"flapping; with times divided by {TIMES} it starts and stops real loaders on a real queue: quiet, a "
+                         "burst, a steady flow, quiet to zero; each message once, no flapping, no dead letter; with "
+                         "KEDA's own queueLength and without stabilization the same check is red"),
                         ("loader-scaledjob", "the same model starts real drains: never more than the most, each message "
                          "once, at its first receive; strategy `accurate` would start too many")):
         path = f"{scale_chart.CHART}/templates/{name}.yaml"
         kit.proved(path, words)
         kit.cannot(path, "KEDA itself, and the time that a cluster takes to start a pod")
+
+
+def whole_day(kit, wanted):
+    """With nothing divided: a day with bursts, for which one loader is enough between them."""
+    found, accepted = scale_day.day(wanted, USUAL), wanted.target / scale_day.RATE
+    latest = accepted + wanted.polling + wanted.sync + scale_day.START
+    kit.say(f"a day of up to {found.busiest:,.0f} messages a second: {len(found.changes)} changes, longest wait "
+            f"{found.longest_wait:.0f} s, {found.loader_hours:.0f} loader hours")
+    if found.flapping or len(found.changes) > MOST_OF_A_DAY or found.longest_wait > latest:
+        raise Failed(f"a day has {len(found.changes)} changes (at most {MOST_OF_A_DAY}), {found.flapping}; the longest wait "
+                     f"is {found.longest_wait:.0f} s, not within {latest:.0f} s")
 
 
 def steady(kit, wanted):
@@ -76,14 +90,22 @@ def judge(changes, most, peak, receives):
 
 
 def restless(kit, unset):
-    """KEDA's own queueLength and no stabilization: the flow that needs one loader makes the number go up and down."""
+    """KEDA's own queueLength and no stabilization: a trickle that one loader can do makes the number go up and down."""
     with Fleet(kit, "restless", ROUND_TRIP) as fleet:
         model = Autoscaler(unset.divided(TIMES, MESSAGES))
-        with fleet.sending([(0.3 + 1.25 * at, 70) for at in range(5)]):
-            drive(fleet, model, 6.5)
+        quiet = [0.0]
+
+        def trickle(now, messages):
+            """Twenty messages more whenever the queue was empty for the time of two decisions."""
+            if messages:
+                quiet[0] = now
+            elif now - quiet[0] > 2 * model.wanted.sync:
+                fleet.send(20)
+                quiet[0] = now
+        drive(fleet, model, 12, lambda: flaps(model.changes, WINDOW), each=trickle)
         fleet.scale(0)
         fleet.ended(10)
-        drain(kit, fleet)
+        drain(fleet)
         receives, given_back = fleet.loaded_once(fleet.ended(20))
     kit.say(f"with KEDA's own figures: {len(fleet.started)} loaders started, changes {told(model)}; {given_back} given "
             f"back, at most {receives} receives")
@@ -95,7 +117,7 @@ def restless(kit, unset):
                  f"check sees nothing: {model.changes}")
 
 
-def drain(kit, fleet):
+def drain(fleet):
     """What is left, if anything, by one loader more."""
     if fleet.figures() != Figures(0, 0):
         fleet.end = "--drain"
@@ -127,7 +149,7 @@ def drained(kit, found):
         raise Failed(f"beside one drain that has all in hand strategy `accurate` would start none either: {busy}")
 
 
-def drive(fleet, model, until, done=lambda: False, began=0.0):
+def drive(fleet, model, until, done=lambda: False, began=0.0, each=lambda *_: None):
     """Lets the model decide until then: (time, replicas, messages) of each decision. Times are from the start of all."""
     start, seen = time.monotonic() - began, []
     while (now := time.monotonic() - start) < until and not done():
@@ -138,6 +160,7 @@ def drive(fleet, model, until, done=lambda: False, began=0.0):
             if len(fleet.running) > fleet.reap():
                 raise Failed("a loader has ended by itself")
             fleet.scale(replicas)
+            each(*seen[-1][::2])
         time.sleep(0.03)
     return seen
 

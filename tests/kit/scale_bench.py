@@ -1,0 +1,125 @@
+"""Measures what docs/scaling.md says: one, two and three loaders on one queue and one PostgreSQL.
+
+    python3 tests/env/servers.py run --durable -- python3 tests/kit/scale_bench.py
+
+Needs LOGINETL_BIN, a release build with its examples: `cargo build --release --locked --bins --examples`. The queue is
+that of `make bench`, 20 ms away. BENCH_MESSAGES and BENCH_ROUNDS as there. Of each run: messages a second until all are
+deleted; CPU of the loaders, of PostgreSQL and of the queue; WAL; and at the end connections and bytes on disk.
+
+Invariant: a run counts only if every message was loaded once, and nothing is left.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "env"))
+
+import bench_queue  # noqa: E402
+from bench_tools import ADMIN, ROUNDS, fresh, print_machine, psql, spread  # noqa: E402
+
+MESSAGES = int(os.environ.get("BENCH_MESSAGES", "200000"))
+LOADERS = (1, 2, 3)
+TICKS = os.sysconf("SC_CLK_TCK")
+DATABASE = bench_queue.DATABASE
+SIZES = """select (select pg_relation_size('user_logins') / count(*) from user_logins),
+    (select pg_indexes_size('user_logins') / count(*) from user_logins),
+    (select sum(pg_total_relation_size(inhrelid)) / (select count(*) from ingest.ledger) from pg_inherits
+     where inhparent = 'ingest.ledger'::regclass)"""
+CONNECTIONS = f"select count(*) from pg_stat_activity where datname = '{DATABASE}' and pid <> pg_backend_pid()"
+
+
+def main():
+    print_machine()
+    runs = {count: [] for count in LOADERS}
+    for _ in range(ROUNDS):
+        for count in LOADERS:
+            runs[count].append(measure(count))
+    for count, rounds in runs.items():
+        every = {name: [one[name] for one in rounds] for name in rounds[0]}
+        ratio = statistics.median(every["rate"]) / statistics.median([one["rate"] for one in runs[1]])
+        print(f"  {count} loaders: {spread(every['rate'], 'messages/s')}, {ratio:.2f} × one; µs of CPU a message: loaders "
+              f"{spread(every['loaders'], '', 1)}, PostgreSQL {spread(every['postgres'], '', 1)}, queue "
+              f"{spread(every['queue'], '', 1)}; {spread(every['wal'], 'bytes of WAL', 0)}; connections "
+              f"{max(every['connections'])}", flush=True)
+    print("  bytes a row: table, its indexes, ledger", psql(DATABASE, SIZES))
+
+
+def measure(count):
+    fresh(DATABASE)
+    psql(DATABASE, "checkpoint")
+    server = postmaster()
+    with bench_queue.instrument("--messages", str(MESSAGES), "--rtt", "20ms") as queue:
+        [instrument] = children(os.getpid(), "sqs-instrument")
+        variables, command = bench_queue.loader(queue, bench_queue.RECEIVERS, "--follow")
+        wal, cpu = lsn(), (spent_by_tree(server), spent(instrument))
+        started = time.monotonic()
+        loaders = [subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) for _ in range(count)]
+        connections = 0
+        try:
+            while bench_queue.stats(queue["endpoint"])["distinct_deleted"] < MESSAGES:
+                if connections == 0 and time.monotonic() - started > 2:
+                    connections = int(psql("postgres", CONNECTIONS))
+                time.sleep(0.05)
+            wall, mine = time.monotonic() - started, sum(spent(one.pid) for one in loaders)
+            after = (spent_by_tree(server), spent(instrument))
+        finally:
+            for one in loaders:
+                one.terminate()
+            for one in loaders:
+                one.wait()
+        left = bench_queue.stats(queue["endpoint"])
+    assert left["visible"] == 0 and left["in_flight"] == 0, left
+    assert psql(DATABASE, "select count(*) from user_logins") == str(MESSAGES)
+    each = 1e6 / MESSAGES
+    return {"rate": MESSAGES / wall, "loaders": mine * each, "postgres": (after[0] - cpu[0]) * each,
+            "queue": (after[1] - cpu[1]) * each, "wal": (lsn() - wal) / MESSAGES, "connections": connections}
+
+
+def lsn():
+    return int(psql("postgres", "select pg_current_wal_lsn() - '0/0'"))
+
+
+def postmaster():
+    """The server's first process, of which all others are children."""
+    port = urllib.parse.urlsplit(ADMIN).port
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if Path(words[0]).name == "postgres" and f"--port={port}" in words:
+                return int(folder.name)
+    sys.exit(f"no PostgreSQL with --port={port} on this machine")
+
+
+def children(pid, name=""):
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()
+            if name in Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace")]
+
+
+def spent(pid, ended=False):
+    """Seconds of CPU of a process; with `ended`, those of its ended children too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15 if ended else 13])) / TICKS
+
+
+def spent_by_tree(pid):
+    total = spent(pid, ended=True)
+    for child in children(pid):
+        try:
+            total += spent(child)
+        except OSError:  # it has ended, and so counts for its parent next time
+            continue
+    return total
+
+
+if __name__ == "__main__":
+    main()
