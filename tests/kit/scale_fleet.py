@@ -156,6 +156,8 @@ class Fleet:
             except subprocess.TimeoutExpired as late:
                 raise Failed(f"a loader of {len(self.started)} does not end within {seconds} s after the last "
                              "SIGTERM") from late
+            if status == -signal.SIGTERM and not summary.stat().st_size:
+                continue  # stopped in its first moments, before it listened to signals: it has received nothing
             if status != 0:
                 raise Failed(f"a loader ended with {status}:\n{summary.with_suffix('.err').read_text()}")
             summaries.append(json.loads(summary.read_text(encoding="utf-8").splitlines()[-1]))
