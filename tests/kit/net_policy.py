@@ -2,8 +2,8 @@
 
 A pod that no policy selects is open, each way by itself; else only what a rule names passes.
 
-Of a rule: ports (numbers, names of the pod's own for what comes in, ranges), and peers (blocks with exceptions; selectors,
-which are asked of the pods that the caller knows: {name: (namespace labels, pod labels, address)}).
+Of a rule: ports (numbers, names of the pod's own for what comes in, ranges), and peers (blocks with exceptions;
+selectors, which are asked of the pods that the caller knows: {name: (namespace labels, pod labels, address)}).
 
 Invariant: a rule, or a part of one, that this does not understand is an error, never silence.
 """

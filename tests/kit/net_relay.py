@@ -1,10 +1,12 @@
-"""Relays on an event loop of their own: what connects here is passed on to a port of 127.0.0.1, later if that is wanted.
+"""Relays on an event loop of their own: what connects here is passed on to a port of 127.0.0.1, later if that is
+wanted.
 
     with Relays() as relays:
         port = relays.tcp(listener(), 4566, delay=0.1)       a server that is 0.1 s away
         relays.dns(udp socket, tcp listener, ("127.53.53.1", 53))
 
-Sockets come from the caller, who may have made them in another network namespace: a socket stays where it was made.
+Sockets come from the caller, who may have made them in another network namespace: a socket stays where it was
+made.
 
 Invariant: with the end of the block every connection is closed and nothing listens any more.
 """
@@ -73,7 +75,9 @@ async def pass_on(reader, writer, port, delay):
             async def one_way(source, write):
                 while data := await source.read(65536):
                     write(data)
-            ways = [asyncio.ensure_future(one_way(reader, lambda data: loop.call_later(delay, inner_writer.write, data))),
+            def later(data):
+                loop.call_later(delay, inner_writer.write, data)
+            ways = [asyncio.ensure_future(one_way(reader, later)),
                     asyncio.ensure_future(one_way(inner_reader, writer.write))]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

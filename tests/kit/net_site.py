@@ -1,6 +1,7 @@
 """Where the pods of the check `network` work: a world with the servers of production, real ones behind them.
 
-Invariant: database, queue, namespaces, relays and the stand-in for EKS' agent are the check's own, and gone with the block.
+Invariant: database, queue, namespaces, relays and the stand-in for EKS' agent are the check's own, and gone
+with the block.
 """
 
 import contextlib

@@ -1,15 +1,16 @@
-"""Network namespaces: a world where the servers are, and pods that reach it through a firewall made of a NetworkPolicy.
+"""Network namespaces: a world where the servers are, and pods that reach it through a firewall made of a
+NetworkPolicy.
 
-    with World(kit) as world:                                its addresses are ADDRESSES; relays listen there
-        sock = world.socket("postgres", 5432)                a listening socket in there, for relays in here
-        pod = world.pod(rules)                                          a namespace whose one neighbour is the world
+    with World(kit) as world:                    its addresses are ADDRESSES
+        world.socket("postgres", 5432)           a socket that listens there, for relays in here
+        pod = world.pod(egress, ingress)         a namespace whose one neighbour is the world
         pod.start("loginetl", "load", …)
 
-Each pod hangs on a link of its own, so that pods with different rules run side by side. Nothing leads from the world to
-the machine but what relays pass on.
+Each pod hangs on a link of its own, so that pods with different rules run side by side. Nothing leads from the
+world to the machine but what relays pass on.
 
-Invariant: with the end of the block every namespace, link and process of it is gone; the machine's own network was never
-changed.
+Invariant: with the end of the block every namespace, link and process of it is gone; the machine's own network
+was never changed.
 """
 
 import contextlib
@@ -122,10 +123,12 @@ class Pod(Space):
         self.run("ip", "route", "add", "default", "via", self.node)
 
     def guard(self, egress, ingress, without):
-        """Lets only these through, and drops what goes to the addresses `without`. What a pod sends is dropped behind its
-        end of the link, as a network plugin does: so it gets no answer, and no error either."""
-        self.load(self.world, f"pod{self.number}",
-                  [f'iifname != "pod{self.number}" accept', *(f"ip daddr {address} drop" for address in without)], egress)
+        """Lets only these through, and drops what goes to the addresses `without`.
+
+        What a pod sends is dropped behind its end of the link, as by a network plugin: it gets no answer, and no error
+        either."""
+        first = [f'iifname != "pod{self.number}" accept', *(f"ip daddr {address} drop" for address in without)]
+        self.load(self.world, f"pod{self.number}", first, egress)
         self.load(self, "kit", ["iif lo accept", f"ip saddr {self.node} accept"], ingress)
 
     def load(self, space, table, first, passing):
@@ -138,9 +141,9 @@ class Pod(Space):
 
     def start(self, *command, env, resolv, hosts):
         """Starts a command in there as user 10001, with these files as /etc/resolv.conf and /etc/hosts."""
-        words = ["nsenter", f"--net={self.path}", "unshare", "--mount", "sh", "-c", SHELL, "sh", resolv, hosts, *command]
+        words = ["nsenter", f"--net={self.path}", "unshare", "--mount", "sh", "-c", SHELL, "sh", resolv, hosts]
         started = Started(self, command, subprocess.Popen(
-            [str(word) for word in words], env={"PATH": os.environ["PATH"], **env}, text=True, cwd="/",
+            [str(word) for word in (*words, *command)], env={"PATH": os.environ["PATH"], **env}, text=True, cwd="/",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         self.started.append(started)
         return started

@@ -1,12 +1,13 @@
-"""The NetworkPolicies of the chart: in network namespaces with exactly their ports each role does its work; with one of
-them closed it fails with the documented words.
+"""The NetworkPolicies of the chart: in network namespaces with exactly their ports each role does its work; with
+one of them closed it fails with the documented words.
 
-Names, ports and TLS are those of production: sqs, kms and sts of a region at amazonaws.com on 443, Postgres on 5432, a
-role taken by a web identity token or from EKS' agent. Behind these stand LocalStack, with certificates of an authority of
-the check's own in SSL_CERT_FILE, the PostgreSQL of the tests, which speaks no TLS, and a DNS server: see net_site.
+Names, ports and TLS are those of production: sqs, kms and sts of a region at amazonaws.com on 443, Postgres on
+5432, a role taken by a web identity token or from EKS' agent. Behind these stand LocalStack, with certificates
+of an authority of the check's own in SSL_CERT_FILE, the PostgreSQL of the tests, which speaks no TLS, and a DNS
+server: see net_site.
 
-Invariant: ports and peers are read from the rendered policies; what they do not name is dropped without an answer, as the
-network plugins of clusters do.
+Invariant: ports and peers are read from the rendered policies; what they do not name is dropped without an
+answer, as the network plugins of clusters do.
 """
 
 import time
@@ -21,8 +22,8 @@ EGRESS = {("UDP", 53), ("TCP", 53), ("TCP", 5432), ("TCP", 443)}
 LATEST = 20  # seconds in which a start without one of its servers has ended
 # A call to AWS that is dropped takes 5 s, or 10 s where credentials are fetched first; the SDK tries three times.
 ONCE = {"AWS_MAX_ATTEMPTS": "1"}
-NO_AWS = ("the endpoint cannot be reached", "see that AWS_ENDPOINT_URL, the network and the proxy are right, then run it "
-          "again")
+NO_AWS = ("the endpoint cannot be reached", "see that AWS_ENDPOINT_URL, the network and the proxy are right, then run "
+          "it again")
 NO_DATABASE = ("cannot connect to the database", "see that the server runs and can be reached, then run it again")
 # Peers that a careful user sets: see networkPolicy of values.yaml.
 NARROW = {

@@ -2,25 +2,31 @@
 
     python3 tests/env/servers.py run --durable -- python3 tests/kit/scale_bench.py
 
-Needs LOGINETL_BIN, a release build with its examples: `cargo build --release --locked --bins --examples`. The queue is
-that of `make bench`, 20 ms away. BENCH_MESSAGES and BENCH_ROUNDS as there. Of each run: messages a second until all are
-deleted; CPU of the loaders, of PostgreSQL and of the queue; WAL; and at the end connections and bytes on disk.
+Needs LOGINETL_BIN, a release build with its examples: `cargo build --release --locked --bins --examples`. The
+queue is that of `make bench`, 20 ms away. BENCH_MESSAGES and BENCH_ROUNDS as there. Of each run: messages a
+second until all are deleted; CPU of the loaders, of PostgreSQL and of the queue; WAL; connections; bytes on
+disk. Then what the metrics of one loader say while nothing, PostgreSQL or the queue is what it waits for.
 
 Invariant: a run counts only if every message was loaded once, and nothing is left.
 """
 
+import contextlib
 import os
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
+import urllib.request
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "env"))
 
 import bench_queue  # noqa: E402
+import servers  # noqa: E402
 from bench_tools import ADMIN, ROUNDS, fresh, print_machine, psql, spread  # noqa: E402
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "200000"))
@@ -43,11 +49,13 @@ def main():
     for count, rounds in runs.items():
         every = {name: [one[name] for one in rounds] for name in rounds[0]}
         ratio = statistics.median(every["rate"]) / statistics.median([one["rate"] for one in runs[1]])
-        print(f"  {count} loaders: {spread(every['rate'], 'messages/s')}, {ratio:.2f} × one; µs of CPU a message: loaders "
-              f"{spread(every['loaders'], '', 1)}, PostgreSQL {spread(every['postgres'], '', 1)}, queue "
-              f"{spread(every['queue'], '', 1)}; {spread(every['wal'], 'bytes of WAL', 0)}; connections "
-              f"{max(every['connections'])}", flush=True)
-    print("  bytes a row: table, its indexes, ledger", psql(DATABASE, SIZES))
+        cpu = ", ".join(f"{name} {spread(every[name], 'µs', 1)}" for name in ("loaders", "postgres", "queue"))
+        print(f"  {count} loaders: {spread(every['rate'], 'messages/s')}, {ratio:.2f} × one; CPU a message: {cpu}; "
+              f"{spread(every['wal'], 'bytes of WAL')}; {max(every['connections'])} connections", flush=True)
+    print("  bytes a row: table, its indexes, ledger", psql(DATABASE, SIZES), flush=True)
+    watch("nothing in the way", contextlib.nullcontext)
+    watch("PostgreSQL stopped for 150 of each 200 ms", stopping)
+    watch("two receivers", contextlib.nullcontext, receivers=2)
 
 
 def measure(count):
@@ -79,6 +87,59 @@ def measure(count):
     each = 1e6 / MESSAGES
     return {"rate": MESSAGES / wall, "loaders": mine * each, "postgres": (after[0] - cpu[0]) * each,
             "queue": (after[1] - cpu[1]) * each, "wal": (lsn() - wal) / MESSAGES, "connections": connections}
+
+
+def watch(what, hindered, receivers=bench_queue.RECEIVERS, seconds=5):
+    """What one loader's metrics say in some seconds of its work."""
+    fresh(DATABASE)
+    address = f"127.0.0.1:{servers.free_port()}"
+    with bench_queue.instrument("--messages", "1000000", "--rtt", "20ms") as queue:
+        variables, command = bench_queue.loader(queue, receivers, "--follow", "--listen", address)
+        loader = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(3)
+            with hindered():
+                before = metrics(address)
+                time.sleep(seconds)
+                after = metrics(address)
+        finally:
+            loader.terminate()
+            loader.wait()
+    done = {name: after[name] - before.get(name, 0) for name in after}
+    batches = done["loginetl_write_seconds_count"] or 1
+    print(f"  {what}: {done['loginetl_messages_loaded_total'] / seconds:,.0f} messages/s, a batch has "
+          f"{done['loginetl_batch_messages_sum'] / batches:.0f} messages and takes "
+          f"{done['loginetl_write_seconds_sum'] / batches * 1000:.0f} ms; in hand "
+          f"{after['loginetl_messages_in_hand']:.0f}, receivers {after['loginetl_receivers']:.0f}", flush=True)
+
+
+def metrics(address):
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with straight.open(f"http://{address}/metrics", timeout=10) as answer:
+        lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#"]
+    return {name: float(value) for name, value in lines}
+
+
+@contextlib.contextmanager
+def stopping():
+    """Lets the sessions of this database work a quarter of the time."""
+    backends = [int(pid) for pid in psql("postgres", CONNECTIONS.replace("count(*)", "pid")).split()]
+    over = threading.Event()
+
+    def stop_and_go():
+        while not over.wait(0.05):
+            for number in (signal.SIGSTOP, signal.SIGCONT):
+                for pid in backends:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+                time.sleep(0.15 * (number == signal.SIGSTOP))
+    thread = threading.Thread(target=stop_and_go)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def lsn():

@@ -1,6 +1,7 @@
 """What the chart renders, for the checks that take their parameters from it: `scaling` and `network`.
 
-Invariant: nothing of a rendered object is written down here; values that are set stand in BASE and in the calls.
+Invariant: nothing of a rendered object is written down here; values that are set stand in BASE and in the
+calls.
 """
 
 import json

@@ -1,9 +1,10 @@
-"""A day of a queue, second by second, under a model of KEDA with the parameters as they are rendered: nothing is divided.
+"""A day of a queue, second by second, under a model of KEDA with the parameters as they are rendered: nothing is
+divided.
 
     python3 tests/kit/scale_day.py        what a day is like with the chart's figures, with others, and with KEDA's own
 
-Messages come in a curve over the day, and in bursts. A loader takes `rate` messages a second, from START seconds after it
-was asked for until it is stopped.
+Messages come in a curve over the day, and in bursts. A loader takes `rate` messages a second, from START
+seconds after it was asked for until it is stopped.
 
 Invariant: no clock and no chance: the same parameters give the same day.
 """
@@ -70,8 +71,8 @@ def main():
         print(f"{usual:,} messages a second at noon")
         for name, wanted in cases:
             found = day(wanted, usual)
-            print(f"  {name:24} {len(found.changes):5} changes, flaps: {'yes' if found.flapping else 'no':3}  longest wait "
-                  f"{found.longest_wait:4.0f} s, {found.loader_hours:.0f} loader hours")
+            print(f"  {name:24} {len(found.changes):5} changes, flaps: {'yes' if found.flapping else 'no':3}  "
+                  f"longest wait {found.longest_wait:4.0f} s, {found.loader_hours:.0f} loader hours")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""What is scaled: a queue with a dead-letter queue, a database, and loaders that start and stop as an autoscaler says.
+"""What is scaled: a queue with a dead-letter queue, a database, and loaders that start and stop as an autoscaler
+says.
 
     with Fleet(kit, "name", ROUND_TRIP) as fleet:
         fleet.send(count)          in a thread of its own, at a pace
         fleet.scale(2)             starts loaders, or stops the youngest by SIGTERM, as a Deployment does
         fleet.figures()            what the queue says of itself
 
-A loader asks the queue through a relay that is ROUND_TRIP away, with one receiver: so each takes at most ten messages in
-this time, whatever the machine is, and a second loader does what it does in production: it takes another share.
+A loader asks the queue through a relay that is ROUND_TRIP away, with one receiver: so each takes at most ten
+messages in this time, whatever the machine is, and a second loader does what it does in production: it takes
+another share.
 
 Invariant: every loader that was started is gone when the block ends, and database and queues with it.
 """

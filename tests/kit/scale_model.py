@@ -1,15 +1,17 @@
-"""KEDA's decision about a queue, and that of the HorizontalPodAutoscaler that KEDA makes, as functions of time and figures.
+"""KEDA's decision about a queue, and that of the HorizontalPodAutoscaler that KEDA makes, as functions of time and
+figures.
 
 From the pages of KEDA (aws-sqs-queue, ScaledObject, ScaledJob) and Kubernetes (horizontal pod autoscaling):
-- each `pollingInterval` KEDA asks the queue: with no replica and more messages than `activationQueueLength` it starts
-  the least number; with a `minReplicaCount` of 0 it ends all once nothing was active for `cooldownPeriod`
-- between 1 and `maxReplicaCount` the autoscaler decides every 15 s: ceil(messages / queueLength), unless that differs
-  from now by a tenth or less; down only to the most that was right at any time of the stabilization window; and each
-  way no faster than its policies allow
+- each `pollingInterval` KEDA asks the queue: with no replica and more messages than `activationQueueLength` it
+  starts the least number; with a `minReplicaCount` of 0 it ends all once nothing was active for
+  `cooldownPeriod`
+- between 1 and `maxReplicaCount` the autoscaler decides every 15 s: ceil(messages / queueLength), unless that
+  differs from now by a tenth or less; down only to the most that was right at any time of the stabilization
+  window; and each way no faster than its policies allow
 - of a ScaledJob each poll starts ceil(messages / queueLength) jobs, less those that run (strategy `default`)
 
-Invariant: nothing here knows a clock or a queue: the same times and figures give the same replicas. Parameters are those
-of the object; what it leaves out has the default of KEDA or Kubernetes.
+Invariant: nothing here knows a clock or a queue: the same times and figures give the same replicas. Parameters
+are those of the object; what it leaves out has the default of KEDA or Kubernetes.
 """
 
 import dataclasses
