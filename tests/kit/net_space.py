@@ -44,7 +44,10 @@ class Space:
         if self.holder.stdout.readline() != "\n":
             raise LeftOut(f"no network namespace can be made here: {self.holder.stderr.read().strip()}")
         self.path = f"/proc/{self.holder.pid}/ns/net"
-        self.run("ip", "link", "set", "lo", "up")
+        self.each("ip link set lo up")
+
+    def each(self, *commands):
+        self.run("sh", "-ec", "\n".join(commands))
 
     def run(self, *command, **options):
         return self.kit.run("nsenter", f"--net={self.path}", *command, **options)
@@ -80,8 +83,7 @@ class World(Space):
         self.pods = []
 
     def __enter__(self):
-        for address in ADDRESSES.values():
-            self.run("ip", "address", "add", f"{address}/32", "dev", "lo")
+        self.each(*(f"ip address add {address}/32 dev lo" for address in ADDRESSES.values()))
         return self
 
     def __exit__(self, *_):
@@ -115,12 +117,10 @@ class Pod(Space):
         self.world, self.number, self.started = world, number, []
         self.node, self.address = f"10.64.{number}.1", f"10.64.{number}.2"
         link = f"pod{number}"
-        world.run("ip", "link", "add", "name", link, "type", "veth", "peer", "name", "eth0", "netns", self.holder.pid)
-        world.run("ip", "address", "add", f"{self.node}/30", "dev", link)
-        world.run("ip", "link", "set", link, "up")
-        self.run("ip", "address", "add", f"{self.address}/30", "dev", "eth0")
-        self.run("ip", "link", "set", "eth0", "up")
-        self.run("ip", "route", "add", "default", "via", self.node)
+        world.each(f"ip link add name {link} type veth peer name eth0 netns {self.holder.pid}",
+                   f"ip address add {self.node}/30 dev {link}", f"ip link set {link} up")
+        self.each(f"ip address add {self.address}/30 dev eth0", "ip link set eth0 up",
+                  f"ip route add default via {self.node}")
 
     def guard(self, egress, ingress, without):
         """Lets only these through, and drops what goes to the addresses `without`.

@@ -4,6 +4,7 @@ Invariant: nothing of a rendered object is written down here; values that are se
 calls.
 """
 
+import functools
 import json
 import os
 
@@ -22,8 +23,13 @@ def rendered(kit, **values):
     """The objects of the chart with these values over BASE."""
     file, text = kit.scratch / "values.json", kit.scratch / "rendered.yaml"
     file.write_text(json.dumps(merged(BASE, values)), encoding="utf-8")
-    text.write_text(chart_tools.helms(kit)[-1].template("--values", file), encoding="utf-8")
+    text.write_text(helm(kit).template("--values", file), encoding="utf-8")
     return json.loads(kit.run(os.environ["LOGINETL_TEST_PYTHON"], "-c", AS_JSON, text))
+
+
+@functools.cache
+def helm(kit):
+    return chart_tools.helms(kit)[-1]
 
 
 def merged(below, above):
