@@ -35,7 +35,7 @@ SENT = 40
 
 
 def run(kit):
-    documented(NO_AWS[0], NO_DATABASE[0])
+    documented(f"`{NO_AWS[0]}`", f"| `{NO_DATABASE[0]}: …`")
     wide, narrow = Pods(kit), Pods(kit, networkPolicy=NARROW)
     no_arn = {section: {"roleArn": ""} for section in ("loader", "rotator", "verifier")}
     by_agent = Pods(kit, identity={"kind": "podIdentity"}, **no_arn)
