@@ -53,9 +53,7 @@ def main():
         print(f"  {count} loaders: {spread(every['rate'], 'messages/s')}, {ratio:.2f} × one; CPU a message: {cpu}; "
               f"{spread(every['wal'], 'bytes of WAL')}; {max(every['connections'])} connections", flush=True)
     print("  bytes a row: table, its indexes, ledger", psql(DATABASE, SIZES), flush=True)
-    watch("nothing in the way", contextlib.nullcontext)
-    watch("PostgreSQL stopped for 150 of each 200 ms", stopping)
-    watch("two receivers", contextlib.nullcontext, receivers=2)
+    watch_all()
 
 
 def measure(count):
@@ -87,6 +85,12 @@ def measure(count):
     each = 1e6 / MESSAGES
     return {"rate": MESSAGES / wall, "loaders": mine * each, "postgres": (after[0] - cpu[0]) * each,
             "queue": (after[1] - cpu[1]) * each, "wal": (lsn() - wal) / MESSAGES, "connections": connections}
+
+
+def watch_all():
+    watch("nothing in the way", contextlib.nullcontext)
+    watch("PostgreSQL stopped for 190 of each 200 ms", stopping)
+    watch("two receivers", contextlib.nullcontext, receivers=2)
 
 
 def watch(what, hindered, receivers=bench_queue.RECEIVERS, seconds=5):
@@ -122,17 +126,17 @@ def metrics(address):
 
 @contextlib.contextmanager
 def stopping():
-    """Lets the sessions of this database work a quarter of the time."""
+    """Lets the sessions of this database work a twentieth of the time."""
     backends = [int(pid) for pid in psql("postgres", CONNECTIONS.replace("count(*)", "pid")).split()]
     over = threading.Event()
 
     def stop_and_go():
-        while not over.wait(0.05):
+        while not over.wait(0.01):
             for number in (signal.SIGSTOP, signal.SIGCONT):
                 for pid in backends:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, number)
-                time.sleep(0.15 * (number == signal.SIGSTOP))
+                time.sleep(0.19 * (number == signal.SIGSTOP))
     thread = threading.Thread(target=stop_and_go)
     thread.start()
     try:
