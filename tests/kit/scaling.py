@@ -26,6 +26,7 @@ WINDOW = 300 / TIMES  # within it, no up after a down after an up
 MOST_CHANGES = 6  # 0 to 1, 1 to the most, down again, 0; and one step more each way
 KEDAS_OWN = 5  # messages for a loader, where no queueLength is set
 USUAL, MOST_OF_A_DAY = 6000, 16  # messages a second at noon; changes: one up and one down for each of eight bursts
+MOST_HOURS = 30  # of loaders, on a day for which one is enough but for its bursts
 
 
 def run(kit):
@@ -61,6 +62,8 @@ def whole_day(kit, wanted):
     if found.flapping or len(found.changes) > MOST_OF_A_DAY or found.longest_wait > latest:
         raise Failed(f"a day has {len(found.changes)} changes (at most {MOST_OF_A_DAY}), flaps: {found.flapping}; the "
                      f"longest wait is {found.longest_wait:.0f} s, not within {latest:.0f} s")
+    if found.loader_hours > MOST_HOURS:
+        raise Failed(f"loaders run {found.loader_hours:.0f} hours on a day for which one is enough but for its bursts")
 
 
 def steady(kit, wanted):
