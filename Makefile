@@ -26,7 +26,7 @@ check: ## format, lints and documentation, without servers
 test: check ## all checks and tests, on a PostgreSQL and a LocalStack of their own
 	$(SERVERS) run -- cargo test --locked
 
-kit: ## run and prove what deploy/ and keys/ ship: image, compose, rights, restore, units
+kit: ## run and prove what deploy/ and keys/ ship: image, compose, chart, rights, alerts, …
 	cargo build --release --locked --bin loginetl
 	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run -- python3 tests/kit/run.py
 
