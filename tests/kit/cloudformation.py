@@ -1,0 +1,214 @@
+"""The CloudFormation templates: linted, compared with keys/, deployed on a LocalStack, and loginetl run on the result.
+
+What moto pretends to make of ECS counts for nothing: of service.yaml the program runs each task's command with the
+settings that its definition gives.
+
+Invariant: nothing of it is left when the check ends; the kit's own LocalStack is not touched.
+"""
+
+import concurrent.futures
+import json
+import os
+from pathlib import Path
+
+import cfn_policies
+import cfn_service
+import cfn_use
+from cfn_stack import Aws, Stack, localstack
+from cfn_template import Template
+from kit import REPOSITORY, Failed
+
+FOLDER = REPOSITORY / "deploy/cloudformation"
+FOUNDATION, SERVICE = FOLDER / "foundation.yaml", FOLDER / "service.yaml"
+REGION = "eu-central-1"  # one: its resources are those of the others, and each takes seconds
+NAME = "loginetl-foundation"
+PEOPLE = {f"{who}RoleArn": f"arn:aws:iam::000000000000:role/{who.lower()}" for who in ("Admin", "Producer", "Person")}
+ROLES = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"]
+STATEFUL = {"AWS::SQS::Queue", "AWS::KMS::Key", "AWS::KMS::Alias"}
+# Properties of a KMS key whose change updates it in place; for any other, another key may be made.
+UPDATED = {"Description", "KeyPolicy", "EnableKeyRotation", "RotationPeriodInDays", "Tags", "Enabled", "PendingWindowInDays"}
+BAD = """
+Resources:
+  Task:
+    Type: AWS::ECS::TaskDefinition
+    Properties: {Family: bad, RequiresCompatibilities: [FARGATE], NetworkMode: awsvpc, Cpu: "256", Memory: "4096"}
+  Queue: {Type: AWS::SQS::Queue, DeletionPolicy: Retain, Properties: {QueueNames: bad}}
+"""
+
+
+def run(kit):
+    used = cfn_policies.compared([FOUNDATION, SERVICE])
+    missing = {f"keys/{folder}/{file.name}" for folder in ("iam", "policies") for file in
+               (REPOSITORY / "keys" / folder).glob("*.json")} - set(used)
+    if missing:
+        raise Failed(f"no template has {', '.join(sorted(missing))}")
+    with concurrent.futures.ThreadPoolExecutor() as pool, localstack() as client, Aws(client) as aws:
+        documents = aws.template(FOUNDATION), aws.template(SERVICE)
+        linted = pool.submit(lint, kit, documents[1])
+        keeps(kit, documents[0])
+        deployed(kit, client, aws, documents[1])
+        linted.result()
+    tell(kit)
+
+
+def tell(kit):
+    lint_words = "cfn-lint finds nothing, warnings and notes included"
+    policies = "each policy of a role or key is that of keys/"
+    kit.proved("deploy/cloudformation/foundation.yaml", f"{lint_words}; {policies}; deployed on LocalStack: roles and keys "
+               "have the very policies that `create-keys.sh` fills in; loginetl run on it, keys by its aliases, the queue "
+               "by its URL: 119 rows + 1 quarantined, `check`, a rotation, `audit verify`; a message received once too "
+               "often is a dead letter; each alarm names a queue that is there, and who listens to the topic hears it; "
+               "an update keeps every key and queue; another stack takes the keys over, and makes none")
+    kit.cannot("deploy/cloudformation/foundation.yaml", "that AWS keeps what says Retain: LocalStack deletes it all the "
+               "same; who may send: LocalStack enforces no policy; what the alarms count")
+    kit.proved("deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
+               "imports is exported; each task is confined and has role, secret and settings of its kind; its command was "
+               "run with these settings on the deployed foundation, the loader's health asked as written, stopped within "
+               "its StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code "
+               "tells whom it must, as LocalStack matches events")
+    kit.cannot("deploy/cloudformation/service.yaml", "ECS, Fargate, Application Auto Scaling and EventBridge Scheduler "
+               "were not to be had: what emulators pretend to make was not counted")
+
+
+# --- read ----------------------------------------------------------------------------------------
+
+
+def lint(kit, service):
+    """cfn-lint is silent on what is shipped, and not on what is wrong. The sizes stand in a map, which it does not read."""
+    sizes, bad = kit.scratch / "sizes.json", kit.scratch / "bad.yaml"
+    tasks = {f"{size}Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {
+        "Family": size, "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc", **values}}
+        for size, values in service["Mappings"]["Sizes"].items()}
+    sizes.write_text(json.dumps({"Resources": tasks}), encoding="utf-8")
+    bad.write_text(BAD, encoding="utf-8")
+    program = Path(os.environ["LOGINETL_TEST_PYTHON"]).with_name("cfn-lint")
+    said = kit.run(program, "--regions", REGION, "--include-checks", "I", "--format", "parseable", "--",
+                   FOUNDATION, SERVICE, sizes, bad, expect=None)
+    found = [line for line in said.splitlines() if line.strip()]
+    expected = {code: [line for line in found if line.startswith(f"{bad}:") and f":{code}:" in line]
+                for code in ("E3002", "E3047")}
+    if not all(expected.values()):
+        raise Failed(f"cfn-lint does not find {sorted(expected)} where they are:\n{said}")
+    left = [line for line in found if not line.startswith(f"{bad}:")]
+    if left:
+        raise Failed("cfn-lint finds\n" + "\n".join(left))
+
+
+def keeps(kit, foundation):
+    """Every key, alias and queue is kept, whatever becomes of the stack; no parameter makes CloudFormation replace a key."""
+    for name, resource in foundation["Resources"].items():
+        policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        if (resource["Type"] in STATEFUL) != (policies == ("Retain", "Retain")):
+            raise Failed(f"foundation.yaml: {name} has DeletionPolicy and UpdateReplacePolicy {policies}")
+        if resource["Type"] == "AWS::KMS::Key":
+            replacing = {key: value for key, value in resource["Properties"].items() if key not in UPDATED}
+            if "{" in json.dumps(list(replacing.values())):
+                raise Failed(f"foundation.yaml: {name} would be replaced when a parameter changes: {replacing}")
+
+
+# --- run -----------------------------------------------------------------------------------------
+
+
+def deployed(kit, client, aws, service):
+    stack = Stack(aws, NAME, FOUNDATION)
+    stack.create(**PEOPLE)
+    outputs = stack.outputs()
+    compared(kit, client, aws, outputs)
+    template = templated(stack, service)
+    tasks = cfn_service.tasks(kit, template)
+    cfn_service.executions(template)
+    cfn_service.schedules(template)
+    cfn_service.scaling(template, outputs["QueueName"])
+    cfn_service.rules(aws, template)
+    with cfn_use.Place(kit, client, tasks, outputs["QueueUrl"]) as place:
+        cfn_use.everything(kit, place)
+        with_head = templated(stack, service, HeadFileSystemId="fs-1", HeadAccessPointId="fsap-1")
+        cfn_use.heads(place, cfn_service.tasks(kit, with_head))
+        cfn_use.dead_letters(aws, outputs, foundation_default(aws, "MaxReceives"))
+        cfn_use.alarms(aws, outputs)
+        updated(aws, stack)
+        taken_over(kit, aws, stack, service, place)
+
+
+def templated(stack, service, **others):
+    return Template(service, {"Foundation": stack.name, **cfn_service.URLS, **others}, stack.exports())
+
+
+def foundation_default(aws, parameter):
+    return aws.template(FOUNDATION)["Parameters"][parameter]["Default"]
+
+
+def compared(kit, client, aws, outputs):
+    """The policies in force are those that create-keys.sh fills in for these roles, keys and queue."""
+    ours = {role: aws("iam", "get_role_policy", RoleName=f"loginetl-{role}", PolicyName="loginetl")["PolicyDocument"]
+            for role in ROLES}
+    keys = {key: policy(aws, outputs[f"{key.capitalize()}Key"]) for key in ("ingest", "recovery", "audit")}
+    folder = kit.scratch / "iam"
+    flags = [flag for role in ROLES[:5] for flag in (f"--{role}-role", outputs[f"{role.capitalize()}RoleArn"])]
+    kit.run("bash", REPOSITORY / "keys/create-keys.sh", *flags, "--admin-role", PEOPLE["AdminRoleArn"], "--print-iam", folder,
+            "--queue-arn", outputs["QueueArn"], "--dead-letter-queue-arn",
+            outputs["QueueArn"].replace("-queue", "-dlq"), env=client)
+    for role, found in ours.items():
+        same(f"the policy of {role}", found, json.loads((folder / f"{role}.json").read_text()))
+        trust = aws("iam", "get_role", RoleName=f"loginetl-{role}")["Role"]["AssumeRolePolicyDocument"]
+        if role == "unmasker":
+            person = trust["Statement"].pop()
+            same("whom the unmasker trusts", person["Principal"], {"AWS": PEOPLE["PersonRoleArn"]})
+        same(f"whom {role} trusts", trust, json.loads((folder / "trust/ecs-tasks.json").read_text()))
+    for key, found in keys.items():
+        same(f"the key policy of {key}", found, policy(aws, outputs[f"{key.capitalize()}Key"]))
+    senders(aws, outputs)
+
+
+def policy(aws, key):
+    return json.loads(aws("kms", "get_key_policy", KeyId=key, PolicyName="default")["Policy"])
+
+
+def same(what, found, expected):
+    if found != expected:
+        raise Failed(f"{what} is\n{json.dumps(found, sort_keys=True)}\nnot\n{json.dumps(expected, sort_keys=True)}")
+
+
+def senders(aws, outputs):
+    """The queue's own policy: the producer sends, nobody else but an administrator may, and nothing goes without TLS."""
+    attributes = aws("sqs", "get_queue_attributes", QueueUrl=outputs["QueueUrl"], AttributeNames=["All"])["Attributes"]
+    statements = {each.pop("Sid"): each for each in json.loads(attributes["Policy"])["Statement"]}
+    queue, producer = {"Resource": outputs["QueueArn"]}, PEOPLE["ProducerRoleArn"]
+    denied = {"Effect": "Deny", "Principal": "*", **queue}
+    same("the queue's policy", statements, {
+        "ProducerSends": {"Effect": "Allow", "Principal": {"AWS": producer}, "Action": "sqs:SendMessage", **queue},
+        "NobodyElseSends": {**denied, "Action": "sqs:SendMessage", "Condition": {
+            "ArnNotEquals": {"aws:PrincipalArn": [producer, PEOPLE["AdminRoleArn"]]}}},
+        "OnlyByTls": {**denied, "Action": "sqs:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}})
+    if attributes["SqsManagedSseEnabled"] != "true":
+        raise Failed("the queue is not encrypted")
+
+
+def updated(aws, stack):
+    """Another parameter: what it is about changes, and every key, alias and queue stays the one it was."""
+    before = stack.resources()
+    stack.update(**{**PEOPLE, "PersonRoleArn": ""})
+    trust = aws("iam", "get_role", RoleName="loginetl-unmasker")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    if len(trust) != 1:
+        raise Failed(f"the update is not seen: the unmasker trusts {trust}")
+    same("what the stack has after an update", stack.resources(), before)
+
+
+def taken_over(kit, aws, stack, service, place):
+    """A second stack with the keys of the first: none is made, and what comes by its queue is under the same keys."""
+    before = {key["KeyId"] for key in aws("kms", "list_keys")["Keys"]}
+    physical = stack.resources()
+    arns = {f"{key}Arn": aws("kms", "describe_key", KeyId=physical[key])["KeyMetadata"]["Arn"] for key in
+            ("IngestKey", "RecoveryKey", "AuditKey")}
+    other = Stack(aws, "loginetl-again", FOUNDATION)
+    other.create(Name="again", **PEOPLE, **arns)
+    same("the keys in the account", {key["KeyId"] for key in aws("kms", "list_keys")["Keys"]}, before)
+    template = templated(other, service)
+    place.tasks, place.queue = template.resources("AWS::ECS::TaskDefinition"), other.outputs()["QueueUrl"]
+    place.send()
+    drained = json.loads(place.run("LoaderTask", "loader", "load", "--drain", "--format", "json").splitlines()[-1])
+    if (drained["loaded"], drained["quarantined"]) != (119, 1):
+        raise Failed(f"of the second stack's queue is loaded {drained}")
+    place.run("RotateTask", "rotator")
+    if place.psql("select count(distinct masked_ip) - count(distinct ip_hash) from user_logins") != "0":
+        raise Failed("a value has two tokens after a rotation under the second stack")
