@@ -2,7 +2,8 @@
 
     PYTHON cfn_client.py        reads a call a line, [service, operation, parameters]; writes an answer a line
 
-The service `template` reads a CloudFormation template, its short functions written out. It runs in $LOGINETL_TEST_PYTHON.
+The service `template` reads a CloudFormation template, its short functions written out.
+It runs in $LOGINETL_TEST_PYTHON.
 
 Invariant: one line in, one line out, in order; a refused call is an answer {"error": …} and ends nothing.
 """

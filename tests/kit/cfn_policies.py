@@ -1,8 +1,8 @@
 """The policies in deploy/cloudformation: made of keys/*.json, and compared with them.
 
-A template has blocks between two comments, `# FILE: begin` and `# FILE: end`, FILE being one of keys/. What stands between
-them is that file as YAML, with CloudFormation's functions in the place of its placeholders. LOGINETL_BLESS=1 writes the
-blocks anew.
+A template has blocks between two comments, `# FILE: begin` and `# FILE: end`, FILE being one of keys/. What stands
+between them is that file as YAML, with CloudFormation's functions in the place of its placeholders.
+LOGINETL_BLESS=1 writes the blocks anew.
 
 Invariant: a placeholder that is not named here fails, so no policy is deployed with one in it.
 """
@@ -47,8 +47,8 @@ def compared(templates):
         if new != text and os.environ.get("LOGINETL_BLESS") == "1":
             template.write_text(new, encoding="utf-8")
         elif new != text:
-            at = next(number for number, (a, b) in enumerate(zip(text.splitlines(), new.splitlines(), strict=False), 1)
-                      if a != b)
+            pairs = zip(text.splitlines(), new.splitlines(), strict=False)
+            at = next(number for number, (one, other) in enumerate(pairs, 1) if one != other)
             raise Failed(f"{template.name}:{at}: the policies are not those of keys/; "
                          "LOGINETL_BLESS=1 python3 tests/kit/run.py cloudformation writes them")
     return count

@@ -1,4 +1,4 @@
-"""What service.yaml says of its tasks, roles, scaling and rules, held against the program, its pages and foundation.yaml.
+"""What service.yaml says of its tasks, roles, scaling and rules, held against the program and foundation.yaml.
 
 Invariant: each task is confined, has the role and the URL of its own kind, and a command that the program takes.
 """
@@ -12,12 +12,14 @@ FAMILY = "arn:aws:secretsmanager:us-east-1:000000000000:secret"
 URLS = {f"{kind}DatabaseUrl": f"{FAMILY}:{kind.lower()}" for kind in ("Loader", "Rotator", "Auditor", "Init")}
 KEYS = ["LOGINETL_INGEST_KEY", "LOGINETL_RECOVERY_KEY", "LOGINETL_AUDIT_KEY"]
 # Each task: whose it is, and which of our settings it has beside the database URL: no more than its commands read.
-TASKS = {"LoaderTask": ("Loader", ["LOGINETL_QUEUE_URL"]), "RotateTask": ("Rotator", KEYS), "ResumeTask": ("Rotator", KEYS),
-         "VerifyTask": ("Auditor", ["LOGINETL_AUDIT_KEY"]), "InitTask": ("Init", KEYS)}
+TASKS = {"LoaderTask": ("Loader", ["LOGINETL_QUEUE_URL"]), "RotateTask": ("Rotator", KEYS),
+         "ResumeTask": ("Rotator", KEYS), "VerifyTask": ("Auditor", ["LOGINETL_AUDIT_KEY"]),
+         "InitTask": ("Init", KEYS)}
 CONFINED = {"Essential": True, "User": "10001:10001", "ReadonlyRootFilesystem": True,
             "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": False}}
 LONGEST_STOP = 120  # seconds; ECS takes no more on Fargate
 SHORTEST_STOP = 30  # a loader stops within 25
+GROUP = "by-the-clock"  # by which the rules know a task of a schedule
 
 
 def container(properties):
@@ -43,13 +45,30 @@ def tasks(kit, template):
         if not SHORTEST_STOP <= task["StopTimeout"] <= LONGEST_STOP:
             raise Failed(f"service.yaml: {name} has {task['StopTimeout']} s to stop")
         if sorted(given) != sorted(["AWS_REGION", *names]) or not set(given) <= known:
-            raise Failed(f"service.yaml: {name} has the settings {sorted(given)}, not {names}; known are {sorted(known)}")
+            raise Failed(f"service.yaml: {name} has the settings {sorted(given)}, not {names}")
         secret = [{"Name": "LOGINETL_DATABASE_URL", "ValueFrom": URLS[f"{whose}DatabaseUrl"]}]
         roles = (properties["TaskRoleArn"].rpartition("/")[2], properties["ExecutionRoleArn"])
         if task["Secrets"] != secret or roles != (f"loginetl-{whose.lower()}", f"<{whose}Execution.Arn>"):
             raise Failed(f"service.yaml: {name} is {whose}'s, and has {roles} and {task['Secrets']}")
         kit.run(kit.binary, *task["Command"], "--help")
     return found
+
+
+def images(bare, whole, upgrading, before):
+    """An upgrade gives `init` an image and leaves the others theirs; before the first init nothing runs or is due."""
+    given = {name: container(properties)["Image"] for name, properties in
+             upgrading.resources("AWS::ECS::TaskDefinition").items()}
+    if given != {name: "new" if name == "InitTask" else "<Image>" for name in TASKS}:
+        raise Failed(f"service.yaml: an upgrade's init has the images {given}")
+    for kind in ("AWS::ECS::Service", "AWS::ApplicationAutoScaling::ScalableTarget"):
+        if len(whole.resources(kind)) != 1 or before.resources(kind):
+            raise Failed(f"service.yaml: {kind} is there before init, or not after it")
+    states = [{each["State"] for each in one.resources("AWS::Scheduler::Schedule").values()}
+              for one in (whole, before)]
+    if states != [{"ENABLED"}, {"DISABLED"}]:
+        raise Failed(f"service.yaml: the schedules are {states} after and before init")
+    if "InitTask" in bare.resources("AWS::ECS::TaskDefinition"):
+        raise Failed("service.yaml: the task of init stays when its URL is taken away")
 
 
 def executions(template):
@@ -73,8 +92,9 @@ def schedules(template):
     for name, schedule in found.items():
         task, target = name.replace("Schedule", "Task"), schedule["Target"]
         roles = [tasks_of[task]["TaskRoleArn"], tasks_of[task]["ExecutionRoleArn"]]
-        if target["EcsParameters"]["TaskDefinitionArn"] != f"<{task}>" or target["EcsParameters"]["LaunchType"] != "FARGATE":
-            raise Failed(f"service.yaml: {name} runs {target['EcsParameters']}")
+        how = target["EcsParameters"]
+        if (how["TaskDefinitionArn"], how["LaunchType"], how["Group"]) != (f"<{task}>", "FARGATE", GROUP):
+            raise Failed(f"service.yaml: {name} runs {how}")
         if f"<{task}>" not in may["ecs:RunTask"] or not set(roles) <= set(may["iam:PassRole"]):
             raise Failed(f"service.yaml: the clock may {may}, which is not enough for {task}")
     needed = {role for task in ("RotateTask", "VerifyTask") for role in
@@ -84,7 +104,7 @@ def schedules(template):
 
 
 def scaling(template, queue):
-    """The metric is what one loader needs, in seconds, for its share of what waits; so N loaders are asked for N shares."""
+    """The metric is what a loader needs for its share of what waits, in seconds; so N shares ask for N loaders."""
     policy, = template.resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
     target, = template.resources("AWS::ApplicationAutoScaling::ScalableTarget").values()
     tracking = policy["TargetTrackingScalingPolicyConfiguration"]
@@ -104,29 +124,31 @@ def scaling(template, queue):
                 raise Failed(f"service.yaml: the formula {formula} is not known to this check")
             seconds = eval(formula, {"visible": wanted * rate * delay, "running": running})  # noqa: S307
             if round(running * seconds / delay, 6) != wanted:
-                raise Failed(f"service.yaml: {running} loaders and a backlog for {wanted} give {seconds} s, of {delay}")
+                raise Failed(f"service.yaml: {running} loaders and a backlog for {wanted} give {seconds} s")
     if target["MinCapacity"] < 1 or template.document["Parameters"]["MinTasks"]["MinValue"] < 1:
         raise Failed("service.yaml lets the loaders go down to 0, where its metric divides by 0")
 
 
-def event(code, group="by-the-clock", **others):
+def event(code, group=GROUP, **others):
     """What ECS tells EventBridge when a task has stopped."""
     inside = {} if code is None else {"exitCode": code}
-    detail = {"clusterArn": "<Cluster.Arn>", "group": group, "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited",
+    detail = {"clusterArn": "<Cluster.Arn>", "group": group, "lastStatus": "STOPPED",
+              "stopCode": "EssentialContainerExited",
               "containers": [{"name": "loginetl", "lastStatus": "STOPPED", **inside}], **others}
-    return {"id": "1", "account": "000000000000", "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [],
-            "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail}
+    return {"id": "1", "account": "000000000000", "time": "2026-01-01T00:00:00Z", "region": "us-east-1",
+            "resources": [], "source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail}
 
 
 def rules(aws, template):
     """Each exit code, and what else can happen to a task, tells somebody what it must and nobody else."""
-    patterns = {name: json.dumps(rule["EventPattern"]) for name, rule in template.resources("AWS::Events::Rule").items()}
-    service = "service:loginetl"
-    cases = [(event(code), {"NeedsAPerson"} if code in (1, 2, 3, 5) else {"NotDone"} if code else set())
-             for code in (0, 1, 2, 3, 4, 5, 137)]
-    cases += [(event(code, service), {"NeedsAPerson"} if code in (1, 2, 3, 5) else set()) for code in (0, 1, 2, 3, 4, 5, 137)]
-    cases += [(event(None, stopCode="TaskFailedToStart"), {"NotDone"}),
-              (event(1, clusterArn="another"), set()), (event(1, lastStatus="RUNNING"), set())]
+    patterns = {name: json.dumps(rule["EventPattern"]) for name, rule in
+                template.resources("AWS::Events::Rule").items()}
+    cases = [(event(None, stopCode="TaskFailedToStart"), {"NotDone"}), (event(1, clusterArn="another"), set()),
+             (event(1, lastStatus="RUNNING"), set())]
+    for code in (0, 1, 2, 3, 4, 5, 137):
+        for_a_person = {"NeedsAPerson"} if code in (1, 2, 3, 5) else set()
+        cases.append((event(code, "service:loginetl"), for_a_person))
+        cases.append((event(code), for_a_person or ({"NotDone"} if code else set())))
     for case, expected in cases:
         found = {name for name, pattern in patterns.items() if
                  aws("events", "test_event_pattern", EventPattern=pattern, Event=json.dumps(case))["Result"]}

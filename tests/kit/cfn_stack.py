@@ -1,6 +1,6 @@
 """A LocalStack of a check's own that knows CloudFormation, and a stack in it.
 
-Invariant: what the other checks are given stays as it is; this LocalStack and its client are gone when their block ends.
+Invariant: what other checks are given stays as it is; this LocalStack and its client are gone when their block ends.
 """
 
 import contextlib
@@ -52,8 +52,8 @@ class Aws:
 
     def __init__(self, environment):
         client = Path(__file__).with_name("cfn_client.py")
-        self.process = subprocess.Popen([os.environ["LOGINETL_TEST_PYTHON"], "-B", client], env=environment, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([os.environ["LOGINETL_TEST_PYTHON"], "-B", client], env=environment,
+                                        text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __enter__(self):
         return self

@@ -2,7 +2,7 @@
 
 Each task runs with the login of its role, what its definition sets, and nothing else of the environment.
 
-Invariant: what runs is what a task definition says; only the port of --listen and the place of the head are this machine's.
+Invariant: what runs is what a task definition says; the port of --listen and the place of the head are this machine's.
 """
 
 import contextlib
@@ -50,11 +50,11 @@ class Place(units.Installation):
     def environment(self, task, login):
         return {**self.aws, **settings(self.tasks[task]), "LOGINETL_DATABASE_URL": self.of(login)}
 
-    def run(self, task, role, *others, expect=0, **replaced):
+    def run(self, task, role, *others, expect=0, head=None):
         """Runs a task to its end; or, with `others`, these words in its place."""
         login = role if role == "postgres" else f"{self.name}_{role}"
-        words = others or [replaced.get(word.strip("/").replace("/", "_"), word) for word in
-                           container(self.tasks[task])["Command"]]
+        words = others or container(self.tasks[task])["Command"]
+        words = [head if head and word == "/head/head" else word for word in words]
         return self.kit.run(self.kit.binary, *words, env=self.environment(task, login), expect=expect)
 
     @contextlib.contextmanager
@@ -97,7 +97,7 @@ def everything(kit, place):
     place.run("RotateTask", "rotator")
     place.run("ResumeTask", "rotator")
     if place.psql(units.KEYS) != f"{active}|{retired + 1}":
-        raise Failed(f"keys active and retired are {place.psql(units.KEYS)} after RotateTask, not {active}|{retired + 1}")
+        raise Failed(f"keys are {place.psql(units.KEYS)} after a rotation, not {active} active, {retired + 1} retired")
     place.run("VerifyTask", "auditor")
 
 
@@ -106,10 +106,10 @@ def heads(place, tasks):
     place.tasks = tasks
     head = place.kit.scratch / "head"
     for _ in range(2):
-        place.run("VerifyTask", "auditor", head_head=head)
+        place.run("VerifyTask", "auditor", head=head)
     sequence, _, digest = head.read_text(encoding="utf-8").strip().partition(":")
     head.write_text(f"{int(sequence) + 1}:{digest}\n", encoding="utf-8")
-    place.run("VerifyTask", "auditor", head_head=head, expect=5)
+    place.run("VerifyTask", "auditor", head=head, expect=5)
 
 
 def dead_letters(aws, outputs, most):
@@ -117,12 +117,17 @@ def dead_letters(aws, outputs, most):
     source, other = outputs["QueueUrl"], outputs["DeadLettersUrl"]
     sent = aws("sqs", "send_message", QueueUrl=source, MessageBody="{}")["MessageId"]
     for count in range(1, most + 2):
-        got = aws("sqs", "receive_message", QueueUrl=source, VisibilityTimeout=0, WaitTimeSeconds=0).get("Messages", [])
-        if bool(got) != (count <= most):
+        got = received(aws, source, 0)
+        if got != ([sent] if count <= most else []):
             raise Failed(f"receive {count} of at most {most} gives {got}")
-    there = aws("sqs", "receive_message", QueueUrl=other, VisibilityTimeout=0, WaitTimeSeconds=5).get("Messages", [])
-    if [each["MessageId"] for each in there] != [sent]:
-        raise Failed(f"the dead-letter queue has {there}, not the message {sent}")
+    if (there := received(aws, other, 5)) != [sent]:
+        raise Failed(f"the dead-letter queue has {there}, not {sent}")
+
+
+def received(aws, queue, wait):
+    """The ids of what the queue hands out, and at once would again."""
+    answer = aws("sqs", "receive_message", QueueUrl=queue, VisibilityTimeout=0, WaitTimeSeconds=wait)
+    return [each["MessageId"] for each in answer.get("Messages", [])]
 
 
 def alarms(aws, outputs):
@@ -142,7 +147,7 @@ def alarms(aws, outputs):
     for name in expected:
         aws("cloudwatch", "set_alarm_state", AlarmName=name, StateValue="ALARM", StateReason="a check")
     while heard != set(expected):
-        got = aws("sqs", "receive_message", QueueUrl=listener, WaitTimeSeconds=5, MaxNumberOfMessages=10).get("Messages")
-        if not got:
+        got = aws("sqs", "receive_message", QueueUrl=listener, WaitTimeSeconds=5, MaxNumberOfMessages=10)
+        if not (got := got.get("Messages")):
             raise Failed(f"who listens to the topic has heard of {sorted(heard)}, not of each of {sorted(expected)}")
         heard |= {json.loads(json.loads(each["Body"])["Message"])["AlarmName"] for each in got}

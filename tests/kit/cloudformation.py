@@ -1,4 +1,4 @@
-"""The CloudFormation templates: linted, compared with keys/, deployed on a LocalStack, and loginetl run on the result.
+"""The CloudFormation templates: linted, compared with keys/, deployed on a LocalStack; loginetl run on the result.
 
 What moto pretends to make of ECS counts for nothing: of service.yaml the program runs each task's command with the
 settings that its definition gives.
@@ -9,6 +9,7 @@ Invariant: nothing of it is left when the check ends; the kit's own LocalStack i
 import concurrent.futures
 import json
 import os
+import re
 from pathlib import Path
 
 import cfn_policies
@@ -20,13 +21,17 @@ from kit import REPOSITORY, Failed
 
 FOLDER = REPOSITORY / "deploy/cloudformation"
 FOUNDATION, SERVICE = FOLDER / "foundation.yaml", FOLDER / "service.yaml"
+PAGE = REPOSITORY / "docs/deploy-ecs.md"
+OUTPUTS = {"HeadNetwork"}
 REGION = "eu-central-1"  # one: its resources are those of the others, and each takes seconds
 NAME = "loginetl-foundation"
-PEOPLE = {f"{who}RoleArn": f"arn:aws:iam::000000000000:role/{who.lower()}" for who in ("Admin", "Producer", "Person")}
+PEOPLE = {who: f"arn:aws:iam::000000000000:role/{who.removesuffix('Arn').lower()}" for who in
+          ("AdminRoleArn", "ProducerRoleArn", "PersonArn")}
 ROLES = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"]
 STATEFUL = {"AWS::SQS::Queue", "AWS::KMS::Key", "AWS::KMS::Alias"}
-# Properties of a KMS key whose change updates it in place; for any other, another key may be made.
-UPDATED = {"Description", "KeyPolicy", "EnableKeyRotation", "RotationPeriodInDays", "Tags", "Enabled", "PendingWindowInDays"}
+# Properties of a KMS key that an update may change.
+UPDATED = {"Description", "KeyPolicy", "EnableKeyRotation", "RotationPeriodInDays", "Tags", "Enabled",
+           "PendingWindowInDays"}
 BAD = """
 Resources:
   Task:
@@ -45,7 +50,8 @@ def run(kit):
     with concurrent.futures.ThreadPoolExecutor() as pool, localstack() as client, Aws(client) as aws:
         documents = aws.template(FOUNDATION), aws.template(SERVICE)
         linted = pool.submit(lint, kit, documents[1])
-        keeps(kit, documents[0])
+        keeps(documents[0])
+        page(documents)
         deployed(kit, client, aws, documents[1])
         linted.result()
     tell(kit)
@@ -54,27 +60,32 @@ def run(kit):
 def tell(kit):
     lint_words = "cfn-lint finds nothing, warnings and notes included"
     policies = "each policy of a role or key is that of keys/"
-    kit.proved("deploy/cloudformation/foundation.yaml", f"{lint_words}; {policies}; deployed on LocalStack: roles and keys "
-               "have the very policies that `create-keys.sh` fills in; loginetl run on it, keys by its aliases, the queue "
-               "by its URL: 119 rows + 1 quarantined, `check`, a rotation, `audit verify`; a message received once too "
-               "often is a dead letter; each alarm names a queue that is there, and who listens to the topic hears it; "
-               "an update keeps every key and queue; another stack takes the keys over, and makes none")
-    kit.cannot("deploy/cloudformation/foundation.yaml", "that AWS keeps what says Retain: LocalStack deletes it all the "
-               "same; who may send: LocalStack enforces no policy; what the alarms count")
-    kit.proved("deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
-               "imports is exported; each task is confined and has role, secret and settings of its kind; its command was "
-               "run with these settings on the deployed foundation, the loader's health asked as written, stopped within "
-               "its StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code "
-               "tells whom it must, as LocalStack matches events")
-    kit.cannot("deploy/cloudformation/service.yaml", "ECS, Fargate, Application Auto Scaling and EventBridge Scheduler "
-               "were not to be had: what emulators pretend to make was not counted")
+    kit.proved(
+        "deploy/cloudformation/foundation.yaml", f"{lint_words}; {policies}; every key, alias and queue says "
+        "Retain; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; loginetl "
+        "run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a rotation, `audit "
+        "verify`; a message received once too often is a dead letter; each alarm names a queue that is there, and who "
+        "listens to the topic hears it; an update keeps every key and queue; another stack takes the keys over, and "
+        "makes none")
+    kit.cannot(
+        "deploy/cloudformation/foundation.yaml", "that AWS keeps what says Retain: LocalStack deletes it all the "
+        "same; who may send: LocalStack enforces no policy; what the alarms count")
+    kit.proved(
+        "deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
+        "imports is exported; each task is confined and has role, secret and settings of its kind; its command was "
+        "run with these settings on the deployed foundation, the loader's health asked as written, stopped within its "
+        "StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code tells "
+        "whom it must, as LocalStack matches events")
+    kit.cannot(
+        "deploy/cloudformation/service.yaml", "ECS, Fargate, Application Auto Scaling and EventBridge Scheduler were "
+        "not to be had: what emulators pretend to make was not counted")
 
 
 # --- read ----------------------------------------------------------------------------------------
 
 
 def lint(kit, service):
-    """cfn-lint is silent on what is shipped, and not on what is wrong. The sizes stand in a map, which it does not read."""
+    """cfn-lint is silent on what is shipped, not on what is wrong. Sizes stand in a map, which it does not read."""
     sizes, bad = kit.scratch / "sizes.json", kit.scratch / "bad.yaml"
     tasks = {f"{size}Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {
         "Family": size, "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc", **values}}
@@ -94,8 +105,8 @@ def lint(kit, service):
         raise Failed("cfn-lint finds\n" + "\n".join(left))
 
 
-def keeps(kit, foundation):
-    """Every key, alias and queue is kept, whatever becomes of the stack; no parameter makes CloudFormation replace a key."""
+def keeps(foundation):
+    """Every key, alias and queue is kept, whatever becomes of the stack; no parameter makes a key of another kind."""
     for name, resource in foundation["Resources"].items():
         policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
         if (resource["Type"] in STATEFUL) != (policies == ("Retain", "Retain")):
@@ -103,7 +114,27 @@ def keeps(kit, foundation):
         if resource["Type"] == "AWS::KMS::Key":
             replacing = {key: value for key, value in resource["Properties"].items() if key not in UPDATED}
             if "{" in json.dumps(list(replacing.values())):
-                raise Failed(f"foundation.yaml: {name} would be replaced when a parameter changes: {replacing}")
+                raise Failed(f"foundation.yaml: {name} has parameters in what no update can change: {replacing}")
+
+
+def page(documents):
+    """The page names parameters that there are, with the defaults that they have, and each alarm by its name."""
+    text = PAGE.read_text(encoding="utf-8")
+    known = {name: each.get("Default") for document in documents for name, each in document["Parameters"].items()}
+    told = set(re.findall(r"\b([A-Z][A-Za-z]+)=", text))
+    told |= {name for name in re.findall(r"`([A-Z][A-Za-z]+)`", text) if re.search("[a-z][A-Z]", name)} - OUTPUTS
+    if told - set(known):
+        raise Failed(f"docs/deploy-ecs.md: no template has the parameters {sorted(told - set(known))}")
+    for names, values in re.findall(r"^\| (`.+?`) \| (.+?) \|", text, re.MULTILINE):
+        for name, value in zip(re.findall(r"`(\w+)`", names), values.split(", "), strict=False):
+            if name in known and str(known[name]) != value.strip("`"):
+                raise Failed(f"docs/deploy-ecs.md: {name} is {known[name]} by default, not {value}")
+    alarms = {re.sub(r"\$\{.*?(Name)\}", lambda found: "STACK" if "Stack" in found[0] else "NAME",
+                     resource["Properties"]["AlarmName"]["Fn::Sub"])
+              for document in documents for resource in document["Resources"].values()
+              if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    if lost := sorted(name for name in alarms if f"| `{name}` |" not in text):
+        raise Failed(f"docs/deploy-ecs.md: lacks the alarms {lost}")
 
 
 # --- run -----------------------------------------------------------------------------------------
@@ -116,6 +147,8 @@ def deployed(kit, client, aws, service):
     compared(kit, client, aws, outputs)
     template = templated(stack, service)
     tasks = cfn_service.tasks(kit, template)
+    others = [{"InitDatabaseUrl": ""}, {}, {"InitImage": "new"}, {"Running": "no"}]
+    cfn_service.images(*(templated(stack, service, **other) for other in others))
     cfn_service.executions(template)
     cfn_service.schedules(template)
     cfn_service.scaling(template, outputs["QueueName"])
@@ -145,15 +178,15 @@ def compared(kit, client, aws, outputs):
     keys = {key: policy(aws, outputs[f"{key.capitalize()}Key"]) for key in ("ingest", "recovery", "audit")}
     folder = kit.scratch / "iam"
     flags = [flag for role in ROLES[:5] for flag in (f"--{role}-role", outputs[f"{role.capitalize()}RoleArn"])]
-    kit.run("bash", REPOSITORY / "keys/create-keys.sh", *flags, "--admin-role", PEOPLE["AdminRoleArn"], "--print-iam", folder,
-            "--queue-arn", outputs["QueueArn"], "--dead-letter-queue-arn",
+    kit.run("bash", REPOSITORY / "keys/create-keys.sh", *flags, "--admin-role", PEOPLE["AdminRoleArn"],
+            "--print-iam", folder, "--queue-arn", outputs["QueueArn"], "--dead-letter-queue-arn",
             outputs["QueueArn"].replace("-queue", "-dlq"), env=client)
     for role, found in ours.items():
         same(f"the policy of {role}", found, json.loads((folder / f"{role}.json").read_text()))
         trust = aws("iam", "get_role", RoleName=f"loginetl-{role}")["Role"]["AssumeRolePolicyDocument"]
         if role == "unmasker":
             person = trust["Statement"].pop()
-            same("whom the unmasker trusts", person["Principal"], {"AWS": PEOPLE["PersonRoleArn"]})
+            same("whom the unmasker trusts", person["Principal"], {"AWS": PEOPLE["PersonArn"]})
         same(f"whom {role} trusts", trust, json.loads((folder / "trust/ecs-tasks.json").read_text()))
     for key, found in keys.items():
         same(f"the key policy of {key}", found, policy(aws, outputs[f"{key.capitalize()}Key"]))
@@ -170,8 +203,9 @@ def same(what, found, expected):
 
 
 def senders(aws, outputs):
-    """The queue's own policy: the producer sends, nobody else but an administrator may, and nothing goes without TLS."""
-    attributes = aws("sqs", "get_queue_attributes", QueueUrl=outputs["QueueUrl"], AttributeNames=["All"])["Attributes"]
+    """The queue's own policy: the producer sends, nobody else but an administrator may, nothing goes without TLS."""
+    asked = {"QueueUrl": outputs["QueueUrl"], "AttributeNames": ["All"]}
+    attributes = aws("sqs", "get_queue_attributes", **asked)["Attributes"]
     statements = {each.pop("Sid"): each for each in json.loads(attributes["Policy"])["Statement"]}
     queue, producer = {"Resource": outputs["QueueArn"]}, PEOPLE["ProducerRoleArn"]
     denied = {"Effect": "Deny", "Principal": "*", **queue}
@@ -187,7 +221,7 @@ def senders(aws, outputs):
 def updated(aws, stack):
     """Another parameter: what it is about changes, and every key, alias and queue stays the one it was."""
     before = stack.resources()
-    stack.update(**{**PEOPLE, "PersonRoleArn": ""})
+    stack.update(**{**PEOPLE, "PersonArn": ""})
     trust = aws("iam", "get_role", RoleName="loginetl-unmasker")["Role"]["AssumeRolePolicyDocument"]["Statement"]
     if len(trust) != 1:
         raise Failed(f"the update is not seen: the unmasker trusts {trust}")
