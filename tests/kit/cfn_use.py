@@ -2,7 +2,7 @@
 
 Each task runs with the login of its role, what its definition sets, and nothing else of the environment.
 
-Invariant: what runs is what a task definition says; the port of --listen and the place of the head are this machine's.
+Invariant: what runs is what a task definition says; the port of --listen and the head's place are this machine's.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from kit import REPOSITORY, Failed
 
 import servers
 
-LOGINS = {"Loader": "loader", "Rotator": "rotator", "Auditor": "auditor"}
+PATIENCE = 5  # seconds; `health` gives up after four
 
 
 class Place(units.Installation):
@@ -51,7 +51,7 @@ class Place(units.Installation):
         return {**self.aws, **settings(self.tasks[task]), "LOGINETL_DATABASE_URL": self.of(login)}
 
     def run(self, task, role, *others, expect=0, head=None):
-        """Runs a task to its end; or, with `others`, these words in its place."""
+        """Runs a task's command to its end, or `others` in its place; `head` is where /head/head lies here."""
         login = role if role == "postgres" else f"{self.name}_{role}"
         words = others or container(self.tasks[task])["Command"]
         words = [head if head and word == "/head/head" else word for word in words]
@@ -59,7 +59,7 @@ class Place(units.Installation):
 
     @contextlib.contextmanager
     def loader(self):
-        """The loader's task, its health asked as ECS asks it; at the end SIGTERM is enough, within its StopTimeout."""
+        """The loader's task, its health asked as ECS does; at the end SIGTERM is enough, within its StopTimeout."""
         definition = container(self.tasks["LoaderTask"])
         at = f"127.0.0.1:{servers.free_port()}"
         words = [at if word.startswith("127.0.0.1:") else word for word in definition["Command"]]
@@ -77,17 +77,20 @@ class Place(units.Installation):
             process.wait()
 
     def healthy(self, definition, at):
-        how, program, *words = definition["HealthCheck"]["Command"]
+        check = definition["HealthCheck"]
+        how, program, *words = check["Command"]
         if (how, program) != ("CMD", "/usr/local/bin/loginetl"):
             raise Failed(f"service.yaml asks a loader's health by {how} {program}; there is no shell in the image")
-        self.kit.run(self.kit.binary, *words, at, env={}, timeout=definition["HealthCheck"]["Timeout"])
+        if check["Timeout"] < PATIENCE:
+            raise Failed(f"service.yaml waits {check['Timeout']} s for `health`, which may take {PATIENCE}")
+        self.kit.run(self.kit.binary, *words, at, env={})
 
 
 def everything(kit, place):
     """The sample loaded, a rotation, its end, and the log verified, each by its task."""
     place.send()
     with place.loader() as healthy:
-        units.await_that(lambda: place.psql(units.COUNTS) == units.LOADED, 20,
+        units.await_that(lambda: place.psql(units.COUNTS) == units.LOADED, 60,
                          lambda: f"rows and quarantined are {place.psql(units.COUNTS)}:\n"
                                  f"{(kit.scratch / 'loader.log').read_text()}")
         healthy()
@@ -97,7 +100,7 @@ def everything(kit, place):
     place.run("RotateTask", "rotator")
     place.run("ResumeTask", "rotator")
     if place.psql(units.KEYS) != f"{active}|{retired + 1}":
-        raise Failed(f"keys are {place.psql(units.KEYS)} after a rotation, not {active} active, {retired + 1} retired")
+        raise Failed(f"keys are {place.psql(units.KEYS)} after a rotation, not {active}|{retired + 1}")
     place.run("VerifyTask", "auditor")
 
 

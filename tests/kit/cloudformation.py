@@ -29,6 +29,7 @@ PEOPLE = {who: f"arn:aws:iam::000000000000:role/{who.removesuffix('Arn').lower()
           ("AdminRoleArn", "ProducerRoleArn", "PersonArn")}
 ROLES = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"]
 STATEFUL = {"AWS::SQS::Queue", "AWS::KMS::Key", "AWS::KMS::Alias"}
+LARGEST = 51200  # bytes of a template that is given to CloudFormation as it is
 # Properties of a KMS key that an update may change.
 UPDATED = {"Description", "KeyPolicy", "EnableKeyRotation", "RotationPeriodInDays", "Tags", "Enabled",
            "PendingWindowInDays"}
@@ -62,23 +63,23 @@ def tell(kit):
     policies = "each policy of a role or key is that of keys/"
     kit.proved(
         "deploy/cloudformation/foundation.yaml", f"{lint_words}; {policies}; every key, alias and queue says "
-        "Retain; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; loginetl "
-        "run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a rotation, `audit "
-        "verify`; a message received once too often is a dead letter; each alarm names a queue that is there, and who "
-        "listens to the topic hears it; an update keeps every key and queue; another stack takes the keys over, and "
-        "makes none")
+        "Retain; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; "
+        "loginetl run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a "
+        "rotation, `audit verify`; a message received once too often is a dead letter; each alarm names a queue that "
+        "is there, and who listens to the topic hears it; an update keeps every key and queue; another stack takes "
+        "the keys over, and makes none")
     kit.cannot(
         "deploy/cloudformation/foundation.yaml", "that AWS keeps what says Retain: LocalStack deletes it all the "
         "same; who may send: LocalStack enforces no policy; what the alarms count")
     kit.proved(
         "deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
         "imports is exported; each task is confined and has role, secret and settings of its kind; its command was "
-        "run with these settings on the deployed foundation, the loader's health asked as written, stopped within its "
-        "StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code tells "
+        "run with these settings on the deployed foundation, the loader's health asked as written, stopped within "
+        "its StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code tells "
         "whom it must, as LocalStack matches events")
     kit.cannot(
-        "deploy/cloudformation/service.yaml", "ECS, Fargate, Application Auto Scaling and EventBridge Scheduler were "
-        "not to be had: what emulators pretend to make was not counted")
+        "deploy/cloudformation/service.yaml", "ECS, Fargate, Application Auto Scaling and EventBridge Scheduler "
+        "were not to be had: what emulators pretend to make was not counted")
 
 
 # --- read ----------------------------------------------------------------------------------------
@@ -107,6 +108,9 @@ def lint(kit, service):
 
 def keeps(foundation):
     """Every key, alias and queue is kept, whatever becomes of the stack; no parameter makes a key of another kind."""
+    for template in (FOUNDATION, SERVICE):
+        if template.stat().st_size > LARGEST:
+            raise Failed(f"{template.name} has {template.stat().st_size} bytes; over {LARGEST} it has to go by S3")
     for name, resource in foundation["Resources"].items():
         policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
         if (resource["Type"] in STATEFUL) != (policies == ("Retain", "Retain")):
