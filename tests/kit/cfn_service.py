@@ -103,6 +103,18 @@ def schedules(template):
         raise Failed(f"service.yaml: the clock may pass {may['iam:PassRole']}, and needs {sorted(needed)}")
 
 
+RUNNING = ("ECS/ContainerInsights", "RunningTaskCount", [("ClusterName", "<Cluster>"),
+                                                         ("ServiceName", "<Service.Name>")])
+
+
+def visible(queue):
+    return "AWS/SQS", "ApproximateNumberOfMessagesVisible", [("QueueName", queue)]
+
+
+def metric_of(what):
+    return what["Namespace"], what["MetricName"], [(each["Name"], each["Value"]) for each in what["Dimensions"]]
+
+
 def scaling(template, queue):
     """The metric is what a loader needs for its share of what waits, in seconds; so N shares ask for N loaders."""
     policy, = template.resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
@@ -110,12 +122,13 @@ def scaling(template, queue):
     tracking = policy["TargetTrackingScalingPolicyConfiguration"]
     metrics = {each["Id"]: each for each in tracking["CustomizedMetricSpecification"]["Metrics"]}
     returned = [each["Id"] for each in metrics.values() if each["ReturnData"]]
-    dimensions = {name: [(each["Name"], each["Value"]) for each in metric["MetricStat"]["Metric"]["Dimensions"]]
-                  for name, metric in metrics.items() if "MetricStat" in metric}
-    expected = {"visible": [("QueueName", queue)],
-                "running": [("ClusterName", "<Cluster>"), ("ServiceName", "<Service.Name>")]}
-    if returned != ["seconds"] or dimensions != expected:
-        raise Failed(f"service.yaml scales by {returned} of {dimensions}, not {expected}")
+    found = {name: metric_of(metric["MetricStat"]["Metric"]) for name, metric in metrics.items()
+             if "MetricStat" in metric}
+    if returned != ["seconds"] or found != {"visible": visible(queue), "running": RUNNING}:
+        raise Failed(f"service.yaml scales by {returned} of {found}")
+    alarms = {name: metric_of(alarm) for name, alarm in template.resources("AWS::CloudWatch::Alarm").items()}
+    if alarms != {"NotStartedAlarm": visible("<NotStarted.QueueName>"), "NoLoaderAlarm": RUNNING}:
+        raise Failed(f"service.yaml has the alarms {alarms}")
     rate, delay = template.values["MessagesPerSecond"], tracking["TargetValue"]
     for running in range(target["MinCapacity"], target["MaxCapacity"] + 1):
         for wanted in range(1, target["MaxCapacity"] + 1):

@@ -28,7 +28,8 @@ class WithServices:
         self.ledger, self.base = ledger, ledger.base
 
     def spawn(self, command, log, env, **options):
-        return self.ledger.spawn(command, log, env={**env, "SERVICES": SERVICES}, **options)
+        others = {"SERVICES": SERVICES, "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "1"}  # else a minute
+        return self.ledger.spawn(command, log, env={**env, **others}, **options)
 
 
 @contextlib.contextmanager

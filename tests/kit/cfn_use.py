@@ -6,6 +6,7 @@ Invariant: what runs is what a task definition says; the port of --listen and th
 """
 
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from kit import REPOSITORY, Failed
 
 import servers
 
+VISIBLE = "ApproximateNumberOfMessagesVisible"
 PATIENCE = 5  # seconds; `health` gives up after four
 
 
@@ -134,15 +136,17 @@ def received(aws, queue, wait):
 
 
 def alarms(aws, outputs):
-    """Each alarm looks at a queue that is there; the topic that it names tells whoever listens."""
-    found = aws("cloudwatch", "describe_alarms")["MetricAlarms"]
-    named = {each["AlarmName"]: {d["Name"]: d["Value"] for d in each["Dimensions"]} for each in found}
-    urls = {name: aws("sqs", "get_queue_url", QueueName=dimensions["QueueName"])["QueueUrl"] for name, dimensions in
-            named.items()}
-    expected = {"loginetl-backlog": outputs["QueueUrl"], "loginetl-oldest-message": outputs["QueueUrl"],
-                "loginetl-dead-letters": outputs["DeadLettersUrl"]}
-    if urls != expected:
-        raise Failed(f"the alarms look at {urls}, not {expected}")
+    """Each alarm looks at a queue that is there, by a metric of it; the topic that it names tells whoever listens."""
+    found = {each["AlarmName"]: each for each in aws("cloudwatch", "describe_alarms")["MetricAlarms"]}
+    looked_at = {name: (each["Namespace"], each["MetricName"], queue_of(aws, each)) for name, each in found.items()}
+    expected = {"loginetl-backlog": ("AWS/SQS", VISIBLE, outputs["QueueUrl"]),
+                "loginetl-oldest-message": ("AWS/SQS", "ApproximateAgeOfOldestMessage", outputs["QueueUrl"]),
+                "loginetl-dead-letters": ("AWS/SQS", VISIBLE, outputs["DeadLettersUrl"])}
+    if looked_at != expected:
+        raise Failed(f"the alarms look at {looked_at}, not {expected}")
+    dead = found["loginetl-dead-letters"]
+    units.await_that(lambda: any(value > dead["Threshold"] for value in counted(aws, dead)), 30,
+                     lambda: f"with a dead letter there, its alarm counts {counted(aws, dead)}")
     listener = aws("sqs", "create_queue", QueueName="listener")["QueueUrl"]
     arn = outputs["QueueArn"].rpartition(":")[0] + ":listener"
     aws("sns", "subscribe", TopicArn=outputs["AlarmsTopicArn"], Protocol="sqs", Endpoint=arn)
@@ -154,3 +158,20 @@ def alarms(aws, outputs):
         if not (got := got.get("Messages")):
             raise Failed(f"who listens to the topic has heard of {sorted(heard)}, not of each of {sorted(expected)}")
         heard |= {json.loads(json.loads(each["Body"])["Message"])["AlarmName"] for each in got}
+
+
+def queue_of(aws, alarm):
+    (dimension,) = alarm["Dimensions"]
+    if dimension["Name"] != "QueueName":
+        raise Failed(f"{alarm['AlarmName']} has the dimension {dimension}")
+    return aws("sqs", "get_queue_url", QueueName=dimension["Value"])["QueueUrl"]
+
+
+def counted(aws, alarm):
+    """What an alarm's metric was in the last minutes, as CloudWatch would ask for it."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    asked = {name: alarm[name] for name in ("Namespace", "MetricName", "Dimensions", "Period")}
+    points = aws("cloudwatch", "get_metric_statistics", **asked, Statistics=[alarm["Statistic"]],
+                 StartTime=(now - datetime.timedelta(minutes=5)).isoformat(),
+                 EndTime=(now + datetime.timedelta(minutes=1)).isoformat())["Datapoints"]
+    return [point[alarm["Statistic"]] for point in points]

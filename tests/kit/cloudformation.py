@@ -66,17 +66,17 @@ def tell(kit):
         "Retain; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; "
         "loginetl run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a "
         "rotation, `audit verify`; a message received once too often is a dead letter; each alarm names a queue that "
-        "is there, and who listens to the topic hears it; an update keeps every key and queue; another stack takes "
-        "the keys over, and makes none")
+        "is there, that of dead letters counts one, and who listens to the topic hears it; an update keeps every key "
+        "and queue; another stack takes the keys over, and makes none")
     kit.cannot(
         "deploy/cloudformation/foundation.yaml", "that AWS keeps what says Retain: LocalStack deletes it all the "
-        "same; who may send: LocalStack enforces no policy; what the alarms count")
+        "same; who may send: LocalStack enforces no policy; the age of the oldest message, which it does not count")
     kit.proved(
         "deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
         "imports is exported; each task is confined and has role, secret and settings of its kind; its command was "
         "run with these settings on the deployed foundation, the loader's health asked as written, stopped within "
-        "its StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code tells "
-        "whom it must, as LocalStack matches events")
+        "its StopTimeout; the formula of the scaling asks for as many loaders as the backlog takes; each exit code "
+        "tells whom it must, as LocalStack matches events")
     kit.cannot(
         "deploy/cloudformation/service.yaml", "ECS, Fargate, Application Auto Scaling and EventBridge Scheduler "
         "were not to be had: what emulators pretend to make was not counted")
