@@ -207,7 +207,8 @@ def same(what, found, expected):
 
 
 def senders(aws, outputs):
-    """The queue's own policy: the producer sends, nobody else but an administrator may, nothing goes without TLS."""
+    """The queue's policy: the producer sends, nobody else but an administrator may, nothing goes without TLS. And
+    the topic's: alarms and rules of this account publish."""
     asked = {"QueueUrl": outputs["QueueUrl"], "AttributeNames": ["All"]}
     attributes = aws("sqs", "get_queue_attributes", **asked)["Attributes"]
     statements = {each.pop("Sid"): each for each in json.loads(attributes["Policy"])["Statement"]}
@@ -220,6 +221,11 @@ def senders(aws, outputs):
         "OnlyByTls": {**denied, "Action": "sqs:*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}})
     if attributes["SqsManagedSseEnabled"] != "true":
         raise Failed("the queue is not encrypted")
+    topic = aws("sns", "get_topic_attributes", TopicArn=outputs["AlarmsTopicArn"])["Attributes"]["Policy"]
+    same("the topic's policy", json.loads(topic)["Statement"], [{
+        "Sid": "AlarmsAndRulesOfThisAccount", "Effect": "Allow", "Action": "sns:Publish",
+        "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
+        "Resource": outputs["AlarmsTopicArn"], "Condition": {"StringEquals": {"aws:SourceAccount": "000000000000"}}}])
 
 
 def updated(aws, stack):
