@@ -28,7 +28,9 @@ NAME = "loginetl-foundation"
 PEOPLE = {who: f"arn:aws:iam::000000000000:role/{who.removesuffix('Arn').lower()}" for who in
           ("AdminRoleArn", "ProducerRoleArn", "PersonArn")}
 ROLES = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"]
-STATEFUL = {"AWS::SQS::Queue", "AWS::KMS::Key", "AWS::KMS::Alias"}
+# DeletionPolicy and UpdateReplacePolicy of what is kept; what is not here has none.
+KEPT = {"AWS::KMS::Key": ("Retain", "Retain"), "AWS::KMS::Alias": ("RetainExceptOnCreate", "Retain"),
+        "AWS::SQS::Queue": ("RetainExceptOnCreate", "Retain")}
 LARGEST = 51200  # bytes of a template that is given to CloudFormation as it is
 # Properties of a KMS key that an update may change.
 UPDATED = {"Description", "KeyPolicy", "EnableKeyRotation", "RotationPeriodInDays", "Tags", "Enabled",
@@ -63,13 +65,13 @@ def tell(kit):
     policies = "each policy of a role or key is that of keys/"
     kit.proved(
         "deploy/cloudformation/foundation.yaml", f"{lint_words}; {policies}; every key, alias and queue says "
-        "Retain; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; "
+        "that it is kept; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; "
         "loginetl run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a "
         "rotation, `audit verify`; a message received once too often is a dead letter; each alarm names a queue that "
         "is there, that of dead letters counts one, and who listens to the topic hears it; an update keeps every key "
         "and queue; another stack takes the keys over, and makes none")
     kit.cannot(
-        "deploy/cloudformation/foundation.yaml", "that AWS keeps what says Retain: LocalStack deletes it all the "
+        "deploy/cloudformation/foundation.yaml", "that AWS keeps what says so: LocalStack deletes it all the "
         "same; who may send: LocalStack enforces no policy; the age of the oldest message, which it does not count")
     kit.proved(
         "deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
@@ -113,7 +115,7 @@ def keeps(foundation):
             raise Failed(f"{template.name} has {template.stat().st_size} bytes; over {LARGEST} it has to go by S3")
     for name, resource in foundation["Resources"].items():
         policies = (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
-        if (resource["Type"] in STATEFUL) != (policies == ("Retain", "Retain")):
+        if policies != KEPT.get(resource["Type"], (None, None)):
             raise Failed(f"foundation.yaml: {name} has DeletionPolicy and UpdateReplacePolicy {policies}")
         if resource["Type"] == "AWS::KMS::Key":
             replacing = {key: value for key, value in resource["Properties"].items() if key not in UPDATED}
