@@ -112,6 +112,8 @@ def heads(place, tasks):
     head = place.kit.scratch / "head"
     for _ in range(2):
         place.run("VerifyTask", "auditor", head=head)
+    if not head.exists():
+        raise Failed("VerifyTask keeps no head, though it has a file system for it")
     sequence, _, digest = head.read_text(encoding="utf-8").strip().partition(":")
     head.write_text(f"{int(sequence) + 1}:{digest}\n", encoding="utf-8")
     place.run("VerifyTask", "auditor", head=head, expect=5)
