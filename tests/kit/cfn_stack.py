@@ -18,7 +18,7 @@ import servers
 from settings import MISLEADING
 
 SERVICES = "cloudformation,iam,cloudwatch,logs,sqs,kms,sts,sns,events"
-LIMIT = 60  # seconds that a change of a stack may take; it takes some
+LIMIT = 240  # seconds that a change of a stack may take, however busy the machine; it takes some
 
 
 class WithServices:
