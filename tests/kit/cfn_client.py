@@ -13,6 +13,7 @@ import sys
 
 import boto3
 import yaml
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 
@@ -34,13 +35,15 @@ def function(loader, suffix, node):
 
 Template.add_multi_constructor("!", function)
 CLIENTS = {}
+# Nothing is asked twice: a stack whose making was answered late is not another one.
+PATIENT = Config(read_timeout=300, retries={"total_max_attempts": 1})
 
 
 def call(service, operation, parameters):
     if service == "template":
         with open(parameters["path"], encoding="utf-8") as file:
             return yaml.load(file, Template)  # noqa: S506: a subclass of the safe one
-    client = CLIENTS.get(service) or CLIENTS.setdefault(service, boto3.client(service))
+    client = CLIENTS.get(service) or CLIENTS.setdefault(service, boto3.client(service, config=PATIENT))
     answer = getattr(client, operation)(**parameters)
     answer.pop("ResponseMetadata", None)
     return answer
