@@ -47,11 +47,10 @@ def tasks(kit, template):
         if sorted(given) != sorted(["AWS_REGION", *names]) or not set(given) <= known:
             raise Failed(f"service.yaml: {name} has the settings {sorted(given)}, not {names}")
         secret = [{"Name": "LOGINETL_DATABASE_URL", "ValueFrom": URLS[f"{whose}DatabaseUrl"]}]
-        roles = (properties["TaskRoleArn"].rpartition("/")[2], properties["ExecutionRoleArn"])
-        if task["Secrets"] != secret or roles != (f"loginetl-{whose.lower()}", f"<{whose}Execution.Arn>"):
+        roles = (properties["TaskRoleArn"], properties["ExecutionRoleArn"])
+        if task["Secrets"] != secret or roles != (f"<{whose}.Arn>", f"<{whose}Execution.Arn>"):
             raise Failed(f"service.yaml: {name} is {whose}'s, and has {roles} and {task['Secrets']}")
         kit.run(kit.binary, *task["Command"], "--help")
-    return found
 
 
 def images(bare, whole, upgrading, before):
@@ -115,7 +114,7 @@ def metric_of(what):
     return what["Namespace"], what["MetricName"], [(each["Name"], each["Value"]) for each in what["Dimensions"]]
 
 
-def scaling(template, queue):
+def scaling(template):
     """The metric is what a loader needs for its share of what waits, in seconds; so N shares ask for N loaders."""
     policy, = template.resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
     target, = template.resources("AWS::ApplicationAutoScaling::ScalableTarget").values()
@@ -124,7 +123,7 @@ def scaling(template, queue):
     returned = [each["Id"] for each in metrics.values() if each["ReturnData"]]
     found = {name: metric_of(metric["MetricStat"]["Metric"]) for name, metric in metrics.items()
              if "MetricStat" in metric}
-    if returned != ["seconds"] or found != {"visible": visible(queue), "running": RUNNING}:
+    if returned != ["seconds"] or found != {"visible": visible("<Queue.QueueName>"), "running": RUNNING}:
         raise Failed(f"service.yaml scales by {returned} of {found}")
     alarms = {name: metric_of(alarm) for name, alarm in template.resources("AWS::CloudWatch::Alarm").items()}
     if alarms != {"NotStartedAlarm": visible("<NotStarted.QueueName>"), "NoLoaderAlarm": RUNNING}:

@@ -7,16 +7,15 @@ import re
 
 from kit import Failed
 
-PSEUDO = {"AWS::Region": "us-east-1", "AWS::AccountId": "000000000000", "AWS::Partition": "aws",
-          "AWS::StackName": "loginetl"}
+PSEUDO = {"AWS::Region": "us-east-1", "AWS::AccountId": "000000000000", "AWS::Partition": "aws"}
 NOTHING = object()  # AWS::NoValue
 
 
 class Template:
-    def __init__(self, document, parameters, imports):
+    def __init__(self, document, parameters, imports, stack="loginetl"):
         self.document, self.imports = document, imports
-        self.values = {**PSEUDO, **{name: each.get("Default", f"<{name}>") for name, each in
-                                    document["Parameters"].items()}}
+        self.values = {**PSEUDO, "AWS::StackName": stack}
+        self.values.update({name: each.get("Default", f"<{name}>") for name, each in document["Parameters"].items()})
         unknown = set(parameters) - set(document["Parameters"])
         if unknown:
             raise Failed(f"the template has no parameter {', '.join(sorted(unknown))}")
@@ -26,6 +25,11 @@ class Template:
         """{logical id: properties} of the resources of this kind that these parameters make."""
         return {name: self.value(each.get("Properties", {})) for name, each in self.document["Resources"].items()
                 if each["Type"] == kind and self.holds(each.get("Condition"))}
+
+    def exports(self):
+        """{name: value} of the outputs that other stacks may use."""
+        outputs = [each for each in self.document["Outputs"].values() if "Export" in each]
+        return {self.value(each["Export"]["Name"]): self.value(each["Value"]) for each in outputs}
 
     def holds(self, condition):
         return condition is None or self.value(self.document["Conditions"][condition])

@@ -27,6 +27,7 @@ REGION = "eu-central-1"  # one: its resources are those of the others, and each 
 NAME = "loginetl-foundation"
 PEOPLE = {who: f"arn:aws:iam::000000000000:role/{who.removesuffix('Arn').lower()}" for who in
           ("AdminRoleArn", "ProducerRoleArn", "PersonArn")}
+HEAD = {"HeadFileSystemId": "fs-1", "HeadAccessPointId": "fsap-1"}
 ROLES = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"]
 # DeletionPolicy and UpdateReplacePolicy of what is kept; what is not here has none.
 KEPT = {"AWS::KMS::Key": ("Retain", "Retain"), "AWS::KMS::Alias": ("RetainExceptOnCreate", "Retain"),
@@ -55,7 +56,9 @@ def run(kit):
         linted = pool.submit(lint, kit, documents[1])
         keeps(documents[0])
         page(documents)
-        deployed(kit, client, aws, documents[1])
+        exports = Template(documents[0], {}, {}, NAME).exports()
+        read(kit, aws, lambda **others: service(documents, exports, **others))
+        deployed(kit, client, aws, documents)
         linted.result()
     tell(kit)
 
@@ -65,8 +68,8 @@ def tell(kit):
     policies = "each policy of a role or key is that of keys/"
     kit.proved(
         "deploy/cloudformation/foundation.yaml", f"{lint_words}; {policies}; every key, alias and queue says "
-        "that it is kept; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills in; "
-        "loginetl run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a "
+        "that it is kept; deployed on LocalStack: roles and keys have the very policies that `create-keys.sh` fills "
+        "in; loginetl run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a "
         "rotation, `audit verify`; a message received once too often is a dead letter; each alarm names a queue that "
         "is there, that of dead letters counts one, and who listens to the topic hears it; an update keeps every key "
         "and queue; another stack takes the keys over, and makes none")
@@ -87,12 +90,12 @@ def tell(kit):
 # --- read ----------------------------------------------------------------------------------------
 
 
-def lint(kit, service):
+def lint(kit, document):
     """cfn-lint is silent on what is shipped, not on what is wrong. Sizes stand in a map, which it does not read."""
     sizes, bad = kit.scratch / "sizes.json", kit.scratch / "bad.yaml"
     tasks = {f"{size}Task": {"Type": "AWS::ECS::TaskDefinition", "Properties": {
         "Family": size, "RequiresCompatibilities": ["FARGATE"], "NetworkMode": "awsvpc", **values}}
-        for size, values in service["Mappings"]["Sizes"].items()}
+        for size, values in document["Mappings"]["Sizes"].items()}
     sizes.write_text(json.dumps({"Resources": tasks}), encoding="utf-8")
     bad.write_text(BAD, encoding="utf-8")
     program = Path(os.environ["LOGINETL_TEST_PYTHON"]).with_name("cfn-lint")
@@ -106,6 +109,22 @@ def lint(kit, service):
     left = [line for line in found if not line.startswith(f"{bad}:")]
     if left:
         raise Failed("cfn-lint finds\n" + "\n".join(left))
+
+
+def service(documents, exports, **others):
+    """service.yaml with a secret for each URL, and what foundation.yaml exports."""
+    return Template(documents[1], {"Foundation": NAME, **cfn_service.URLS, **others}, exports)
+
+
+def read(kit, aws, template):
+    """What service.yaml says, for `template(PARAMETER=VALUE)`."""
+    cfn_service.tasks(kit, template())
+    cfn_service.tasks(kit, template(**HEAD))
+    cfn_service.images(template(InitDatabaseUrl=""), template(), template(InitImage="new"), template(Running="no"))
+    cfn_service.executions(template())
+    cfn_service.schedules(template())
+    cfn_service.scaling(template())
+    cfn_service.rules(aws, template())
 
 
 def keeps(foundation):
@@ -146,35 +165,20 @@ def page(documents):
 # --- run -----------------------------------------------------------------------------------------
 
 
-def deployed(kit, client, aws, service):
+def deployed(kit, client, aws, documents):
     stack = Stack(aws, NAME, FOUNDATION)
     stack.create(**PEOPLE)
     outputs = stack.outputs()
     compared(kit, client, aws, outputs)
-    template = templated(stack, service)
-    tasks = cfn_service.tasks(kit, template)
-    others = [{"InitDatabaseUrl": ""}, {}, {"InitImage": "new"}, {"Running": "no"}]
-    cfn_service.images(*(templated(stack, service, **other) for other in others))
-    cfn_service.executions(template)
-    cfn_service.schedules(template)
-    cfn_service.scaling(template, outputs["QueueName"])
-    cfn_service.rules(aws, template)
+    tasks = service(documents, stack.exports()).resources("AWS::ECS::TaskDefinition")
     with cfn_use.Place(kit, client, tasks, outputs["QueueUrl"]) as place:
         cfn_use.everything(kit, place)
-        with_head = templated(stack, service, HeadFileSystemId="fs-1", HeadAccessPointId="fsap-1")
-        cfn_use.heads(place, cfn_service.tasks(kit, with_head))
-        cfn_use.dead_letters(aws, outputs, foundation_default(aws, "MaxReceives"))
+        with_head = service(documents, stack.exports(), **HEAD)
+        cfn_use.heads(place, with_head.resources("AWS::ECS::TaskDefinition"))
+        cfn_use.dead_letters(aws, outputs, documents[0]["Parameters"]["MaxReceives"]["Default"])
         cfn_use.alarms(aws, outputs)
         updated(aws, stack)
-        taken_over(kit, aws, stack, service, place)
-
-
-def templated(stack, service, **others):
-    return Template(service, {"Foundation": stack.name, **cfn_service.URLS, **others}, stack.exports())
-
-
-def foundation_default(aws, parameter):
-    return aws.template(FOUNDATION)["Parameters"][parameter]["Default"]
+        taken_over(aws, stack, documents, place)
 
 
 def compared(kit, client, aws, outputs):
@@ -240,7 +244,7 @@ def updated(aws, stack):
     same("what the stack has after an update", stack.resources(), before)
 
 
-def taken_over(kit, aws, stack, service, place):
+def taken_over(aws, stack, documents, place):
     """A second stack with the keys of the first: none is made, and what comes by its queue is under the same keys."""
     before = {key["KeyId"] for key in aws("kms", "list_keys")["Keys"]}
     physical = stack.resources()
@@ -249,8 +253,9 @@ def taken_over(kit, aws, stack, service, place):
     other = Stack(aws, "loginetl-again", FOUNDATION)
     other.create(Name="again", **PEOPLE, **arns)
     same("the keys in the account", {key["KeyId"] for key in aws("kms", "list_keys")["Keys"]}, before)
-    template = templated(other, service)
-    place.tasks, place.queue = template.resources("AWS::ECS::TaskDefinition"), other.outputs()["QueueUrl"]
+    exports = {name.replace(other.name, NAME): value for name, value in other.exports().items()}
+    place.tasks = service(documents, exports).resources("AWS::ECS::TaskDefinition")
+    place.queue = other.outputs()["QueueUrl"]
     place.send()
     drained = json.loads(place.run("LoaderTask", "loader", "load", "--drain", "--format", "json").splitlines()[-1])
     if (drained["loaded"], drained["quarantined"]) != (119, 1):
