@@ -19,6 +19,7 @@ CONFINED = {"Essential": True, "User": "10001:10001", "ReadonlyRootFilesystem": 
             "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": False}}
 LONGEST_STOP = 120  # seconds; ECS takes no more on Fargate
 SHORTEST_STOP = 30  # a loader stops within 25
+PATIENCE = 5  # seconds; `health` gives up after four
 GROUP = "by-the-clock"  # by which the rules know a task of a schedule
 
 
@@ -51,6 +52,11 @@ def tasks(kit, template):
         if task["Secrets"] != secret or roles != (f"<{whose}.Arn>", f"<{whose}Execution.Arn>"):
             raise Failed(f"service.yaml: {name} is {whose}'s, and has {roles} and {task['Secrets']}")
         kit.run(kit.binary, *task["Command"], "--help")
+    health = container(found["LoaderTask"])["HealthCheck"]
+    how, program, *words = health["Command"]
+    if (how, program) != ("CMD", "/usr/local/bin/loginetl") or health["Timeout"] < PATIENCE:
+        raise Failed(f"service.yaml asks a loader's health by {health}: there is no shell, and it may take {PATIENCE} s")
+    kit.run(kit.binary, *words, "--help")
 
 
 def images(bare, whole, upgrading, before):

@@ -20,7 +20,6 @@ from kit import REPOSITORY, Failed
 import servers
 
 VISIBLE = "ApproximateNumberOfMessagesVisible"
-PATIENCE = 5  # seconds; `health` gives up after four
 
 
 class Place(units.Installation):
@@ -79,12 +78,7 @@ class Place(units.Installation):
             process.wait()
 
     def healthy(self, definition, at):
-        check = definition["HealthCheck"]
-        how, program, *words = check["Command"]
-        if (how, program) != ("CMD", "/usr/local/bin/loginetl"):
-            raise Failed(f"service.yaml asks a loader's health by {how} {program}; there is no shell in the image")
-        if check["Timeout"] < PATIENCE:
-            raise Failed(f"service.yaml waits {check['Timeout']} s for `health`, which may take {PATIENCE}")
+        _, _, *words = definition["HealthCheck"]["Command"]
         self.kit.run(self.kit.binary, *words, at, env={})
 
 
