@@ -55,7 +55,7 @@ def tasks(kit, template):
     health = container(found["LoaderTask"])["HealthCheck"]
     how, program, *words = health["Command"]
     if (how, program) != ("CMD", "/usr/local/bin/loginetl") or health["Timeout"] < PATIENCE:
-        raise Failed(f"service.yaml asks a loader's health by {health}: there is no shell, and it may take {PATIENCE} s")
+        raise Failed(f"service.yaml asks for health by {health}: there is no shell, and it may take {PATIENCE} s")
     kit.run(kit.binary, *words, "--help")
 
 
@@ -68,7 +68,7 @@ def images(bare, whole, upgrading, before):
     for kind in ("AWS::ECS::Service", "AWS::ApplicationAutoScaling::ScalableTarget"):
         if len(whole.resources(kind)) != 1 or before.resources(kind):
             raise Failed(f"service.yaml: {kind} is there before init, or not after it")
-    states = [{each["State"] for each in one.resources("AWS::Scheduler::Schedule").values()}
+    states = [{each.get("State") for each in one.resources("AWS::Scheduler::Schedule").values()}
               for one in (whole, before)]
     if states != [{"ENABLED"}, {"DISABLED"}]:
         raise Failed(f"service.yaml: the schedules are {states} after and before init")
