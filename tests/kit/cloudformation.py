@@ -246,13 +246,13 @@ def updated(aws, stack):
 
 def taken_over(aws, stack, documents, place):
     """A second stack with the keys of the first: none is made, and what comes by its queue is under the same keys."""
-    before = {key["KeyId"] for key in aws("kms", "list_keys")["Keys"]}
+    before = sorted(key["KeyId"] for key in aws("kms", "list_keys")["Keys"])
     physical = stack.resources()
     arns = {f"{key}Arn": aws("kms", "describe_key", KeyId=physical[key])["KeyMetadata"]["Arn"] for key in
             ("IngestKey", "RecoveryKey", "AuditKey")}
     other = Stack(aws, "loginetl-again", FOUNDATION)
     other.create(Name="again", **PEOPLE, **arns)
-    same("the keys in the account", {key["KeyId"] for key in aws("kms", "list_keys")["Keys"]}, before)
+    same("the keys in the account", sorted(key["KeyId"] for key in aws("kms", "list_keys")["Keys"]), before)
     exports = {name.replace(other.name, NAME): value for name, value in other.exports().items()}
     place.tasks = service(documents, exports).resources("AWS::ECS::TaskDefinition")
     place.queue = other.outputs()["QueueUrl"]
