@@ -21,7 +21,7 @@ import traceback
 from kit import REPOSITORY, Failed, Kit, LeftOut
 
 # In the order in which they begin: the longest first.
-CHECKS = ["compose", "alerts", "chart_run", "rights", "scaling", "drill", "image", "dashboard", "network", "helm",
+CHECKS = ["compose", "alerts", "cloudformation", "chart_run", "rights", "scaling", "drill", "image", "dashboard", "network", "helm",
           "standby", "units", "logs", "lint"]
 PAGE = REPOSITORY / "deploy/README.md"
 BEGIN, END = "<!-- made by make kit: begin -->", "<!-- made by make kit: end -->"
