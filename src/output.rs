@@ -141,6 +141,21 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error
     line(&table.to_string())
 }
 
+/// Writes whole lines of masked events to stdout, at once.
+///
+/// # Errors
+/// What the operating system says; a closed pipe too, for the lines are not read then.
+pub(crate) fn masked_lines(lines: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(lines).and_then(|()| stdout.flush())
+}
+
+/// Standard input, byte for byte.
+#[must_use]
+pub(crate) fn standard_input() -> Box<dyn io::Read + Send> {
+    Box::new(io::stdin())
+}
+
 /// Prints a failure, its causes and its remedy on stderr.
 pub(crate) fn failure(error: &Error, exit: Exit, hint: &str) {
     let mut text = error.to_string();

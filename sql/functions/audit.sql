@@ -111,7 +111,8 @@ begin
     if due.seq is null or due.xid = pg_current_xact_id() or due.kind not in
         ('unmask.request', 'unmask.outcome', 'find.request', 'find.outcome', 'key.create',
             'key.rewrap', 'key.destroy',
-         'rotate.start', 'rotate.end', 'rotate.interrupted', 'unmask.withdrawal', 'field.mask') then
+         'rotate.start', 'rotate.end', 'rotate.interrupted', 'unmask.withdrawal', 'field.mask',
+         'archive.drop') then
         raise exception 'no committed record of this login that is to be signed'
             using errcode = 'LG001';
     elsif coalesce(octet_length(sign.signature) not between 1 and 256
@@ -149,7 +150,7 @@ create or replace function audit.own_unsigned() returns setof audit.log
     set quote_all_identifiers = off as $$
     select l.* from audit.log l
     where l.db_user = session_user
-        and (l.kind ~ '^(key|rotate|field)[.]' or l.kind = 'unmask.withdrawal')
+        and (l.kind ~ '^(key|rotate|field|archive)[.]' or l.kind = 'unmask.withdrawal')
       and not exists (select from audit.signatures s where s.seq = l.seq)
     order by l.seq
 $$;

@@ -104,6 +104,39 @@ comment on column vault.rotation.started_at is
 comment on column vault.rotation.finished_at is
     'When it ended; null while it is unfinished.';
 
+comment on table vault.mask_runs is
+    'A row a run that masks or rewrites events outside of this database. Written by mask plan, '
+    'mask commit and archive drop.';
+comment on column vault.mask_runs.run is
+    'The run, as its plan names it.';
+comment on column vault.mask_runs.archive is
+    'The archive that it adds to, or rewrites.';
+comment on column vault.mask_runs.location is
+    'Where that lies, as people find it.';
+comment on column vault.mask_runs.keys is
+    'The mask and hash keys that its tokens and hashes are under.';
+comment on column vault.mask_runs.is_rewrite is
+    'Whether it brings an archive under these keys.';
+comment on column vault.mask_runs.plan_digest is
+    'SHA-256 of the plan, by which commit knows it.';
+comment on column vault.mask_runs.db_user is
+    'The login that planned it.';
+comment on column vault.mask_runs.planned_at is
+    'When it was planned.';
+comment on column vault.mask_runs.expires_at is
+    'After this, no process begins to work by the plan.';
+comment on column vault.mask_runs.state is
+    'open; committed; waived: given up while it was open; replaced: a rewrite took its place; '
+    'dropped: its archive is not there any more. The first two keep their keys.';
+comment on column vault.mask_runs.ended_at is
+    'When it left the state open, or the one after that.';
+comment on column vault.mask_runs.row_count is
+    'Masked lines, as its job says.';
+comment on column vault.mask_runs.rejected_count is
+    'Lines that were rejected, as its job says.';
+comment on column vault.mask_runs.unopened_count is
+    'Lines that a rewrite could not open, as its job says.';
+
 comment on table vault.fields is
     'The fields that this installation masks, a row each. Written by init; a field never leaves '
     'it.';
@@ -147,6 +180,9 @@ comment on view vault.keys is
     'The data keys without wraps and check values.';
 comment on view vault.wrap_holders is
     'The data keys with their holders and KMS keys, without the wraps.';
+comment on view vault.archive_runs is
+    'Runs that mask or rewrite events outside of this database, while they keep keys: open ones, '
+    'and committed ones whose archive is there.';
 comment on view vault.fence_holders is
     'Sessions that hold the fence or wait for it.';
 comment on view vault.census is
@@ -334,6 +370,17 @@ comment on function vault.destroy_key is
     'Deletes the wraps of a retired key that nothing is under, and records it. For rotators.';
 comment on function vault.replace_wrap is
     'Puts a wrap under another KMS key in the place of one, and records it. For rotators.';
+
+comment on function vault.plan_mask_run is
+    'Writes down that a run begins to mask or rewrite events outside of this database, and '
+    'records it. For loaders and rotators.';
+comment on function vault.commit_mask_run is
+    'Registers what a run has made, if its keys are still there, and records it. For loaders and '
+    'rotators.';
+comment on function vault.drop_archive is
+    'Lets an archive, or its open runs, keep no key any more, and records it. For rotators.';
+comment on function vault.is_archived is
+    'Whether something outside of this database is, or may come to be, under a key.';
 
 comment on function vault.request_unmask is
     'Records who wants to recover what and why; granted to unmaskers, and to all others refused '

@@ -175,6 +175,8 @@ begin
         raise exception 'the key was retired too lately' using errcode = 'LG005';
     elsif not vault.is_unused(wanted) then
         raise exception 'something is still under the key' using errcode = 'LG006';
+    elsif vault.is_archived(wanted) then
+        raise exception 'an archive is still under the key' using errcode = 'LG009';
     end if;
     delete from vault.wraps where key_id = wanted;
     update vault.data_keys set state = 'destroyed' where key_id = wanted;

@@ -64,6 +64,12 @@ create or replace view audit.created_keys with (security_barrier) as
 create or replace view vault.wrap_holders with (security_barrier) as
     select key_id, holder, kms_key_arn, created_at from vault.wraps;
 
+-- The runs of archives that are open or committed, without the digests of their plans.
+create or replace view vault.archive_runs with (security_barrier) as
+    select run, archive, location, keys, is_rewrite, db_user, planned_at, expires_at, state,
+           ended_at, row_count, rejected_count, unopened_count
+    from vault.mask_runs where state in ('open', 'committed');
+
 create or replace view ingest.bodies_by_key with (security_barrier) as
     select seal_key_id as key_id, count(*) as body_count from ingest.quarantine group by 1;
 

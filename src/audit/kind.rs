@@ -38,6 +38,12 @@ pub enum RecordKind {
     RotateInterrupted,
     /// A further field is masked from now on.
     FieldMask,
+    /// A run begins that masks or rewrites events outside of the database.
+    MaskRun,
+    /// What such a run has made is registered.
+    MaskCommit,
+    /// An archive, or its open runs, keep no key any more.
+    ArchiveDrop,
     /// Messages were moved from the quarantine into the rows.
     QuarantineRetry,
     /// Messages of the quarantine were deleted.
@@ -46,7 +52,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::LoadRun,
         Self::UnmaskRequest,
         Self::UnmaskDenied,
@@ -62,6 +68,9 @@ impl RecordKind {
         Self::RotateEnd,
         Self::RotateInterrupted,
         Self::FieldMask,
+        Self::MaskRun,
+        Self::MaskCommit,
+        Self::ArchiveDrop,
         Self::QuarantineRetry,
         Self::QuarantinePurge,
     ];
@@ -85,6 +94,9 @@ impl RecordKind {
             Self::RotateEnd => "rotate.end",
             Self::RotateInterrupted => "rotate.interrupted",
             Self::FieldMask => "field.mask",
+            Self::MaskRun => "mask.run",
+            Self::MaskCommit => "mask.commit",
+            Self::ArchiveDrop => "archive.drop",
             Self::QuarantineRetry => "quarantine.retry",
             Self::QuarantinePurge => "quarantine.purge",
         }
@@ -113,7 +125,10 @@ impl RecordKind {
             | Self::FindOutcome => true,
             Self::KeyCreate | Self::KeyRewrap | Self::KeyDestroy => true,
             Self::RotateStart | Self::RotateEnd | Self::RotateInterrupted | Self::FieldMask => true,
+            Self::ArchiveDrop => true,
             Self::LoadRun
+            | Self::MaskRun
+            | Self::MaskCommit
             | Self::UnmaskDenied
             | Self::UnmaskRelease
             | Self::QuarantineRetry
@@ -157,7 +172,8 @@ impl RecordKind {
     /// its own, which alone knows that it is true.
     #[must_use]
     pub fn is_free(self) -> bool {
-        !self.is_of_gate() && self != Self::FieldMask
+        let has_its_own = [Self::FieldMask, Self::MaskRun, Self::MaskCommit, Self::ArchiveDrop];
+        !self.is_of_gate() && !has_its_own.contains(&self)
     }
 
     /// Whose members may write it.
@@ -175,6 +191,8 @@ impl RecordKind {
             Self::KeyCreate | Self::KeyRewrap | Self::KeyDestroy => &[Rotator, Owner],
             Self::RotateStart | Self::RotateEnd | Self::RotateInterrupted => &[Rotator, Owner],
             Self::FieldMask => &[Owner],
+            Self::MaskRun | Self::MaskCommit => &[Loader, Rotator],
+            Self::ArchiveDrop => &[Rotator],
         }
     }
 }

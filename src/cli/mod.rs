@@ -11,6 +11,7 @@ mod format;
 mod health;
 mod install;
 mod load;
+mod mask;
 mod misuse;
 mod quarantine;
 mod rotate;
@@ -22,6 +23,10 @@ pub(crate) use format::Format;
 pub(crate) use health::HealthArgs;
 pub(crate) use install::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use load::{AppVersion, Envelope, LoadArgs};
+pub(crate) use mask::{
+    ArchiveCommand, ArchiveDropArgs, ArchiveListArgs, CommitArgs, LineFormat, MaskArgs,
+    MaskCommand, PlanArgs, RemaskArgs,
+};
 pub(crate) use misuse::Misuse;
 pub(crate) use quarantine::{ListArgs, PurgeArgs, QuarantineCommand, RetryArgs, Selection};
 pub(crate) use rotate::{
@@ -158,6 +163,13 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Mask rows in place that an earlier loader left with plain values
     Backfill(BackfillArgs),
+    /// Mask events outside of the database, as a filter that any engine can run
+    Mask(MaskArgs),
+    /// Bring masked lines under the keys in force
+    Remask(RemaskArgs),
+    /// See what was masked outside of the database, and which keys it keeps
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// See, export or verify the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

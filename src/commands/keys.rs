@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::audit::{Head, RecordKind};
 use crate::cli::{DestroyArgs, Format, Global, KeysCommand, KeysListArgs, RewrapArgs};
 use crate::db::{
-    Bodies, Census, Counting, DbError, Figure, KeyOverview, Session, Target, Work, WrapHolder,
+    ArchiveRun, Bodies, Census, Counting, DbError, Figure, KeyOverview, Session, Target, Work,
+    WrapHolder, archives_under,
 };
 use crate::error::{Error, Exit};
 use crate::retry::Retry;
@@ -56,6 +57,8 @@ struct KeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     in_use_margin: Option<i64>,
     in_use_is: Option<&'static str>,
+    /// Archives under it, and those of runs that nobody has committed.
+    archives: Vec<String>,
     ingest: Option<String>,
     recovery: Option<String>,
 }
@@ -89,7 +92,12 @@ impl Uses {
 }
 
 impl KeyView {
-    fn new(key: &KeyOverview, figure: Option<Figure>, wraps: &[WrapHolder]) -> Self {
+    fn new(
+        key: &KeyOverview,
+        figure: Option<Figure>,
+        wraps: &[WrapHolder],
+        runs: &[ArchiveRun],
+    ) -> Self {
         let wrap = |holder: Holder| {
             let wrap = wraps.iter().find(|wrap| wrap.key_id == key.key_id && wrap.holder == holder);
             wrap.map(|wrap| wrap.kms_key_arn.clone())
@@ -103,6 +111,7 @@ impl KeyView {
             in_use: figure.map(|figure| figure.count),
             in_use_margin: figure.and_then(|figure| figure.margin),
             in_use_is: figure.map(Figure::origin),
+            archives: archives_under(runs, key.key_id),
             ingest: wrap(Holder::Ingest),
             recovery: wrap(Holder::Recovery),
         }
@@ -118,6 +127,7 @@ impl KeyView {
             self.state.to_owned(),
             format!("{} d", self.age_days),
             figure.map_or_else(String::new, |figure| figure.to_string()),
+            self.archives.join(" "),
             short(&self.ingest),
             short(&self.recovery),
         ]
@@ -129,15 +139,17 @@ async fn list(args: &KeysListArgs, target: &Target) -> Result<Exit, Error> {
     let uses = Uses::read(&session, Counting::of(args.exact)).await?;
     let wraps = session.wrap_holders().await?;
     let keys = session.key_lines().await?;
+    let runs = session.archive_runs().await?;
     let shown = keys.iter().map(|key| {
         let figure = uses.of(key);
-        (KeyView::new(key, figure, &wraps), figure)
+        (KeyView::new(key, figure, &wraps, &runs), figure)
     });
     if args.format == Format::Json {
         shown.map(|(key, _)| key).try_for_each(|key| output::json(&key))?;
         return Ok(Exit::Done);
     }
-    let header = ["key", "purpose", "state", "age", "rows", "ingest key", "recovery key"];
+    let header =
+        ["key", "purpose", "state", "age", "rows", "archives", "ingest key", "recovery key"];
     output::table(&header, shown.map(|(key, figure)| key.cells(figure)).collect())?;
     for (what, sample) in [("rows", uses.census.sample), ("quarantine", uses.bodies.sample)] {
         sample.map_or(Ok(()), |sample| output::line(&format!("{what:15} {sample}")))?;
@@ -225,6 +237,7 @@ async fn look_and_destroy(
     if is_retired && !session.is_unused(key).await? {
         return Err(refuse_in_use(args.id));
     }
+    refuse_archived(session, key).await?;
     let mut pause = Duration::from_millis(20);
     loop {
         match session.destroy_key(key, args.after.as_secs(), args.longest_look, details).await {
@@ -232,8 +245,33 @@ async fn look_and_destroy(
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
+            // A plan was made meanwhile.
+            Err(error) if error.code() == Some("LG009") => {
+                refuse_archived(session, key).await?;
+                return Err(explain_refusal(error, args));
+            }
             other => return other.map_err(|error| explain_refusal(error, args)),
         }
+    }
+}
+
+/// Refuses a key that something outside of this database is under, by name.
+async fn refuse_archived(session: &Session, key: KeyId) -> Result<(), Error> {
+    let runs = session.archive_runs().await?;
+    let under: Vec<ArchiveRun> = runs.into_iter().filter(|run| run.keys.contains(&key)).collect();
+    let open = under.iter().filter(|run| run.committed_at.is_none()).map(|run| {
+        format!("a run of {} that nobody has committed (planned {})", run.archive, run.planned_at)
+    });
+    let mut names: Vec<String> = under
+        .iter()
+        .filter(|run| run.committed_at.is_some())
+        .map(|run| format!("archive {}", run.archive))
+        .collect();
+    names.dedup();
+    names.extend(open);
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Archived { key: key.to_i64(), archives: names.join("; ") }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file a subcommand, one story a file: `run` stands at the top and reads as the
 //! story does.
 
+pub(crate) mod archive;
 pub(crate) mod audit;
 pub(crate) mod backfill;
 pub(crate) mod check;
@@ -10,7 +11,9 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod load;
 pub(crate) mod man;
+pub(crate) mod mask;
 pub(crate) mod quarantine;
+pub(crate) mod remask;
 pub(crate) mod rotate;
 pub(crate) mod status;
 pub(crate) mod unmask;

@@ -10,6 +10,14 @@ use uuid::Uuid;
 pub struct Digest(Sha256);
 
 impl Digest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> [u8; 32] {
+        let mut digest = Self::default();
+        digest.update(bytes);
+        digest.current()
+    }
+
     /// Takes in more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

@@ -23,6 +23,12 @@ impl SecretBytes {
         Self::new(vec![0; len])
     }
 
+    /// None yet, and room for so many.
+    #[must_use]
+    pub fn with_capacity(len: usize) -> Self {
+        Self::new(Vec::with_capacity(len))
+    }
+
     /// Copies `bytes` into a secret of their own; the source stays the caller's to clear.
     #[must_use]
     pub fn copy_of(bytes: &[u8]) -> Self {

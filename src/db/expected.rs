@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::token::{Field, Fields};
 
 /// The functions, triggers and views, in the order in which they are made.
-pub(super) const FUNCTIONS: [&str; 8] = [
+pub(super) const FUNCTIONS: [&str; 9] = [
     include_str!("../../sql/functions/sight.sql"),
     include_str!("../../sql/functions/estimate.sql"),
     include_str!("../../sql/functions/fields.sql"),
     include_str!("../../sql/functions/ingest.sql"),
     include_str!("../../sql/functions/audit.sql"),
+    include_str!("../../sql/functions/archives.sql"),
     include_str!("../../sql/functions/keys.sql"),
     include_str!("../../sql/functions/gate.sql"),
     include_str!("../../sql/functions/views.sql"),

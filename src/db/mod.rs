@@ -10,6 +10,7 @@
 //! `# Errors`.
 
 mod alter;
+mod archives;
 mod audit;
 mod backfill;
 mod batch;
@@ -50,6 +51,9 @@ mod sweep;
 mod table;
 mod words;
 
+pub(crate) use archives::{
+    ArchiveProblem, ArchiveRun, CommitAnswer, DropAnswer, NewRun, RunCounts, archives_under,
+};
 pub(crate) use audit::{AuditFilter, AuditReader};
 pub(crate) use backfill::{MaskedRow, PlainColumns, PlainRow};
 pub(crate) use batch::{BatchAnswer, BatchRow};

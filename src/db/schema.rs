@@ -25,13 +25,14 @@ use crate::audit::Group;
 use crate::token::{Field, Fields};
 
 const BOOTSTRAP: &str = include_str!("../../sql/bootstrap.sql");
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("V1__foundation", include_str!("../../sql/V1__foundation.sql")),
     ("V2__audit", include_str!("../../sql/V2__audit.sql")),
     ("V3__rotation", include_str!("../../sql/V3__rotation.sql")),
     ("V4__unused_keys", include_str!("../../sql/V4__unused_keys.sql")),
     ("V5__primary_keys", include_str!("../../sql/V5__primary_keys.sql")),
     ("V6__fields", include_str!("../../sql/V6__fields.sql")),
+    ("V7__archives", include_str!("../../sql/V7__archives.sql")),
 ];
 /// The version of the schema that `init` makes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;

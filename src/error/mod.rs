@@ -9,15 +9,18 @@ mod tests;
 use crate::audit::JustificationError;
 use crate::aws::CallError;
 use crate::crypto::NoPublicKey;
-use crate::db::DbError;
+use crate::db::{ArchiveProblem, DbError};
 use crate::recovery::{QueryError, RecoveryError, ResumeProblem};
 use crate::retry::Retry;
 use crate::settings::SettingsError;
 use crate::token::SealError;
-use crate::vault::VaultError;
+use crate::vault::{PlanProblem, VaultError};
 pub(crate) use exit::Exit;
 
-use advice::{aws_advice, db_advice, justification_hint, resume_hint, settings_hint, vault_advice};
+use advice::{
+    archive_advice, aws_advice, db_advice, justification_hint, plan_advice, resume_hint,
+    settings_hint, vault_advice,
+};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +141,14 @@ pub(crate) enum Error {
         /// Why not.
         problem: &'static str,
     },
+    /// A key that an archive is under.
+    #[error("key {key} is still in use outside of this database: {archives}")]
+    Archived {
+        /// Which key.
+        key: i64,
+        /// The archives, by their names and states.
+        archives: String,
+    },
     /// The last look before a key goes.
     #[error(
         "looking at all rows once more took over {seconds} s while loaders waited: key {key} was \
@@ -175,6 +186,34 @@ pub(crate) enum Error {
         reason: &'static str,
         /// What their bodies look like.
         looks_like: &'static str,
+    },
+    /// The plan of a job.
+    #[error("{path} {problem}")]
+    Plan {
+        /// The file, as it was named.
+        path: String,
+        /// What is wrong with it.
+        problem: PlanProblem,
+    },
+    /// A run that cannot be planned or committed, or an archive that cannot be dropped.
+    #[error("{what} {problem}")]
+    Archive {
+        /// Which run or archive.
+        what: String,
+        /// What is wrong.
+        problem: ArchiveProblem,
+    },
+    /// A line that was not masked here.
+    #[error("line {line} of standard input is no masked line")]
+    ForeignLine {
+        /// Its number, from 1.
+        line: u64,
+    },
+    /// Nobody reads the masked lines any more.
+    #[error("the reader of standard output went away after {lines} lines")]
+    ReaderGone {
+        /// How many had been written before.
+        lines: u64,
     },
     /// Stopped by a signal.
     #[error("stopped before all was done")]
@@ -260,13 +299,17 @@ impl Error {
             | Self::File { .. }
             | Self::FileRefused { .. }
             | Self::Export { .. }
-            | Self::PublicKey { .. } => Exit::Usage,
+            | Self::PublicKey { .. }
+            | Self::ForeignLine { .. } => Exit::Usage,
+            Self::Plan { problem, .. } => plan_advice(*problem).0,
+            Self::Archive { problem, .. } => archive_advice(*problem).0,
             Self::Justification { .. }
             | Self::NotGranted
             | Self::OtherLogin { .. }
             | Self::NotWithdrawn { .. }
             | Self::NotResumed { .. }
-            | Self::NotDestroyed { .. } => Exit::Refused,
+            | Self::NotDestroyed { .. }
+            | Self::Archived { .. } => Exit::Refused,
             Self::Seal(SealError::NoRandomness(_))
             | Self::Source { may_pass: true, .. }
             | Self::OutcomeUnknown { .. }
@@ -275,6 +318,7 @@ impl Error {
             | Self::Output(_)
             | Self::ArchiveChanged { .. }
             | Self::Stopped
+            | Self::ReaderGone { .. }
             | Self::StoppedBySignal
             | Self::Unhealthy { .. }
             | Self::Panicked
@@ -293,6 +337,12 @@ impl Error {
             Self::FileRefused { hint, .. } => return hint.clone(),
             Self::NotResumed { request, problem } => return resume_hint(*request, *problem),
             Self::Justification { problem, .. } => justification_hint(*problem),
+            Self::Plan { problem, .. } => plan_advice(*problem).1,
+            Self::Archive { problem, .. } => archive_advice(*problem).1,
+            Self::ForeignLine { .. } => {
+                "give it the lines that mask has printed: JSON objects, or cells and --columns"
+            }
+            Self::ReaderGone { .. } => "if it had read enough, nothing is wrong",
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
                 "run it again"
             }
@@ -317,6 +367,10 @@ impl Error {
             Self::OutcomeUnknown { .. } => {
                 "database or KMS did not answer in time; an auditor sees what is on record: \
                  loginetl audit verify; then run it again"
+            }
+            Self::Archived { .. } => {
+                "rewrite the archive (remask), or delete it and: loginetl archive drop; a run \
+                 that nobody committed: loginetl archive drop NAME --open-runs"
             }
             Self::LookTookTooLong { .. } => {
                 "run it again when less is going on, or let loaders wait longer: \

@@ -17,6 +17,25 @@ pub enum AppVersionEncoding {
 }
 
 impl AppVersionEncoding {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Ordered, Self::Major, Self::Digits];
+
+    /// Its word, in flags and plans.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ordered => "ordered",
+            Self::Major => "major",
+            Self::Digits => "digits",
+        }
+    }
+
+    /// The encoding of that word.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|encoding| encoding.name() == name)
+    }
+
     /// Encodes `text`.
     ///
     /// # Errors

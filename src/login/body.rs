@@ -19,6 +19,12 @@ impl Body {
         Self(secret)
     }
 
+    /// Its memory, to be filled anew.
+    #[must_use]
+    pub fn into_secret(self) -> SecretBytes {
+        self.0
+    }
+
     /// The bytes themselves. Whoever calls this answers for where they go: the parser and
     /// the sealer.
     #[must_use]

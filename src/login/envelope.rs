@@ -35,6 +35,26 @@ pub enum Envelopes {
 }
 
 impl Envelopes {
+    /// All choices.
+    const ALL: [Self; 4] = [Self::Auto, Self::None, Self::Sns, Self::EventBridge];
+
+    /// Its word, in flags and plans.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::Sns => "sns",
+            Self::EventBridge => "eventbridge",
+        }
+    }
+
+    /// The choice of that word.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.name() == name)
+    }
+
     fn opens(self, reason: RejectReason) -> bool {
         match reason {
             RejectReason::SnsNotification => matches!(self, Self::Auto | Self::Sns),

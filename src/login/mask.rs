@@ -101,10 +101,47 @@ pub trait KeySource {
     fn data_key(&self, id: KeyId) -> Option<&DataKey>;
 }
 
+/// Masks events, and can do nothing else. Each worker has its own, keyed once.
+pub struct EventMasker(PerField<FieldMasker>);
+
+impl EventMasker {
+    /// Keys the ciphers of these fields, or names the first key that `keys` lacks.
+    ///
+    /// # Errors
+    /// When a key has not been unwrapped.
+    pub fn new(fields: PerField<FieldPlan>, keys: &impl KeySource) -> Result<Self, KeyId> {
+        fields.try_map(|field, plan| FieldMasker::new(field, plan, keys)).map(Self)
+    }
+
+    /// Which fields it masks.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        self.0.which()
+    }
+
+    /// Masks an event that was read for the fields of this masker; its values end here.
+    pub fn mask(&mut self, event: LoginEvent) -> MaskedLogin {
+        debug_assert!(event.values.which() == self.fields());
+        MaskedLogin {
+            masked: event.values.filter_map(|_, value| self.mask_value(&value)),
+            user_id: event.user_id,
+            device_type: event.device_type,
+            locale: event.locale,
+            app_version: event.app_version,
+            create_date: event.create_date,
+        }
+    }
+
+    /// Masks a single value; nothing where its field is not masked.
+    pub fn mask_value(&mut self, value: &Plaintext) -> Option<MaskedField> {
+        self.0.get_mut(value.field()).map(|masker| masker.mask(value))
+    }
+}
+
 /// Masks events and seals bodies under one plan. Each worker has its own, keyed once.
 pub struct Masker {
     plan: Plan,
-    fields: PerField<FieldMasker>,
+    events: EventMasker,
     sealer: Sealer,
 }
 
@@ -116,7 +153,7 @@ impl Masker {
     pub fn new(plan: Plan, keys: &impl KeySource) -> Result<Self, KeyId> {
         Ok(Self {
             plan,
-            fields: plan.fields.try_map(|field, plan| FieldMasker::new(field, plan, keys))?,
+            events: EventMasker::new(plan.fields, keys)?,
             sealer: Sealer::new(keys.data_key(plan.seal).ok_or(plan.seal)?, plan.seal),
         })
     }
@@ -135,20 +172,12 @@ impl Masker {
 
     /// Masks an event that was read for the fields of this masker; its values end here.
     pub fn mask(&mut self, event: LoginEvent) -> MaskedLogin {
-        debug_assert!(event.values.which() == self.fields());
-        MaskedLogin {
-            masked: event.values.filter_map(|_, value| self.mask_value(&value)),
-            user_id: event.user_id,
-            device_type: event.device_type,
-            locale: event.locale,
-            app_version: event.app_version,
-            create_date: event.create_date,
-        }
+        self.events.mask(event)
     }
 
     /// Masks a single value; nothing where its field is not masked.
     pub fn mask_value(&mut self, value: &Plaintext) -> Option<MaskedField> {
-        self.fields.get_mut(value.field()).map(|masker| masker.mask(value))
+        self.events.mask_value(value)
     }
 
     /// Seals the body of a message for quarantine.

@@ -28,7 +28,7 @@ pub use body::Body;
 pub use dates::{FIXED_DAY, SentAt, utc_day};
 pub use envelope::Envelopes;
 pub use event::{LoginEvent, MaskedField, MaskedLogin};
-pub use mask::{FieldPlan, KeySource, Masker, Plan, ValueKeys};
+pub use mask::{EventMasker, FieldPlan, KeySource, Masker, Plan, ValueKeys};
 pub use message::{Delivery, SealedRejection, SourceKind, Verdict, chunk_id, line_id, message_id};
 pub use near::{NearNameCount, NearNames};
 pub use parse::parse;

@@ -50,13 +50,15 @@ pub enum RejectReason {
     AppVersionOutOfRange,
     /// `create_date` or `timestamp` is present and no date.
     InvalidDate,
+    /// A line has another number of cells than there are columns.
+    ColumnCount,
     /// The database refused the row: a constraint or trigger that loginetl does not know.
     DatabaseRejected,
 }
 
 impl RejectReason {
     /// All reasons.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NotUtf8,
         Self::NotJson,
         Self::NotAnObject,
@@ -80,6 +82,7 @@ impl RejectReason {
         Self::InvalidAppVersion,
         Self::AppVersionOutOfRange,
         Self::InvalidDate,
+        Self::ColumnCount,
         Self::DatabaseRejected,
     ];
 
@@ -110,6 +113,7 @@ impl RejectReason {
             Self::InvalidAppVersion => "invalid_app_version",
             Self::AppVersionOutOfRange => "app_version_out_of_range",
             Self::InvalidDate => "invalid_date",
+            Self::ColumnCount => "column_count",
             Self::DatabaseRejected => "database_rejected",
         }
     }
@@ -135,6 +139,7 @@ impl RejectReason {
                 "the place in S3 where an extended client has put the body"
             }
             Self::MissingField => "a JSON object without a field that is needed",
+            Self::ColumnCount => "a line with another number of cells than there are columns",
             Self::DatabaseRejected => "an event that the database refuses",
             Self::DuplicateField
             | Self::NullField

@@ -91,6 +91,12 @@ impl DataKey {
         std::array::from_fn(|i| derived.expose()[i])
     }
 
+    /// The part of this key that authenticates plans of jobs.
+    #[must_use]
+    pub fn plan_key(&self) -> SecretBytes {
+        derive_key(&self.secret, &info("loginetl/plan/v1", self.purpose.name()), 32)
+    }
+
     /// The AES-SIV key of a field's tokens.
     pub(super) fn token_key(&self, field: Field) -> SecretBytes {
         derive_key(&self.secret, &info("loginetl/siv/v1", field.name()), 64)

@@ -3,6 +3,8 @@
 
 mod create;
 mod gate;
+mod job_keys;
+mod job_plan;
 mod keyring;
 mod masking;
 mod recovery;
@@ -14,6 +16,8 @@ pub(crate) use create::{
     Created, KmsKeys, ONE_PENDING_KEY, create_missing_keys, pending_key, record_all,
 };
 pub(crate) use gate::{Decision, Gate, ResumedRequest, SignedRequest, UnsignedRequest};
+pub(crate) use job_keys::{JobKeys, Remasker};
+pub(crate) use job_plan::{JobPlan, PlanProblem, UnprovenPlan};
 pub(crate) use keyring::{KeyCache, Keyring, check_wrap};
 pub(crate) use masking::{Fit, Masking};
 pub(crate) use recovery::{OpenFailure, OpenedValue, RecoveryKeys};

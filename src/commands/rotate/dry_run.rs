@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::resume::is_unfinished;
 use crate::cli::Format;
-use crate::db::Session;
+use crate::db::{Session, archives_under};
 use crate::error::{Error, Exit};
 use crate::output;
+use crate::token::{KeyState, Purpose};
 
 /// WAL that a row costs for each of its fields, in bytes: a new version of the row,
 /// roughly 200 bytes, and on a large table most of a page image after each checkpoint. A
@@ -20,6 +21,8 @@ struct Forecast {
     rows: i64,
     longest_value: i64,
     wal_bytes: i64,
+    /// Archives that a rotation leaves under the old key.
+    archives: Vec<String>,
 }
 
 pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error> {
@@ -27,8 +30,9 @@ pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error
     let fields = session.fields().await?;
     let (rows, longest_value) = session.size_of_rotation(fields).await?;
     let values = fields.fields().count() as i64;
-    let plan =
-        Forecast { unfinished, rows, longest_value, wal_bytes: rows * values * WAL_BYTES_A_VALUE };
+    let wal_bytes = rows * values * WAL_BYTES_A_VALUE;
+    let archives = archives_left(session).await?;
+    let plan = Forecast { unfinished, rows, longest_value, wal_bytes, archives };
     if format == Format::Json {
         output::json(&plan)?;
         return Ok(Exit::Done);
@@ -41,5 +45,20 @@ pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error
         "longest value    {longest_value} rows carry it; they are moved in one step"
     ))?;
     output::line(&format!("WAL, roughly     {} MiB", plan.wal_bytes / 1024 / 1024))?;
+    if !plan.archives.is_empty() {
+        output::line(&format!(
+            "archives         {} stay under the old key (mask plan --rewrites, remask)",
+            plan.archives.join(", ")
+        ))?;
+    }
     Ok(Exit::Done)
+}
+
+/// Those under the key that a rotation would replace.
+async fn archives_left(session: &Session) -> Result<Vec<String>, Error> {
+    let keys = session.key_lines().await?;
+    let mut active =
+        keys.iter().filter(|key| (key.purpose, key.state) == (Purpose::Mask, KeyState::Active));
+    let runs = session.archive_runs().await?;
+    Ok(active.next().map_or_else(Vec::new, |key| archives_under(&runs, key.key_id)))
 }

@@ -6,7 +6,6 @@
 
 mod archive;
 mod chunk;
-mod content;
 mod reader;
 mod refusal;
 mod source;

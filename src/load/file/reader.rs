@@ -14,7 +14,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::chunk::Chunk;
-use super::content::{Damage, FileContent};
+use crate::content::{Damage, FileContent};
 use crate::crypto::{Digest, SecretBytes};
 use crate::login::form::{BOM, Form, HEAD_LINES, Packing, examine};
 use crate::login::{Body, LineProblem, Rejection, chunk_id};

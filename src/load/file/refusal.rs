@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use super::content::{Damage, DamageKind};
 use super::reader::ChunkError;
+use crate::content::{Damage, DamageKind};
 use crate::error::Error;
 use crate::login::LineProblem;
 use crate::login::form::{Form, Packing};

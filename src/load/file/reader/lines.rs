@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, Read as _, Seek as _, SeekFrom};
 
 use super::{ChunkError, ChunkReader, ChunkSource, MIB, Running};
+use crate::content::FileContent;
 use crate::crypto::SecretBytes;
-use crate::load::file::content::FileContent;
 use crate::login::Body;
 
 impl ChunkReader {

@@ -1,5 +1,5 @@
-//! The content of a file: unpacked, without its byte order mark, through
-//! buffers that are zeroed.
+//! The content of a file or of standard input: unpacked, without its byte order mark,
+//! through buffers that are zeroed.
 //!
 //! Invariants: content is read in bounded memory, whatever it is packed in; the same
 //! content is the same, packed or not. What we hold of it is zeroed when it is dropped;
@@ -21,10 +21,10 @@ const BUFFER: usize = 1024 * 1024;
 const LONGEST_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Bytes that are read through a buffer which is zeroed.
-pub(super) type Bytes = Buffered<Box<dyn Read + Send>>;
+pub(crate) type Bytes = Buffered<Box<dyn Read + Send>>;
 
 /// The content of a file, from its first byte.
-pub(super) struct FileContent {
+pub(crate) struct FileContent {
     /// The bytes that are lines.
     pub bytes: Bytes,
     /// How they are packed.
@@ -36,7 +36,7 @@ impl FileContent {
     ///
     /// # Errors
     /// When they cannot be read or unpacked.
-    pub(super) fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
+    pub(crate) fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut raw = Buffered::new(source);
         raw.fill_until(|head| head.len() >= Packing::HEAD)?;
         let packing = Packing::of(raw.unread_bytes());
@@ -59,7 +59,7 @@ impl FileContent {
 
 /// Packed bytes that cannot be unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damage {
+pub(crate) struct Damage {
     /// How they are packed.
     pub packing: Packing,
     /// What is wrong.
@@ -68,7 +68,7 @@ pub(super) struct Damage {
 
 /// What is wrong with packed bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DamageKind {
+pub(crate) enum DamageKind {
     /// They end too early.
     Truncated,
     /// They are not what was packed.
@@ -128,7 +128,7 @@ impl<R: Read> Read for Unpacked<R> {
 }
 
 /// A reader with a buffer that is zeroed.
-pub(super) struct Buffered<R> {
+pub(crate) struct Buffered<R> {
     from: R,
     buffer: SecretBytes,
     unread: Range<usize>,
@@ -140,7 +140,7 @@ impl<R: Read> Buffered<R> {
     }
 
     /// What has been read ahead.
-    pub(super) fn unread_bytes(&self) -> &[u8] {
+    pub(crate) fn unread_bytes(&self) -> &[u8] {
         &self.buffer.expose()[self.unread.clone()]
     }
 
@@ -149,7 +149,7 @@ impl<R: Read> Buffered<R> {
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub(super) fn fill_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+    pub(crate) fn fill_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
         while !is_enough(self.unread_bytes()) && self.unread.end < self.buffer.len() {
             let read = self.read_at(self.unread.end)?;
             if read == 0 {

@@ -1,0 +1,31 @@
+-- Masked events that lie outside of this database, in archives: a row a run that masks or rewrites
+-- some. While a run is open or committed, its keys are not destroyed.
+
+set local role loginetl_owner;
+
+create table vault.mask_runs (
+    run            uuid        primary key,
+    archive        text        not null,
+    location       text        not null,
+    keys           bigint[]    not null,
+    is_rewrite     boolean     not null,
+    -- SHA-256 of the plan.
+    plan_digest    bytea       not null,
+    db_user        text        not null default session_user,
+    planned_at     timestamptz not null default clock_timestamp(),
+    expires_at     timestamptz not null,
+    state          text        not null default 'open',
+    ended_at       timestamptz,
+    row_count      bigint,
+    rejected_count bigint,
+    unopened_count bigint,
+    constraint mask_runs_keys_check check (cardinality(keys) > 0),
+    constraint mask_runs_digest_check check (octet_length(plan_digest) = 32),
+    constraint mask_runs_state_check
+        check (state in ('open', 'committed', 'waived', 'replaced', 'dropped')),
+    constraint mask_runs_ended_check check ((state = 'open') = (ended_at is null)),
+    constraint mask_runs_counts_check
+        check (least(row_count, rejected_count, unopened_count, 0) = 0)
+);
+
+reset role;

@@ -1,0 +1,98 @@
+//! `mask commit`: whether the keys of a plan are still there, and what its job has made.
+//!
+//! Invariant: the database decides, in one transaction; the counts are those of the job.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::{CommitArgs, Format, Global};
+use crate::commands;
+use crate::db::{ArchiveProblem, CommitAnswer, RunCounts, Work};
+use crate::error::{Error, Exit};
+use crate::output;
+use crate::settings::{Environment, SettingsError};
+use crate::vault::UnprovenPlan;
+
+use super::plan::is_printable;
+
+#[derive(Serialize)]
+struct Committed<'a> {
+    committed: String,
+    archive: &'a str,
+    rows: i64,
+    rejected: i64,
+    unopened: i64,
+    already: bool,
+}
+
+/// Registers a run.
+///
+/// # Errors
+/// When the plan is none, its run or keys are gone, or the role may not.
+pub(super) async fn run(
+    args: CommitArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
+    let path = args.plan.display().to_string();
+    let plan = UnprovenPlan::read(&args.plan);
+    let plan = plan.map_err(|problem| Error::Plan { path: path.clone(), problem })?;
+    let unopened = check(&args, &plan)?;
+    let target = commands::database(global, environment, "mask commit")?;
+    let session = target.connect().await?;
+    commands::ready(&session, Work::Write).await?;
+    let (run, digest) = plan.identity();
+    let counts = RunCounts { rows: args.rows, rejected: args.rejected, unopened };
+    let details = json!({ "version": env!("CARGO_PKG_VERSION") }).to_string();
+    let done = session.commit_mask_run(run, digest, args.location.as_deref(), counts, &details);
+    let answer = done.await?.answer;
+    let problem = match answer {
+        CommitAnswer::Committed | CommitAnswer::Already => None,
+        CommitAnswer::Other => Some(ArchiveProblem::OtherCounts),
+        CommitAnswer::Unknown => Some(ArchiveProblem::UnknownRun),
+        CommitAnswer::Destroyed => Some(ArchiveProblem::KeyDestroyed),
+        CommitAnswer::Waived => Some(ArchiveProblem::GivenUp),
+    };
+    if let Some(problem) = problem {
+        return Err(Error::Archive { what: format!("the run of {path}"), problem });
+    }
+    tell(&args, &plan, counts, answer == CommitAnswer::Already)?;
+    Ok(if unopened > 0 { Exit::Attention } else { Exit::Done })
+}
+
+/// The count that rewrites alone have.
+fn check(args: &CommitArgs, plan: &UnprovenPlan) -> Result<i64, SettingsError> {
+    let problem = match (plan.is_rewrite(), args.unopened) {
+        _ if args.location.as_deref().is_some_and(|location| !is_printable(location)) => {
+            "--location is 1 to 1000 printable characters"
+        }
+        (true, None) => "this plan rewrites an archive: say --unopened too",
+        (false, Some(_)) => "--unopened goes with a plan that rewrites an archive",
+        (_, unopened) => return Ok(unopened.unwrap_or(0)),
+    };
+    Err(SettingsError::Flags(problem.to_owned()))
+}
+
+fn tell(
+    args: &CommitArgs,
+    plan: &UnprovenPlan,
+    counts: RunCounts,
+    already: bool,
+) -> Result<(), Error> {
+    let RunCounts { rows, rejected, unopened } = counts;
+    let (run, archive) = (plan.identity().0, plan.archive());
+    if args.format == Format::Json {
+        let committed = run.to_string();
+        return output::json(&Committed { committed, archive, rows, rejected, unopened, already });
+    }
+    let verb = if already { "was committed before" } else { "is committed" };
+    output::line(&format!(
+        "run {run} of archive {archive} {verb}: {rows} rows, {rejected} rejected"
+    ))?;
+    if unopened > 0 {
+        output::line(&format!(
+            "{unopened} rows could not be opened: the keys that the archive had are kept"
+        ))?;
+    }
+    Ok(())
+}

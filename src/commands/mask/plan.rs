@@ -1,0 +1,156 @@
+//! `mask plan`: the keys in force as they are now, for processes that know no database.
+//!
+//! Invariant: the run is on record before the plan is printed, under keys that were in
+//! force in that transaction and have opened here.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::cli::{Global, PlanArgs};
+use crate::commands;
+use crate::db::{ArchiveProblem, KeyRow, NewRun, Session, Work};
+use crate::error::{Error, Exit};
+use crate::login::{Plan, ValueKeys, utc_day};
+use crate::output;
+use crate::settings::{Environment, SettingsError};
+use crate::token::{Field, Holder, KeyId, PerField};
+use crate::vault::{JobKeys, JobPlan, VaultError};
+
+const LONGEST_NAME: usize = 100;
+const LONGEST_LOCATION: usize = 1000;
+const LONGEST_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Prints a plan.
+///
+/// # Errors
+/// When the role may not, or database or KMS cannot be used.
+pub(super) async fn run(
+    args: PlanArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
+    check(&args)?;
+    let target = commands::database(global, environment, "mask plan")?;
+    let mut session = target.connect().await?;
+    commands::ready(&session, Work::Write).await?;
+    let (in_force, offered) = session.plan_and_wraps().await?;
+    let in_force = in_force.ok_or(VaultError::NoKeys)?;
+    let fields = targets(&in_force);
+    let under = key_ids(fields.iter().map(|(_, keys)| *keys));
+    let mut needed = under.clone();
+    if args.rewrites {
+        needed.extend(keys_of_archive(&session, &args.job).await?);
+    }
+    let keys = wraps(&session, offered, &needed, &args).await?;
+    let opened = JobKeys::unwrap(&commands::kms(environment).await?, &keys).await?;
+    let now = session.clock().await?;
+    let plan = JobPlan {
+        run: new_run()?,
+        archive: args.job,
+        location: args.location,
+        made_at: now,
+        expires_at: now.saturating_add(args.valid_for).unwrap_or(Timestamp::MAX),
+        is_rewrite: args.rewrites,
+        day: args.day.unwrap_or_else(|| utc_day(now)),
+        app_version: args.app_version.into(),
+        envelopes: args.envelope.into(),
+        fields,
+        keys,
+    };
+    let run = NewRun {
+        run: plan.run,
+        archive: &plan.archive,
+        location: &plan.location,
+        keys: &under,
+        is_rewrite: plan.is_rewrite,
+        plan_digest: plan.text().1,
+        expires_at: plan.expires_at,
+    };
+    let details = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "os_user": environment.os_user,
+        "expires_at": plan.expires_at.to_string(),
+    });
+    session.plan_mask_run(&run, &details.to_string()).await?;
+    output::line(&plan.print(&opened))?;
+    Ok(Exit::Done)
+}
+
+fn check(args: &PlanArgs) -> Result<(), SettingsError> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let name = &args.job;
+    let problem = if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(is_name) {
+        "--job is 1 to 100 letters, digits and . _ - /"
+    } else if !is_printable(&args.location) {
+        "--location is 1 to 1000 printable characters"
+    } else if args.valid_for > LONGEST_VALIDITY || args.valid_for.is_zero() {
+        "--valid-for is at most 30d"
+    } else {
+        return Ok(());
+    };
+    Err(SettingsError::Flags(problem.to_owned()))
+}
+
+/// Whether a location may be written down.
+pub(super) fn is_printable(location: &str) -> bool {
+    let length = location.chars().count();
+    (1..=LONGEST_LOCATION).contains(&length) && !location.chars().any(char::is_control)
+}
+
+/// The keys under which values will stay: while a rotation runs, those that it goes to.
+fn targets(plan: &Plan) -> PerField<ValueKeys> {
+    plan.fields.map(|_: Field, field| field.to)
+}
+
+fn key_ids(keys: impl Iterator<Item = ValueKeys>) -> Vec<KeyId> {
+    let mut ids: Vec<KeyId> = keys.flat_map(|keys| [keys.mask, keys.hash]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// All keys that an archive is under.
+async fn keys_of_archive(session: &Session, name: &str) -> Result<Vec<KeyId>, Error> {
+    let runs = session.archive_runs().await?;
+    let keys: Vec<KeyId> =
+        runs.into_iter().filter(|run| run.archive == name).flat_map(|run| run.keys).collect();
+    match keys.is_empty() {
+        true => Err(Error::Archive {
+            what: format!("archive {name}"),
+            problem: ArchiveProblem::NotRegistered,
+        }),
+        false => Ok(keys),
+    }
+}
+
+/// The wraps of the keys that are needed: from what is offered to loaders, or, to those
+/// who may read it, from the vault.
+async fn wraps(
+    session: &Session,
+    offered: Vec<KeyRow>,
+    needed: &[KeyId],
+    args: &PlanArgs,
+) -> Result<Vec<KeyRow>, Error> {
+    let missing = |rows: &[KeyRow]| {
+        needed.iter().copied().find(|id| !rows.iter().any(|row| row.key_id == *id))
+    };
+    let mut rows = offered;
+    if missing(&rows).is_some() && session.reads_all_wraps().await? {
+        rows = session.wraps_of_holder(Holder::Ingest).await?;
+    }
+    match missing(&rows) {
+        Some(_) if args.rewrites => Err(Error::Archive {
+            what: format!("archive {}", args.job),
+            problem: ArchiveProblem::OutOfReach,
+        }),
+        Some(id) => Err(VaultError::Unreadable(id).into()),
+        None => Ok(rows.into_iter().filter(|row| needed.contains(&row.key_id)).collect()),
+    }
+}
+
+fn new_run() -> Result<Uuid, VaultError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| VaultError::NoRandomness)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}

@@ -1,0 +1,106 @@
+//! Event in, masked line out: the rules of `load`, without its quarantine. A rejected line
+//! becomes one that says why.
+
+use jiff::civil::Date;
+
+use super::columns::Columns;
+use super::filter::{Fate, Filter};
+use super::row;
+use crate::login::{
+    Body, EventMasker, FieldPlan, NearNames, Reading, RejectReason, Rejection, ValueKeys, parse,
+};
+use crate::token::{Field, Fields};
+use crate::vault::{JobKeys, JobPlan, VaultError};
+
+/// How masked lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// A JSON object.
+    Json,
+    /// Cells, tabs between them.
+    Tsv,
+}
+
+/// Masks lines under one plan.
+pub(crate) struct EventFilter {
+    masker: EventMasker,
+    reading: Reading,
+    day: Date,
+    columns: Option<Columns>,
+    output: Output,
+    near: NearNames,
+}
+
+impl EventFilter {
+    /// Keys the ciphers of a plan. Without columns, each line is a JSON object.
+    ///
+    /// # Errors
+    /// When a key of the plan is missing.
+    pub(crate) fn new(
+        plan: &JobPlan,
+        keys: &JobKeys,
+        columns: Option<Columns>,
+        output: Output,
+    ) -> Result<Self, VaultError> {
+        let under =
+            |_: Field, to: ValueKeys| FieldPlan { from: to, to, watermark: uuid::Uuid::nil() };
+        let masker =
+            EventMasker::new(plan.fields.map(under), keys).map_err(VaultError::Unreadable)?;
+        let reading = Reading {
+            app_version: plan.app_version,
+            envelopes: plan.envelopes,
+            masked: masker.fields(),
+        };
+        let near = NearNames::default();
+        Ok(Self { masker, reading, day: plan.day, columns, output, near })
+    }
+
+    fn fields(&self) -> Fields {
+        self.masker.fields()
+    }
+
+    fn reject(&self, rejection: &Rejection, into: &mut Vec<u8>) -> Fate {
+        match self.output {
+            Output::Json => row::append_rejection_json(rejection, into),
+            Output::Tsv => row::append_rejection_tsv(rejection, self.fields(), into),
+        }
+        Fate::Aside
+    }
+}
+
+impl Filter for EventFilter {
+    fn turn(&mut self, line: Body, into: &mut Vec<u8>) -> (Fate, Body) {
+        let of_cells;
+        let event = match self.columns.as_ref().map(|columns| columns.to_json(line.expose())) {
+            None => &line,
+            Some(Some(json)) => {
+                of_cells = Body::from_secret(json);
+                &of_cells
+            }
+            Some(None) => {
+                let rejection = Rejection::body(RejectReason::ColumnCount, line.len());
+                return (self.reject(&rejection, into), line);
+            }
+        };
+        let fate = match parse(event, self.day, self.reading, &self.near) {
+            Ok(event) => {
+                let login = self.masker.mask(event);
+                match self.output {
+                    Output::Json => row::append_json(&login, into),
+                    Output::Tsv => row::append_tsv(&login, into),
+                }
+                Fate::Through
+            }
+            Err(rejection) => self.reject(&rejection, into),
+        };
+        (fate, line)
+    }
+
+    fn pass_over(&mut self, length: usize, into: &mut Vec<u8>) -> Option<Fate> {
+        Some(self.reject(&Rejection::body(RejectReason::TooLong, length), into))
+    }
+
+    fn near_names(&self) -> Option<&NearNames> {
+        Some(&self.near)
+    }
+}

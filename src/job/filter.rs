@@ -1,0 +1,195 @@
+//! The loop of a filter: lines from standard input, through one worker, to standard
+//! output, one for one and in order.
+//!
+//! Invariants: only whole lines are written; whatever has been read is answered before it
+//! waits for more, so that who writes a line and reads one never waits for ever; memory
+//! does not grow with the number of lines.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use super::lines::{Lines, NextLine};
+use crate::content::Damage;
+use crate::crypto::SecretBytes;
+use crate::error::Error;
+use crate::login::{Body, NearNames};
+use crate::output;
+use crate::stop::Stop;
+
+/// So much is written at once, if it is there.
+const CHUNK: usize = 256 * 1024;
+/// A worker that is older is made anew: its keys are unwrapped again.
+const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
+const STDIN: &str = "standard input";
+
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is masked, or rewritten.
+    Through,
+    /// It was rejected, or could not be opened: its line says so.
+    Aside,
+    /// It is no line of this filter at all.
+    Foreign,
+}
+
+/// What a line goes through.
+pub(crate) trait Filter: Send + 'static {
+    /// Writes the line that a line becomes, and gives its memory back.
+    fn turn(&mut self, line: Body, into: &mut Vec<u8>) -> (Fate, Body);
+
+    /// Writes the line that one of so many bytes becomes, which is too long to be read;
+    /// nothing, where there can be none.
+    fn pass_over(&mut self, length: usize, into: &mut Vec<u8>) -> Option<Fate>;
+
+    /// Names that are almost those of fields.
+    fn near_names(&self) -> Option<&NearNames>;
+}
+
+/// Lines so far. All clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Counts {
+    lines: Arc<AtomicU64>,
+    aside: Arc<AtomicU64>,
+}
+
+impl Counts {
+    /// Lines that were written, and how many of them were set aside.
+    #[must_use]
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.lines.load(Ordering::Relaxed), self.aside.load(Ordering::Relaxed))
+    }
+
+    fn add(&self, lines: u64, aside: u64) {
+        self.lines.fetch_add(lines, Ordering::Relaxed);
+        self.aside.fetch_add(aside, Ordering::Relaxed);
+    }
+}
+
+/// Lets all of standard input through a filter that `open` makes, now and then anew.
+///
+/// # Errors
+/// When it cannot be read or written, or a line is foreign; or when it was stopped: then
+/// whole lines were written, and not all.
+pub(crate) async fn filter<F: Filter, O>(
+    open: impl Fn() -> O + Send + 'static,
+    counts: &Counts,
+    stop: &Stop,
+) -> Result<(), Error>
+where
+    O: Future<Output = Result<F, Error>> + Send,
+{
+    let valve = Arc::new(Valve::default());
+    let worker = {
+        let (valve, counts, handle) = (Arc::clone(&valve), counts.clone(), Handle::current());
+        let mut worker = Worker { open, handle, valve, counts, out: Vec::new(), pending: (0, 0) };
+        tokio::task::spawn_blocking(move || worker.run())
+    };
+    match stop.unless_asked(worker).await {
+        Some(done) => done.map_err(|_| Error::Panicked)?,
+        None => {
+            // What is being written now is written to its end.
+            stop.before_deadline(valve.close()).await;
+            Err(Error::StoppedBySignal)
+        }
+    }
+}
+
+/// Once it is closed, nothing more is written.
+#[derive(Default)]
+struct Valve(Mutex<bool>);
+
+impl Valve {
+    async fn close(&self) {
+        *self.0.lock().await = true;
+    }
+
+    fn write(&self, lines: &[u8], counts: &Counts) -> Result<(), Error> {
+        let is_closed = self.0.blocking_lock();
+        if *is_closed {
+            return Err(Error::StoppedBySignal);
+        }
+        output::masked_lines(lines).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Error::ReaderGone { lines: counts.get().0 },
+            _ => Error::Output(error),
+        })
+    }
+}
+
+struct Worker<O> {
+    open: O,
+    handle: Handle,
+    valve: Arc<Valve>,
+    counts: Counts,
+    out: Vec<u8>,
+    /// Lines in `out`, and how many of them are set aside.
+    pending: (u64, u64),
+}
+
+impl<F: Filter, O: Future<Output = Result<F, Error>>, M: Fn() -> O> Worker<M> {
+    fn run(&mut self) -> Result<(), Error> {
+        let source = output::standard_input();
+        let mut lines = Lines::of(source).map_err(unreadable)?;
+        let mut filter = self.handle.block_on((self.open)())?;
+        let mut opened_at = Instant::now();
+        let mut text = SecretBytes::zeroed(0);
+        loop {
+            if !lines.has_next() || self.out.len() >= CHUNK {
+                self.write()?;
+                filter.near_names().into_iter().for_each(log_near_names);
+                if opened_at.elapsed() > REFRESH_AFTER {
+                    (filter, opened_at) = (self.handle.block_on((self.open)())?, Instant::now());
+                }
+            }
+            let fate = match lines.next(&mut text).map_err(unreadable)? {
+                NextLine::End => return self.write(),
+                NextLine::TooLong(length) => filter.pass_over(length, &mut self.out),
+                NextLine::Text => {
+                    let (fate, line) = filter.turn(Body::from_secret(text), &mut self.out);
+                    text = line.into_secret();
+                    Some(fate)
+                }
+            };
+            match fate {
+                None | Some(Fate::Foreign) => {
+                    self.write()?;
+                    return Err(Error::ForeignLine { line: self.counts.get().0 + 1 });
+                }
+                Some(fate) => {
+                    self.pending.0 += 1;
+                    self.pending.1 += u64::from(fate == Fate::Aside);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.valve.write(&self.out, &self.counts)?;
+        self.out.clear();
+        let (lines, aside) = std::mem::take(&mut self.pending);
+        self.counts.add(lines, aside);
+        Ok(())
+    }
+}
+
+fn log_near_names(near: &NearNames) {
+    for name in near.take_new() {
+        tracing::warn!(%name.name, name.almost,
+            "a field is not read: its name is almost a known one");
+    }
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    let damage = error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>());
+    let problem =
+        damage.map_or_else(|| format!("cannot be read ({})", error.kind()), ToString::to_string);
+    Error::File { path: STDIN.to_owned(), problem }
+}

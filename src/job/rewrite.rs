@@ -1,0 +1,217 @@
+//! Masked line in, the same line under other keys out.
+//!
+//! Invariant: what does not open, or has another hash than stands beside it, passes as it
+//! came, and the line says which fields that are; all other members and cells pass byte
+//! for byte.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::columns::{Columns, NULL, cells};
+use super::filter::{Fate, Filter};
+use crate::login::{Body, NearNames};
+use crate::token::Field;
+use crate::vault::{JobKeys, JobPlan, Remasker, VaultError};
+
+/// The member or column that names what did not open.
+const UNOPENED: &str = "unopened";
+
+/// Rewrites lines under one plan.
+pub(crate) struct RewriteFilter {
+    remasker: Remasker,
+    fields: Vec<Field>,
+    columns: Option<Columns>,
+}
+
+/// What becomes of the columns of a line: new texts, and what did not open.
+#[derive(Default)]
+struct Rewritten {
+    texts: Vec<(&'static str, String)>,
+    unopened: Vec<&'static str>,
+}
+
+impl RewriteFilter {
+    /// Keys the ciphers of a plan. Without columns, each line is a JSON object.
+    ///
+    /// # Errors
+    /// When a key of the plan is missing.
+    pub(crate) fn new(
+        plan: &JobPlan,
+        keys: &JobKeys,
+        columns: Option<Columns>,
+    ) -> Result<Self, VaultError> {
+        let remasker = Remasker::new(plan.fields, keys)?;
+        let fields = remasker.fields().collect();
+        Ok(Self { remasker, fields, columns })
+    }
+
+    /// Rewrites what `text_of` finds of each field. A field without token and hash is
+    /// none: so is a line that was rejected when it was masked.
+    fn rewrite<'a>(&mut self, text_of: impl Fn(&str) -> Option<Cow<'a, str>>) -> Rewritten {
+        let mut rewritten = Rewritten::default();
+        for &field in &self.fields {
+            let (token, hash) = (text_of(field.token_column()), text_of(field.hash_column()));
+            let made = match (&token, &hash) {
+                (None, None) => continue,
+                (Some(token), Some(hash)) => self.remasker.remask(field, token, hash),
+                _ => None,
+            };
+            match made {
+                Some((token, hash)) => rewritten.texts.extend([
+                    (field.token_column(), token.into_string()),
+                    (field.hash_column(), hash.to_string()),
+                ]),
+                None => rewritten.unopened.push(field.name()),
+            }
+        }
+        rewritten
+    }
+
+    fn rewrite_object(&mut self, line: &[u8], into: &mut Vec<u8>) -> Option<Fate> {
+        let members = Members::read(line)?;
+        let rewritten = self.rewrite(|name| members.text(name));
+        let mut before = b'{';
+        let mut put = |name: &str, value: &str| {
+            into.push(before);
+            before = b',';
+            append_string(name, into);
+            into.push(b':');
+            into.extend_from_slice(value.as_bytes());
+        };
+        for (name, value) in members.0.iter().filter(|(name, _)| name != UNOPENED) {
+            match rewritten.text(name) {
+                // Tokens and hashes have nothing that JSON escapes.
+                Some(text) => put(name, &format!("\"{text}\"")),
+                None => put(name, value.get()),
+            }
+        }
+        if !rewritten.unopened.is_empty() {
+            put(UNOPENED, &format!("[\"{}\"]", rewritten.unopened.join("\",\"")));
+        }
+        into.extend_from_slice(if members.0.is_empty() { b"{}\n" } else { b"}\n" });
+        Some(rewritten.fate())
+    }
+
+    fn rewrite_cells(
+        &mut self,
+        columns: &Columns,
+        line: &[u8],
+        into: &mut Vec<u8>,
+    ) -> Option<Fate> {
+        let cells: Vec<&[u8]> = cells(line).collect();
+        if cells.len() != columns.len() {
+            return None;
+        }
+        let text_of = |name: &str| {
+            let cell = *cells.get(columns.position(name)?)?;
+            (cell != NULL).then(|| String::from_utf8_lossy(cell))
+        };
+        let rewritten = self.rewrite(text_of);
+        let mark = rewritten.unopened.join(",");
+        let mark: &[u8] = if mark.is_empty() { NULL } else { mark.as_bytes() };
+        for (at, cell) in cells.iter().enumerate() {
+            if at > 0 {
+                into.push(b'\t');
+            }
+            let new = columns.name(at).and_then(|name| match name {
+                UNOPENED => Some(mark),
+                name => rewritten.text(name).map(str::as_bytes),
+            });
+            into.extend_from_slice(new.unwrap_or(cell));
+        }
+        if columns.position(UNOPENED).is_none() {
+            into.push(b'\t');
+            into.extend_from_slice(mark);
+        }
+        into.push(b'\n');
+        Some(rewritten.fate())
+    }
+}
+
+impl Rewritten {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.texts.iter().find(|(column, _)| *column == name).map(|(_, text)| text.as_str())
+    }
+
+    fn fate(&self) -> Fate {
+        if self.unopened.is_empty() { Fate::Through } else { Fate::Aside }
+    }
+}
+
+impl Filter for RewriteFilter {
+    fn turn(&mut self, line: Body, into: &mut Vec<u8>) -> (Fate, Body) {
+        let columns = self.columns.take();
+        let fate = match &columns {
+            Some(columns) => self.rewrite_cells(columns, line.expose(), into),
+            None => self.rewrite_object(line.expose(), into),
+        };
+        self.columns = columns;
+        (fate.unwrap_or(Fate::Foreign), line)
+    }
+
+    /// No masked line is that long.
+    fn pass_over(&mut self, _: usize, _: &mut Vec<u8>) -> Option<Fate> {
+        None
+    }
+
+    fn near_names(&self) -> Option<&NearNames> {
+        None
+    }
+}
+
+/// The members of an object in their order, each name once.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    fn read(line: &'a [u8]) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        let members = reader.deserialize_map(MembersVisitor).ok()?;
+        reader.end().ok()?;
+        let is_twice = |(at, (name, _)): (usize, &(Cow<'a, str>, _))| {
+            members[..at].iter().any(|(other, _)| other == name)
+        };
+        let has_twice = members.iter().enumerate().any(is_twice);
+        (!has_twice).then_some(Self(members))
+    }
+
+    /// A member that is a text.
+    fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        let (_, raw) = self.0.iter().find(|(member, _)| member == name)?;
+        match serde_json::from_str::<Option<Text<'a>>>(raw.get()) {
+            Ok(None) => None,
+            Ok(Some(Text(text))) => Some(text),
+            // No token and no hash; it does not open.
+            Err(_) => Some(Cow::Borrowed("")),
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((Text(name), value)) = map.next_entry()? {
+            members.push((name, value));
+        }
+        Ok(members)
+    }
+}
+
+fn append_string(text: &str, into: &mut Vec<u8>) {
+    #[expect(clippy::expect_used, reason = "a text, into memory")]
+    serde_json::to_writer(into, text).expect("a text is JSON");
+}
