@@ -53,6 +53,8 @@ pub(crate) enum LineFormat {
     Jsonl,
     /// Cells in the order of these columns, then rejected, field, length
     Tsv,
+    /// A stream of Arrow IPC with the same columns
+    Arrow,
 }
 
 /// `mask …`.

@@ -99,7 +99,7 @@ pub(crate) enum ArchiveProblem {
 }
 
 /// The record that an act left, if it did something.
-pub(crate) struct Done<A> {
+pub(crate) struct Answered<A> {
     /// What became of it.
     pub answer: A,
     /// Its record.
@@ -177,7 +177,7 @@ impl Session {
         location: Option<&str>,
         counts: RunCounts,
         details: &str,
-    ) -> Result<Done<CommitAnswer>, DbError> {
+    ) -> Result<Answered<CommitAnswer>, DbError> {
         let digest = plan_digest.as_slice();
         let parameters: [Parameter<'_>; 7] = [
             (&run, Type::UUID),
@@ -200,7 +200,7 @@ impl Session {
             "waived" => CommitAnswer::Waived,
             _ => return Err(DbError::Invalid("answer to the commit of a run")),
         };
-        Ok(Done { answer, head: record_of(&row, 1) })
+        Ok(Answered { answer, head: record_of(&row, 1) })
     }
 
     /// Forgets an archive, or only its runs that nobody has committed; those that may be
@@ -211,7 +211,7 @@ impl Session {
         only_open: bool,
         running_too: bool,
         details: &str,
-    ) -> Result<(Done<DropAnswer>, i64), DbError> {
+    ) -> Result<(Answered<DropAnswer>, i64), DbError> {
         let parameters: [Parameter<'_>; 4] = [
             (&archive, Type::TEXT),
             (&only_open, Type::BOOL),
@@ -227,7 +227,7 @@ impl Session {
             "running" => DropAnswer::Running,
             _ => return Err(DbError::Invalid("answer to dropping an archive")),
         };
-        Ok((Done { answer, head: record_of(&row, 2) }, row.get(1)))
+        Ok((Answered { answer, head: record_of(&row, 2) }, row.get(1)))
     }
 
     /// Whether this login may read the wraps of all keys.

@@ -60,6 +60,12 @@ const WRAPS_OF_HOLDER: &str = "\
 pub(super) const INGEST_KEYS: &str = "select key_id, purpose, check_value, kms_key_arn, wrapped \
                                         from vault.ingest_keys order by key_id";
 
+/// Every wrap of the ingest holder.
+pub(super) const ALL_INGEST_KEYS: &str = "\
+    select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped from vault.data_keys k \
+    join vault.wraps w using (key_id) where w.holder = 'ingest' and k.state <> 'destroyed' \
+    order by 1";
+
 const WRAPS_OF: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \
     from vault.data_keys k join vault.wraps w using (key_id) where k.key_id = $1 and w.holder = $2";

@@ -239,6 +239,12 @@ pub(crate) const QUEUE: &str = "queue";
 
 const REJECTED_ARCHIVE: &str = "see that it is the right one; nothing of it was loaded or \
                                 quarantined; to quarantine such messages: --quarantine-from-start";
+const NOT_DESTROYED: &str = "see: loginetl keys list; only a key that was retired by a rotation, \
+                             and is empty, can go";
+const ARCHIVED: &str = "rewrite the archive (remask), or delete it and: loginetl archive drop; a \
+                        run that nobody committed: loginetl archive drop NAME --open-runs";
+const FOREIGN_LINE: &str = "give it the lines that mask has printed: JSON objects, or cells and \
+                            --columns";
 const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the \
                             file before you load it again, for its unchanged lines would \
                             count twice";
@@ -339,9 +345,7 @@ impl Error {
             Self::Justification { problem, .. } => justification_hint(*problem),
             Self::Plan { problem, .. } => plan_advice(*problem).1,
             Self::Archive { problem, .. } => archive_advice(*problem).1,
-            Self::ForeignLine { .. } => {
-                "give it the lines that mask has printed: JSON objects, or cells and --columns"
-            }
+            Self::ForeignLine { .. } => FOREIGN_LINE,
             Self::ReaderGone { .. } => "if it had read enough, nothing is wrong",
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
                 "run it again"
@@ -368,18 +372,12 @@ impl Error {
                 "database or KMS did not answer in time; an auditor sees what is on record: \
                  loginetl audit verify; then run it again"
             }
-            Self::Archived { .. } => {
-                "rewrite the archive (remask), or delete it and: loginetl archive drop; a run \
-                 that nobody committed: loginetl archive drop NAME --open-runs"
-            }
+            Self::Archived { .. } => ARCHIVED,
             Self::LookTookTooLong { .. } => {
                 "run it again when less is going on, or let loaders wait longer: \
                  --longest-look SECS"
             }
-            Self::NotDestroyed { .. } => {
-                "see: loginetl keys list; only a key that was retired by a rotation, and is \
-                 empty, can go"
-            }
+            Self::NotDestroyed { .. } => NOT_DESTROYED,
             Self::Interrupted => {
                 "run it again; a request without an outcome stays in the log, and audit verify \
                  shows it"

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn names_are_names_and_stand_there_once() {
         assert_eq!(columns("ip, user_id").len(), 2);
-        for wrong in ["", "ip,", "ip,ip", "a b", "ip\t"] {
+        for wrong in ["", "ip,", "ip,ip", "a b", "é"] {
             assert!(Columns::parse(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -1,15 +1,16 @@
-//! Event in, masked line out: the rules of `load`, without its quarantine. A rejected line
-//! becomes one that says why.
+//! Event in, masked line out: the rules of `load`, without its quarantine. A rejected
+//! line becomes one that says why.
 
 use jiff::civil::Date;
 
+use super::arrow::ArrowRows;
 use super::columns::Columns;
 use super::filter::{Fate, Filter};
 use super::row;
 use crate::login::{
     Body, EventMasker, FieldPlan, NearNames, Reading, RejectReason, Rejection, ValueKeys, parse,
 };
-use crate::token::{Field, Fields};
+use crate::token::Field;
 use crate::vault::{JobKeys, JobPlan, VaultError};
 
 /// How masked lines look.
@@ -19,6 +20,15 @@ pub(crate) enum Output {
     Json,
     /// Cells, tabs between them.
     Tsv,
+    /// A stream of Arrow IPC.
+    Arrow,
+}
+
+/// What rows are written to.
+enum Writer {
+    Json,
+    Tsv,
+    Arrow(Box<ArrowRows>),
 }
 
 /// Masks lines under one plan.
@@ -27,7 +37,7 @@ pub(crate) struct EventFilter {
     reading: Reading,
     day: Date,
     columns: Option<Columns>,
-    output: Output,
+    writer: Writer,
     near: NearNames,
 }
 
@@ -51,18 +61,20 @@ impl EventFilter {
             envelopes: plan.envelopes,
             masked: masker.fields(),
         };
+        let writer = match output {
+            Output::Json => Writer::Json,
+            Output::Tsv => Writer::Tsv,
+            Output::Arrow => Writer::Arrow(Box::new(ArrowRows::new(masker.fields()))),
+        };
         let near = NearNames::default();
-        Ok(Self { masker, reading, day: plan.day, columns, output, near })
+        Ok(Self { masker, reading, day: plan.day, columns, writer, near })
     }
 
-    fn fields(&self) -> Fields {
-        self.masker.fields()
-    }
-
-    fn reject(&self, rejection: &Rejection, into: &mut Vec<u8>) -> Fate {
-        match self.output {
-            Output::Json => row::append_rejection_json(rejection, into),
-            Output::Tsv => row::append_rejection_tsv(rejection, self.fields(), into),
+    fn reject(&mut self, rejection: &Rejection, into: &mut Vec<u8>) -> Fate {
+        match &mut self.writer {
+            Writer::Json => row::append_rejection_json(rejection, into),
+            Writer::Tsv => row::append_rejection_tsv(rejection, self.masker.fields(), into),
+            Writer::Arrow(rows) => rows.reject(rejection),
         }
         Fate::Aside
     }
@@ -85,9 +97,10 @@ impl Filter for EventFilter {
         let fate = match parse(event, self.day, self.reading, &self.near) {
             Ok(event) => {
                 let login = self.masker.mask(event);
-                match self.output {
-                    Output::Json => row::append_json(&login, into),
-                    Output::Tsv => row::append_tsv(&login, into),
+                match &mut self.writer {
+                    Writer::Json => row::append_json(&login, into),
+                    Writer::Tsv => row::append_tsv(&login, into),
+                    Writer::Arrow(rows) => rows.push(&login),
                 }
                 Fate::Through
             }
@@ -98,6 +111,17 @@ impl Filter for EventFilter {
 
     fn pass_over(&mut self, length: usize, into: &mut Vec<u8>) -> Option<Fate> {
         Some(self.reject(&Rejection::body(RejectReason::TooLong, length), into))
+    }
+
+    fn gather(&mut self, is_end: bool, into: &mut Vec<u8>) {
+        if let Writer::Arrow(rows) = &mut self.writer {
+            rows.gather(is_end, into);
+        }
+    }
+
+    /// What was begun goes on: one stream, and each near name told once.
+    fn renew(&mut self, newer: Self) {
+        self.masker = newer.masker;
     }
 
     fn near_names(&self) -> Option<&NearNames> {

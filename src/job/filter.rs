@@ -23,6 +23,8 @@ use crate::stop::Stop;
 
 /// So much is written at once, if it is there.
 const CHUNK: usize = 256 * 1024;
+/// The same in lines, for those that are held back.
+const MOST_LINES: u64 = 10_000;
 /// A worker that is older is made anew: its keys are unwrapped again.
 const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
 const STDIN: &str = "standard input";
@@ -46,6 +48,12 @@ pub(crate) trait Filter: Send + 'static {
     /// Writes the line that one of so many bytes becomes, which is too long to be read;
     /// nothing, where there can be none.
     fn pass_over(&mut self, length: usize, into: &mut Vec<u8>) -> Option<Fate>;
+
+    /// Adds what it holds back until lines are written, and at the end what ends them.
+    fn gather(&mut self, is_end: bool, into: &mut Vec<u8>);
+
+    /// Goes on with the keys of a newer one.
+    fn renew(&mut self, newer: Self);
 
     /// Names that are almost those of fields.
     fn near_names(&self) -> Option<&NearNames>;
@@ -131,23 +139,29 @@ struct Worker<O> {
     pending: (u64, u64),
 }
 
-impl<F: Filter, O: Future<Output = Result<F, Error>>, M: Fn() -> O> Worker<M> {
-    fn run(&mut self) -> Result<(), Error> {
+impl<M> Worker<M> {
+    fn run<F: Filter, O>(&mut self) -> Result<(), Error>
+    where
+        O: Future<Output = Result<F, Error>>,
+        M: Fn() -> O,
+    {
         let source = output::standard_input();
         let mut lines = Lines::of(source).map_err(unreadable)?;
         let mut filter = self.handle.block_on((self.open)())?;
         let mut opened_at = Instant::now();
         let mut text = SecretBytes::zeroed(0);
         loop {
-            if !lines.has_next() || self.out.len() >= CHUNK {
-                self.write()?;
+            let is_full = self.out.len() >= CHUNK || self.pending.0 >= MOST_LINES;
+            if is_full || !lines.has_next() {
+                self.write(&mut filter, false)?;
                 filter.near_names().into_iter().for_each(log_near_names);
                 if opened_at.elapsed() > REFRESH_AFTER {
-                    (filter, opened_at) = (self.handle.block_on((self.open)())?, Instant::now());
+                    filter.renew(self.handle.block_on((self.open)())?);
+                    opened_at = Instant::now();
                 }
             }
             let fate = match lines.next(&mut text).map_err(unreadable)? {
-                NextLine::End => return self.write(),
+                NextLine::End => return self.write(&mut filter, true),
                 NextLine::TooLong(length) => filter.pass_over(length, &mut self.out),
                 NextLine::Text => {
                     let (fate, line) = filter.turn(Body::from_secret(text), &mut self.out);
@@ -157,7 +171,7 @@ impl<F: Filter, O: Future<Output = Result<F, Error>>, M: Fn() -> O> Worker<M> {
             };
             match fate {
                 None | Some(Fate::Foreign) => {
-                    self.write()?;
+                    self.write(&mut filter, true)?;
                     return Err(Error::ForeignLine { line: self.counts.get().0 + 1 });
                 }
                 Some(fate) => {
@@ -168,7 +182,8 @@ impl<F: Filter, O: Future<Output = Result<F, Error>>, M: Fn() -> O> Worker<M> {
         }
     }
 
-    fn write(&mut self) -> Result<(), Error> {
+    fn write(&mut self, filter: &mut impl Filter, is_end: bool) -> Result<(), Error> {
+        filter.gather(is_end, &mut self.out);
         if self.out.is_empty() {
             return Ok(());
         }

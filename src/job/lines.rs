@@ -55,8 +55,6 @@ impl Lines {
             let is_last = end.is_some() || unread.is_empty();
             let taken = part.len() + usize::from(end.is_some());
             self.0.bytes.consume(taken);
-            // An empty line is a line: what it begins with counts as read.
-            length = length.max(usize::from(!is_last));
             if is_last && length > LONGEST {
                 text.truncate(0);
                 return Ok(NextLine::TooLong(length));

@@ -19,6 +19,8 @@ use crate::vault::{JobKeys, JobPlan, Remasker, VaultError};
 
 /// The member or column that names what did not open.
 const UNOPENED: &str = "unopened";
+/// The member of a line that was rejected when it was masked.
+const REJECTED: &str = "rejected";
 
 /// Rewrites lines under one plan.
 pub(crate) struct RewriteFilter {
@@ -72,8 +74,11 @@ impl RewriteFilter {
     }
 
     fn rewrite_object(&mut self, line: &[u8], into: &mut Vec<u8>) -> Option<Fate> {
-        let members = Members::read(line)?;
+        let members = MaskedMembers::read(line)?;
         let rewritten = self.rewrite(|name| members.text(name));
+        if rewritten.is_empty() && members.text(REJECTED).is_none() {
+            return None;
+        }
         let mut before = b'{';
         let mut put = |name: &str, value: &str| {
             into.push(before);
@@ -92,7 +97,7 @@ impl RewriteFilter {
         if !rewritten.unopened.is_empty() {
             put(UNOPENED, &format!("[\"{}\"]", rewritten.unopened.join("\",\"")));
         }
-        into.extend_from_slice(if members.0.is_empty() { b"{}\n" } else { b"}\n" });
+        into.extend_from_slice(b"}\n");
         Some(rewritten.fate())
     }
 
@@ -137,6 +142,11 @@ impl Rewritten {
         self.texts.iter().find(|(column, _)| *column == name).map(|(_, text)| text.as_str())
     }
 
+    /// Whether there was neither token nor hash.
+    fn is_empty(&self) -> bool {
+        self.texts.is_empty() && self.unopened.is_empty()
+    }
+
     fn fate(&self) -> Fate {
         if self.unopened.is_empty() { Fate::Through } else { Fate::Aside }
     }
@@ -158,18 +168,24 @@ impl Filter for RewriteFilter {
         None
     }
 
+    fn gather(&mut self, _: bool, _: &mut Vec<u8>) {}
+
+    fn renew(&mut self, newer: Self) {
+        self.remasker = newer.remasker;
+    }
+
     fn near_names(&self) -> Option<&NearNames> {
         None
     }
 }
 
 /// The members of an object in their order, each name once.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct MaskedMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'a> Members<'a> {
+impl<'a> MaskedMembers<'a> {
     fn read(line: &'a [u8]) -> Option<Self> {
         let mut reader = serde_json::Deserializer::from_slice(line);
-        let members = reader.deserialize_map(MembersVisitor).ok()?;
+        let members = reader.deserialize_map(MaskedMembersVisitor).ok()?;
         reader.end().ok()?;
         let is_twice = |(at, (name, _)): (usize, &(Cow<'a, str>, _))| {
             members[..at].iter().any(|(other, _)| other == name)
@@ -193,9 +209,9 @@ impl<'a> Members<'a> {
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct MembersVisitor;
+struct MaskedMembersVisitor;
 
-impl<'de> Visitor<'de> for MembersVisitor {
+impl<'de> Visitor<'de> for MaskedMembersVisitor {
     type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,9 +4,12 @@
 //! Invariant: a row is one line, whatever stands in it; no value of a masked field, and
 //! nothing of a rejected line, gets into one.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
+use jiff::civil::Date;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::login::{MaskedLogin, Rejection};
 use crate::token::{Field, Fields};
@@ -28,11 +31,12 @@ pub(super) fn column_names(fields: Fields) -> Vec<&'static str> {
 }
 
 /// A cell of a row.
-enum Cell<'a> {
+pub(super) enum Cell<'a> {
     Null,
     Text(&'a str),
-    Plain(String),
-    Number(i64),
+    Hash(Uuid),
+    Day(Date),
+    Number(i32),
 }
 
 impl<'a> From<Option<&'a str>> for Cell<'a> {
@@ -42,7 +46,7 @@ impl<'a> From<Option<&'a str>> for Cell<'a> {
 }
 
 /// The cell of each column, in their order.
-fn each_cell(login: &MaskedLogin, mut put: impl FnMut(&'static str, Cell<'_>)) {
+pub(super) fn each_cell(login: &MaskedLogin, mut put: impl FnMut(&'static str, Cell<'_>)) {
     let (always, others): (Vec<_>, Vec<_>) =
         login.masked.iter().partition(|(field, _)| !field.is_optional());
     put("user_id", login.user_id.as_deref().into());
@@ -51,14 +55,14 @@ fn each_cell(login: &MaskedLogin, mut put: impl FnMut(&'static str, Cell<'_>)) {
         put(field.token_column(), Cell::Text(one.token.as_str()));
     }
     put("locale", login.locale.as_deref().into());
-    put("app_version", Cell::Number(login.app_version.into()));
-    put("create_date", Cell::Plain(login.create_date.to_string()));
+    put("app_version", Cell::Number(login.app_version));
+    put("create_date", Cell::Day(login.create_date));
     for (field, one) in &always {
-        put(field.hash_column(), Cell::Plain(one.hash.to_string()));
+        put(field.hash_column(), Cell::Hash(one.hash));
     }
     for (field, one) in &others {
         put(field.token_column(), Cell::Text(one.token.as_str()));
-        put(field.hash_column(), Cell::Plain(one.hash.to_string()));
+        put(field.hash_column(), Cell::Hash(one.hash));
     }
 }
 
@@ -73,14 +77,11 @@ pub(super) fn append_json(login: &MaskedLogin, line: &mut Vec<u8>) {
         line.extend_from_slice(b"\":");
         match cell {
             Cell::Null => line.extend_from_slice(b"null"),
-            Cell::Number(number) => append_number(number, line),
             Cell::Text(text) => append_json_value(text, line),
+            Cell::Number(number) => append(number, line),
             // Digits, hyphens, letters.
-            Cell::Plain(text) => {
-                line.push(b'"');
-                line.extend_from_slice(text.as_bytes());
-                line.push(b'"');
-            }
+            Cell::Hash(hash) => append(format_args!("\"{hash}\""), line),
+            Cell::Day(day) => append(format_args!("\"{day}\""), line),
         }
     });
     line.extend_from_slice(b"}\n");
@@ -104,8 +105,9 @@ pub(super) fn append_tsv(login: &MaskedLogin, line: &mut Vec<u8>) {
     each_cell(login, |_, cell| {
         match cell {
             Cell::Null => line.extend_from_slice(b"\\N"),
-            Cell::Number(number) => append_number(number, line),
-            Cell::Plain(text) => line.extend_from_slice(text.as_bytes()),
+            Cell::Number(number) => append(number, line),
+            Cell::Hash(hash) => append(hash, line),
+            Cell::Day(day) => append(day, line),
             Cell::Text(text) => append_escaped(text, line),
         }
         line.push(b'\t');
@@ -144,7 +146,7 @@ fn append_json_value(value: &(impl Serialize + ?Sized), line: &mut Vec<u8>) {
     serde_json::to_writer(line, value).expect("texts and numbers are JSON");
 }
 
-fn append_number(number: i64, line: &mut Vec<u8>) {
+fn append(shown: impl Display, line: &mut Vec<u8>) {
     #[expect(clippy::expect_used, reason = "memory takes what is written")]
-    write!(line, "{number}").expect("memory takes what is written");
+    write!(line, "{shown}").expect("memory takes what is written");
 }

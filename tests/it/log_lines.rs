@@ -164,6 +164,7 @@ async fn every_line_of_every_command_is_an_object() {
     let said = runs.as_login(&unmasker, 1, &["unmask", "--reason", "a test", "--ip-hash", nobodys]);
     assert!(said.iter().any(|line| line["level"] == "WARN"), "{said:?}");
 
+    jobs(&mut runs, &file, &path("plan"));
     runs.works(0, &["rotate-keys", "--duty", "100%"]);
     runs.works(0, &["keys", "list"]);
     let keys =
@@ -186,6 +187,30 @@ async fn every_line_of_every_command_is_an_object() {
     let missing: Vec<_> = all.difference(&runs.tried).collect();
     assert!(all.len() > 20 && missing.is_empty(), "not run: {missing:?}");
     assert!(runs.lines > 20, "{} lines", runs.lines);
+}
+
+/// Filters, and what their drivers do.
+fn jobs(runs: &mut Runs<'_>, events: &str, plan: &str) {
+    let at = ["--job", "logins", "--location", "x"];
+    let args = [&["mask", "plan"][..], &at].concat();
+    for more in [&[][..], &["--rewrites"]] {
+        let planned = runs.world.run(&[&args[..], more].concat());
+        std::fs::write(plan, planned.stdout).expect("written");
+        runs.works_loudly(0, &[&args[..], more].concat());
+        let name = if more.is_empty() { "mask" } else { "remask" };
+        let mut command = runs.command(&[name, "--plan", plan]);
+        if name == "mask" {
+            command.stdin(std::fs::File::open(events).expect("a file"));
+        }
+        runs.ends(0, command);
+        runs.fails(2, "is no plan", &[], &[name, "--plan", events]);
+    }
+    let commit = ["mask", "commit", "--plan", plan, "--rows", "0", "--rejected", "0"];
+    runs.fails(2, "--unopened", &[], &commit);
+    runs.works(0, &[&commit[..], &["--unopened", "0"]].concat());
+    runs.works(0, &["archive", "list"]);
+    runs.fails(3, "has not expired", &[], &["archive", "drop", "logins", "--reason", "a test"]);
+    runs.works(0, &["archive", "drop", "logins", "--reason", "a test", "--running-too"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,7 @@ mod installing;
 #[path = "../instrument/mod.rs"]
 mod instrument;
 mod instrumented;
+mod jobs;
 mod keys;
 mod kms_region;
 mod log_lines;

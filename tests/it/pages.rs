@@ -1,6 +1,7 @@
 //! What the pages tell to type, typed: the first steps of the README, the programs of the
 //! formats, and each command of every page.
 
+mod jobs;
 mod typed;
 mod typist;
 

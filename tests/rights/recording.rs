@@ -132,6 +132,7 @@ async fn record() -> Recording {
     let keys = shipped.keys.clone();
     recorder.key = Box::new(move |holder| keys[holder].clone());
     unmask(&mut recorder).await;
+    mask_outside(&mut recorder);
     rotate(&mut recorder, &shipped).await;
     let owner = recorder.world.database.login("loginetl_owner").await;
     recorder.logins.insert(0, ("init", owner.url));
@@ -189,6 +190,28 @@ async fn unmask(recorder: &mut Recorder) {
     recorder.run("unmasker", &["unmask", "--withdraw", &unsigned], 0);
     let open = recorder.fail(&hash, "TrentService.Sign").await;
     recorder.run("unmasker", &["unmask", "--ip-hash", &hash, "--resume", &open], 0);
+}
+
+/// A job outside of the database, and the rewrite of what it made. The executors have the
+/// role of the loader.
+fn mask_outside(recorder: &mut Recorder) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = folder.path().join("plan.json");
+    let word = plan.to_str().expect("UTF-8");
+    let args = ["mask", "plan", "--job", "logins", "--location", "x"];
+    let keep = |planned: Output| std::fs::write(&plan, planned.stdout).expect("written");
+    keep(recorder.run("loader", &args, 0));
+    recorder.run("loader", &["mask", "--plan", word], 0);
+    recorder.run(
+        "loader",
+        &["mask", "commit", "--plan", word, "--rows", "0", "--rejected", "0"],
+        0,
+    );
+    keep(recorder.run("rotator", &[&args[..], &["--rewrites"]].concat(), 0));
+    recorder.run("loader", &["remask", "--plan", word], 0);
+    recorder.run("rotator", &["archive", "list"], 0);
+    let drop = ["archive", "drop", "logins", "--running-too", "--reason", "a test"];
+    recorder.run("rotator", &drop, 0);
 }
 
 /// The rotator; the quarantine is emptied afterwards, so that it has bodies to seal anew.

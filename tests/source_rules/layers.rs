@@ -6,12 +6,13 @@ use crate::names::imported;
 use crate::source::{code, module, name, sources};
 
 /// Which of our modules a module may use. One way down; a module always may use itself.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 24] = [
     ("crypto", &[]),
     ("retry", &[]),
     ("audit", &["crypto"]),
     ("token", &["crypto"]),
     ("login", &["token", "crypto"]),
+    ("content", &["crypto", "login"]),
     ("aws", &["retry"]),
     ("queue", &["aws", "login"]),
     ("kms", &["aws", "token", "crypto"]),
@@ -25,17 +26,18 @@ const LAYERS: [(&str, &[&str]); 22] = [
     (
         "load",
         &[
-            "audit", "aws", "db", "error", "queue", "settings", "stop", "vault", "login", "token",
-            "crypto", "version",
+            "audit", "aws", "content", "db", "error", "queue", "settings", "stop", "vault",
+            "login", "token", "crypto", "version",
         ],
     ),
+    ("job", &["content", "crypto", "error", "kms", "login", "output", "stop", "token", "vault"]),
     ("cli", &["audit", "login", "token"]),
     ("logging", &["cli", "output", "settings"]),
     (
         "commands",
         &[
-            "audit", "aws", "cli", "crypto", "db", "error", "kms", "load", "login", "output",
-            "queue", "recovery", "retry", "settings", "stop", "token", "vault",
+            "audit", "aws", "cli", "crypto", "db", "error", "job", "kms", "load", "login",
+            "output", "queue", "recovery", "retry", "settings", "stop", "token", "vault",
         ],
     ),
     ("version", &["db"]),

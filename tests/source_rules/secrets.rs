@@ -40,6 +40,7 @@ const HANDED_OUT: [(&str, &[&str]); 14] = [
         &[
             "vault/create.rs",
             "vault/gate.rs",
+            "vault/job_keys.rs",
             "vault/keyring.rs",
             "vault/rewrap.rs",
             "vault/sweep.rs",
@@ -49,7 +50,13 @@ const HANDED_OUT: [(&str, &[&str]); 14] = [
     ("RecoveryKeys::new(", &["vault/gate.rs"]),
     (
         "FieldCipher::new(",
-        &["login/mask.rs", "token/mod.rs", "vault/recovery.rs", "vault/sweep.rs"],
+        &[
+            "login/mask.rs",
+            "token/mod.rs",
+            "vault/job_keys.rs",
+            "vault/recovery.rs",
+            "vault/sweep.rs",
+        ],
     ),
     // The steps of the gate.
     ("session.release_key(", &["vault/gate.rs"]),

@@ -37,6 +37,7 @@ async fn filter(args: MaskArgs, environment: &Environment) -> Result<Exit, Error
     let output = match args.output {
         LineFormat::Jsonl => Output::Json,
         LineFormat::Tsv => Output::Tsv,
+        LineFormat::Arrow => Output::Arrow,
     };
     let job = Job::open(&plan, super::kms(environment).await?, false)?;
     let done =

@@ -14,7 +14,7 @@ use crate::error::{Error, Exit};
 use crate::login::{Plan, ValueKeys, utc_day};
 use crate::output;
 use crate::settings::{Environment, SettingsError};
-use crate::token::{Field, Holder, KeyId, PerField};
+use crate::token::{Field, KeyId, PerField};
 use crate::vault::{JobKeys, JobPlan, VaultError};
 
 const LONGEST_NAME: usize = 100;
@@ -34,7 +34,11 @@ pub(super) async fn run(
     let target = commands::database(global, environment, "mask plan")?;
     let mut session = target.connect().await?;
     commands::ready(&session, Work::Write).await?;
-    let (in_force, offered) = session.plan_and_wraps().await?;
+    // A rotator may read all wraps, a loader those that it loads with.
+    let (in_force, offered) = match session.reads_all_wraps().await? {
+        true => session.plan_and_all_wraps().await?,
+        false => session.plan_and_wraps().await?,
+    };
     let in_force = in_force.ok_or(VaultError::NoKeys)?;
     let fields = targets(&in_force);
     let under = key_ids(fields.iter().map(|(_, keys)| *keys));
@@ -42,7 +46,7 @@ pub(super) async fn run(
     if args.rewrites {
         needed.extend(keys_of_archive(&session, &args.job).await?);
     }
-    let keys = wraps(&session, offered, &needed, &args).await?;
+    let keys = wraps(offered, &needed, &args)?;
     let opened = JobKeys::unwrap(&commands::kms(environment).await?, &keys).await?;
     let now = session.clock().await?;
     let plan = JobPlan {
@@ -124,28 +128,16 @@ async fn keys_of_archive(session: &Session, name: &str) -> Result<Vec<KeyId>, Er
     }
 }
 
-/// The wraps of the keys that are needed: from what is offered to loaders, or, to those
-/// who may read it, from the vault.
-async fn wraps(
-    session: &Session,
-    offered: Vec<KeyRow>,
-    needed: &[KeyId],
-    args: &PlanArgs,
-) -> Result<Vec<KeyRow>, Error> {
-    let missing = |rows: &[KeyRow]| {
-        needed.iter().copied().find(|id| !rows.iter().any(|row| row.key_id == *id))
-    };
-    let mut rows = offered;
-    if missing(&rows).is_some() && session.reads_all_wraps().await? {
-        rows = session.wraps_of_holder(Holder::Ingest).await?;
-    }
-    match missing(&rows) {
+/// The wraps of the keys that are needed, among those that this login may read.
+fn wraps(offered: Vec<KeyRow>, needed: &[KeyId], args: &PlanArgs) -> Result<Vec<KeyRow>, Error> {
+    let is_offered = |id: &KeyId| offered.iter().any(|row| row.key_id == *id);
+    match needed.iter().copied().find(|id| !is_offered(id)) {
         Some(_) if args.rewrites => Err(Error::Archive {
             what: format!("archive {}", args.job),
             problem: ArchiveProblem::OutOfReach,
         }),
         Some(id) => Err(VaultError::Unreadable(id).into()),
-        None => Ok(rows.into_iter().filter(|row| needed.contains(&row.key_id)).collect()),
+        None => Ok(offered.into_iter().filter(|row| needed.contains(&row.key_id)).collect()),
     }
 }
 

@@ -12,9 +12,10 @@ use crate::metrics::free_address;
 use crate::support::{Logged, Running, World, event, eventually, setting};
 
 /// The pages with such lines; each has its test.
-pub const PAGES: [&str; 18] = [
+pub const PAGES: [&str; 21] = [
     "README.md",
     "docs/commands.md",
+    "docs/commands/archive.md",
     "docs/commands/audit.md",
     "docs/commands/backfill.md",
     "docs/commands/check.md",
@@ -24,7 +25,9 @@ pub const PAGES: [&str; 18] = [
     "docs/commands/keys.md",
     "docs/commands/load.md",
     "docs/commands/man.md",
+    "docs/commands/mask.md",
     "docs/commands/quarantine.md",
+    "docs/commands/remask.md",
     "docs/commands/rotate-keys.md",
     "docs/commands/status.md",
     "docs/commands/unmask.md",

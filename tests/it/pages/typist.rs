@@ -107,9 +107,9 @@ impl<'a> Typist<'a> {
     fn url(&self, line: &str) -> &str {
         let call = line.split("loginetl ").nth(1).unwrap_or_default();
         let role = match call.split(' ').next().unwrap_or_default() {
-            "load" | "quarantine" | "check" => "loader",
+            "load" | "mask" | "quarantine" | "check" => "loader",
             "unmask" => "unmasker",
-            "rotate-keys" | "keys" => "rotator",
+            "archive" | "rotate-keys" | "keys" => "rotator",
             "audit" => "auditor",
             _ => return &self.world.database.url,
         };

@@ -1,0 +1,115 @@
+//! What was masked outside keeps its keys: until it is rewritten, dropped, or given up.
+
+use super::{Site, ends, events};
+use crate::support::json_lines;
+
+const DESTROY: [&str; 6] = ["keys", "destroy", "1", "--after", "0m", "--yes"];
+const COUNTS: [&str; 4] = ["--rows", "5", "--rejected", "1"];
+
+fn rotate(site: &Site) {
+    site.ends(0, "key 1 is retired", &["rotate-keys", "--duty", "100%"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_not_destroyed_while_an_archive_or_an_open_run_is_under_it() {
+    let site = Site::new().await;
+    site.plan("plan", &[]);
+    site.ends(0, "stay under the old key", &["rotate-keys", "--dry-run"]);
+    let forecast = json_lines(&site.world.run(&["rotate-keys", "--dry-run", "--format", "json"]));
+    assert_eq!(forecast[0]["archives"], serde_json::json!(["logins"]));
+    rotate(&site);
+    site.ends(3, "a run of logins that nobody has committed", &DESTROY);
+    ends(&site.commit("plan", &COUNTS), 0, "5 rows, 1 rejected");
+    site.ends(3, "in use outside of this database: archive logins", &DESTROY);
+    let keys = json_lines(&site.world.run(&["keys", "list", "--format", "json"]));
+    let under = |id: usize| keys[id - 1]["archives"].clone();
+    assert_eq!([under(1), under(2)], [0; 2].map(|_| serde_json::json!(["logins"])));
+    assert_eq!(under(4), serde_json::json!([]));
+    let archives = json_lines(&site.world.run(&["archive", "list", "--format", "json"]));
+    let known = serde_json::json!(["logins", "s3://a/b", [1, 2], 5, 1, 0, 0]);
+    let names = ["archive", "location", "keys", "rows", "rejected", "unopened", "open_runs"];
+    assert_eq!(serde_json::json!(names.map(|name| &archives[0][name])), known);
+
+    let drop = ["archive", "drop", "logins", "--reason", "deleted, after seven years"];
+    site.ends(2, "no run that nobody has committed", &[&drop[..], &["--open-runs"]].concat());
+    site.ends(0, "keep no key any more", &drop);
+    site.ends(2, "is not registered here", &drop);
+    site.ends(0, "key 1 is destroyed", &DESTROY);
+    let on_record = "select from audit.log join audit.signatures using (seq) \
+                     where kind = 'archive.drop' and record like '%deleted, after seven years%'";
+    assert_eq!(site.world.database.count(on_record).await, 1, "with its reason, signed");
+    site.ends(0, "intact", &["audit", "verify"]);
+    // What was made by it may be published no more.
+    ends(&site.commit("plan", &["--rows", "1", "--rejected", "0"]), 3, "committed already");
+}
+
+/// The database decides: a destroy that an old build or a race lets through is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_function_itself_refuses() {
+    let site = Site::new().await;
+    rotate_with_plan(&site);
+    let client = site.world.database.client().await;
+    let error = client
+        .batch_execute("select vault.destroy_key(1, interval '0', '{}')")
+        .await
+        .expect_err("an open run");
+    assert_eq!(error.code().map(|code| code.code()), Some("LG009"), "{error}");
+}
+
+fn rotate_with_plan(site: &Site) {
+    site.plan("plan", &[]);
+    rotate(site);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_given_up_or_lost_a_key_cannot_be_committed() {
+    let site = Site::new().await;
+    rotate_with_plan(&site);
+    site.plan("other", &[]);
+    let drop = ["archive", "drop", "logins", "--open-runs", "--reason", "the cluster died"];
+    site.ends(3, "has not expired", &drop);
+    site.ends(3, "the reason seems to hold an address", &[&drop[..5], &["192.0.2.1"]].concat());
+    site.ends(0, "2 runs", &[&drop[..], &["--running-too"]].concat());
+    ends(&site.commit("plan", &COUNTS), 3, "was given up");
+    site.ends(0, "key 1 is destroyed", &DESTROY);
+    ends(&site.commit("plan", &COUNTS), 3, "a data key of its plan is destroyed");
+    ends(&site.commit("other", &COUNTS), 3, "was given up");
+    let open = site.world.run(&["archive", "list", "--format", "json"]);
+    assert!(json_lines(&open).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_counts_once() {
+    let site = Site::new().await;
+    site.plan("plan", &[]);
+    for (said, already) in [("is committed", false), ("was committed before", true)] {
+        ends(&site.commit("plan", &COUNTS), 0, said);
+        let json = site.commit("plan", &[&COUNTS[..], &["--format", "json"]].concat());
+        let json = &json_lines(&json)[0];
+        assert_eq!((&json["rows"], &json["already"]), (&5.into(), &true.into()), "{already}");
+    }
+    ends(&site.commit("plan", &["--rows", "6", "--rejected", "1"]), 3, "other counts");
+    ends(&site.commit("plan", &[&COUNTS[..], &["--unopened", "1"]].concat()), 2, "rewrites");
+    let records = "select from audit.log where kind = 'mask.commit'";
+    assert_eq!(site.world.database.count(records).await, 1);
+    assert_eq!(events(0..1).len(), 1);
+}
+
+/// A plan is made under keys that no rotation retires before it is on record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_and_the_end_of_its_keys_wait_for_each_other() {
+    let site = Site::new().await;
+    let client = site.world.database.client().await;
+    let plan = "select vault.plan_mask_run(gen_random_uuid(), 'a', 'b', array[1, 2]::bigint[], \
+                false, sha256(''), now() + interval '1 day', '{}')";
+    client.batch_execute(&format!("begin; {plan}")).await.expect("it is on record");
+    let rotating = site.world.spawn(&["rotate-keys", "--duty", "100%"]);
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let state = "select from vault.data_keys where key_id = 1 and state = 'active'";
+    assert_eq!(site.world.database.count(state).await, 1, "it waits");
+    client.batch_execute("commit").await.expect("committed");
+    ends(&rotating.finish(), 0, "finished");
+    site.ends(3, "nobody has committed", &DESTROY);
+    let error = client.batch_execute(plan).await.expect_err("key 1 is retired");
+    assert_eq!(error.code().map(|code| code.code()), Some("LG004"), "{error}");
+}

@@ -1,0 +1,138 @@
+//! An archive under other keys: each value opened and compared, what does not open named,
+//! all else byte for byte.
+
+use serde_json::{Value, json};
+
+use super::{Site, by_user, ends, events};
+use crate::support::{json_lines, text};
+
+const REJECTED: &str = r#"{"rejected":"not_json","field":null,"length":7}"#;
+
+fn masked_lines(site: &Site, users: std::ops::Range<u32>) -> Vec<u8> {
+    site.plan("plan", &[]);
+    let masked = site.mask("plan", &[], events(users).join("\n").as_bytes());
+    ends(&site.commit("plan", &["--rows", "50", "--rejected", "0"]), 0, "is committed");
+    masked.stdout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_comes_under_the_keys_in_force_and_frees_the_old_ones() {
+    let site = Site::new().await;
+    site.world.load(&events(0..50));
+    let old = masked_lines(&site, 0..50);
+    for flags in [&["rotate-keys", "--duty", "100%"][..], &["rotate-keys", "--compromised"]] {
+        site.ends(0, "finished", flags);
+    }
+    site.plan("newer", &["--rewrites", "--location", "s3://a/c"]);
+    let new = site.remask("newer", &[], &old);
+    assert_eq!(by_user(&new), site.rows().await, "tokens and hashes of the table");
+    ends(&new, 0, "50 lines, 0 of them not opened");
+    site.ends(3, "archive logins", &["keys", "destroy", "1", "--after", "0m", "--yes"]);
+    let commit = site.commit("newer", &["--rows", "50", "--rejected", "0", "--unopened", "0"]);
+    ends(&commit, 0, "is committed");
+    for key in ["1", "2"] {
+        site.ends(0, "is destroyed", &["keys", "destroy", key, "--after", "0m", "--yes"]);
+    }
+    let archives = json_lines(&site.world.run(&["archive", "list", "--format", "json"]));
+    assert_eq!((archives.len(), &archives[0]["location"]), (1, &json!("s3://a/c")));
+    // Once more is no change.
+    site.plan("again", &["--rewrites"]);
+    assert_eq!(site.remask("again", &[], &new.stdout).stdout, new.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_open_passes_as_it_came_and_is_named() {
+    let site = Site::new().await;
+    let old = String::from_utf8(masked_lines(&site, 0..4)).expect("UTF-8");
+    let old: Vec<&str> = old.lines().collect();
+    site.ends(0, "finished", &["rotate-keys", "--duty", "100%"]);
+    site.plan("newer", &["--rewrites"]);
+    let field = |line: &str, name: &str| {
+        serde_json::from_str::<Value>(line).expect("JSON")[name].as_str().expect("text").to_owned()
+    };
+    let (token, hash) = (field(old[0], "masked_ip"), field(old[0], "ip_hash"));
+    let cases = [
+        // Of another value, of no key, changed, another spelling, null, a number.
+        (old[1].replace(&field(old[1], "ip_hash"), &hash), Some("ip")),
+        (old[0].replace("ip1.1.", "ip1.9."), Some("ip")),
+        (old[0].replace(&token, &format!("{}A", &token[..token.len() - 1])), Some("ip")),
+        (old[0].replace(&hash, &hash.to_uppercase()), Some("ip")),
+        (old[0].replace(&format!("\"{hash}\""), "null"), Some("ip")),
+        (old[0].replace(&format!("\"{token}\""), "17"), Some("ip")),
+        (old[0].replace(&token, &field(old[0], "masked_device_id")), Some("ip")),
+        // No row.
+        (REJECTED.to_owned(), None),
+    ];
+    for (line, unopened) in cases {
+        let output = site.remask("newer", &[], line.as_bytes());
+        let after = json_lines(&output).remove(0);
+        let before: Value = serde_json::from_str(&line).expect("JSON");
+        let unchanged = ["masked_ip", "ip_hash"].iter().all(|name| before[*name] == after[*name]);
+        assert!(unchanged, "{line} became {after}");
+        assert_eq!(after["unopened"], unopened.map_or(Value::Null, |name| json!([name])), "{line}");
+        let device = |value: &Value| value["masked_device_id"].as_str().map(str::to_owned);
+        let moved = device(&after) != device(&before);
+        assert_eq!(moved, line.contains("device_id_hash"), "the other field moves: {line}");
+        ends(&output, 0, if unopened.is_some() { "1 of them not" } else { "0 of them not" });
+        // What was named once and opens now is named no more.
+        if unopened.is_none() {
+            assert_eq!(output.stdout, [line.as_bytes(), b"\n"].concat());
+        }
+    }
+    let counts = ["--rows", "50", "--rejected", "0", "--unopened", "1"];
+    ends(&site.commit("newer", &counts), 1, "the keys that the archive had are kept");
+    site.ends(3, "archive logins", &["keys", "destroy", "1", "--after", "0m", "--yes"]);
+    for line in ["[1]", "x", "", "{}", "{\"a\":1,\"a\":2}", "{}{}", &events(0..1)[0]] {
+        let plan = site.word("newer");
+        let output =
+            site.filter(&["remask", "--plan", &plan], format!("{REJECTED}\n{line}\n").as_bytes());
+        ends(&output, 2, "line 2 of standard input is no masked line");
+        assert_eq!(output.stdout, format!("{REJECTED}\n").as_bytes(), "{}", text(&output));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_members_and_cells_pass_byte_for_byte() {
+    let site = Site::new().await;
+    let old = String::from_utf8(masked_lines(&site, 0..1)).expect("UTF-8");
+    site.ends(0, "finished", &["rotate-keys", "--duty", "100%"]);
+    site.plan("newer", &["--rewrites"]);
+    let new = site.remask("newer", &[], old.as_bytes()).stdout;
+    let new = String::from_utf8(new).expect("UTF-8");
+    let odd = r#""x": {"é" : [1.00, -0e1]},"y\u0041":"\ud83d\ude00","unopened":["ip"],"z":1E400}"#;
+    let with = |line: &str, more: &str| format!("{},{more}", line.trim_end().trim_end_matches('}'));
+    let output = site.remask("newer", &[], with(&old, odd).as_bytes()).stdout;
+    let expected = odd.replace(r#""unopened":["ip"],"#, "").replace(r#""x": "#, r#""x":"#);
+    let expected = expected.replace(r"y\u0041", "yA");
+    assert_eq!(String::from_utf8(output).expect("UTF-8"), with(&new, &expected) + "\n");
+
+    let cells = |line: &str| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        ["masked_ip", "ip_hash"].map(|name| line[name].as_str().expect("text").to_owned())
+    };
+    let ([token, hash], [new_token, _]) = (cells(&old), cells(&new));
+    let columns = ["--columns", "a,masked_ip,b,ip_hash"];
+    let line = format!(" x\\t\t{token}\t\t{hash}\n\\N\t\\N\t\\N\t\\N\n1\t{token}\t2\t\\N\n");
+    let output = site.remask("newer", &columns, line.as_bytes()).stdout;
+    let expected = format!(
+        " x\\t\t{new_token}\t\t{hash}\t\\N\n\\N\t\\N\t\\N\t\\N\t\\N\n1\t{token}\t2\t\\N\tip\n"
+    );
+    assert_eq!(String::from_utf8(output).expect("UTF-8"), expected);
+}
+
+/// A loader may not read the wraps of keys that are retired.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rewrite_of_an_old_archive_is_planned_by_a_rotator() {
+    let site = Site::new().await;
+    let old = masked_lines(&site, 0..5);
+    let loader = site.world.database.login("loginetl_loader").await;
+    let rotator = site.world.database.login("loginetl_rotator").await;
+    ends(&site.try_plan(Some(&loader), "same", &["--rewrites"]), 0, "");
+    site.ends(0, "finished", &["rotate-keys", "--duty", "100%"]);
+    let refused = site.try_plan(Some(&loader), "newer", &["--rewrites"]);
+    ends(&refused, 3, "with a login in loginetl_rotator");
+    ends(&site.try_plan(Some(&rotator), "newer", &["--rewrites"]), 0, "");
+    ends(&site.remask("newer", &[], &old), 0, "5 lines, 0 of them not opened");
+    let other = ["mask", "plan", "--job", "other", "--location", "x", "--rewrites"];
+    site.ends(2, "is not registered here", &other);
+}
