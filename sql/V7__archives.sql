@@ -8,7 +8,8 @@ create table vault.mask_runs (
     archive        text        not null,
     location       text        not null,
     keys           bigint[]    not null,
-    is_rewrite     boolean     not null,
+    -- Of a rewrite: the runs in whose place it comes.
+    replaces       uuid[],
     -- SHA-256 of the plan.
     plan_digest    bytea       not null,
     db_user        text        not null default session_user,
@@ -24,8 +25,13 @@ create table vault.mask_runs (
     constraint mask_runs_state_check
         check (state in ('open', 'committed', 'waived', 'replaced', 'dropped')),
     constraint mask_runs_ended_check check ((state = 'open') = (ended_at is null)),
+    constraint mask_runs_archive_check check (archive ~ '^[A-Za-z0-9._/-]{1,100}$'),
+    constraint mask_runs_location_check
+        check (length(location) >= 1 and length(location) <= 1000 and location !~ '[[:cntrl:]]'),
+    constraint mask_runs_expires_check check (expires_at <= planned_at + interval '31 days'),
     constraint mask_runs_counts_check
-        check (least(row_count, rejected_count, unopened_count, 0) = 0)
+        check (least(row_count, rejected_count, unopened_count, 0) = 0
+            and greatest(row_count, rejected_count, unopened_count, 0) <= 1000000000000000)
 );
 
 reset role;

@@ -38,7 +38,9 @@ impl FileContent {
     /// When they cannot be read or unpacked.
     pub(crate) fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut raw = Buffered::new(source);
-        raw.fill_until(|head| head.len() >= Packing::HEAD)?;
+        // A first line that is shorter is whole: nobody waits for what is behind it.
+        let is_line = |head: &[u8]| head.contains(&b'\n');
+        raw.fill_until(|head| head.len() >= Packing::HEAD || is_line(head))?;
         let packing = Packing::of(raw.unread_bytes());
         let mut bytes = match packing {
             Packing::Plain => raw,
@@ -49,7 +51,7 @@ impl FileContent {
                 unpack(packing, decoder)
             }
         };
-        bytes.fill_until(|head| head.len() >= BOM.len())?;
+        bytes.fill_until(|head| head.len() >= BOM.len() || is_line(head))?;
         if bytes.unread_bytes().starts_with(&BOM) {
             bytes.consume(BOM.len());
         }

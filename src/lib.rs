@@ -8,10 +8,10 @@
 //! ```
 //!
 //! Start at [`load`]. Imports run one way: `main` → `start` → `commands` → [`load`],
-//! `recovery` → [`vault`] → `queue`, `kms`, [`db`] (which never import each other; `aws`
-//! is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The last
-//! four are pure: no tokio, no AWS, no Postgres. No two files import each other, in a
-//! circle of any length. `tests/source_rules` keeps it so.
+//! `job`, `recovery` → [`vault`] → `queue`, `kms`, [`db`] (which never import each other;
+//! `aws` is what the first two share) → [`login`], [`token`], [`audit`] → [`crypto`]. The
+//! last four are pure: no tokio, no AWS, no Postgres. No two files import each other, in
+//! a circle of any length. `tests/source_rules` keeps it so.
 //!
 //! # Glossary
 //!
@@ -51,6 +51,12 @@
 //!   it; what is in it.
 //! - **receive**, **receipt handle**: one handing out of a message; what deletes it or
 //!   gives it back.
+//! - **job**, **run**: a program on many machines that masks events outside of the
+//!   database; one time that it does so. Its **job plan** is what it masks by: keys in
+//!   force, wrapped, and an expiry.
+//! - **archive**: what runs have made, somewhere else; its keys are kept.
+//! - **filter**: lines in, lines out; a line is **set aside** where it was rejected or
+//!   could not be opened.
 //! - **envelope** (`--envelope`): what SNS or EventBridge put around an event; it is part
 //!   of the body.
 //! - **verdict**: what becomes of a message: a row, or a **rejection** for one **reject

@@ -12,16 +12,24 @@ create or replace function vault.plan_mask_run(new_run uuid, of_archive text, at
 declare
     in_force bigint;
 begin
+    if array_ndims(under) is distinct from 1 or isfinite(expires) is not true
+        or jsonb_typeof(details::jsonb) is distinct from 'object' then
+        raise exception 'a run has a list of keys, an expiry and a JSON object of details'
+            using errcode = 'invalid_parameter_value';
+    end if;
     -- Whoever retires or destroys one of them waits for this transaction, and sees its row.
     perform from vault.data_keys k
         where k.key_id = any (under) and k.state = 'active' and k.purpose in ('mask', 'hash')
-        for share;
+        order by k.key_id for share;
     get diagnostics in_force = row_count;
     if in_force <> cardinality(under) then
         raise exception 'the keys in force are others by now' using errcode = 'LG004';
     end if;
-    insert into vault.mask_runs (run, archive, location, keys, is_rewrite, plan_digest, expires_at)
-        values (new_run, of_archive, at_location, under, rewrites, digest, expires);
+    insert into vault.mask_runs (run, archive, location, keys, replaces, plan_digest, expires_at)
+        values (new_run, of_archive, at_location, under, case when rewrites then
+            array(select r.run from vault.mask_runs r
+                where r.archive = of_archive and r.state = 'committed' order by r.run) end,
+            digest, expires);
     if not found then
         raise exception 'the run was not written down' using errcode = 'LG008';
     end if;
@@ -31,8 +39,9 @@ begin
 end
 $$;
 
--- Registers what a run has masked, once. The answer: committed; already, or other where it was
--- committed with these or with other counts; unknown, destroyed (a key), waived.
+-- Registers what a run has masked, once. Of a rewrite too: what it comes in the place of keeps its
+-- keys until it is dropped. The answer: committed; already, or other where it was committed with
+-- these or with other counts; unknown, destroyed (a key), waived, dropped.
 create or replace function vault.commit_mask_run(wanted uuid, digest bytea, at_location text,
     masked bigint, rejected bigint, unopened bigint, details text,
     out answer text, out seq bigint, out hash bytea)
@@ -42,10 +51,16 @@ create or replace function vault.commit_mask_run(wanted uuid, digest bytea, at_l
 declare
     known vault.mask_runs%rowtype;
 begin
+    if num_nulls(masked, rejected, unopened) > 0
+        or jsonb_typeof(details::jsonb) is distinct from 'object' then
+        raise exception 'a commit has three counts and a JSON object of details'
+            using errcode = 'invalid_parameter_value';
+    end if;
     select r.* into known from vault.mask_runs r where r.run = wanted for update;
     answer := case
-        when known.run is null or known.plan_digest <> digest then 'unknown'
-        when known.state in ('committed', 'replaced', 'dropped') then case
+        when known.run is null or known.plan_digest is distinct from digest then 'unknown'
+        when known.state in ('replaced', 'dropped') then 'dropped'
+        when known.state = 'committed' then case
             when (known.location, known.row_count, known.rejected_count, known.unopened_count)
                 is not distinct from (coalesce(at_location, known.location), masked, rejected,
                     unopened) then 'already'
@@ -65,12 +80,6 @@ begin
     if not found then
         raise exception 'the end of the run was not written down' using errcode = 'LG008';
     end if;
-    -- A rewrite that opened everything has taken the place of all that was there when it began.
-    if known.is_rewrite and unopened = 0 then
-        update vault.mask_runs r set state = 'replaced', ended_at = clock_timestamp()
-        where r.archive = known.archive and r.state = 'committed' and r.run <> wanted
-            and r.ended_at < known.planned_at;
-    end if;
     select a.seq, a.hash into seq, hash from audit.append('mask.commit',
         (details::jsonb || jsonb_build_object('run', wanted, 'archive', known.archive, 'location',
             coalesce(at_location, known.location), 'keys', known.keys, 'rows', masked,
@@ -78,11 +87,35 @@ begin
 end
 $$;
 
--- Forgets an archive that is not there any more, or only its runs that nobody has committed. The
--- answer: dropped; none, where there is nothing of that name; running, where the plan of an open
--- run may still be at work.
-create or replace function vault.drop_archive(wanted text, only_open boolean, running_too boolean,
-    details text, out answer text, out run_count bigint, out seq bigint, out hash bytea)
+-- Which runs of an archive `all`, `open` or `replaced` means: those in whose place a committed
+-- rewrite has come, which has as many lines as they have, all of them opened; with incomplete_too,
+-- whatever its counts are.
+create or replace function vault.runs_to_drop(of_archive text, which text, incomplete_too boolean)
+    returns setof vault.mask_runs
+    language sql stable security definer
+    set search_path = pg_catalog, pg_temp set row_security = on
+    set quote_all_identifiers = off as $$
+    select r.* from vault.mask_runs r
+    where r.archive = of_archive and case which
+        when 'all' then r.state in ('open', 'committed')
+        when 'open' then r.state = 'open'
+        when 'replaced' then r.state = 'committed' and exists (
+            select from vault.mask_runs n
+            where n.archive = r.archive and n.state = 'committed' and r.run = any (n.replaces)
+                and (incomplete_too is true or n.unopened_count = 0
+                    and n.row_count + n.rejected_count = (
+                        select sum(o.row_count + o.rejected_count) from vault.mask_runs o
+                        where o.run = any (n.replaces))))
+        end
+$$;
+
+-- Lets an archive that is not there any more keep no key; or only its open runs, or those in whose
+-- place a rewrite has come. The answer: dropped; none, where there is nothing of that kind;
+-- running, where the plan of an open run may still be at work; incomplete, where a rewrite has
+-- other counts than what it replaces, or lines that it could not open.
+create or replace function vault.drop_archive(wanted text, which text, running_too boolean,
+    incomplete_too boolean, details text,
+    out answer text, out run_count bigint, out seq bigint, out hash bytea)
     language plpgsql security definer
     set search_path = pg_catalog, pg_temp set row_security = on
     set quote_all_identifiers = off set lock_timeout = '10s' as $$
@@ -91,28 +124,36 @@ declare
     under   bigint[];
     running boolean;
 begin
-    with runs as (
-        select * from vault.mask_runs r
-        where r.archive = wanted and (r.state = 'open' or (r.state = 'committed' and not only_open))
-        for update
-    )
-    select array_agg(run), bool_or(state = 'open' and expires_at > clock_timestamp()),
-           (select array_agg(distinct k order by k) from runs, unnest(keys) as k)
-    into dropped, running, under from runs;
+    if length(details::jsonb ->> 'reason') between 1 and 500 is not true
+        or jsonb_typeof(details::jsonb) is distinct from 'object' then
+        raise exception 'why: 1 to 500 characters' using errcode = 'invalid_parameter_value';
+    end if;
+    perform from vault.mask_runs r where r.archive = wanted order by r.run for update;
+    select array_agg(d.run order by d.run),
+           bool_or(d.state = 'open' and d.expires_at > clock_timestamp())
+    into dropped, running from vault.runs_to_drop(wanted, which, incomplete_too) d;
     run_count := coalesce(cardinality(dropped), 0);
     answer := case
+        when run_count = 0 and exists (select from vault.runs_to_drop(wanted, which, true))
+            then 'incomplete'
         when run_count = 0 then 'none'
-        when running and not running_too then 'running'
+        when running and running_too is not true then 'running'
         else 'dropped' end;
     if answer <> 'dropped' then
         return;
     end if;
-    update vault.mask_runs set ended_at = clock_timestamp(),
-        state = case state when 'open' then 'waived' else 'dropped' end
-    where run = any (dropped);
+    select array_agg(distinct k order by k) into under
+    from vault.mask_runs r, unnest(r.keys) as k where r.run = any (dropped);
+    update vault.mask_runs r set ended_at = clock_timestamp(), state = case
+        when r.state = 'open' then 'waived' when which = 'replaced' then 'replaced'
+        else 'dropped' end
+    where r.run = any (dropped);
+    if not found then
+        raise exception 'what was dropped was not written down' using errcode = 'LG008';
+    end if;
     select a.seq, a.hash into seq, hash from audit.append('archive.drop',
-        (details::jsonb || jsonb_build_object('archive', wanted, 'only_open', only_open, 'runs',
-            dropped, 'keys', under))::text) a;
+        (details::jsonb || jsonb_build_object('archive', wanted, 'which', which, 'runs', dropped,
+            'keys', under))::text) a;
 end
 $$;
 

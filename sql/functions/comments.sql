@@ -115,8 +115,9 @@ comment on column vault.mask_runs.location is
     'Where that lies, as people find it.';
 comment on column vault.mask_runs.keys is
     'The mask and hash keys that its tokens and hashes are under.';
-comment on column vault.mask_runs.is_rewrite is
-    'Whether it brings an archive under these keys.';
+comment on column vault.mask_runs.replaces is
+    'Of a run that brings an archive under these keys: the committed runs that were there when it '
+    'was planned. Null of any other.';
 comment on column vault.mask_runs.plan_digest is
     'SHA-256 of the plan, by which commit knows it.';
 comment on column vault.mask_runs.db_user is
@@ -379,6 +380,8 @@ comment on function vault.commit_mask_run is
     'rotators.';
 comment on function vault.drop_archive is
     'Lets an archive, or its open runs, keep no key any more, and records it. For rotators.';
+comment on function vault.runs_to_drop is
+    'Which runs of an archive are meant. For vault.drop_archive.';
 comment on function vault.is_archived is
     'Whether something outside of this database is, or may come to be, under a key.';
 

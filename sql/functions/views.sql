@@ -66,7 +66,7 @@ create or replace view vault.wrap_holders with (security_barrier) as
 
 -- The runs of archives that are open or committed, without the digests of their plans.
 create or replace view vault.archive_runs with (security_barrier) as
-    select run, archive, location, keys, is_rewrite, db_user, planned_at, expires_at, state,
+    select run, archive, location, keys, replaces, db_user, planned_at, expires_at, state,
            ended_at, row_count, rejected_count, unopened_count
     from vault.mask_runs where state in ('open', 'committed');
 

@@ -69,8 +69,8 @@ pub(crate) enum MaskCommand {
 /// `mask plan`.
 #[derive(Args)]
 #[command(after_help = "\
-Needs a login in loginetl_loader, and KMS. The plan is written down (mask.run in
-the audit log). From then on its keys are not destroyed, until the run is
+Needs a login in loginetl_loader or loginetl_rotator, and KMS. The plan is written
+down (mask.run in the audit log). From then on its keys are not destroyed, until the run is
 committed and its archive dropped, or the run is given up (archive drop).
 
 A plan is worth nothing without the right to Decrypt with the ingest key. With it,
@@ -83,7 +83,8 @@ pub(crate) struct PlanArgs {
     /// The name of the archive: 1 to 100 letters, digits and . _ - /
     #[arg(long, value_name = "NAME")]
     pub job: String,
-    /// Where what is made will lie: a URI, or anything that people find it by
+    /// Where what is made will lie: a URI, or anything that people find it by. It stays
+    /// in the log for ever: no password, no signed URL
     #[arg(long, value_name = "URI")]
     pub location: String,
     /// The plan is for remask: it brings the archive of that name under the keys in force
@@ -111,8 +112,8 @@ Call it when all lines are counted and before the files are published. A second 
 with the same counts changes nothing. A plan whose run was given up, or of which a key
 is destroyed, is refused: throw the files away.
 
-A rewrite that could open everything takes the place of what the archive had when it
-began; those keys are kept no more.
+What a rewrite takes the place of keeps its keys, until it is published and the old
+files are deleted: loginetl archive drop NAME --replaced.
 
 Examples:
   loginetl mask commit --plan plan.json --rows 1999980 --rejected 20
@@ -193,6 +194,7 @@ for ever.
 
 Examples:
   loginetl archive drop logins-2019 --reason 'deleted after seven years, DPO-12'
+  loginetl archive drop logins --replaced --reason 'rewritten under key 4'
   loginetl archive drop logins --open-runs --reason 'the cluster died, the job ran again'")]
 pub(crate) struct ArchiveDropArgs {
     /// The archive
@@ -202,11 +204,19 @@ pub(crate) struct ArchiveDropArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// Give up only its runs that nobody has committed; the archive stays
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replaced")]
     pub open_runs: bool,
+    /// Only what a committed rewrite has taken the place of: it is published, and the old
+    /// files are deleted
+    #[arg(long)]
+    pub replaced: bool,
     /// Those too whose plan has not expired: you know that their jobs are dead
     #[arg(long)]
     pub running_too: bool,
+    /// With --replaced: although the rewrite has other counts than what it replaces, or
+    /// lines that were not opened
+    #[arg(long, requires = "replaced")]
+    pub although_incomplete: bool,
     /// KMS key that signs the audit log
     /// [env: LOGINETL_AUDIT_KEY] [default: alias/loginetl-audit]
     #[arg(long, value_name = "KEY")]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::audit::{Justification, RecordKind};
 use crate::cli::{ArchiveCommand, ArchiveDropArgs, ArchiveListArgs, Format, Global};
-use crate::db::{ArchiveProblem, ArchiveRun, DropAnswer, Target, Work};
+use crate::db::{ArchiveProblem, ArchiveRun, DropAnswer, DroppedRuns, Target, Work};
 use crate::error::{Error, Exit};
 use crate::settings::Environment;
 use crate::token::KeyId;
@@ -54,6 +54,7 @@ struct RunView {
 impl ArchiveView {
     fn new(archive: String, runs: &[ArchiveRun]) -> Self {
         let sum = |count: fn(&ArchiveRun) -> Option<i64>| runs.iter().filter_map(count).sum();
+        let committed = runs.iter().rfind(|run| run.committed_at.is_some());
         let view = |run: &ArchiveRun| RunView {
             run: run.run.to_string(),
             planned_at: run.planned_at.to_string(),
@@ -63,8 +64,8 @@ impl ArchiveView {
         };
         Self {
             archive,
-            // The last one is where it lies now.
-            location: runs.last().map(|run| run.location.clone()).unwrap_or_default(),
+            // The last one that was committed is where it lies now.
+            location: committed.or(runs.last()).map(|run| run.location.clone()).unwrap_or_default(),
             keys: runs.iter().flat_map(|run| run.keys.iter().copied()).collect(),
             rows: sum(|run| run.rows),
             rejected: sum(|run| run.rejected),
@@ -123,14 +124,25 @@ async fn drop_archive(
     signer.try_out().await?;
     signer.catch_up(&session, RecordKind::ArchiveDrop, |_| true).await?;
     let details = json!({ "version": env!("CARGO_PKG_VERSION"), "reason": reason.as_str() });
-    let (done, runs) = session
-        .drop_archive(&args.name, args.open_runs, args.running_too, &details.to_string())
-        .await?;
+    let which = match args {
+        ArchiveDropArgs { open_runs: true, .. } => DroppedRuns::Open,
+        ArchiveDropArgs { replaced: true, .. } => DroppedRuns::Replaced,
+        _ => DroppedRuns::All,
+    };
+    let although = (args.running_too, args.although_incomplete);
+    let (done, runs) =
+        session.drop_archive(&args.name, which, although, &details.to_string()).await?;
     let refused = |problem| Error::Archive { what: format!("archive {}", args.name), problem };
     match done.answer {
         DropAnswer::Dropped => {}
-        DropAnswer::Nothing if args.open_runs => return Err(refused(ArchiveProblem::NoOpenRun)),
-        DropAnswer::Nothing => return Err(refused(ArchiveProblem::NotRegistered)),
+        DropAnswer::Nothing => {
+            return Err(refused(match which {
+                DroppedRuns::All => ArchiveProblem::NotRegistered,
+                DroppedRuns::Open => ArchiveProblem::NoOpenRun,
+                DroppedRuns::Replaced => ArchiveProblem::NothingReplaced,
+            }));
+        }
+        DropAnswer::Incomplete => return Err(refused(ArchiveProblem::Incomplete)),
         DropAnswer::Running => return Err(refused(ArchiveProblem::Running)),
     }
     if let Some(head) = &done.head {

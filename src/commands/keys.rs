@@ -295,6 +295,10 @@ fn explain_refusal(error: DbError, args: &DestroyArgs) -> Error {
             problem: "was retired a shorter time ago than --after asks for",
         },
         Some("LG006") => refuse_in_use(args.id),
+        Some("LG009") => Error::NotDestroyed {
+            key: args.id,
+            problem: "was in use by a plan or an archive a moment ago",
+        },
         _ => error.into(),
     }
 }

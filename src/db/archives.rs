@@ -56,6 +56,8 @@ pub(crate) enum CommitAnswer {
     Destroyed,
     /// Its run was given up.
     Waived,
+    /// It was committed, and dropped since.
+    Dropped,
 }
 
 /// What became of dropping an archive.
@@ -67,6 +69,29 @@ pub(crate) enum DropAnswer {
     Nothing,
     /// A plan of it may still be at work.
     Running,
+    /// A rewrite has other counts, or could not open something.
+    Incomplete,
+}
+
+/// Which runs of an archive are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DroppedRuns {
+    /// All.
+    All,
+    /// Those that nobody has committed.
+    Open,
+    /// Those in whose place a committed rewrite has come.
+    Replaced,
+}
+
+impl DroppedRuns {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Open => "open",
+            Self::Replaced => "replaced",
+        }
+    }
 }
 
 /// Why a run cannot be planned or committed, or an archive not dropped.
@@ -87,9 +112,21 @@ pub(crate) enum ArchiveProblem {
     /// A key of it is gone.
     #[error("cannot be committed: a data key of its plan is destroyed")]
     KeyDestroyed,
-    /// Somebody dropped it.
+    /// Somebody gave it up.
     #[error("was given up (archive drop)")]
     GivenUp,
+    /// It was committed, and its archive dropped or replaced since.
+    #[error("was committed, and has been dropped since")]
+    Dropped,
+    /// No committed rewrite is there.
+    #[error("has nothing in whose place a committed rewrite has come")]
+    NothingReplaced,
+    /// A rewrite may have left something out.
+    #[error(
+        "has a rewrite with other counts than what it replaces, or with lines that were not \
+         opened"
+    )]
+    Incomplete,
     /// There is no run to give up.
     #[error("has no run that nobody has committed")]
     NoOpenRun,
@@ -198,33 +235,36 @@ impl Session {
             "unknown" => CommitAnswer::Unknown,
             "destroyed" => CommitAnswer::Destroyed,
             "waived" => CommitAnswer::Waived,
+            "dropped" => CommitAnswer::Dropped,
             _ => return Err(DbError::Invalid("answer to the commit of a run")),
         };
         Ok(Answered { answer, head: record_of(&row, 1) })
     }
 
-    /// Forgets an archive, or only its runs that nobody has committed; those that may be
-    /// at work too, if that is wanted.
+    /// Lets some runs of an archive keep no key any more; `although`: those too that may
+    /// be at work, and what an incomplete rewrite replaces.
     pub(crate) async fn drop_archive(
         &self,
         archive: &str,
-        only_open: bool,
-        running_too: bool,
+        which: DroppedRuns,
+        although: (bool, bool),
         details: &str,
     ) -> Result<(Answered<DropAnswer>, i64), DbError> {
-        let parameters: [Parameter<'_>; 4] = [
+        let parameters: [Parameter<'_>; 5] = [
             (&archive, Type::TEXT),
-            (&only_open, Type::BOOL),
-            (&running_too, Type::BOOL),
+            (&which.name(), Type::TEXT),
+            (&although.0, Type::BOOL),
+            (&although.1, Type::BOOL),
             (&details, Type::TEXT),
         ];
         let statement = "\
-            select answer, run_count, seq, hash from vault.drop_archive($1, $2, $3, $4)";
+            select answer, run_count, seq, hash from vault.drop_archive($1, $2, $3, $4, $5)";
         let row = self.write_one("dropping an archive", statement, &parameters).await?;
         let answer = match row.get(0) {
             "dropped" => DropAnswer::Dropped,
             "none" => DropAnswer::Nothing,
             "running" => DropAnswer::Running,
+            "incomplete" => DropAnswer::Incomplete,
             _ => return Err(DbError::Invalid("answer to dropping an archive")),
         };
         Ok((Answered { answer, head: record_of(&row, 2) }, row.get(1)))

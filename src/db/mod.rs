@@ -52,7 +52,8 @@ mod table;
 mod words;
 
 pub(crate) use archives::{
-    ArchiveProblem, ArchiveRun, CommitAnswer, DropAnswer, NewRun, RunCounts, archives_under,
+    ArchiveProblem, ArchiveRun, CommitAnswer, DropAnswer, DroppedRuns, NewRun, RunCounts,
+    archives_under,
 };
 pub(crate) use audit::{AuditFilter, AuditReader};
 pub(crate) use backfill::{MaskedRow, PlainColumns, PlainRow};

@@ -56,9 +56,9 @@ pub(super) fn plan_advice(problem: PlanProblem) -> (Exit, &'static str) {
 
 pub(super) fn archive_advice(problem: ArchiveProblem) -> (Exit, &'static str) {
     match problem {
-        ArchiveProblem::NotRegistered | ArchiveProblem::NoOpenRun => {
-            (Exit::Usage, "see: loginetl archive list")
-        }
+        ArchiveProblem::NotRegistered
+        | ArchiveProblem::NoOpenRun
+        | ArchiveProblem::NothingReplaced => (Exit::Usage, "see: loginetl archive list"),
         ArchiveProblem::OutOfReach => {
             (Exit::Refused, "plan the rewrite with a login in loginetl_rotator")
         }
@@ -68,9 +68,14 @@ pub(super) fn archive_advice(problem: ArchiveProblem) -> (Exit, &'static str) {
         ArchiveProblem::OtherCounts => {
             (Exit::Refused, "see which is right: loginetl archive list --format json")
         }
-        ArchiveProblem::KeyDestroyed | ArchiveProblem::GivenUp => {
+        ArchiveProblem::KeyDestroyed | ArchiveProblem::GivenUp | ArchiveProblem::Dropped => {
             (Exit::Refused, "throw away what this job has made; make another plan and mask again")
         }
+        ArchiveProblem::Incomplete => (
+            Exit::Refused,
+            "rewrite all of the archive; or say --although-incomplete if you know that nothing \
+             is left under the old keys",
+        ),
         ArchiveProblem::Running => (
             Exit::Refused,
             "wait until it has expired (archive list --format json), or say --running-too if you \

@@ -25,7 +25,7 @@ pub(crate) enum Output {
 }
 
 /// What rows are written to.
-enum Writer {
+enum RowWriter {
     Json,
     Tsv,
     Arrow(Box<ArrowRows>),
@@ -37,7 +37,7 @@ pub(crate) struct EventFilter {
     reading: Reading,
     day: Date,
     columns: Option<Columns>,
-    writer: Writer,
+    writer: RowWriter,
     near: NearNames,
 }
 
@@ -62,9 +62,9 @@ impl EventFilter {
             masked: masker.fields(),
         };
         let writer = match output {
-            Output::Json => Writer::Json,
-            Output::Tsv => Writer::Tsv,
-            Output::Arrow => Writer::Arrow(Box::new(ArrowRows::new(masker.fields()))),
+            Output::Json => RowWriter::Json,
+            Output::Tsv => RowWriter::Tsv,
+            Output::Arrow => RowWriter::Arrow(Box::new(ArrowRows::new(masker.fields()))),
         };
         let near = NearNames::default();
         Ok(Self { masker, reading, day: plan.day, columns, writer, near })
@@ -72,9 +72,9 @@ impl EventFilter {
 
     fn reject(&mut self, rejection: &Rejection, into: &mut Vec<u8>) -> Fate {
         match &mut self.writer {
-            Writer::Json => row::append_rejection_json(rejection, into),
-            Writer::Tsv => row::append_rejection_tsv(rejection, self.masker.fields(), into),
-            Writer::Arrow(rows) => rows.reject(rejection),
+            RowWriter::Json => row::append_rejection_json(rejection, into),
+            RowWriter::Tsv => row::append_rejection_tsv(rejection, self.masker.fields(), into),
+            RowWriter::Arrow(rows) => rows.reject(rejection),
         }
         Fate::Aside
     }
@@ -98,9 +98,9 @@ impl Filter for EventFilter {
             Ok(event) => {
                 let login = self.masker.mask(event);
                 match &mut self.writer {
-                    Writer::Json => row::append_json(&login, into),
-                    Writer::Tsv => row::append_tsv(&login, into),
-                    Writer::Arrow(rows) => rows.push(&login),
+                    RowWriter::Json => row::append_json(&login, into),
+                    RowWriter::Tsv => row::append_tsv(&login, into),
+                    RowWriter::Arrow(rows) => rows.push(&login),
                 }
                 Fate::Through
             }
@@ -114,7 +114,7 @@ impl Filter for EventFilter {
     }
 
     fn gather(&mut self, is_end: bool, into: &mut Vec<u8>) {
-        if let Writer::Arrow(rows) = &mut self.writer {
+        if let RowWriter::Arrow(rows) = &mut self.writer {
             rows.gather(is_end, into);
         }
     }

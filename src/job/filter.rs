@@ -145,22 +145,24 @@ impl<M> Worker<M> {
         O: Future<Output = Result<F, Error>>,
         M: Fn() -> O,
     {
-        let source = output::standard_input();
-        let mut lines = Lines::of(source).map_err(unreadable)?;
+        let mut lines = Lines::of(output::standard_input()).map_err(unreadable)?;
         let mut filter = self.handle.block_on((self.open)())?;
         let mut opened_at = Instant::now();
         let mut text = SecretBytes::zeroed(0);
         loop {
-            let is_full = self.out.len() >= CHUNK || self.pending.0 >= MOST_LINES;
-            if is_full || !lines.has_next() {
+            let waits = !lines.has_next();
+            let writes = waits || self.out.len() >= CHUNK || self.pending.0 >= MOST_LINES;
+            if writes {
                 self.write(&mut filter, false)?;
                 filter.near_names().into_iter().for_each(log_near_names);
-                if opened_at.elapsed() > REFRESH_AFTER {
-                    filter.renew(self.handle.block_on((self.open)())?);
-                    opened_at = Instant::now();
-                }
             }
-            let fate = match lines.next(&mut text).map_err(unreadable)? {
+            let next = lines.next(&mut text).map_err(unreadable)?;
+            // Hours may have passed while it waited for this line.
+            if writes && opened_at.elapsed() > REFRESH_AFTER {
+                filter.renew(self.handle.block_on((self.open)())?);
+                opened_at = Instant::now();
+            }
+            let fate = match next {
                 NextLine::End => return self.write(&mut filter, true),
                 NextLine::TooLong(length) => filter.pass_over(length, &mut self.out),
                 NextLine::Text => {
@@ -169,17 +171,18 @@ impl<M> Worker<M> {
                     Some(fate)
                 }
             };
-            match fate {
-                None | Some(Fate::Foreign) => {
-                    self.write(&mut filter, true)?;
-                    return Err(Error::ForeignLine { line: self.counts.get().0 + 1 });
-                }
-                Some(fate) => {
-                    self.pending.0 += 1;
-                    self.pending.1 += u64::from(fate == Fate::Aside);
-                }
-            }
+            self.count(fate, &mut filter)?;
         }
+    }
+
+    fn count(&mut self, fate: Option<Fate>, filter: &mut impl Filter) -> Result<(), Error> {
+        let Some(fate) = fate.filter(|fate| *fate != Fate::Foreign) else {
+            self.write(filter, true)?;
+            return Err(Error::ForeignLine { line: self.counts.get().0 + 1 });
+        };
+        self.pending.0 += 1;
+        self.pending.1 += u64::from(fate == Fate::Aside);
+        Ok(())
     }
 
     fn write(&mut self, filter: &mut impl Filter, is_end: bool) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::filter::{Counts, Filter, filter};
@@ -20,6 +20,7 @@ use crate::vault::{JobKeys, JobPlan, UnprovenPlan, VaultError};
 
 /// How long KMS may fail before a process gives up.
 const LIMIT: Duration = Duration::from_secs(300);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -43,6 +44,12 @@ impl Job {
         let plan = UnprovenPlan::read(path).map_err(refused)?;
         plan.check(Timestamp::now(), is_rewrite).map_err(refused)?;
         Ok(Self { plan, kms, is_rewrite, named })
+    }
+
+    /// The plan, before its keys have proved it.
+    #[must_use]
+    pub(crate) fn unproven_plan(&self) -> &JobPlan {
+        self.plan.unproven()
     }
 
     /// Lets standard input through the filter that `make` makes; how many lines there
@@ -77,22 +84,30 @@ impl Job {
         Ok(counts.get())
     }
 
+    /// Each key by itself: what has worked is not asked again.
     async fn unwrap_patiently(&self) -> Result<JobKeys, VaultError> {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
-            .with_max_delay(LONGEST_PAUSE);
-        let mut pauses = pauses.with_jitter().without_max_times().build();
         let began = Instant::now();
-        loop {
-            let error = match JobKeys::unwrap(&self.kms, self.plan.wraps()).await {
-                Err(error) if error.retry().may_help() && began.elapsed() < LIMIT => error,
-                other => return other,
-            };
-            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-            tracing::warn!(%error, retry_in = ?pause, "it failed, and is tried again");
-            tokio::time::sleep(pause).await;
-        }
+        let keys = self.plan.wraps().iter().map(|row| async move {
+            let mut longest = FIRST_PAUSE;
+            loop {
+                let error = match JobKeys::unwrap_one(&self.kms, row).await {
+                    Err(error) if error.retry().may_help() && began.elapsed() < LIMIT => error,
+                    other => return other,
+                };
+                let pause = part_of(longest)?;
+                tracing::warn!(%error, retry_in = ?pause, "it failed, and is tried again");
+                tokio::time::sleep(pause).await;
+                longest = (longest * 2).min(LONGEST_PAUSE);
+            }
+        });
+        Ok(try_join_all(keys).await?.into_iter().collect())
     }
+}
+
+/// Any part of a pause: who failed at once shall not come again at once.
+fn part_of(pause: Duration) -> Result<Duration, VaultError> {
+    let drawn = getrandom::u32().map_err(|_| VaultError::NoRandomness)?;
+    Ok(pause.mul_f64(f64::from(drawn) / f64::from(u32::MAX)))
 }
 
 /// The progress line, for ever.

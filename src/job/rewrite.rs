@@ -5,6 +5,7 @@
 //! for byte.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -19,7 +20,7 @@ use crate::vault::{JobKeys, JobPlan, Remasker, VaultError};
 
 /// The member or column that names what did not open.
 const UNOPENED: &str = "unopened";
-/// The member of a line that was rejected when it was masked.
+/// The member or column of a line that was rejected when it was masked.
 const REJECTED: &str = "rejected";
 
 /// Rewrites lines under one plan.
@@ -51,14 +52,24 @@ impl RewriteFilter {
         Ok(Self { remasker, fields, columns })
     }
 
-    /// Rewrites what `text_of` finds of each field. A field without token and hash is
-    /// none: so is a line that was rejected when it was masked.
+    /// The columns that a plan needs and lines do not have; none where lines are objects.
+    #[must_use]
+    pub(crate) fn missing_columns(plan: &JobPlan, columns: Option<&Columns>) -> Vec<&'static str> {
+        let needed = plan.fields.fields().flat_map(|f| [f.token_column(), f.hash_column()]);
+        let is_missing = |name: &&str| columns.is_some_and(|all| all.position(name).is_none());
+        needed.filter(is_missing).collect()
+    }
+
+    /// Rewrites what `text_of` finds of each field. A line that was rejected when it was
+    /// masked has none.
     fn rewrite<'a>(&mut self, text_of: impl Fn(&str) -> Option<Cow<'a, str>>) -> Rewritten {
         let mut rewritten = Rewritten::default();
+        if text_of(REJECTED).is_some() {
+            return rewritten;
+        }
         for &field in &self.fields {
             let (token, hash) = (text_of(field.token_column()), text_of(field.hash_column()));
             let made = match (&token, &hash) {
-                (None, None) => continue,
                 (Some(token), Some(hash)) => self.remasker.remask(field, token, hash),
                 _ => None,
             };
@@ -75,10 +86,11 @@ impl RewriteFilter {
 
     fn rewrite_object(&mut self, line: &[u8], into: &mut Vec<u8>) -> Option<Fate> {
         let members = MaskedMembers::read(line)?;
+        let is_ours = |(name, _): &(Cow<'_, str>, _)| {
+            name == REJECTED || self.fields.iter().any(|field| name == field.token_column())
+        };
+        members.0.iter().any(is_ours).then_some(())?;
         let rewritten = self.rewrite(|name| members.text(name));
-        if rewritten.is_empty() && members.text(REJECTED).is_none() {
-            return None;
-        }
         let mut before = b'{';
         let mut put = |name: &str, value: &str| {
             into.push(before);
@@ -132,7 +144,7 @@ impl RewriteFilter {
             into.push(b'\t');
             into.extend_from_slice(mark);
         }
-        into.push(b'\n');
+        into.extend_from_slice(if line.ends_with(b"\r") { b"\r\n" } else { b"\n" });
         Some(rewritten.fate())
     }
 }
@@ -140,11 +152,6 @@ impl RewriteFilter {
 impl Rewritten {
     fn text(&self, name: &str) -> Option<&str> {
         self.texts.iter().find(|(column, _)| *column == name).map(|(_, text)| text.as_str())
-    }
-
-    /// Whether there was neither token nor hash.
-    fn is_empty(&self) -> bool {
-        self.texts.is_empty() && self.unopened.is_empty()
     }
 
     fn fate(&self) -> Fate {
@@ -187,11 +194,9 @@ impl<'a> MaskedMembers<'a> {
         let mut reader = serde_json::Deserializer::from_slice(line);
         let members = reader.deserialize_map(MaskedMembersVisitor).ok()?;
         reader.end().ok()?;
-        let is_twice = |(at, (name, _)): (usize, &(Cow<'a, str>, _))| {
-            members[..at].iter().any(|(other, _)| other == name)
-        };
-        let has_twice = members.iter().enumerate().any(is_twice);
-        (!has_twice).then_some(Self(members))
+        let mut names = HashSet::new();
+        let is_new = |(name, _): &(Cow<'a, str>, _)| names.insert(name.clone());
+        members.iter().all(is_new).then_some(Self(members))
     }
 
     /// A member that is a text.

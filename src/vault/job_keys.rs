@@ -28,9 +28,21 @@ impl JobKeys {
     /// # Errors
     /// When KMS fails, or a key is not the one that was wrapped.
     pub(crate) async fn unwrap(kms: &Kms, rows: &[KeyRow]) -> Result<Self, VaultError> {
-        let keys =
-            try_join_all(rows.iter().map(|row| unwrap_row(kms, row, Holder::Ingest))).await?;
-        Ok(Self(rows.iter().map(|row| row.key_id).zip(keys).collect()))
+        Ok(try_join_all(rows.iter().map(|row| Self::unwrap_one(kms, row)))
+            .await?
+            .into_iter()
+            .collect())
+    }
+
+    /// Unwraps one of them.
+    ///
+    /// # Errors
+    /// As [`JobKeys::unwrap`].
+    pub(crate) async fn unwrap_one(
+        kms: &Kms,
+        row: &KeyRow,
+    ) -> Result<(KeyId, DataKey), VaultError> {
+        Ok((row.key_id, unwrap_row(kms, row, Holder::Ingest).await?))
     }
 
     /// What authenticates a plan: only who has all of its keys can compute it.
@@ -52,6 +64,12 @@ impl JobKeys {
     fn get(&self, id: KeyId, purpose: Purpose) -> Result<&DataKey, VaultError> {
         let key = self.0.get(&id).filter(|key| key.purpose() == purpose);
         key.ok_or(VaultError::Unreadable(id))
+    }
+}
+
+impl FromIterator<(KeyId, DataKey)> for JobKeys {
+    fn from_iter<I: IntoIterator<Item = (KeyId, DataKey)>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
     }
 }
 

@@ -22,7 +22,7 @@ use super::JobKeys;
 use crate::crypto::Digest;
 use crate::db::KeyRow;
 use crate::login::{AppVersionEncoding, Envelopes, ValueKeys};
-use crate::token::{Field, KeyId, PerField, Purpose};
+use crate::token::{Field, Fields, KeyId, PerField, Purpose};
 
 const VERSION: u32 = 1;
 const BEGIN: &str = "{\"loginetl_plan\":";
@@ -229,6 +229,12 @@ impl UnprovenPlan {
         (self.plan.run, self.digest)
     }
 
+    /// What it says. Nobody has proved it.
+    #[must_use]
+    pub(crate) fn unproven(&self) -> &JobPlan {
+        &self.plan
+    }
+
     /// Whether it is for rewriting. Nobody has proved it.
     #[must_use]
     pub(crate) fn is_rewrite(&self) -> bool {
@@ -303,6 +309,13 @@ fn typed(body: PlanText) -> Option<JobPlan> {
             wrapped: BASE64.decode(text.wrapped).ok()?,
         })
     };
+    let keys: Vec<KeyRow> = body.keys.into_iter().map(row).collect::<Option<_>>()?;
+    let fields: PerField<ValueKeys> = body.fields.iter().map(field).collect::<Option<_>>()?;
+    // Without a key there would be nothing to prove it by, and nothing masked.
+    let has = |id: KeyId, purpose| keys.iter().any(|k| k.key_id == id && k.purpose == purpose);
+    let is_whole = Fields::always().fields().all(|field| fields.contains(field))
+        && fields.iter().all(|(_, to)| has(to.mask, Purpose::Mask) && has(to.hash, Purpose::Hash));
+    is_whole.then_some(())?;
     Some(JobPlan {
         run: body.run.parse().ok()?,
         archive: body.archive,
@@ -313,86 +326,10 @@ fn typed(body: PlanText) -> Option<JobPlan> {
         day: body.day.parse().ok()?,
         app_version: AppVersionEncoding::from_name(&body.app_version)?,
         envelopes: Envelopes::from_name(&body.envelope)?,
-        fields: body.fields.iter().map(field).collect::<Option<_>>()?,
-        keys: body.keys.into_iter().map(row).collect::<Option<_>>()?,
+        fields,
+        keys,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text() -> String {
-        let key = |id: u32| KeyId::new(id).unwrap_or_else(|| panic!("a key id"));
-        let row = KeyRow {
-            key_id: key(1),
-            purpose: Purpose::Mask,
-            check_value: vec![7; 16],
-            kms_key_arn: "arn:aws:kms:eu-central-1:000000000000:key/1".to_owned(),
-            wrapped: vec![9; 40],
-        };
-        let at = |text: &str| text.parse().unwrap_or_else(|_| panic!("a time"));
-        let plan = JobPlan {
-            run: Uuid::nil(),
-            archive: "logins".to_owned(),
-            location: "s3://lake/\"é\"".to_owned(),
-            made_at: at("2026-07-20T12:00:00Z"),
-            expires_at: at("2026-07-21T12:00:00Z"),
-            is_rewrite: false,
-            day: jiff::civil::date(2026, 7, 20),
-            app_version: AppVersionEncoding::Digits,
-            envelopes: Envelopes::Sns,
-            fields: [(Field::Ip, ValueKeys { mask: key(1), hash: key(2) })].into_iter().collect(),
-            keys: vec![row],
-        };
-        let (text, digest) = plan.text();
-        format!("{text}{DIGEST}{}{MAC}{}{END}", hex::encode(digest), "00".repeat(MAC_LEN))
-    }
-
-    fn problem(text: &str) -> Option<PlanProblem> {
-        UnprovenPlan::parse(text).err()
-    }
-
-    #[test]
-    fn a_plan_is_read_as_it_was_printed_and_no_byte_may_differ() {
-        let text = text();
-        let plan = UnprovenPlan::parse(&text).unwrap_or_else(|problem| panic!("{problem}"));
-        assert_eq!((plan.archive(), plan.wraps().len()), ("logins", 1));
-        assert_eq!(plan.plan.text().0, text[..plan.plan.text().0.len()]);
-        assert_eq!(problem(&format!("{text}\n")), None);
-        for wrong in ["", "{", "x", BEGIN, &text[..text.len() - 1], &format!("{text}\n\n")] {
-            assert!(problem(wrong).is_some(), "{wrong}");
-        }
-        let mac_begins = text.len() - END.len() - 2 * MAC_LEN;
-        for place in (0..text.len()).filter(|place| text.is_char_boundary(*place)) {
-            let Some(old) = text.as_bytes().get(place).filter(|byte| byte.is_ascii()) else {
-                continue;
-            };
-            let new = if *old == b'1' { '2' } else { '1' };
-            let changed = format!("{}{new}{}", &text[..place], &text[place + 1..]);
-            // That of a MAC, only the keys can tell.
-            let is_of_mac = (mac_begins..text.len() - END.len()).contains(&place);
-            assert_eq!(problem(&changed).is_none(), is_of_mac, "{place}: {changed}");
-        }
-    }
-
-    #[test]
-    fn a_plan_of_another_build_is_told_from_a_changed_one() {
-        let newer = text().replace("{\"loginetl_plan\":1,", "{\"loginetl_plan\":2,\"more\":[],");
-        assert_eq!(problem(&newer), Some(PlanProblem::Changed));
-        let (body, _) = newer.split_once(DIGEST).unwrap_or_else(|| panic!("a digest"));
-        let digest = hex::encode(Digest::of(body.as_bytes()));
-        let newer = format!("{body}{DIGEST}{digest}{MAC}{}{END}", "00".repeat(MAC_LEN));
-        assert_eq!(problem(&newer), Some(PlanProblem::Version(2)));
-    }
-
-    #[test]
-    fn a_plan_has_its_time_and_its_job() {
-        let plan = UnprovenPlan::parse(&text()).unwrap_or_else(|problem| panic!("{problem}"));
-        let at = |text: &str| -> Timestamp { text.parse().unwrap_or_else(|_| panic!("a time")) };
-        let (late, expiry) = (at("2026-07-21T12:00:01Z"), at("2026-07-21T12:00:00Z"));
-        assert_eq!(plan.check(expiry, false), Ok(()));
-        assert_eq!(plan.check(late, false), Err(PlanProblem::Expired(expiry)));
-        assert_eq!(plan.check(expiry, true), Err(PlanProblem::Masks));
-    }
-}
+mod tests;

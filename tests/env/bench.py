@@ -4,6 +4,7 @@
     load --drain    from a queue at 0, 5 and 20 ms, beside other ways to load it (bench_queue.py, bench_peers.py)
     unmask --from   beside the SELECT that fetches the rows of the same hashes
     masking         of one value, beside the AES blocks and the HMAC in it (masking.rs)
+    mask --plan     beside parsing alone, and beside the masking of load --file (bench_filter.py, filtering.rs)
     rotate-keys     beside an UPDATE of the same columns, and beside loads (bench_rotation.py)
     audit verify    of an export in which every record is signed, with the public key alone
 
@@ -22,6 +23,7 @@ import time
 
 sys.dont_write_bytecode = True
 
+from bench_filter import measure_filter, print_filter
 from bench_peers import print_peers
 from bench_queue import print_all_queues
 from bench_rotation import measure_loads_beside, measure_rotations, print_loads_beside, print_rotations
@@ -39,12 +41,13 @@ def main():
         print_all_queues()
         print_peers()
         print_masking()
+        print_filter(measure_filter(folder))
         print_recovery(*measure_recovery(folder))
         psql("bench_load", "drop table wanted")
         print_rotations(*measure_rotations())
         print_loads_beside(*measure_loads_beside(folder))
         print_verification(*measure_verification(folder))
-    for database in ["bench_load", "bench_copy"]:
+    for database in ["bench_load", "bench_copy", "bench_filter"]:
         psql("postgres", f"drop database {database}")
 
 

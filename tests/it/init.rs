@@ -231,8 +231,9 @@ async fn an_older_schema_is_upgraded_and_its_keys_get_their_records() {
                    vault.check_release, vault.released_wrap,
                  vault.withdraw_request, vault.remember_rows, vault.are_rows_as_remembered,
                    vault.summarise_rows,
-                 ingest.count_written, ingest.accepts, vault.mask_field;
-             drop table vault.fields cascade;
+                 ingest.count_written, ingest.accepts, vault.mask_field, vault.plan_mask_run,
+                 vault.commit_mask_run, vault.drop_archive, vault.runs_to_drop, vault.is_archived;
+             drop table vault.fields, vault.mask_runs cascade;
              drop function vault.refuse_unmasking;
              alter table vault.rotation add constraint rotation_field_check check (field in ('ip',
                'device_id'));

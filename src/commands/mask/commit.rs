@@ -52,6 +52,7 @@ pub(super) async fn run(
         CommitAnswer::Unknown => Some(ArchiveProblem::UnknownRun),
         CommitAnswer::Destroyed => Some(ArchiveProblem::KeyDestroyed),
         CommitAnswer::Waived => Some(ArchiveProblem::GivenUp),
+        CommitAnswer::Dropped => Some(ArchiveProblem::Dropped),
     };
     if let Some(problem) = problem {
         return Err(Error::Archive { what: format!("the run of {path}"), problem });
@@ -91,7 +92,7 @@ fn tell(
     ))?;
     if unopened > 0 {
         output::line(&format!(
-            "{unopened} rows could not be opened: the keys that the archive had are kept"
+            "{unopened} rows could not be opened, and stay under the keys that they had"
         ))?;
     }
     Ok(())

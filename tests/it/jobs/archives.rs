@@ -40,7 +40,7 @@ async fn a_key_is_not_destroyed_while_an_archive_or_an_open_run_is_under_it() {
     assert_eq!(site.world.database.count(on_record).await, 1, "with its reason, signed");
     site.ends(0, "intact", &["audit", "verify"]);
     // What was made by it may be published no more.
-    ends(&site.commit("plan", &["--rows", "1", "--rejected", "0"]), 3, "committed already");
+    ends(&site.commit("plan", &COUNTS), 3, "has been dropped since");
 }
 
 /// The database decides: a destroy that an old build or a race lets through is refused.
@@ -68,6 +68,7 @@ async fn a_run_that_was_given_up_or_lost_a_key_cannot_be_committed() {
     site.plan("other", &[]);
     let drop = ["archive", "drop", "logins", "--open-runs", "--reason", "the cluster died"];
     site.ends(3, "has not expired", &drop);
+    site.ends(2, "in whose place", &["archive", "drop", "logins", "--replaced", "--reason", "x"]);
     site.ends(3, "the reason seems to hold an address", &[&drop[..5], &["192.0.2.1"]].concat());
     site.ends(0, "2 runs", &[&drop[..], &["--running-too"]].concat());
     ends(&site.commit("plan", &COUNTS), 3, "was given up");
@@ -112,4 +113,59 @@ async fn a_plan_and_the_end_of_its_keys_wait_for_each_other() {
     site.ends(3, "nobody has committed", &DESTROY);
     let error = client.batch_execute(plan).await.expect_err("key 1 is retired");
     assert_eq!(error.code().map(|code| code.code()), Some("LG004"), "{error}");
+}
+
+/// What a login of the loader's group, or of the rotator's, can do with an SQL client.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_functions_take_nothing_odd() {
+    let site = Site::new().await;
+    site.plan("plan", &[]);
+    let loader = site.world.database.login("loginetl_loader").await.client().await;
+    let plan = |keys: &str, name: &str, place: &str, expiry: &str, details: &str| {
+        format!(
+            "select vault.plan_mask_run(gen_random_uuid(), '{name}', '{place}', {keys}, true, \
+               sha256(''), {expiry}, '{details}')"
+        )
+    };
+    let (good, soon) = ("array[1, 2]::bigint[]", "now() + interval '1 day'");
+    let refused = [
+        plan("array[[1, 2]]::bigint[]", "a", "b", soon, "{}"),
+        plan("array[]::bigint[]", "a", "b", soon, "{}"),
+        plan("null", "a", "b", soon, "{}"),
+        plan("array[1, 3]::bigint[]", "a", "b", soon, "{}"),
+        plan(good, "a b", "b", soon, "{}"),
+        plan(good, "", "b", soon, "{}"),
+        plan(good, "a", "", soon, "{}"),
+        plan(good, "a", "b' || chr(27) || '", soon, "{}"),
+        plan(good, "a", "b", "'infinity'", "{}"),
+        plan(good, "a", "b", "now() + interval '40 days'", "{}"),
+        plan(good, "a", "b", soon, "[]"),
+        "select vault.commit_mask_run(gen_random_uuid(), null, null, 1, null, 0, '{}')".to_owned(),
+        "select vault.drop_archive('logins', 'all', true, true, '{\"reason\": \"x\"}')".to_owned(),
+        "select * from vault.runs_to_drop('logins', 'all', true)".to_owned(),
+        "update vault.mask_runs set state = 'dropped'".to_owned(),
+        "select * from vault.mask_runs".to_owned(),
+    ];
+    for statement in refused {
+        assert!(loader.batch_execute(&statement).await.is_err(), "{statement}");
+    }
+    // A run is committed by who has its plan, and a loader's rewrite frees nothing.
+    let run = "select run from vault.archive_runs";
+    let run: uuid::Uuid = loader.query_one(run, &[]).await.expect("a run").get(0);
+    let commit = "select (vault.commit_mask_run($1, null, null, 1, 0, 0, '{}')).answer";
+    let answer: String = loader.query_one(commit, &[&run]).await.expect("an answer").get(0);
+    assert_eq!(answer, "unknown");
+    ends(&site.commit("plan", &COUNTS), 0, "is committed");
+    loader.batch_execute(&plan(good, "logins", "b", soon, "{}")).await.expect("planned");
+    let made_up = "select (vault.commit_mask_run(run, sha256(''), null, 0, 0, 0, '{}')).answer \
+                   from vault.archive_runs where state = 'open'";
+    let answer: String = loader.query_one(made_up, &[]).await.expect("an answer").get(0);
+    assert_eq!(answer, "committed");
+    rotate(&site);
+    site.ends(3, "archive logins", &DESTROY);
+    let rotator = site.world.database.login("loginetl_rotator").await.client().await;
+    for details in ["{}", "{\"reason\": \"\"}", "[]"] {
+        let drop = format!("select vault.drop_archive('logins', 'all', true, true, '{details}')");
+        assert!(rotator.batch_execute(&drop).await.is_err(), "{details}");
+    }
 }

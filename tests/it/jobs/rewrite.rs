@@ -28,8 +28,13 @@ async fn an_archive_comes_under_the_keys_in_force_and_frees_the_old_ones() {
     assert_eq!(by_user(&new), site.rows().await, "tokens and hashes of the table");
     ends(&new, 0, "50 lines, 0 of them not opened");
     site.ends(3, "archive logins", &["keys", "destroy", "1", "--after", "0m", "--yes"]);
+    let drop = ["archive", "drop", "logins", "--replaced", "--reason", "published"];
+    site.ends(2, "in whose place a committed rewrite", &drop);
     let commit = site.commit("newer", &["--rows", "50", "--rejected", "0", "--unopened", "0"]);
     ends(&commit, 0, "is committed");
+    // It is not published yet.
+    site.ends(3, "archive logins", &["keys", "destroy", "1", "--after", "0m", "--yes"]);
+    site.ends(0, "1 runs", &drop);
     for key in ["1", "2"] {
         site.ends(0, "is destroyed", &["keys", "destroy", key, "--after", "0m", "--yes"]);
     }
@@ -60,6 +65,7 @@ async fn what_does_not_open_passes_as_it_came_and_is_named() {
         (old[0].replace(&format!("\"{hash}\""), "null"), Some("ip")),
         (old[0].replace(&format!("\"{token}\""), "17"), Some("ip")),
         (old[0].replace(&token, &field(old[0], "masked_device_id")), Some("ip")),
+        (old[0].replace("masked_ip", "maskd_ip").replace("ip_hash", "ip_hsh"), Some("ip")),
         // No row.
         (REJECTED.to_owned(), None),
     ];
@@ -80,7 +86,9 @@ async fn what_does_not_open_passes_as_it_came_and_is_named() {
         }
     }
     let counts = ["--rows", "50", "--rejected", "0", "--unopened", "1"];
-    ends(&site.commit("newer", &counts), 1, "the keys that the archive had are kept");
+    ends(&site.commit("newer", &counts), 1, "stay under the keys that they had");
+    let drop = ["archive", "drop", "logins", "--replaced", "--reason", "published"];
+    site.ends(3, "with other counts than what it replaces, or with lines", &drop);
     site.ends(3, "archive logins", &["keys", "destroy", "1", "--after", "0m", "--yes"]);
     for line in ["[1]", "x", "", "{}", "{\"a\":1,\"a\":2}", "{}{}", &events(0..1)[0]] {
         let plan = site.word("newer");
@@ -111,11 +119,21 @@ async fn other_members_and_cells_pass_byte_for_byte() {
         ["masked_ip", "ip_hash"].map(|name| line[name].as_str().expect("text").to_owned())
     };
     let ([token, hash], [new_token, _]) = (cells(&old), cells(&new));
-    let columns = ["--columns", "a,masked_ip,b,ip_hash"];
-    let line = format!(" x\\t\t{token}\t\t{hash}\n\\N\t\\N\t\\N\t\\N\n1\t{token}\t2\t\\N\n");
+    let plan = site.word("newer");
+    let args = ["remask", "--plan", &plan, "--columns", "a,masked_ip,b,ip_hash"];
+    ends(&site.filter(&args, b""), 2, "--columns lacks masked_device_id, device_id_hash");
+    let columns = ["--columns", "a,masked_ip,b,ip_hash,masked_device_id,device_id_hash,rejected"];
+    let line = format!(
+        " x\\t\t{token}\t\t{hash}\t\\N\t\\N\t\\N\r\n{nulls}\tnot_json\n1\t{token}\t2\t{nulls4}\n",
+        nulls = ["\\N"; 6].join("\t"),
+        nulls4 = ["\\N"; 4].join("\t"),
+    );
     let output = site.remask("newer", &columns, line.as_bytes()).stdout;
     let expected = format!(
-        " x\\t\t{new_token}\t\t{hash}\t\\N\n\\N\t\\N\t\\N\t\\N\t\\N\n1\t{token}\t2\t\\N\tip\n"
+        " x\\t\t{new_token}\t\t{hash}\t\\N\t\\N\t\\N\tdevice_id\r\n{nulls}\tnot_json\t\\N\n\
+         1\t{token}\t2\t{nulls4}\tip,device_id\n",
+        nulls = ["\\N"; 6].join("\t"),
+        nulls4 = ["\\N"; 4].join("\t"),
     );
     assert_eq!(String::from_utf8(output).expect("UTF-8"), expected);
 }
@@ -135,4 +153,41 @@ async fn the_rewrite_of_an_old_archive_is_planned_by_a_rotator() {
     ends(&site.remask("newer", &[], &old), 0, "5 lines, 0 of them not opened");
     let other = ["mask", "plan", "--job", "other", "--location", "x", "--rewrites"];
     site.ends(2, "is not registered here", &other);
+}
+
+/// A rewrite frees what it was planned for, once it is whole, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rewrite_takes_the_place_of_what_was_committed_when_it_was_planned() {
+    let site = Site::new().await;
+    let commit = |plan: &str, rows: &str, more: &[&str]| {
+        let counts = [&["--rows", rows, "--rejected", "0"][..], more].concat();
+        ends(&site.commit(plan, &counts), 0, "is committed");
+    };
+    let all = ["--unopened", "0"];
+    for (plan, flags) in [("one", &[][..]), ("two", &[]), ("part", &["--rewrites"])] {
+        site.plan(plan, flags);
+        if plan != "part" {
+            commit(plan, "5", &[]);
+        }
+    }
+    site.plan("later", &[]);
+    commit("later", "5", &[]);
+    commit("part", "5", &all);
+    let drop = ["archive", "drop", "logins", "--replaced", "--reason", "published"];
+    site.ends(3, "with other counts than what it replaces", &drop);
+    site.plan("whole", &["--rewrites"]);
+    site.plan("latest", &[]);
+    commit("latest", "5", &[]);
+    commit("whole", "20", &all);
+    site.ends(0, "4 runs", &drop);
+    let left = json_lines(&site.world.run(&["archive", "list", "--format", "json"]));
+    assert_eq!(
+        (&left[0]["rows"], left[0]["runs"].as_array().expect("runs").len()),
+        (&json!(25), 2)
+    );
+    let counts = ["--rows", "5", "--rejected", "0"];
+    ends(&site.commit("one", &counts), 3, "has been dropped since");
+    site.plan("third", &["--rewrites"]);
+    commit("third", "1", &all);
+    site.ends(0, "2 runs", &[&drop[..], &["--although-incomplete"]].concat());
 }

@@ -19,6 +19,7 @@ async fn the_lines_about_masking_outside_work() {
     page.types("loginetl mask plan", &[], 0);
     page.types("loginetl remask", &[], 0);
     page.types("loginetl mask commit", &[], 0);
+    page.types("loginetl archive drop", &[], 0);
     page.end();
 
     let mut page = Typist::at("docs/commands/archive.md", &world, "once_more").await;
