@@ -240,3 +240,31 @@ async fn user_ids_are_masked_where_the_installation_does() {
     assert_eq!(lines, rows);
     assert!(masked.iter().all(|line| line["user_id"].is_null()));
 }
+
+/// The keys that a rotation goes to: what is masked in its midst joins with the table when
+/// it is through, new hashes too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_is_made_during_a_rotation_is_under_the_keys_that_stay() {
+    let site = Site::new().await;
+    let all: Vec<String> = (0..3_000).map(crate::support::event).collect();
+    site.world.load(&all);
+    let flags = ["rotate-keys", "--compromised", "--duty", "1%", "--step-rows", "100"];
+    let mut rotating = site.world.spawn(&flags);
+    let begun = "select from vault.rotation where finished_at is null \
+                 and watermark > '00000000-0000-0000-0000-000000000000'";
+    let begun = async || site.world.database.count(begun).await > 0;
+    crate::support::eventually("a step is made", begun).await;
+    rotating.child().kill().expect("killed");
+    drop(rotating);
+    let (loader, rotator) = (
+        site.world.database.login("loginetl_loader").await,
+        site.world.database.login("loginetl_rotator").await,
+    );
+    for (name, login) in [("one", &loader), ("two", &rotator)] {
+        ends(&site.try_plan(Some(login), name, &[]), 0, "");
+    }
+    let masked = site.mask("one", &[], &joined(&all));
+    assert_eq!(by_user(&site.mask("two", &[], &joined(&all))), by_user(&masked));
+    site.ends(0, "finished", &["rotate-keys", "--duty", "100%"]);
+    assert_eq!(by_user(&masked), site.rows().await);
+}
