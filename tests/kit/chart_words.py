@@ -41,7 +41,7 @@ def parsed(kit, line):
     """The program takes the line, and only then misses the first file that the chart would mount, or KMS."""
     missing = next((word for word in line if word.startswith("/etc/loginetl/")), MISSING)
     env = {"LOGINETL_DATABASE_URL_FILE": "/nowhere/url", "LOGINETL_QUEUE_URL": f"{NOBODY}/q", **aws(NOBODY)}
-    done = subprocess.run([kit.binary, *line], env=env, capture_output=True, text=True, timeout=20,
+    done = subprocess.run([kit.binary, *line], env=env, capture_output=True, text=True, timeout=60,
                           stdin=subprocess.DEVNULL, check=False)
     words = {2: missing, 4: UNREACHABLE}.get(done.returncode)
     if not words or words not in done.stderr:
@@ -64,7 +64,7 @@ def documented(pods):
 
 
 def helped(kit, command):
-    return subprocess.run([kit.binary, *command.split(), "--help"], capture_output=True, text=True, timeout=20,
+    return subprocess.run([kit.binary, *command.split(), "--help"], capture_output=True, text=True, timeout=60,
                           check=True).stdout
 
 
@@ -113,7 +113,7 @@ def probes(kit, pod):
 
 
 def answer(port, path):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 40
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as said:

@@ -111,12 +111,12 @@ def loader(site, pods):
     if found != {"monitoring": True, "a stranger": False, "the node": True}:
         raise Failed(f"who reaches the loader's metrics: {found}")
     running.process.terminate()
-    running.wait(expect=0, timeout=20)
+    running.wait(expect=0, timeout=60)
 
 
 def names_by_tcp(site, pods):
     """A resolver may ask by TCP, and does where an answer is long."""
-    site.start(site.pod(pods, "loader"), "loader", "check", resolv="resolv-tcp").wait(expect=0, timeout=20)
+    site.start(site.pod(pods, "loader"), "loader", "check", resolv="resolv-tcp").wait(expect=0, timeout=60)
 
 
 def identity(site, by_token, by_agent):
@@ -127,7 +127,7 @@ def identity(site, by_token, by_agent):
     without = site.start(site.pod(by_token, "loader"), "loader", *by_token.args("loader"), **agent)
 
     def finish():
-        with_it.wait(expect=0, timeout=20)
+        with_it.wait(expect=0, timeout=60)
         if not site.agents_asked:
             raise Failed("credentials came from elsewhere than from the agent")
     yield finish
@@ -143,9 +143,9 @@ def roles(site, pods, alone):
         raise Failed("an auditor with the public key may speak to AWS")
     by_key = site.start(apart, "auditor", "audit", "verify", "--public-key", site.kit.scratch / "audit.pem")
     by_aws = site.start(apart, "auditor", "audit", "verify", **ONCE)
-    yield lambda: rotation.wait(expect=0, timeout=20)
-    yield lambda: verified.wait(expect=0, timeout=20)
-    yield lambda: by_key.wait(expect=0, timeout=20)
+    yield lambda: rotation.wait(expect=0, timeout=60)
+    yield lambda: verified.wait(expect=0, timeout=60)
+    yield lambda: by_key.wait(expect=0, timeout=60)
     yield expected(site.kit, by_aws, "port 443, an auditor", NO_AWS)
 
 

@@ -48,7 +48,7 @@ class Kubelet(bundle.Containers):
 
     def confined(self, running, container, user, group):
         """The kernel's word on one that runs: what was rendered, and that this is what a pod of ours has to be."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while Path(f"/proc/{running.pid()}/comm").read_text().strip() != Path(container.argv[0]).name:
             if time.monotonic() > deadline:
                 raise Failed(f"{running} does not come to run its program")

@@ -76,7 +76,7 @@ def steady(kit, wanted):
         if any(replicas for at, replicas, _ in seen if at < 1.4):
             raise Failed("loaders run before there is a message")
         seen += drive(fleet, model, 30, lambda: model.replicas == 0, began=13.5)
-        receives, given_back = fleet.loaded_once(fleet.ended(10))
+        receives, given_back = fleet.loaded_once(fleet.ended(60))
     peak = max(replicas for _, replicas, _ in seen)
     kit.say(f"{fleet.sent} messages, {peak} loaders at most, {len(fleet.started)} started, changes {told(model)}; "
             f"{given_back} given back, at most {receives} receives")
@@ -109,9 +109,9 @@ def restless(kit, unset):
                 quiet[0] = now
         drive(fleet, model, 12, lambda: flaps(model.changes, WINDOW), each=trickle)
         fleet.scale(0)
-        fleet.ended(10)
+        fleet.ended(60)
         drain(fleet)
-        receives, given_back = fleet.loaded_once(fleet.ended(20))
+        receives, given_back = fleet.loaded_once(fleet.ended(60))
     kit.say(f"with KEDA's own figures: {len(fleet.started)} loaders started, changes {told(model)}; {given_back} given "
             f"back, at most {receives} receives")
     if not flaps(model.changes, WINDOW):
@@ -140,7 +140,7 @@ def drained(kit, found):
                 if len(seen) * here.polling > 4 and not fleet.running and figures == Figures(0, 0):
                     break
                 time.sleep(here.polling)
-        receives, given_back = fleet.loaded_once(fleet.ended(10))
+        receives, given_back = fleet.loaded_once(fleet.ended(60))
     peak = max(running for _, running in seen)
     kit.say(f"jobs: {fleet.sent} messages by {len(fleet.started)} drains, {peak} at once; {given_back} given back")
     if not 1 < peak <= wanted.most or receives > 1 or given_back:
