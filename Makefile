@@ -5,7 +5,7 @@ SERVERS := python3 tests/env/servers.py
 TARGET  := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test kit compose-check drill soak bench up down clean-env
+.PHONY: help build demo check test kit compose-check drill scale soak bench up down clean-env
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ compose-check: ## run docker-compose.yml as it stands, by an engine of its own (
 drill: ## restore a backup to a point in time, and promote a standby under load
 	cargo build --release --locked --bin loginetl
 	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run -- python3 tests/kit/run.py drill standby
+
+scale: ## mask 2,000,000 events on a Spark of its own, and compare with load (Java 17 or newer)
+	cargo build --release --locked --bin loginetl
+	@LOGINETL_BIN='$(TARGET)/release/loginetl' $(SERVERS) run -- python3 tests/scale/run.py
 
 soak: ## what takes longer than a test may: many kills, many rows
 	$(SERVERS) run -- cargo test --locked --test soak -- --nocapture

@@ -102,10 +102,11 @@ create or replace function vault.runs_to_drop(of_archive text, which text, incom
         when 'replaced' then r.state = 'committed' and exists (
             select from vault.mask_runs n
             where n.archive = r.archive and n.state = 'committed' and r.run = any (n.replaces)
-                and (incomplete_too is true or n.unopened_count = 0
-                    and n.row_count + n.rejected_count = (
-                        select sum(o.row_count + o.rejected_count) from vault.mask_runs o
-                        where o.run = any (n.replaces))))
+                -- With or without the lines that were rejected.
+                and (incomplete_too is true or n.unopened_count = 0 and exists (
+                    select from vault.mask_runs o where o.run = any (n.replaces)
+                    having n.row_count in (sum(o.row_count),
+                        sum(o.row_count + o.rejected_count)))))
         end
 $$;
 

@@ -22,12 +22,13 @@ from kit import REPOSITORY, Failed, Kit, LeftOut
 
 # In the order in which they begin: the longest first.
 CHECKS = ["compose", "alerts", "cloudformation", "chart_run", "rights", "scaling", "drill", "image", "dashboard", "network", "helm",
-          "standby", "units", "logs", "lint"]
+          "standby", "units", "logs", "spark", "lint"]
 PAGE = REPOSITORY / "deploy/README.md"
 BEGIN, END = "<!-- made by make kit: begin -->", "<!-- made by make kit: end -->"
 # What is shipped for operators. Each file of it stands in the table.
 SHIPPED = ["deploy", "keys", "docker-compose.yml", ".github"]
-PAGES = ["deploy/README.md", "keys/README.md"]  # text for people; tests/documents looks after it
+# Text for people; tests/documents looks after it, and the check `helm` after that of the chart.
+PAGES = ["deploy/README.md", "deploy/spark/README.md", "keys/README.md"]
 
 
 def main():

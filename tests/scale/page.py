@@ -1,0 +1,61 @@
+"""What deploy/spark/README.md says of other engines, run as it stands there.
+
+Invariant: the blocks are taken from the page; each makes the rows that one process of the filter makes.
+"""
+
+import os
+import re
+import subprocess
+
+import place
+import tools
+from kit import Failed
+
+PAGE = place.REPOSITORY / "deploy/spark/README.md"
+ENGINES = {"DuckDB": "lake/*/*.parquet", "Polars": "masked.parquet", "GNU parallel": "masked.jsonl"}
+
+
+def page(world):
+    """The step of `make scale`."""
+    text = PAGE.read_text(encoding="utf-8")
+    for engine, made in ENGINES.items():
+        found = re.search(rf"^### {engine}\n.*?^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        if not found or len(found[2].splitlines()) != 3:
+            raise Failed(f"{PAGE.name} has no three lines under ### {engine}")
+        attempt(world, engine, *found.groups(), made)
+    world.say(f"the page's lines for {', '.join(ENGINES)} make the rows of the filter")
+
+
+def attempt(world, engine, language, lines, made):
+    folder = world.folder / engine.replace(" ", "-")
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/loginetl").symlink_to(world.program)
+    source = next((world.folder / "events/text").glob("*.jsonl"))
+    with open(source, "rb") as lines_in, open(folder / "events.jsonl", "wb") as out:
+        out.writelines(line for _, line in zip(range(30000), lines_in, strict=False) if line.strip())
+    if "mask plan" not in lines:
+        plan = world.loginetl("mask", "plan", "--job", "page", "--location", str(folder))
+        (folder / "plan.json").write_text(plan, encoding="utf-8")
+    command = {"python": [str(place.python()), "-c", lines], "sh": ["sh", "-e", "-c", lines]}[language]
+    path = [str(folder / "bin"), str(tools.debian("parallel") / "bin"), os.environ["PATH"]]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": os.pathsep.join(path)}, capture_output=True,
+                          text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"{engine} ended with {done.returncode}:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")
+    with open(folder / "events.jsonl", encoding="utf-8") as events_in:
+        one = world.loginetl("mask", "--plan", folder / "plan.json", stdin=events_in)
+    (folder / "one.jsonl").write_text(one, encoding="utf-8")
+    compare(world, engine, folder, made)
+    world.loginetl("archive", "drop", "page", "--running-too", "--reason", "tried out")
+
+
+def compare(world, engine, folder, made):
+    read = {"parquet": "read_parquet('{}', hive_partitioning = true)",
+            "jsonl": "read_json('{}', format = 'newline_delimited')"}
+    columns = "user_id, masked_ip, masked_device_id, ip_hash, device_id_hash, create_date::date"
+    sides = [read[name.rpartition(".")[2]].format(folder / name) for name in (made, "one.jsonl")]
+    for left, right in (sides, sides[::-1]):
+        more = (f"select {columns} from {left} where masked_ip is not null except all "
+                f"select {columns} from {right} where masked_ip is not null")
+        world.expect(f"{engine}: rows that only one side has", world.ask(f"select count(*) from ({more})"), 0)
+    world.expect(f"{engine}: it made rows", world.ask(f"select count(*) > 1000 from {sides[0]}"), True)

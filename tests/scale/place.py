@@ -1,0 +1,155 @@
+"""Where `make scale` runs: Spark in the cache, and a standalone cluster of it on 127.0.0.1.
+
+Invariant: each process is noted in a ledger of its own and ends with the block, whatever it started; nothing listens
+elsewhere than on loopback.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+for folder in ("tests/env", "tests/kit"):
+    sys.path.insert(1, str(REPOSITORY / folder))
+
+import install  # noqa: E402
+import servers  # noqa: E402
+from kit import Failed, LeftOut  # noqa: E402
+from processes import descendants, identity, send  # noqa: E402
+
+REQUIREMENTS = HERE / "requirements-scale.txt"
+BUILD = HERE.parent / "env/requirements-build.txt"
+PY_FILES = ("loginetl_filter.py", "loginetl_archive.py", "mask_job.py")  # the last for rates.py
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+JAVA = (17, 21, 25)  # what Spark 4 runs on
+
+
+def python():
+    """The Python of a virtual environment with exactly what requirements-scale.txt names."""
+    with install.locked():
+        target = install._folder("scale", BUILD, REQUIREMENTS)
+        if not install._complete(target):
+            install.say(f"installing Spark into {target} (once, two minutes, 900 MB) …")
+            with install._fresh(target) as log:
+                install._make_venv(target, log)
+                program = target / "bin/python"
+                install._pip(program, log, "--only-binary=:all:", "-r", BUILD)
+                install._pip(program, log, "--only-binary=:all:", "--no-binary=pyspark", "--no-build-isolation",
+                             "--no-cache-dir", "-r", REQUIREMENTS)
+    return target / "bin/python"
+
+
+def java():
+    """Leaves the run out where Spark would not start."""
+    program = shutil.which("java")
+    if not program:
+        raise LeftOut("there is no java on PATH; Spark 4 needs Java 17 or newer (Debian: openjdk-17-jre-headless)")
+    words = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', words)
+    if not found or int(found.group(1)) not in JAVA:
+        raise LeftOut(f"{program} is none of Java {', '.join(map(str, JAVA))}: {words.splitlines()[:1]}")
+
+
+class Cluster:
+    """A master and two workers with one core each, on 127.0.0.1."""
+
+    def __init__(self, ledger, program):
+        self.ledger, self.programs = ledger, program.parent
+        self.master, self.workers = None, []
+        self.environment = self.settings()
+
+    def settings(self):
+        """What the cluster's processes are told: KMS, and no database."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LOGINETL_")}
+        return {**environment, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m", "TZ": "UTC",
+                "SPARK_DAEMON_JAVA_OPTS": QUICK,
+                "SPARK_LOCAL_DIRS": str(self.ledger.base / "local"), "PYSPARK_PYTHON": str(self.programs / "python")}
+
+    def start(self):
+        port, log = servers.free_port(), self.ledger.base / "master.log"
+        self.master = f"spark://127.0.0.1:{port}"
+        self.spawn("master.Master", log, "--host", "127.0.0.1", "--port", port, "--webui-port", servers.free_port())
+        wait_for(lambda: "I have been elected leader" in log.read_text(), "the master", log)
+        for number in (1, 2):
+            log = self.ledger.base / f"worker-{number}.log"
+            self.workers.append(self.spawn(
+                "worker.Worker", log, "--host", "127.0.0.1", "--webui-port", servers.free_port(), "--cores", 1,
+                "--memory", "768m", "--work-dir", self.ledger.base / f"work-{number}", self.master))
+        for number in (1, 2):
+            log = self.ledger.base / f"worker-{number}.log"
+            wait_for(lambda log=log: "Successfully registered with master" in log.read_text(), "a worker", log)
+
+    def spawn(self, kind, log, *arguments):
+        command = [self.programs / "spark-class", f"org.apache.spark.deploy.{kind}", *map(str, arguments)]
+        return self.ledger.spawn(command, log, env=self.environment, cwd=self.ledger.base)
+
+    def executors(self):
+        """The JVMs of executors that work now."""
+        return self.below("CoarseGrainedExecutorBackend")
+
+    def filters(self):
+        return self.below("\0--plan\0")
+
+    def below(self, word):
+        found = []
+        for worker in self.workers:
+            for pid in descendants(worker.pid):
+                with contextlib.suppress(OSError):
+                    if word in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                        found.append(pid)
+        return found
+
+    def submit(self, script, *arguments, options=(), small=False, measured=False):
+        """Starts a driver; its process. Its log is beside those of the cluster. A small job runs in it alone.
+        What is not measured begins quickly: its JVMs compile little."""
+        jobs = REPOSITORY / "deploy/spark"
+        settings = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
+                    "spark.ui.enabled": "false", "spark.executor.memory": "512m",
+                    "spark.sql.files.maxPartitionBytes": "16m"}
+        master = "local[1]" if small else self.master
+        if not measured:
+            settings["spark.driver.extraJavaOptions"] = settings["spark.executor.extraJavaOptions"] = QUICK
+        command = [self.programs / "spark-submit", "--master", master, "--driver-memory", "512m",
+                   *(f"--conf={name}={value}" for name, value in settings.items()), *options,
+                   "--py-files", ",".join(str(jobs / name) for name in PY_FILES), script, *map(str, arguments)]
+        log = open(self.ledger.base / "driver.log", "ab")
+        own = {**os.environ, **self.environment, **database()}
+        with log:
+            child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=log, text=True, env=own, cwd=self.ledger.base, start_new_session=True)
+        with open(self.ledger.file, "a", encoding="ascii") as ledger:
+            ledger.write(f"{child.pid} 9 {identity(child.pid)}\n")
+        return child
+
+
+def database():
+    return {name: value for name, value in os.environ.items() if name.startswith("LOGINETL_")}
+
+
+def kill(pid):
+    send(pid, 9)
+
+
+def wait_for(ready, name, log, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (log.exists() and ready()):
+        if time.monotonic() > deadline:
+            raise Failed(f"{name} does not answer; its last lines:\n{log.read_text()[-2000:] if log.exists() else ''}")
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def cluster():
+    program = python()
+    with servers.private_folder() as ledger:
+        ledger.base.chmod(0o755)
+        place = Cluster(ledger, program)
+        place.start()
+        yield place
