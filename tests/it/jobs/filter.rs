@@ -241,8 +241,8 @@ async fn user_ids_are_masked_where_the_installation_does() {
     assert!(masked.iter().all(|line| line["user_id"].is_null()));
 }
 
-/// The keys that a rotation goes to: what is masked in its midst joins with the table when
-/// it is through, new hashes too.
+/// The keys that a rotation goes to: what is masked in its midst joins with the table
+/// when it is through, new hashes too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_is_made_during_a_rotation_is_under_the_keys_that_stay() {
     let site = Site::new().await;
