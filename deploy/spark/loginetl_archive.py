@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 
 from pyspark import SparkFiles
@@ -197,7 +198,7 @@ class Delta:
         return self.lake.transaction.AddAction(path, size, {"create_date": day}, at, True, stats)
 
     def removed(self, path):
-        return self.lake.transaction.RemoveAction(path)
+        return self.lake.transaction.RemoveAction(path, data_change=True, deletion_timestamp=int(time.time() * 1000))
 
 
 def in_its_run(path):
