@@ -36,8 +36,8 @@ def main():
     unknown = set(named) - set(CHECKS)
     if unknown:
         sys.exit(f"no such check: {', '.join(sorted(unknown))}; there are {', '.join(CHECKS)}")
-    # Two at a time: each waits for servers more than it works.
-    with concurrent.futures.ProcessPoolExecutor(max_workers=2) as pool:
+    # Three at a time: each waits for servers more than it works.
+    with concurrent.futures.ProcessPoolExecutor(max_workers=3) as pool:
         outcomes = list(pool.map(one, named or CHECKS))
     failed = [kit.name for kit, outcome in outcomes if outcome == "failed"]
     left_out = [kit.name for kit, outcome in outcomes if outcome == "left out"]
