@@ -28,7 +28,9 @@ create table vault.mask_runs (
     constraint mask_runs_archive_check check (archive ~ '^[A-Za-z0-9._/-]{1,100}$'),
     constraint mask_runs_location_check
         check (length(location) >= 1 and length(location) <= 1000 and location !~ '[[:cntrl:]]'),
-    constraint mask_runs_expires_check check (expires_at <= planned_at + interval '31 days'),
+    -- In seconds: how an interval is spelt depends on a setting.
+    constraint mask_runs_expires_check
+        check (extract(epoch from expires_at - planned_at) <= 31 * 86400),
     constraint mask_runs_counts_check
         check (least(row_count, rejected_count, unopened_count, 0) = 0
             and greatest(row_count, rejected_count, unopened_count, 0) <= 1000000000000000)
