@@ -122,7 +122,7 @@ class Container:
 
     def pid(self):
         """The first process in there, once it is our program."""
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 10
         while time.monotonic() < deadline and self.process.poll() is None:
             state = json.loads(self.made.call("state", self.name) or "{}")
             if state.get("status") == "running":

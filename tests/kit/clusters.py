@@ -19,7 +19,7 @@ import servers  # noqa: E402
 from processes import Guard, Ledger, descendants, send, tail  # noqa: E402
 
 DATABASE = "logins"
-LIMIT = 180  # seconds that anything here may take; all of it takes a few
+LIMIT = 60  # seconds that anything here may take; all of it takes a few
 NEEDED = ["initdb", "postgres", "psql", "pg_basebackup", "pg_combinebackup", "pg_dump", "pg_restore"]
 
 

@@ -98,7 +98,7 @@ def up(docker):
     first = docker.inspect("container", "loginetl-init-1")["State"]
     if (first["Status"], first["ExitCode"]) != ("exited", 0):
         raise Failed(f"`init` is {first['Status']} with {first['ExitCode']}:\n{docker.compose('logs', 'init')}")
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 20
     while psql() != LOADED or waiting() != (0, 0):
         if time.monotonic() > deadline:
             raise Failed(f"rows and quarantined are {psql()}, not {LOADED}; {waiting()} are left in the queues:\n"

@@ -182,7 +182,7 @@ class Engine:
     def end(self):
         self.process.terminate()
         try:
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self.process.kill()
         for folder in sorted(Path("/sys/fs/cgroup").rglob(CGROUP)):  # empty by now, else it stays

@@ -96,7 +96,7 @@ def healthy(place, address):
         question = place.start("health", "--ready", address)
         question.wait(expect=None)
         return question.process.returncode == 0
-    await_that(ready, 60, f"`loginetl health --ready {address}` in the image does not end with 0")
+    await_that(ready, 15, f"`loginetl health --ready {address}` in the image does not end with 0")
     place.run("health", address)
 
 

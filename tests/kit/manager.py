@@ -110,7 +110,7 @@ class Manager:
         if hasattr(self, "process"):
             self.process.kill()  # and with it, by --kill-child, the first process, and with that all others
             self.process.wait()
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 10
         for group in self.groups:
             while group.exists() and time.monotonic() < deadline:
                 for folder in sorted(group.rglob("*"), key=lambda path: -len(path.parts)):

@@ -21,7 +21,7 @@ from kit import Failed
 FILE = "deploy/restore-check.sh"
 MESSAGES = 4000
 BEFORE = 400  # so many rows are there when the primary dies
-LIMIT = 180
+LIMIT = 60
 
 
 def run(kit):
