@@ -14,12 +14,21 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, filter, fmt};
 
 use crate::cli::LogFormat;
+use crate::login::NearNames;
 use crate::output::{self, LogField, LogWriter};
 use crate::settings::{Environment, SettingsError};
 
 /// Ours from info; what the SDK has to say reaches the user as an error, with a remedy.
 const DEFAULT_FILTER: &str = "error,loginetl=info";
 const OURS: &str = "loginetl";
+
+/// Logs the spellings that have come since this was called last, each once.
+pub(crate) fn near_names(near: &NearNames) {
+    for name in near.take_new() {
+        tracing::warn!(%name.name, name.almost,
+            "a field is not read: its name is almost a known one");
+    }
+}
 
 /// Sets up logging for the process.
 ///

@@ -141,13 +141,11 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error
     line(&table.to_string())
 }
 
-/// Writes whole lines of masked events to stdout, at once.
-///
-/// # Errors
-/// What the operating system says; a closed pipe too, for the lines are not read then.
-pub(crate) fn masked_lines(lines: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(lines).and_then(|()| stdout.flush())
+/// Standard output, byte for byte: what is no text for a person, or is not to be lost. A
+/// closed pipe is an error.
+#[must_use]
+pub(crate) fn standard_output() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
 }
 
 /// Standard input, byte for byte.

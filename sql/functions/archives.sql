@@ -89,7 +89,8 @@ $$;
 
 -- Which runs of an archive `all`, `open` or `replaced` means: those in whose place a committed
 -- rewrite has come, which has as many lines as they have, all of them opened; with incomplete_too,
--- whatever its counts are.
+-- whatever its counts are. A rewrite that is rewritten too adds no lines: those in whose place it
+-- has come are counted.
 create or replace function vault.runs_to_drop(of_archive text, which text, incomplete_too boolean)
     returns setof vault.mask_runs
     language sql stable security definer
@@ -105,6 +106,7 @@ create or replace function vault.runs_to_drop(of_archive text, which text, incom
                 -- With or without the lines that were rejected.
                 and (incomplete_too is true or n.unopened_count = 0 and exists (
                     select from vault.mask_runs o where o.run = any (n.replaces)
+                        and (o.replaces && n.replaces) is not true
                     having n.row_count in (sum(o.row_count),
                         sum(o.row_count + o.rejected_count)))))
         end
@@ -153,7 +155,9 @@ begin
         raise exception 'what was dropped was not written down' using errcode = 'LG008';
     end if;
     select a.seq, a.hash into seq, hash from audit.append('archive.drop',
-        (details::jsonb || jsonb_build_object('archive', wanted, 'which', which, 'runs', dropped,
+        -- An archive may have more runs than a record has room for.
+        (details::jsonb || jsonb_build_object('archive', wanted, 'which', which, 'runs', run_count,
+            'runs_digest', encode(sha256(convert_to(array_to_string(dropped, ','), 'UTF8')), 'hex'),
             'keys', under))::text) a;
 end
 $$;

@@ -8,6 +8,9 @@ use jiff::civil::Date;
 
 use super::{AppVersion, Envelope, Format};
 
+/// What the database takes as a count.
+const MOST_LINES: i64 = 1_000_000_000_000_000;
+
 /// `mask`.
 #[derive(Args)]
 #[command(
@@ -91,7 +94,8 @@ pub(crate) struct PlanArgs {
     /// (a login in loginetl_rotator, where these are not the keys in force already)
     #[arg(long)]
     pub rewrites: bool,
-    /// How long processes may begin to work by it: 90m, 12h or 30d
+    /// How long processes may work by it: 90m, 12h or 30d. They ask for its keys at their
+    /// start and each half hour
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = super::quarantine::age)]
     pub valid_for: SignedDuration,
     /// The day of events that have none [default: today, UTC]
@@ -123,15 +127,16 @@ pub(crate) struct CommitArgs {
     #[arg(long, value_name = "FILE")]
     pub plan: PathBuf,
     /// Masked lines; of a rewrite, all lines
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=MOST_LINES))]
     pub rows: i64,
     /// Lines that were rejected
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=MOST_LINES))]
     pub rejected: i64,
     /// Of a rewrite: lines that could not be opened
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..=MOST_LINES))]
     pub unopened: Option<i64>,
-    /// Where it lies, if not where the plan says
+    /// Where it lies, if not where the plan says. It stays in the log for ever: no
+    /// password, no signed URL
     #[arg(long, value_name = "URI")]
     pub location: Option<String>,
     /// How the result looks
@@ -211,7 +216,7 @@ pub(crate) struct ArchiveDropArgs {
     #[arg(long)]
     pub replaced: bool,
     /// Those too whose plan has not expired: you know that their jobs are dead
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replaced")]
     pub running_too: bool,
     /// With --replaced: although the rewrite has other counts than what it replaces, or
     /// lines that were not opened

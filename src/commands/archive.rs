@@ -1,14 +1,15 @@
 //! `loginetl archive`: what was masked outside of the database, and which keys it keeps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::audit::{Justification, RecordKind};
 use crate::cli::{ArchiveCommand, ArchiveDropArgs, ArchiveListArgs, Format, Global};
-use crate::db::{ArchiveProblem, ArchiveRun, DropAnswer, DroppedRuns, Target, Work};
-use crate::error::{Error, Exit};
+use crate::db::{ArchiveProblem, ArchiveRun, DropAnswer, DroppedRuns, Session, Target, Work};
+use crate::error::{Error, Exit, JobError};
 use crate::settings::Environment;
 use crate::token::KeyId;
 use crate::vault::Signer;
@@ -45,33 +46,71 @@ struct ArchiveView {
 #[derive(Serialize)]
 struct RunView {
     run: String,
+    location: String,
+    keys: Vec<KeyId>,
     planned_at: String,
     planned_by: String,
     expires_at: String,
     committed_at: Option<String>,
+    rows: Option<i64>,
+    rejected: Option<i64>,
+    unopened: Option<i64>,
+    /// What of the other runs here it takes the place of.
+    replaces: Vec<String>,
 }
 
-impl ArchiveView {
-    fn new(archive: String, runs: &[ArchiveRun]) -> Self {
-        let sum = |count: fn(&ArchiveRun) -> Option<i64>| runs.iter().filter_map(count).sum();
-        let committed = runs.iter().rfind(|run| run.committed_at.is_some());
-        let view = |run: &ArchiveRun| RunView {
+impl RunView {
+    fn new(run: &ArchiveRun, here: &HashSet<Uuid>) -> Self {
+        let replaces = run.replaces.iter().filter(|id| here.contains(id));
+        Self {
             run: run.run.to_string(),
+            location: run.location.clone(),
+            keys: run.keys.clone(),
             planned_at: run.planned_at.to_string(),
             planned_by: run.db_user.clone(),
             expires_at: run.expires_at.to_string(),
             committed_at: run.committed_at.map(|at| at.to_string()),
+            rows: run.rows,
+            rejected: run.rejected,
+            unopened: run.unopened,
+            replaces: replaces.map(Uuid::to_string).collect(),
+        }
+    }
+}
+
+fn committed(runs: &[ArchiveRun]) -> impl Iterator<Item = &ArchiveRun> {
+    runs.iter().filter(|run| run.committed_at.is_some())
+}
+
+fn ids<'a>(runs: impl Iterator<Item = &'a ArchiveRun>) -> HashSet<Uuid> {
+    runs.map(|run| run.run).collect()
+}
+
+/// The committed runs in whose place no committed rewrite has come.
+fn standing(runs: &[ArchiveRun]) -> Vec<&ArchiveRun> {
+    let replaced: HashSet<Uuid> =
+        committed(runs).flat_map(|run| run.replaces.iter().copied()).collect();
+    committed(runs).filter(|run| !replaced.contains(&run.run)).collect()
+}
+
+impl ArchiveView {
+    fn new(archive: String, runs: &[ArchiveRun]) -> Self {
+        let standing = standing(runs);
+        let sum = |count: fn(&ArchiveRun) -> Option<i64>| {
+            standing.iter().filter_map(|run| count(run)).fold(0_i64, i64::saturating_add)
         };
+        // The last one that was committed is where it lies now.
+        let newest = standing.iter().copied().max_by_key(|run| run.committed_at).or(runs.last());
+        let here = ids(runs.iter());
         Self {
             archive,
-            // The last one that was committed is where it lies now.
-            location: committed.or(runs.last()).map(|run| run.location.clone()).unwrap_or_default(),
+            location: newest.map(|run| run.location.clone()).unwrap_or_default(),
             keys: runs.iter().flat_map(|run| run.keys.iter().copied()).collect(),
             rows: sum(|run| run.rows),
             rejected: sum(|run| run.rejected),
             unopened: sum(|run| run.unopened),
-            open_runs: runs.iter().filter(|run| run.committed_at.is_none()).count(),
-            runs: runs.iter().map(view).collect(),
+            open_runs: runs.len() - committed(runs).count(),
+            runs: runs.iter().map(|run| RunView::new(run, &here)).collect(),
         }
     }
 
@@ -106,6 +145,24 @@ async fn list(args: &ArchiveListArgs, target: &Target) -> Result<Exit, Error> {
 struct ArchiveDropped<'a> {
     dropped: &'a str,
     runs: i64,
+    /// Who planned the rewrites in their place: whoever frees keys should know them.
+    rewritten_by: BTreeSet<String>,
+    /// Replaced runs that keep their keys, for the counts do not fit.
+    kept: usize,
+}
+
+/// What of an archive a committed rewrite has come in the place of, and who planned these.
+fn replaced(runs: &[ArchiveRun]) -> (usize, BTreeSet<String>) {
+    let here = ids(committed(runs));
+    let rewrites = committed(runs).filter(|run| run.replaces.iter().any(|id| here.contains(id)));
+    let planners = rewrites.map(|rewrite| rewrite.db_user.clone()).collect();
+    (here.len() - standing(runs).len(), planners)
+}
+
+async fn replaced_in(session: &Session, archive: &str) -> Result<(usize, BTreeSet<String>), Error> {
+    let runs = session.archive_runs().await?;
+    let own: Vec<ArchiveRun> = runs.into_iter().filter(|run| run.archive == archive).collect();
+    Ok(replaced(&own))
 }
 
 async fn drop_archive(
@@ -129,29 +186,49 @@ async fn drop_archive(
         ArchiveDropArgs { replaced: true, .. } => DroppedRuns::Replaced,
         _ => DroppedRuns::All,
     };
+    let (_, planners) = replaced_in(&session, &args.name).await?;
     let although = (args.running_too, args.although_incomplete);
     let (done, runs) =
         session.drop_archive(&args.name, which, although, &details.to_string()).await?;
-    let refused = |problem| Error::Archive { what: format!("archive {}", args.name), problem };
-    match done.answer {
-        DropAnswer::Dropped => {}
-        DropAnswer::Nothing => {
-            return Err(refused(match which {
-                DroppedRuns::All => ArchiveProblem::NotRegistered,
-                DroppedRuns::Open => ArchiveProblem::NoOpenRun,
-                DroppedRuns::Replaced => ArchiveProblem::NothingReplaced,
-            }));
-        }
-        DropAnswer::Incomplete => return Err(refused(ArchiveProblem::Incomplete)),
-        DropAnswer::Running => return Err(refused(ArchiveProblem::Running)),
+    let problem = match done.answer {
+        DropAnswer::Dropped => None,
+        DropAnswer::Nothing => Some(match which {
+            DroppedRuns::All => ArchiveProblem::NotRegistered,
+            DroppedRuns::Open => ArchiveProblem::NoOpenRun,
+            DroppedRuns::Replaced => ArchiveProblem::NothingReplaced,
+        }),
+        DropAnswer::Incomplete => Some(ArchiveProblem::Incomplete),
+        DropAnswer::Running => Some(ArchiveProblem::Running),
+    };
+    if let Some(problem) = problem {
+        let what = format!("archive {}", args.name);
+        return Err(JobError::Archive { what, problem }.into());
     }
     if let Some(head) = &done.head {
         signer.sign_patiently(&session, head).await?;
     }
+    let (kept, _) = match which {
+        DroppedRuns::Replaced => replaced_in(&session, &args.name).await?,
+        DroppedRuns::All | DroppedRuns::Open => (0, BTreeSet::new()),
+    };
+    let rewritten_by = if which == DroppedRuns::Replaced { planners } else { BTreeSet::new() };
+    tell(args, &ArchiveDropped { dropped: &args.name, runs, rewritten_by, kept })
+}
+
+fn tell(args: &ArchiveDropArgs, done: &ArchiveDropped<'_>) -> Result<Exit, Error> {
     if args.format == Format::Json {
-        output::json(&ArchiveDropped { dropped: &args.name, runs })?;
-    } else {
-        output::line(&format!("{runs} runs of archive {} keep no key any more", args.name))?;
+        output::json(done)?;
+        return Ok(Exit::Done);
+    }
+    let (name, runs) = (done.dropped, done.runs);
+    let verb = if runs == 1 { "run of" } else { "runs of" };
+    output::line(&format!("{runs} {verb} archive {name}, which keep no key any more"))?;
+    if !done.rewritten_by.is_empty() {
+        let planners: Vec<&str> = done.rewritten_by.iter().map(String::as_str).collect();
+        output::line(&format!("in their place: what {} has rewritten", planners.join(", ")))?;
+    }
+    if done.kept > 0 {
+        output::line(&format!("{} more keep theirs: the counts do not fit", done.kept))?;
     }
     Ok(Exit::Done)
 }

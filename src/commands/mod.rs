@@ -24,7 +24,7 @@ use crate::cli::Global;
 use crate::db::{Readiness, Session, Target, UrlSource, Work};
 use crate::error::Error;
 use crate::kms::Kms;
-use crate::settings::{DatabaseUrl, Environment};
+use crate::settings::{DatabaseUrl, Environment, SettingsError};
 use crate::{aws, output};
 
 /// Where the database is, under the name by which its activity view shows us.
@@ -59,4 +59,12 @@ async fn ready(session: &Session, work: Work) -> Result<(), Error> {
         );
     }
     Ok(())
+}
+
+/// Refuses `--columns` that leave out what each line needs.
+fn refuse_missing(missing: &[&str]) -> Result<(), SettingsError> {
+    match missing {
+        [] => Ok(()),
+        names => Err(SettingsError::Flags(format!("--columns lacks {}", names.join(", ")))),
+    }
 }

@@ -19,10 +19,7 @@ pub(crate) async fn run(args: RemaskArgs, environment: &Environment) -> Result<E
     let columns = columns.map_err(SettingsError::Flags)?;
     let job = Job::open(&args.plan, super::kms(environment).await?, true)?;
     let missing = RewriteFilter::missing_columns(job.unproven_plan(), columns.as_ref());
-    if !missing.is_empty() {
-        let problem = format!("--columns lacks {}", missing.join(", "));
-        return Err(SettingsError::Flags(problem).into());
-    }
+    super::refuse_missing(&missing)?;
     let done = job.filter(&stop, move |plan, keys| RewriteFilter::new(plan, keys, columns.clone()));
     let (lines, unopened) = done.await?;
     output::note(&format!("{lines} lines, {unopened} of them not opened"));

@@ -168,6 +168,8 @@ pub(crate) struct ArchiveRun {
     pub rejected: Option<i64>,
     /// Lines that a rewrite could not open.
     pub unopened: Option<i64>,
+    /// The runs in whose place a rewrite comes.
+    pub replaces: Vec<Uuid>,
 }
 
 /// The names of the archives that are under a key, each once.
@@ -280,7 +282,7 @@ impl Session {
     pub(crate) async fn archive_runs(&self) -> Result<Vec<ArchiveRun>, DbError> {
         let statement = "\
             select run, archive, location, keys, db_user, planned_at, expires_at, ended_at, \
-              row_count, rejected_count, unopened_count \
+              row_count, rejected_count, unopened_count, coalesce(replaces, '{}') \
             from vault.archive_runs order by archive, planned_at, run";
         let rows = self.read("listing the archives", statement, &[]).await?;
         rows.iter().map(archive_run).collect()
@@ -300,6 +302,7 @@ fn archive_run(row: &Row) -> Result<ArchiveRun, DbError> {
         rows: row.get(8),
         rejected: row.get(9),
         unopened: row.get(10),
+        replaces: row.get(11),
     })
 }
 

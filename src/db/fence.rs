@@ -9,12 +9,12 @@ use jiff::civil::Date;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::keys::{ALL_INGEST_KEYS, INGEST_KEYS, KeyRow, key_row};
-use super::session::{Mode, Transaction};
+use super::keys::{INGEST_KEYS, KeyRow, WRAPS_OF_HOLDER, key_row};
+use super::session::{Mode, Parameter, Transaction};
 use super::words::word;
 use super::{DbError, Session};
 use crate::login::{FieldPlan, Plan, ValueKeys};
-use crate::token::Field;
+use crate::token::{Field, Holder};
 
 const LIMITS_AND_FENCE: &str = "\
     set local statement_timeout = '10s'; \
@@ -59,22 +59,26 @@ impl Session {
     /// The keys in force now, and the wraps that a loader may unwrap, as of one instant;
     /// a moment later they may be others. No plan before the first `init`.
     pub(crate) async fn plan_and_wraps(&mut self) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
-        self.plan_and(INGEST_KEYS).await
+        self.plan_and(INGEST_KEYS, &[]).await
     }
 
     /// The same with the wraps of all keys that are not destroyed, for who may read them.
     pub(crate) async fn plan_and_all_wraps(
         &mut self,
     ) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
-        self.plan_and(ALL_INGEST_KEYS).await
+        self.plan_and(WRAPS_OF_HOLDER, &[(&Holder::Ingest, Type::TEXT)]).await
     }
 
-    async fn plan_and(&mut self, wraps: &str) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
+    async fn plan_and(
+        &mut self,
+        wraps: &str,
+        with: &[Parameter<'_>],
+    ) -> Result<(Option<Plan>, Vec<KeyRow>), DbError> {
         const ACTION: &str = "reading the keys in force";
         let failed = |e| DbError::sql(ACTION, &e);
         let transaction = self.begin(Mode::Snapshot, "", ACTION).await?;
         let plan = transaction.query_typed(PLAN, &[]).await.map_err(failed)?;
-        let wraps = transaction.query_typed(wraps, &[]).await.map_err(failed)?;
+        let wraps = transaction.query_typed(wraps, with).await.map_err(failed)?;
         transaction.commit(ACTION).await?;
         let wraps: Result<_, _> = wraps.iter().map(key_row).collect();
         Ok((plan_of(&plan)?, wraps?))

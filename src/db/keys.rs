@@ -51,20 +51,14 @@ pub(crate) struct NewWrap {
 const READING_WRAPS: &str = "reading the wraps";
 const ACTIVATING: &str = "activating a key";
 
-/// Every wrap of one holder.
-const WRAPS_OF_HOLDER: &str = "\
+/// Every wrap of one holder; see [`key_row`].
+pub(super) const WRAPS_OF_HOLDER: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped from vault.data_keys k \
     join vault.wraps w using (key_id) where w.holder = $1 and k.state <> 'destroyed' order by 1";
 
 /// The wraps that a loader may unwrap; see [`key_row`].
 pub(super) const INGEST_KEYS: &str = "select key_id, purpose, check_value, kms_key_arn, wrapped \
                                         from vault.ingest_keys order by key_id";
-
-/// Every wrap of the ingest holder.
-pub(super) const ALL_INGEST_KEYS: &str = "\
-    select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped from vault.data_keys k \
-    join vault.wraps w using (key_id) where w.holder = 'ingest' and k.state <> 'destroyed' \
-    order by 1";
 
 const WRAPS_OF: &str = "\
     select k.key_id, k.purpose, k.check_value, w.kms_key_arn, w.wrapped \

@@ -3,10 +3,10 @@
 use super::Exit;
 use crate::audit::JustificationError;
 use crate::aws::{CallError, CallKind};
-use crate::db::{ArchiveProblem, DbError, Denial, SqlKind};
+use crate::db::{DbError, Denial, SqlKind};
 use crate::recovery::ResumeProblem;
 use crate::settings::SettingsError;
-use crate::vault::{PlanProblem, VaultError};
+use crate::vault::VaultError;
 
 pub(super) fn settings_hint(error: &SettingsError) -> String {
     match error {
@@ -28,59 +28,6 @@ pub(super) fn settings_hint(error: &SettingsError) -> String {
             "set it to a level or to targets with levels, like RUST_LOG=loginetl=debug".to_owned()
         }
         SettingsError::Flags(_) => "see --help".to_owned(),
-    }
-}
-
-pub(super) fn plan_advice(problem: PlanProblem) -> (Exit, &'static str) {
-    match problem {
-        PlanProblem::Unreadable(_) => {
-            (Exit::Usage, "check the name, and that this process may read it")
-        }
-        PlanProblem::NotAPlan => (Exit::Usage, "loginetl mask plan prints one"),
-        PlanProblem::Version(_) => (Exit::Usage, "let one build of loginetl plan, mask and commit"),
-        PlanProblem::Changed | PlanProblem::Forged => (
-            Exit::Integrity,
-            "do not mask by it; make another plan, and see who could write to this file",
-        ),
-        PlanProblem::Expired(_) => (
-            Exit::Refused,
-            "make another plan; give up the run of this one (archive drop --open-runs), unless \
-             all was masked: then commit it",
-        ),
-        PlanProblem::Rewrites => (Exit::Usage, "give it to loginetl remask"),
-        PlanProblem::Masks => {
-            (Exit::Usage, "give it to loginetl mask; mask plan --rewrites makes one for remask")
-        }
-    }
-}
-
-pub(super) fn archive_advice(problem: ArchiveProblem) -> (Exit, &'static str) {
-    match problem {
-        ArchiveProblem::NotRegistered
-        | ArchiveProblem::NoOpenRun
-        | ArchiveProblem::NothingReplaced => (Exit::Usage, "see: loginetl archive list"),
-        ArchiveProblem::OutOfReach => {
-            (Exit::Refused, "plan the rewrite with a login in loginetl_rotator")
-        }
-        ArchiveProblem::UnknownRun => {
-            (Exit::Usage, "name the database that this plan was made with")
-        }
-        ArchiveProblem::OtherCounts => {
-            (Exit::Refused, "see which is right: loginetl archive list --format json")
-        }
-        ArchiveProblem::KeyDestroyed | ArchiveProblem::GivenUp | ArchiveProblem::Dropped => {
-            (Exit::Refused, "throw away what this job has made; make another plan and mask again")
-        }
-        ArchiveProblem::Incomplete => (
-            Exit::Refused,
-            "rewrite all of the archive; or say --although-incomplete if you know that nothing \
-             is left under the old keys",
-        ),
-        ArchiveProblem::Running => (
-            Exit::Refused,
-            "wait until it has expired (archive list --format json), or say --running-too if you \
-             know that its job is dead",
-        ),
     }
 }
 

@@ -3,24 +3,23 @@
 
 mod advice;
 mod exit;
+mod job;
 #[cfg(test)]
 mod tests;
 
 use crate::audit::JustificationError;
 use crate::aws::CallError;
 use crate::crypto::NoPublicKey;
-use crate::db::{ArchiveProblem, DbError};
+use crate::db::DbError;
 use crate::recovery::{QueryError, RecoveryError, ResumeProblem};
 use crate::retry::Retry;
 use crate::settings::SettingsError;
 use crate::token::SealError;
-use crate::vault::{PlanProblem, VaultError};
+use crate::vault::VaultError;
 pub(crate) use exit::Exit;
+pub(crate) use job::JobError;
 
-use advice::{
-    archive_advice, aws_advice, db_advice, justification_hint, plan_advice, resume_hint,
-    settings_hint, vault_advice,
-};
+use advice::{aws_advice, db_advice, justification_hint, resume_hint, settings_hint, vault_advice};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -187,34 +186,9 @@ pub(crate) enum Error {
         /// What their bodies look like.
         looks_like: &'static str,
     },
-    /// The plan of a job.
-    #[error("{path} {problem}")]
-    Plan {
-        /// The file, as it was named.
-        path: String,
-        /// What is wrong with it.
-        problem: PlanProblem,
-    },
-    /// A run that cannot be planned or committed, or an archive that cannot be dropped.
-    #[error("{what} {problem}")]
-    Archive {
-        /// Which run or archive.
-        what: String,
-        /// What is wrong.
-        problem: ArchiveProblem,
-    },
-    /// A line that was not masked here.
-    #[error("line {line} of standard input is no masked line")]
-    ForeignLine {
-        /// Its number, from 1.
-        line: u64,
-    },
-    /// Nobody reads the masked lines any more.
-    #[error("the reader of standard output went away after {lines} lines")]
-    ReaderGone {
-        /// How many had been written before.
-        lines: u64,
-    },
+    /// A job that masks outside of the database.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// Stopped by a signal.
     #[error("stopped before all was done")]
     StoppedBySignal,
@@ -243,8 +217,6 @@ const NOT_DESTROYED: &str = "see: loginetl keys list; only a key that was retire
                              and is empty, can go";
 const ARCHIVED: &str = "rewrite the archive (remask), or delete it and: loginetl archive drop; a \
                         run that nobody committed: loginetl archive drop NAME --open-runs";
-const FOREIGN_LINE: &str = "give it the lines that mask has printed: JSON objects, or cells and \
-                            --columns";
 const FILE_CHANGED: &str = "the rows of what was read until then stay; compare them with the \
                             file before you load it again, for its unchanged lines would \
                             count twice";
@@ -305,10 +277,8 @@ impl Error {
             | Self::File { .. }
             | Self::FileRefused { .. }
             | Self::Export { .. }
-            | Self::PublicKey { .. }
-            | Self::ForeignLine { .. } => Exit::Usage,
-            Self::Plan { problem, .. } => plan_advice(*problem).0,
-            Self::Archive { problem, .. } => archive_advice(*problem).0,
+            | Self::PublicKey { .. } => Exit::Usage,
+            Self::Job(error) => error.advice().0,
             Self::Justification { .. }
             | Self::NotGranted
             | Self::OtherLogin { .. }
@@ -324,7 +294,6 @@ impl Error {
             | Self::Output(_)
             | Self::ArchiveChanged { .. }
             | Self::Stopped
-            | Self::ReaderGone { .. }
             | Self::StoppedBySignal
             | Self::Unhealthy { .. }
             | Self::Panicked
@@ -343,10 +312,7 @@ impl Error {
             Self::FileRefused { hint, .. } => return hint.clone(),
             Self::NotResumed { request, problem } => return resume_hint(*request, *problem),
             Self::Justification { problem, .. } => justification_hint(*problem),
-            Self::Plan { problem, .. } => plan_advice(*problem).1,
-            Self::Archive { problem, .. } => archive_advice(*problem).1,
-            Self::ForeignLine { .. } => FOREIGN_LINE,
-            Self::ReaderGone { .. } => "if it had read enough, nothing is wrong",
+            Self::Job(error) => return error.advice().1,
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
                 "run it again"
             }

@@ -145,6 +145,8 @@ fn what_ends_a_process_is_not_tried_again_within_it() {
         Error::StoppedBySignal,
         Error::Interrupted,
         Error::Panicked,
+        JobError::Stopped.into(),
+        JobError::Panicked.into(),
         Error::OutcomeUnknown { request: 1 },
     ] {
         assert_eq!((error.retry(), error.advice().0), (Retry::Never, Exit::Temporary), "{error:?}");

@@ -9,8 +9,9 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field as Column, Schema};
 use jiff::civil::date;
+use uuid::Uuid;
 
-use super::row::{Cell, column_names, each_cell};
+use super::row::{Cell, Plain, column_names, each_cell};
 use crate::login::{MaskedLogin, Rejection};
 use crate::token::Fields;
 
@@ -61,9 +62,13 @@ impl ColumnBuilder {
     fn push(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
             (Self::Text(cells), Cell::Text(text)) => cells.append_value(text),
-            (Self::Text(cells), Cell::Hash(hash)) => cells.append_value(hash.to_string()),
+            (Self::Text(cells), Cell::Plain(Plain::Token(token))) => cells.append_value(token),
+            (Self::Text(cells), Cell::Plain(Plain::Hash(hash))) => {
+                let mut room = Uuid::encode_buffer();
+                cells.append_value(hash.hyphenated().encode_lower(&mut room));
+            }
             (Self::Number(cells), Cell::Number(number)) => cells.append_value(*number),
-            (Self::Day(cells), Cell::Day(day)) => {
+            (Self::Day(cells), Cell::Plain(Plain::Day(day))) => {
                 // Days since 1970-01-01.
                 cells.append_value(date(1970, 1, 1).until(*day).map_or(0, |span| span.get_days()));
             }

@@ -13,6 +13,11 @@ use crate::login::{
 use crate::token::Field;
 use crate::vault::{JobKeys, JobPlan, VaultError};
 
+/// What each event has.
+const NEEDED: [&str; 4] = ["user_id", "app_version", "ip", "device_id"];
+/// In the envelope of SNS, the member that holds an event.
+const ENVELOPED: &str = "Message";
+
 /// How masked lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -68,6 +73,14 @@ impl EventFilter {
         };
         let near = NearNames::default();
         Ok(Self { masker, reading, day: plan.day, columns, writer, near })
+    }
+
+    /// The columns without which no line is an event; none where lines are objects, or may
+    /// be envelopes.
+    #[must_use]
+    pub(crate) fn missing_columns(columns: Option<&Columns>) -> Vec<&'static str> {
+        let has = |name: &str| columns.is_none_or(|all| all.position(name).is_some());
+        if has(ENVELOPED) { Vec::new() } else { NEEDED.into_iter().filter(|n| !has(n)).collect() }
     }
 
     fn reject(&mut self, rejection: &Rejection, into: &mut Vec<u8>) -> Fate {

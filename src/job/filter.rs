@@ -5,7 +5,7 @@
 //! waits for more, so that who writes a line and reads one never waits for ever; memory
 //! does not grow with the number of lines.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use super::lines::{Lines, NextLine};
+use super::lines::{Lines, NextLine, Unreadable};
 use crate::content::Damage;
 use crate::crypto::SecretBytes;
-use crate::error::Error;
+use crate::error::{Error, JobError};
+use crate::logging;
 use crate::login::{Body, NearNames};
 use crate::output;
 use crate::stop::Stop;
@@ -27,7 +28,8 @@ const CHUNK: usize = 256 * 1024;
 const MOST_LINES: u64 = 10_000;
 /// A worker that is older is made anew: its keys are unwrapped again.
 const REFRESH_AFTER: Duration = Duration::from_secs(30 * 60);
-const STDIN: &str = "standard input";
+const READ_AGAIN: &str = "see where it comes from; nothing that was written counts, run it again \
+                          over all lines";
 
 /// What becomes of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,51 +81,67 @@ impl Counts {
     }
 }
 
-/// Lets all of standard input through a filter that `open` makes, now and then anew.
+/// Where lines come from and go to.
+pub(crate) struct Pipes {
+    from: Box<dyn Read + Send>,
+    to: Box<dyn Write + Send>,
+    refresh_after: Duration,
+}
+
+impl Pipes {
+    /// Standard input and output.
+    #[must_use]
+    pub(crate) fn standard() -> Self {
+        let (from, to) = (output::standard_input(), output::standard_output());
+        Self { from, to, refresh_after: REFRESH_AFTER }
+    }
+}
+
+/// Lets all lines through a filter that `open` makes, now and then anew.
 ///
 /// # Errors
-/// When it cannot be read or written, or a line is foreign; or when it was stopped: then
+/// When they cannot be read or written, or a line is foreign; or when it was stopped: then
 /// whole lines were written, and not all.
 pub(crate) async fn filter<F: Filter, O>(
     open: impl Fn() -> O + Send + 'static,
+    pipes: Pipes,
     counts: &Counts,
     stop: &Stop,
 ) -> Result<(), Error>
 where
     O: Future<Output = Result<F, Error>> + Send,
 {
-    let valve = Arc::new(Valve::default());
+    let Pipes { from, to, refresh_after } = pipes;
+    let valve = Arc::new(Valve(Mutex::new(Some(to))));
     let worker = {
         let (valve, counts, handle) = (Arc::clone(&valve), counts.clone(), Handle::current());
-        let mut worker = Worker { open, handle, valve, counts, out: Vec::new(), pending: (0, 0) };
-        tokio::task::spawn_blocking(move || worker.run())
+        let (out, pending) = (Vec::new(), (0, 0));
+        let mut worker = Worker { open, refresh_after, handle, valve, counts, out, pending };
+        tokio::task::spawn_blocking(move || worker.run(from))
     };
     match stop.unless_asked(worker).await {
-        Some(done) => done.map_err(|_| Error::Panicked)?,
+        Some(done) => done.map_err(|_| JobError::Panicked)?,
         None => {
             // What is being written now is written to its end.
             stop.before_deadline(valve.close()).await;
-            Err(Error::StoppedBySignal)
+            Err(JobError::Stopped.into())
         }
     }
 }
 
 /// Once it is closed, nothing more is written.
-#[derive(Default)]
-struct Valve(Mutex<bool>);
+struct Valve(Mutex<Option<Box<dyn Write + Send>>>);
 
 impl Valve {
     async fn close(&self) {
-        *self.0.lock().await = true;
+        *self.0.lock().await = None;
     }
 
     fn write(&self, lines: &[u8], counts: &Counts) -> Result<(), Error> {
-        let is_closed = self.0.blocking_lock();
-        if *is_closed {
-            return Err(Error::StoppedBySignal);
-        }
-        output::masked_lines(lines).map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => Error::ReaderGone { lines: counts.get().0 },
+        let mut open = self.0.blocking_lock();
+        let to = open.as_mut().ok_or(JobError::Stopped)?;
+        to.write_all(lines).and_then(|()| to.flush()).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => JobError::ReaderGone { lines: counts.get().0 }.into(),
             _ => Error::Output(error),
         })
     }
@@ -131,6 +149,7 @@ impl Valve {
 
 struct Worker<O> {
     open: O,
+    refresh_after: Duration,
     handle: Handle,
     valve: Arc<Valve>,
     counts: Counts,
@@ -140,12 +159,12 @@ struct Worker<O> {
 }
 
 impl<M> Worker<M> {
-    fn run<F: Filter, O>(&mut self) -> Result<(), Error>
+    fn run<F: Filter, O>(&mut self, from: Box<dyn Read + Send>) -> Result<(), Error>
     where
         O: Future<Output = Result<F, Error>>,
         M: Fn() -> O,
     {
-        let mut lines = Lines::of(output::standard_input()).map_err(unreadable)?;
+        let mut lines = Lines::of(from).map_err(unreadable)?;
         let mut filter = self.handle.block_on((self.open)())?;
         let mut opened_at = Instant::now();
         let mut text = SecretBytes::zeroed(0);
@@ -154,11 +173,11 @@ impl<M> Worker<M> {
             let writes = waits || self.out.len() >= CHUNK || self.pending.0 >= MOST_LINES;
             if writes {
                 self.write(&mut filter, false)?;
-                filter.near_names().into_iter().for_each(log_near_names);
+                filter.near_names().into_iter().for_each(logging::near_names);
             }
             let next = lines.next(&mut text).map_err(unreadable)?;
-            // Hours may have passed while it waited for this line.
-            if writes && opened_at.elapsed() > REFRESH_AFTER {
+            // Hours may have passed while it waited for this line. Nobody needs keys for none.
+            if writes && next != NextLine::End && opened_at.elapsed() > self.refresh_after {
                 filter.renew(self.handle.block_on((self.open)())?);
                 opened_at = Instant::now();
             }
@@ -178,7 +197,7 @@ impl<M> Worker<M> {
     fn count(&mut self, fate: Option<Fate>, filter: &mut impl Filter) -> Result<(), Error> {
         let Some(fate) = fate.filter(|fate| *fate != Fate::Foreign) else {
             self.write(filter, true)?;
-            return Err(Error::ForeignLine { line: self.counts.get().0 + 1 });
+            return Err(JobError::ForeignLine { line: self.counts.get().0 + 1 }.into());
         };
         self.pending.0 += 1;
         self.pending.1 += u64::from(fate == Fate::Aside);
@@ -198,16 +217,17 @@ impl<M> Worker<M> {
     }
 }
 
-fn log_near_names(near: &NearNames) {
-    for name in near.take_new() {
-        tracing::warn!(%name.name, name.almost,
-            "a field is not read: its name is almost a known one");
-    }
-}
-
 fn unreadable(error: std::io::Error) -> Error {
-    let damage = error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>());
+    let inner = error.get_ref();
+    if let Some(form) = inner.and_then(|inner| inner.downcast_ref::<Unreadable>()) {
+        let remedy = form.remedy();
+        return JobError::Input { problem: form.to_string(), remedy }.into();
+    }
+    let damage = inner.and_then(|inner| inner.downcast_ref::<Damage>());
     let problem =
         damage.map_or_else(|| format!("cannot be read ({})", error.kind()), ToString::to_string);
-    Error::File { path: STDIN.to_owned(), problem }
+    JobError::Input { problem, remedy: READ_AGAIN.to_owned() }.into()
 }
+
+#[cfg(test)]
+mod tests;

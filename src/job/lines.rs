@@ -3,13 +3,41 @@
 //! Invariant: each line comes once and in order, however long it is; one that is too long
 //! to be an event is passed over, and its length is said.
 
+use std::fmt;
 use std::io::{self, BufRead as _, Read};
+
+use memchr::memchr;
 
 use crate::content::FileContent;
 use crate::crypto::SecretBytes;
+use crate::login::form::{Form, foreign_bytes};
 
 /// No event is longer (SQS takes 1 MiB).
 pub(super) const LONGEST: usize = 1024 * 1024;
+
+/// Bytes of another form than lines of text. Lines of text that are no events are rejected
+/// one by one, for a part of a job may have nothing else.
+#[derive(Debug)]
+pub(super) struct Unreadable(Form);
+
+impl Unreadable {
+    /// The command that makes lines of it.
+    #[must_use]
+    pub(super) fn remedy(&self) -> String {
+        match self.0.filter() {
+            Some(filter) => format!("convert it before: {filter}"),
+            None => "give it lines: JSON objects, or cells and --columns".to_owned(),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What came next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +57,11 @@ impl Lines {
     /// Waits for the first bytes. What is packed by gzip or zstd is unpacked.
     ///
     /// # Errors
-    /// When they cannot be read or unpacked.
+    /// When they cannot be read or unpacked, or are no lines at all: [`Unreadable`].
     pub(super) fn of(source: Box<dyn Read + Send>) -> io::Result<Self> {
-        FileContent::of(source).map(Self)
+        let content = FileContent::of(source)?;
+        let form = foreign_bytes(content.bytes.unread_bytes());
+        form.map_or(Ok(Self(content)), |form| Err(io::Error::other(Unreadable(form))))
     }
 
     /// Puts the next line into `text`, without its end.
@@ -46,7 +76,7 @@ impl Lines {
             if unread.is_empty() && length == 0 {
                 return Ok(NextLine::End);
             }
-            let end = unread.iter().position(|&byte| byte == b'\n');
+            let end = memchr(b'\n', unread);
             let part = &unread[..end.unwrap_or(unread.len())];
             length += part.len();
             if length <= LONGEST {

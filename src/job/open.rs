@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::filter::{Counts, Filter, filter};
-use crate::error::Error;
+use super::filter::{Counts, Filter, Pipes, filter};
+use crate::error::{Error, JobError};
 use crate::kms::Kms;
 use crate::output;
 use crate::stop::Stop;
@@ -40,7 +40,7 @@ impl Job {
     /// job.
     pub(crate) fn open(path: &Path, kms: Kms, is_rewrite: bool) -> Result<Self, Error> {
         let named = path.display().to_string();
-        let refused = |problem| Error::Plan { path: named.clone(), problem };
+        let refused = |problem| JobError::Plan { path: named.clone(), problem };
         let plan = UnprovenPlan::read(path).map_err(refused)?;
         plan.check(Timestamp::now(), is_rewrite).map_err(refused)?;
         Ok(Self { plan, kms, is_rewrite, named })
@@ -68,14 +68,14 @@ impl Job {
             let (job, make) = (Arc::clone(&job), Arc::clone(&make));
             async move {
                 let keys = job.unwrap_patiently().await?;
-                let refused = |problem| Error::Plan { path: job.named.clone(), problem };
+                let refused = |problem| JobError::Plan { path: job.named.clone(), problem };
                 job.plan.check(Timestamp::now(), job.is_rewrite).map_err(refused)?;
                 let plan = job.plan.prove(&keys).map_err(refused)?;
                 Ok(make(plan, &keys)?)
             }
         };
         let counts = Counts::default();
-        let done = filter(open, &counts, stop);
+        let done = filter(open, Pipes::standard(), &counts, stop);
         if output::shows_progress() {
             tokio::select! { done = done => done?, () = show(&counts) => {} }
         } else {

@@ -30,6 +30,28 @@ pub(crate) struct RewriteFilter {
     columns: Option<Columns>,
 }
 
+/// What a line has under a name.
+enum Found<'a> {
+    Nothing,
+    Null,
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Found<'a> {
+    fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Nothing | Self::Null => None,
+        }
+    }
+}
+
+/// A field that this installation did not mask yet when a line was masked is none of its:
+/// neither name is there, not even as null.
+fn is_needed(field: Field, has: impl Fn(&str) -> bool) -> bool {
+    !field.is_optional() || has(field.token_column()) || has(field.hash_column())
+}
+
 /// What becomes of the columns of a line: new texts, and what did not open.
 #[derive(Default)]
 struct Rewritten {
@@ -55,22 +77,29 @@ impl RewriteFilter {
     /// The columns that a plan needs and lines do not have; none where lines are objects.
     #[must_use]
     pub(crate) fn missing_columns(plan: &JobPlan, columns: Option<&Columns>) -> Vec<&'static str> {
-        let needed = plan.fields.fields().flat_map(|f| [f.token_column(), f.hash_column()]);
-        let is_missing = |name: &&str| columns.is_some_and(|all| all.position(name).is_none());
-        needed.filter(is_missing).collect()
+        let Some(columns) = columns else { return Vec::new() };
+        let has = |name: &str| columns.position(name).is_some();
+        let needed = plan.fields.fields().filter(|field| is_needed(*field, has));
+        let names = needed.flat_map(|field| [field.token_column(), field.hash_column()]);
+        names.filter(|name| !has(name)).collect()
     }
 
-    /// Rewrites what `text_of` finds of each field. A line that was rejected when it was
-    /// masked has none.
-    fn rewrite<'a>(&mut self, text_of: impl Fn(&str) -> Option<Cow<'a, str>>) -> Rewritten {
+    /// Rewrites what `find` finds of each field.
+    fn rewrite<'a>(&mut self, find: impl Fn(&str) -> Found<'a>) -> Rewritten {
         let mut rewritten = Rewritten::default();
-        if text_of(REJECTED).is_some() {
+        // Whoever writes an empty text for null, or `false`, has not rejected the line.
+        let has_any = |field: &Field| {
+            let names = [field.token_column(), field.hash_column()];
+            names.iter().any(|name| find(name).text().is_some_and(|text| !text.is_empty()))
+        };
+        if find(REJECTED).text().is_some() && !self.fields.iter().any(has_any) {
             return rewritten;
         }
-        for &field in &self.fields {
-            let (token, hash) = (text_of(field.token_column()), text_of(field.hash_column()));
-            let made = match (&token, &hash) {
-                (Some(token), Some(hash)) => self.remasker.remask(field, token, hash),
+        let has = |name: &str| !matches!(find(name), Found::Nothing);
+        for &field in self.fields.iter().filter(|field| is_needed(**field, has)) {
+            let (token, hash) = (find(field.token_column()), find(field.hash_column()));
+            let made = match (token.text(), hash.text()) {
+                (Some(token), Some(hash)) => self.remasker.remask(field, &token, &hash),
                 _ => None,
             };
             match made {
@@ -90,7 +119,7 @@ impl RewriteFilter {
             name == REJECTED || self.fields.iter().any(|field| name == field.token_column())
         };
         members.0.iter().any(is_ours).then_some(())?;
-        let rewritten = self.rewrite(|name| members.text(name));
+        let rewritten = self.rewrite(|name| members.find(name));
         let mut before = b'{';
         let mut put = |name: &str, value: &str| {
             into.push(before);
@@ -123,11 +152,11 @@ impl RewriteFilter {
         if cells.len() != columns.len() {
             return None;
         }
-        let text_of = |name: &str| {
-            let cell = *cells.get(columns.position(name)?)?;
-            (cell != NULL).then(|| String::from_utf8_lossy(cell))
-        };
-        let rewritten = self.rewrite(text_of);
+        let rewritten = self.rewrite(|name| match columns.position(name).map(|at| cells[at]) {
+            None => Found::Nothing,
+            Some(NULL) => Found::Null,
+            Some(cell) => Found::Text(String::from_utf8_lossy(cell)),
+        });
         let mark = rewritten.unopened.join(",");
         let mark: &[u8] = if mark.is_empty() { NULL } else { mark.as_bytes() };
         for (at, cell) in cells.iter().enumerate() {
@@ -199,14 +228,14 @@ impl<'a> MaskedMembers<'a> {
         members.iter().all(is_new).then_some(Self(members))
     }
 
-    /// A member that is a text.
-    fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        let (_, raw) = self.0.iter().find(|(member, _)| member == name)?;
+    fn find(&self, name: &str) -> Found<'a> {
+        let member = self.0.iter().find(|(member, _)| member == name);
+        let Some((_, raw)) = member else { return Found::Nothing };
         match serde_json::from_str::<Option<Text<'a>>>(raw.get()) {
-            Ok(None) => None,
-            Ok(Some(Text(text))) => Some(text),
+            Ok(None) => Found::Null,
+            Ok(Some(Text(text))) => Found::Text(text),
             // No token and no hash; it does not open.
-            Err(_) => Some(Cow::Borrowed("")),
+            Err(_) => Found::Text(Cow::Borrowed("")),
         }
     }
 }

@@ -65,7 +65,7 @@ pub(crate) use queue::QueueSource;
 pub(crate) use record::End;
 pub(crate) use run::{Options, Run};
 pub use source::{Depth, Facts, Origin, Polled, Source, SourceError};
-pub(crate) use tally::{Summary, log_near_names};
+pub(crate) use tally::Summary;
 
 /// Calls to a source at once, where there are many to make.
 const CALLS_AT_ONCE: usize = 16;

@@ -17,8 +17,8 @@ use super::parcel::{InHand, Judging, Parcel};
 use super::patience::Backoff;
 use super::run::Run;
 use super::source::{Polled, Source};
-use super::tally::log_near_names;
 use crate::error::Error;
+use crate::logging;
 use crate::login::Verdict;
 use crate::vault::Masking;
 
@@ -235,7 +235,7 @@ impl<S: Source> Fleet<S> {
                 }
             }
         }
-        log_near_names(&self.run.watch.tally.near);
+        logging::near_names(&self.run.watch.tally.near);
         if !unwanted.is_empty() {
             self.run.ending.note_left();
             self.run.give_back(unwanted).await;

@@ -169,11 +169,3 @@ impl std::fmt::Display for Summary {
         )
     }
 }
-
-/// Logs the spellings that have come since this was called last, each once.
-pub(crate) fn log_near_names(near: &NearNames) {
-    for name in near.take_new() {
-        tracing::warn!(%name.name, name.almost,
-            "a field is not read: its name is almost a known one");
-    }
-}

@@ -9,7 +9,7 @@ mod examine;
 
 use std::fmt;
 
-pub use examine::{HEAD_LINES, examine};
+pub use examine::{HEAD_LINES, examine, foreign_bytes};
 
 use super::RejectReason;
 

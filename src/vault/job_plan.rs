@@ -53,8 +53,13 @@ pub(crate) enum PlanProblem {
     #[error("does not authenticate under its own keys: somebody has changed or made it")]
     Forged,
     /// It is too old.
-    #[error("expired at {0}")]
-    Expired(Timestamp),
+    #[error("expired at {at}; by the clock of this machine it is {now}")]
+    Expired {
+        /// When.
+        at: Timestamp,
+        /// What time it is here.
+        now: Timestamp,
+    },
     /// It rewrites an archive.
     #[error("is a plan that rewrites an archive")]
     Rewrites,
@@ -205,7 +210,8 @@ impl UnprovenPlan {
         if !text.starts_with(BEGIN) {
             return Err(PlanProblem::NotAPlan);
         }
-        let line = text.strip_suffix('\n').unwrap_or(text);
+        // Whoever hands it on may have ended its line in another way.
+        let line = text.trim_ascii_end();
         let (proved, mac) = split_end(line, MAC, END, MAC_LEN).ok_or(PlanProblem::Changed)?;
         let (body, digest) =
             split_end(proved, DIGEST, "", DIGEST_LEN).ok_or(PlanProblem::Changed)?;
@@ -255,7 +261,9 @@ impl UnprovenPlan {
         match (self.plan.is_rewrite, is_rewrite) {
             (true, false) => Err(PlanProblem::Rewrites),
             (false, true) => Err(PlanProblem::Masks),
-            _ if now > self.plan.expires_at => Err(PlanProblem::Expired(self.plan.expires_at)),
+            _ if now > self.plan.expires_at => {
+                Err(PlanProblem::Expired { at: self.plan.expires_at, now })
+            }
             _ => Ok(()),
         }
     }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Format, LoadArgs};
 use crate::error::{Error, Exit};
-use crate::load::{Judging, Parcel as _, Polled, Source, give_back, log_near_names};
+use crate::load::{Judging, Parcel as _, Polled, Source, give_back};
+use crate::logging;
 use crate::login::{MaskedLogin, Masker, NearNames, Reading, Verdict};
 use crate::output;
 use crate::stop::Stop;
@@ -50,7 +51,7 @@ pub(super) async fn run<S: Source>(
     .await;
     let back = tokio::time::timeout(TIME_TO_GIVE_BACK, give_back(source, &handles, |_| {})).await;
     show(&result?, masker.fields(), args.format)?;
-    log_near_names(&near);
+    logging::near_names(&near);
     match back {
         Ok(Ok(())) => Ok(Exit::Done),
         Ok(Err(error)) => Err(error),

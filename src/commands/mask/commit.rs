@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::cli::{CommitArgs, Format, Global};
 use crate::commands;
 use crate::db::{ArchiveProblem, CommitAnswer, RunCounts, Work};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, JobError};
 use crate::output;
 use crate::settings::{Environment, SettingsError};
 use crate::vault::UnprovenPlan;
 
-use super::plan::is_printable;
+use super::plan::location_problem;
 
 #[derive(Serialize)]
 struct Committed<'a> {
@@ -28,15 +28,27 @@ struct Committed<'a> {
 /// Registers a run.
 ///
 /// # Errors
-/// When the plan is none, its run or keys are gone, or the role may not.
+/// When the plan is none, its run or keys are gone, or the role may not. None of them ends
+/// with 1, which says that it is registered.
 pub(super) async fn run(
+    args: CommitArgs,
+    global: Global,
+    environment: &Environment,
+) -> Result<Exit, Error> {
+    commit(args, global, environment).await.map_err(|error| match error.advice().0 {
+        Exit::Attention => JobError::NotCommitted(Box::new(error)).into(),
+        _ => error,
+    })
+}
+
+async fn commit(
     args: CommitArgs,
     global: Global,
     environment: &Environment,
 ) -> Result<Exit, Error> {
     let path = args.plan.display().to_string();
     let plan = UnprovenPlan::read(&args.plan);
-    let plan = plan.map_err(|problem| Error::Plan { path: path.clone(), problem })?;
+    let plan = plan.map_err(|problem| JobError::Plan { path: path.clone(), problem })?;
     let unopened = check(&args, &plan)?;
     let target = commands::database(global, environment, "mask commit")?;
     let session = target.connect().await?;
@@ -55,7 +67,7 @@ pub(super) async fn run(
         CommitAnswer::Dropped => Some(ArchiveProblem::Dropped),
     };
     if let Some(problem) = problem {
-        return Err(Error::Archive { what: format!("the run of {path}"), problem });
+        return Err(JobError::Archive { what: format!("the run of {path}"), problem }.into());
     }
     tell(&args, &plan, counts, answer == CommitAnswer::Already)?;
     Ok(if unopened > 0 { Exit::Attention } else { Exit::Done })
@@ -63,10 +75,9 @@ pub(super) async fn run(
 
 /// The count that rewrites alone have.
 fn check(args: &CommitArgs, plan: &UnprovenPlan) -> Result<i64, SettingsError> {
+    let location = args.location.as_deref().and_then(location_problem);
     let problem = match (plan.is_rewrite(), args.unopened) {
-        _ if args.location.as_deref().is_some_and(|location| !is_printable(location)) => {
-            "--location is 1 to 1000 printable characters"
-        }
+        _ if location.is_some() => location.unwrap_or_default(),
         (true, None) => "this plan rewrites an archive: say --unopened too",
         (false, Some(_)) => "--unopened goes with a plan that rewrites an archive",
         (_, unopened) => return Ok(unopened.unwrap_or(0)),

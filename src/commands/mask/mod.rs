@@ -40,6 +40,7 @@ async fn filter(args: MaskArgs, environment: &Environment) -> Result<Exit, Error
         LineFormat::Arrow => Output::Arrow,
     };
     let job = Job::open(&plan, super::kms(environment).await?, false)?;
+    super::refuse_missing(&EventFilter::missing_columns(columns.as_ref()))?;
     let done =
         job.filter(&stop, move |plan, keys| EventFilter::new(plan, keys, columns.clone(), output));
     let (lines, rejected) = done.await?;

@@ -3,6 +3,8 @@
 //! Invariant: the run is on record before the plan is printed, under keys that were in
 //! force in that transaction and have opened here.
 
+use std::io::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use uuid::Uuid;
 use crate::cli::{Global, PlanArgs};
 use crate::commands;
 use crate::db::{ArchiveProblem, KeyRow, NewRun, Session, Work};
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, JobError};
 use crate::login::{Plan, ValueKeys, utc_day};
 use crate::output;
 use crate::settings::{Environment, SettingsError};
@@ -19,6 +21,8 @@ use crate::vault::{JobKeys, JobPlan, VaultError};
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_LOCATION: usize = 1000;
+/// In signed URLs of S3, Google Cloud Storage and Azure.
+const SIGNATURES: [&str; 3] = ["X-Amz-Signature=", "X-Goog-Signature=", "&sig="];
 const LONGEST_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Prints a plan.
@@ -77,7 +81,13 @@ pub(super) async fn run(
         "expires_at": plan.expires_at.to_string(),
     });
     session.plan_mask_run(&run, &details.to_string()).await?;
-    output::line(&plan.print(&opened))?;
+    let mut to = output::standard_output();
+    let written = writeln!(to, "{}", plan.print(&opened)).and_then(|()| to.flush());
+    written.map_err(|error| JobError::PlanLost {
+        run: plan.run.to_string(),
+        archive: plan.archive,
+        error,
+    })?;
     Ok(Exit::Done)
 }
 
@@ -86,20 +96,31 @@ fn check(args: &PlanArgs) -> Result<(), SettingsError> {
     let name = &args.job;
     let problem = if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(is_name) {
         "--job is 1 to 100 letters, digits and . _ - /"
-    } else if !is_printable(&args.location) {
-        "--location is 1 to 1000 printable characters"
+    } else if let Some(problem) = location_problem(&args.location) {
+        problem
     } else if args.valid_for > LONGEST_VALIDITY || args.valid_for.is_zero() {
-        "--valid-for is at most 30d"
+        "--valid-for is 1m to 30d"
     } else {
         return Ok(());
     };
     Err(SettingsError::Flags(problem.to_owned()))
 }
 
-/// Whether a location may be written down.
-pub(super) fn is_printable(location: &str) -> bool {
+/// Why a location must not be written down, for ever.
+pub(super) fn location_problem(location: &str) -> Option<&'static str> {
     let length = location.chars().count();
-    (1..=LONGEST_LOCATION).contains(&length) && !location.chars().any(char::is_control)
+    let authority = location.split_once("://").map(|(_, rest)| rest.split('/').next());
+    let has_password = authority
+        .flatten()
+        .is_some_and(|host| host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')));
+    let is_signed = SIGNATURES.iter().any(|mark| location.contains(mark));
+    if !(1..=LONGEST_LOCATION).contains(&length) || location.chars().any(char::is_control) {
+        Some("--location is 1 to 1000 printable characters")
+    } else if has_password || is_signed {
+        Some("--location stays in the log for ever: leave the password or signature out")
+    } else {
+        None
+    }
 }
 
 /// The keys under which values will stay: while a rotation runs, those that it goes to.
@@ -120,10 +141,11 @@ async fn keys_of_archive(session: &Session, name: &str) -> Result<Vec<KeyId>, Er
     let keys: Vec<KeyId> =
         runs.into_iter().filter(|run| run.archive == name).flat_map(|run| run.keys).collect();
     match keys.is_empty() {
-        true => Err(Error::Archive {
+        true => Err(JobError::Archive {
             what: format!("archive {name}"),
             problem: ArchiveProblem::NotRegistered,
-        }),
+        }
+        .into()),
         false => Ok(keys),
     }
 }
@@ -132,10 +154,11 @@ async fn keys_of_archive(session: &Session, name: &str) -> Result<Vec<KeyId>, Er
 fn wraps(offered: Vec<KeyRow>, needed: &[KeyId], args: &PlanArgs) -> Result<Vec<KeyRow>, Error> {
     let is_offered = |id: &KeyId| offered.iter().any(|row| row.key_id == *id);
     match needed.iter().copied().find(|id| !is_offered(id)) {
-        Some(_) if args.rewrites => Err(Error::Archive {
+        Some(_) if args.rewrites => Err(JobError::Archive {
             what: format!("archive {}", args.job),
             problem: ArchiveProblem::OutOfReach,
-        }),
+        }
+        .into()),
         Some(id) => Err(VaultError::Unreadable(id).into()),
         None => Ok(offered.into_iter().filter(|row| needed.contains(&row.key_id)).collect()),
     }

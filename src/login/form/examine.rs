@@ -69,6 +69,14 @@ pub fn examine(
     }
 }
 
+/// The form of content whose first bytes are no text at all.
+#[must_use]
+pub fn foreign_bytes(head: &[u8]) -> Option<Form> {
+    // A character may be cut off at the end of the head.
+    let is_text = std::str::from_utf8(head).err().is_none_or(|error| error.error_len().is_none());
+    if is_text && !head.contains(&0) { None } else { by_first_bytes(head) }
+}
+
 fn by_first_bytes(head: &[u8]) -> Option<Form> {
     match Packing::of(head) {
         Packing::Gzip => {

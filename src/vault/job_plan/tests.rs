@@ -40,8 +40,10 @@ fn a_plan_is_read_as_it_was_printed_and_no_byte_may_differ() {
     let plan = UnprovenPlan::parse(&text).unwrap_or_else(|problem| panic!("{problem}"));
     assert_eq!((plan.archive(), plan.wraps().len()), ("logins", 2));
     assert_eq!(plan.plan.text().0, text[..plan.plan.text().0.len()]);
-    assert_eq!(problem(&format!("{text}\n")), None);
-    for wrong in ["", "{", "x", BEGIN, &text[..text.len() - 1], &format!("{text}\n\n")] {
+    for end in ["\n", "\r\n", "\n\n"] {
+        assert_eq!(problem(&format!("{text}{end}")), None, "{end:?}");
+    }
+    for wrong in ["", "{", "x", BEGIN, &text[..text.len() - 1]] {
         assert!(problem(wrong).is_some(), "{wrong}");
     }
     let mac_begins = text.len() - END.len() - 2 * MAC_LEN;
@@ -91,6 +93,6 @@ fn a_plan_has_its_time_and_its_job() {
     let at = |text: &str| -> Timestamp { text.parse().unwrap_or_else(|_| panic!("a time")) };
     let (late, expiry) = (at("2026-07-21T12:00:01Z"), at("2026-07-21T12:00:00Z"));
     assert_eq!(plan.check(expiry, false), Ok(()));
-    assert_eq!(plan.check(late, false), Err(PlanProblem::Expired(expiry)));
+    assert_eq!(plan.check(late, false), Err(PlanProblem::Expired { at: expiry, now: late }));
     assert_eq!(plan.check(expiry, true), Err(PlanProblem::Masks));
 }

@@ -84,6 +84,14 @@ async fn whatever_a_line_is_it_becomes_one_line() {
     assert_eq!(reasons(&packed), expected, "gzip");
     let cut = site.filter(&["mask", "--plan", &site.word("plan")], &packed[..packed.len() - 9]);
     ends(&cut, 2, "truncated");
+    // What is no text at all, and columns that cannot hold an event: not a line is rejected.
+    let plan = site.word("plan");
+    let wide: Vec<u8> = events(0..9).join("\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    ends(&site.filter(&["mask", "--plan", &plan], &wide), 2, "iconv -f UTF-16LE");
+    let zip = b"PK\x03\x04\x14\0\0\0".repeat(40);
+    ends(&site.filter(&["mask", "--plan", &plan], &zip), 2, "this is a ZIP archive");
+    let columns = ["mask", "--plan", &plan, "--columns", "user_id,ip"];
+    ends(&site.filter(&columns, b"u\t1\n"), 2, "--columns lacks app_version, device_id");
 }
 
 fn batches(stream: &[u8]) -> Vec<RecordBatch> {

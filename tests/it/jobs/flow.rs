@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{Site, ends, events};
-use crate::support::{Action, Proxy, json_lines, setting, text};
+use crate::support::{Action, Proxy, json_lines, text};
 
 fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).spawn().expect("the binary runs")
@@ -71,7 +71,7 @@ async fn a_signal_ends_it_between_two_lines() {
         // Now the reader reads on.
         let output = child.wait_with_output().expect("it ends");
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-        ends(&output, 4, "stopped before all was done");
+        ends(&output, 4, "stopped before all lines were written");
         let whole = json_lines(&output).len();
         assert!((1..=many as usize).contains(&whole) && output.stdout.ends_with(b"\n"), "{whole}");
         feeder.join().expect("it ends");
@@ -108,5 +108,4 @@ async fn a_kms_that_throttles_is_asked_again_and_nobody_else_is_asked() {
     let output = command.env("AWS_ENDPOINT_URL", counting.url()).output().expect("it runs");
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(calls.load(Ordering::Relaxed), 2, "a Decrypt a key, whatever is masked");
-    assert!(!setting("AWS_ENDPOINT_URL").is_empty());
 }

@@ -100,10 +100,27 @@ async fn a_run_is_on_record_before_its_plan_is_printed() {
         (&["--job", "a b"][..], "--job is"),
         (&["--job", ""], "--job is"),
         (&["--job", "a", "--location", "a\nb"], "--location is"),
+        (&["--job", "a", "--location", "https://u:word@h/x"], "leave the password or signature"),
+        (&["--job", "a", "--location", "https://h/x?X-Amz-Signature=1"], "leave the password"),
         (&["--job", "a", "--valid-for", "31d"], "--valid-for"),
         (&["--job", "a", "--valid-for", "0m"], "--valid-for"),
     ] {
         let location = if flags.contains(&"--location") { &[][..] } else { &["--location", "x"] };
         site.ends(2, said, &[&["mask", "plan"], flags, location].concat());
     }
+}
+
+/// The run is on record, so that its keys stay until somebody gives it up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_nobody_received_is_named() {
+    let site = Site::new().await;
+    let mut command = site.world.command(&["mask", "plan", "--job", "logins", "--location", "x"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command.stdout(writer).output().expect("it runs");
+    ends(&output, 4, "of archive logins could not be written to its end");
+    assert!(text(&output).contains("--open-runs --running-too"), "{}", text(&output));
+    let given_up =
+        ["archive", "drop", "logins", "--open-runs", "--running-too", "--reason", "lost"];
+    site.ends(0, "1 run of archive logins", &given_up);
 }

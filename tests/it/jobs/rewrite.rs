@@ -34,7 +34,7 @@ async fn an_archive_comes_under_the_keys_in_force_and_frees_the_old_ones() {
     ends(&commit, 0, "is committed");
     // It is not published yet.
     site.ends(3, "archive logins", &["keys", "destroy", "1", "--after", "0m", "--yes"]);
-    site.ends(0, "1 runs", &drop);
+    site.ends(0, "1 run of archive logins", &drop);
     for key in ["1", "2"] {
         site.ends(0, "is destroyed", &["keys", "destroy", key, "--after", "0m", "--yes"]);
     }
@@ -138,6 +138,50 @@ async fn other_members_and_cells_pass_byte_for_byte() {
     assert_eq!(String::from_utf8(output).expect("UTF-8"), expected);
 }
 
+/// Whoever writes an empty text or `false` for null has rejected nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_is_rewritten_whatever_stands_under_rejected() {
+    let site = Site::new().await;
+    let old = String::from_utf8(masked_lines(&site, 0..1)).expect("UTF-8");
+    site.ends(0, "finished", &["rotate-keys", "--duty", "100%"]);
+    site.plan("newer", &["--rewrites"]);
+    let names = ["masked_ip", "ip_hash", "masked_device_id", "device_id_hash"];
+    let of = |line: &Value| names.map(|name| line[name].as_str().expect("text").to_owned());
+    let new = of(&json_lines(&site.remask("newer", &[], old.as_bytes()))[0]);
+    for rejected in ["\"\"", "false", "0", "\"not_json\""] {
+        let line = format!("{},\"rejected\":{rejected}}}", old.trim_end().trim_end_matches('}'));
+        let output = site.remask("newer", &[], line.as_bytes());
+        ends(&output, 0, "1 lines, 0 of them not opened");
+        assert_eq!(of(&json_lines(&output)[0]), new, "{rejected}");
+    }
+    let columns = format!("{},rejected", names.join(","));
+    let cells = of(&serde_json::from_str(&old).expect("JSON")).join("\t");
+    let input = format!("{cells}\t\n\t\t\t\tnot_json\n\t\t\t\t\\N\n");
+    let output = site.remask("newer", &["--columns", &columns], input.as_bytes());
+    let expected =
+        format!("{}\t\t\\N\n\t\t\t\tnot_json\t\\N\n\t\t\t\t\\N\tip,device_id\n", new.join("\t"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "empty for null");
+}
+
+/// It has no columns of a field that was not masked yet, and is whole without them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_before_user_ids_were_masked_is_rewritten() {
+    let site = Site::new().await;
+    let old = masked_lines(&site, 0..3);
+    site.ends(0, "user_id", &["init", "--mask-user-id"]);
+    site.ends(0, "finished", &["rotate-keys", "--duty", "100%"]);
+    site.plan("newer", &["--rewrites"]);
+    ends(&site.remask("newer", &[], &old), 0, "3 lines, 0 of them not opened");
+    let with_null = String::from_utf8(old).expect("UTF-8").replace('}', ",\"user_id_hash\":null}");
+    ends(&site.remask("newer", &[], with_null.as_bytes()), 0, "3 lines, 3 of them not opened");
+    let four = "masked_ip,ip_hash,masked_device_id,device_id_hash";
+    ends(&site.remask("newer", &["--columns", four], b""), 0, "0 lines");
+    let plan = site.word("newer");
+    let five = format!("{four},masked_user_id");
+    let refused = site.filter(&["remask", "--plan", &plan, "--columns", &five], b"");
+    ends(&refused, 2, "--columns lacks user_id_hash");
+}
+
 /// A loader may not read the wraps of keys that are retired.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rewrite_of_an_old_archive_is_planned_by_a_rotator() {
@@ -178,12 +222,12 @@ async fn a_rewrite_takes_the_place_of_what_was_committed_when_it_was_planned() {
     site.plan("whole", &["--rewrites"]);
     site.plan("latest", &[]);
     commit("latest", "5", &[]);
-    commit("whole", "20", &all);
+    commit("whole", "15", &all);
     site.ends(0, "4 runs", &drop);
     let left = json_lines(&site.world.run(&["archive", "list", "--format", "json"]));
     assert_eq!(
         (&left[0]["rows"], left[0]["runs"].as_array().expect("runs").len()),
-        (&json!(25), 2)
+        (&json!(20), 2)
     );
     let counts = ["--rows", "5", "--rejected", "0"];
     ends(&site.commit("one", &counts), 3, "has been dropped since");
