@@ -151,7 +151,7 @@ struct ArchiveDropped<'a> {
     kept: usize,
 }
 
-/// What of an archive a committed rewrite has come in the place of, and who planned these.
+/// How many runs a committed rewrite has come in the place of, and who planned these.
 fn replaced(runs: &[ArchiveRun]) -> (usize, BTreeSet<String>) {
     let here = ids(committed(runs));
     let rewrites = committed(runs).filter(|run| run.replaces.iter().any(|id| here.contains(id)));

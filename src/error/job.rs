@@ -1,10 +1,8 @@
 //! Failures of jobs that mask outside of the database.
-//!
-//! Invariant: 1 says of a commit that it is registered, so that no failure ends with 1.
 
 use std::io;
 
-use super::{Error, Exit};
+use super::Exit;
 use crate::db::ArchiveProblem;
 use crate::vault::PlanProblem;
 
@@ -38,9 +36,6 @@ pub(crate) enum JobError {
         /// What is wrong.
         problem: ArchiveProblem,
     },
-    /// What else ended a commit with 1.
-    #[error("nothing was registered")]
-    NotCommitted(#[source] Box<Error>),
     /// Lines that cannot be read.
     #[error("standard input: {problem}")]
     Input {
@@ -88,7 +83,6 @@ impl JobError {
                 );
                 return (Exit::Temporary, give_up);
             }
-            Self::NotCommitted(error) => return (Exit::Refused, error.hint()),
             Self::Input { remedy, .. } => return (Exit::Usage, remedy.clone()),
             Self::ForeignLine { .. } => (Exit::Usage, FOREIGN_LINE),
             Self::ReaderGone { .. } => (

@@ -189,6 +189,9 @@ pub(crate) enum Error {
     /// A job that masks outside of the database.
     #[error(transparent)]
     Job(#[from] JobError),
+    /// What would end the commit of a job with 1, which says that it is registered.
+    #[error("nothing was registered")]
+    NotCommitted(#[source] Box<Error>),
     /// Stopped by a signal.
     #[error("stopped before all was done")]
     StoppedBySignal,
@@ -285,7 +288,8 @@ impl Error {
             | Self::NotWithdrawn { .. }
             | Self::NotResumed { .. }
             | Self::NotDestroyed { .. }
-            | Self::Archived { .. } => Exit::Refused,
+            | Self::Archived { .. }
+            | Self::NotCommitted(_) => Exit::Refused,
             Self::Seal(SealError::NoRandomness(_))
             | Self::Source { may_pass: true, .. }
             | Self::OutcomeUnknown { .. }
@@ -313,6 +317,7 @@ impl Error {
             Self::NotResumed { request, problem } => return resume_hint(*request, *problem),
             Self::Justification { problem, .. } => justification_hint(*problem),
             Self::Job(error) => return error.advice().1,
+            Self::NotCommitted(error) => return error.hint(),
             Self::Seal(SealError::NoRandomness(_)) | Self::Source { may_pass: true, .. } => {
                 "run it again"
             }

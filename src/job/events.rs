@@ -75,8 +75,8 @@ impl EventFilter {
         Ok(Self { masker, reading, day: plan.day, columns, writer, near })
     }
 
-    /// The columns without which no line is an event; none where lines are objects, or may
-    /// be envelopes.
+    /// The columns without which no line is an event; none where lines are objects, or
+    /// may be envelopes.
     #[must_use]
     pub(crate) fn missing_columns(columns: Option<&Columns>) -> Vec<&'static str> {
         let has = |name: &str| columns.is_none_or(|all| all.position(name).is_some());

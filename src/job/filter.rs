@@ -100,8 +100,8 @@ impl Pipes {
 /// Lets all lines through a filter that `open` makes, now and then anew.
 ///
 /// # Errors
-/// When they cannot be read or written, or a line is foreign; or when it was stopped: then
-/// whole lines were written, and not all.
+/// When they cannot be read or written, or a line is foreign; or when it was stopped:
+/// then whole lines were written, and not all.
 pub(crate) async fn filter<F: Filter, O>(
     open: impl Fn() -> O + Send + 'static,
     pipes: Pipes,
@@ -176,7 +176,7 @@ impl<M> Worker<M> {
                 filter.near_names().into_iter().for_each(logging::near_names);
             }
             let next = lines.next(&mut text).map_err(unreadable)?;
-            // Hours may have passed while it waited for this line. Nobody needs keys for none.
+            // Hours may have passed while it waited for this line. None needs no keys.
             if writes && next != NextLine::End && opened_at.elapsed() > self.refresh_after {
                 filter.renew(self.handle.block_on((self.open)())?);
                 opened_at = Instant::now();

@@ -15,8 +15,8 @@ use crate::login::form::{Form, foreign_bytes};
 /// No event is longer (SQS takes 1 MiB).
 pub(super) const LONGEST: usize = 1024 * 1024;
 
-/// Bytes of another form than lines of text. Lines of text that are no events are rejected
-/// one by one, for a part of a job may have nothing else.
+/// Bytes of another form than lines of text. Lines of text that are no events are
+/// rejected one by one, for a part of a job may have nothing else.
 #[derive(Debug)]
 pub(super) struct Unreadable(Form);
 

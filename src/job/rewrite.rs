@@ -31,13 +31,13 @@ pub(crate) struct RewriteFilter {
 }
 
 /// What a line has under a name.
-enum Found<'a> {
+enum NamedPart<'a> {
     Nothing,
     Null,
     Text(Cow<'a, str>),
 }
 
-impl<'a> Found<'a> {
+impl<'a> NamedPart<'a> {
     fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) => Some(text),
@@ -85,7 +85,7 @@ impl RewriteFilter {
     }
 
     /// Rewrites what `find` finds of each field.
-    fn rewrite<'a>(&mut self, find: impl Fn(&str) -> Found<'a>) -> Rewritten {
+    fn rewrite<'a>(&mut self, find: impl Fn(&str) -> NamedPart<'a>) -> Rewritten {
         let mut rewritten = Rewritten::default();
         // Whoever writes an empty text for null, or `false`, has not rejected the line.
         let has_any = |field: &Field| {
@@ -95,7 +95,7 @@ impl RewriteFilter {
         if find(REJECTED).text().is_some() && !self.fields.iter().any(has_any) {
             return rewritten;
         }
-        let has = |name: &str| !matches!(find(name), Found::Nothing);
+        let has = |name: &str| !matches!(find(name), NamedPart::Nothing);
         for &field in self.fields.iter().filter(|field| is_needed(**field, has)) {
             let (token, hash) = (find(field.token_column()), find(field.hash_column()));
             let made = match (token.text(), hash.text()) {
@@ -153,9 +153,9 @@ impl RewriteFilter {
             return None;
         }
         let rewritten = self.rewrite(|name| match columns.position(name).map(|at| cells[at]) {
-            None => Found::Nothing,
-            Some(NULL) => Found::Null,
-            Some(cell) => Found::Text(String::from_utf8_lossy(cell)),
+            None => NamedPart::Nothing,
+            Some(NULL) => NamedPart::Null,
+            Some(cell) => NamedPart::Text(String::from_utf8_lossy(cell)),
         });
         let mark = rewritten.unopened.join(",");
         let mark: &[u8] = if mark.is_empty() { NULL } else { mark.as_bytes() };
@@ -228,14 +228,14 @@ impl<'a> MaskedMembers<'a> {
         members.iter().all(is_new).then_some(Self(members))
     }
 
-    fn find(&self, name: &str) -> Found<'a> {
+    fn find(&self, name: &str) -> NamedPart<'a> {
         let member = self.0.iter().find(|(member, _)| member == name);
-        let Some((_, raw)) = member else { return Found::Nothing };
+        let Some((_, raw)) = member else { return NamedPart::Nothing };
         match serde_json::from_str::<Option<Text<'a>>>(raw.get()) {
-            Ok(None) => Found::Null,
-            Ok(Some(Text(text))) => Found::Text(text),
+            Ok(None) => NamedPart::Null,
+            Ok(Some(Text(text))) => NamedPart::Text(text),
             // No token and no hash; it does not open.
-            Err(_) => Found::Text(Cow::Borrowed("")),
+            Err(_) => NamedPart::Text(Cow::Borrowed("")),
         }
     }
 }

@@ -23,21 +23,27 @@ const LAYERS: [(&str, &[&str]); 24] = [
     ("error", &["settings", "recovery", "vault", "aws", "db", "audit", "retry", "token", "crypto"]),
     ("output", &["error"]),
     ("stop", &["error", "output"]),
+    ("cli", &["audit", "login", "token"]),
+    ("logging", &["cli", "login", "output", "settings"]),
     (
         "load",
         &[
-            "audit", "aws", "content", "db", "error", "queue", "settings", "stop", "vault",
-            "login", "token", "crypto", "version",
+            "audit", "aws", "content", "db", "error", "logging", "queue", "settings", "stop",
+            "vault", "login", "token", "crypto", "version",
         ],
     ),
-    ("job", &["content", "crypto", "error", "kms", "login", "output", "stop", "token", "vault"]),
-    ("cli", &["audit", "login", "token"]),
-    ("logging", &["cli", "output", "settings"]),
+    (
+        "job",
+        &[
+            "content", "crypto", "error", "kms", "logging", "login", "output", "stop", "token",
+            "vault",
+        ],
+    ),
     (
         "commands",
         &[
-            "audit", "aws", "cli", "crypto", "db", "error", "job", "kms", "load", "login",
-            "output", "queue", "recovery", "retry", "settings", "stop", "token", "vault",
+            "audit", "aws", "cli", "crypto", "db", "error", "job", "kms", "load", "logging",
+            "login", "output", "queue", "recovery", "retry", "settings", "stop", "token", "vault",
         ],
     ),
     ("version", &["db"]),

@@ -28,15 +28,15 @@ struct Committed<'a> {
 /// Registers a run.
 ///
 /// # Errors
-/// When the plan is none, its run or keys are gone, or the role may not. None of them ends
-/// with 1, which says that it is registered.
+/// When the plan is none, its run or keys are gone, or the role may not. None of them
+/// ends with 1, which says that it is registered.
 pub(super) async fn run(
     args: CommitArgs,
     global: Global,
     environment: &Environment,
 ) -> Result<Exit, Error> {
     commit(args, global, environment).await.map_err(|error| match error.advice().0 {
-        Exit::Attention => JobError::NotCommitted(Box::new(error)).into(),
+        Exit::Attention => Error::NotCommitted(Box::new(error)),
         _ => error,
     })
 }

@@ -81,14 +81,16 @@ pub(super) async fn run(
         "expires_at": plan.expires_at.to_string(),
     });
     session.plan_mask_run(&run, &details.to_string()).await?;
-    let mut to = output::standard_output();
-    let written = writeln!(to, "{}", plan.print(&opened)).and_then(|()| to.flush());
-    written.map_err(|error| JobError::PlanLost {
-        run: plan.run.to_string(),
-        archive: plan.archive,
-        error,
-    })?;
+    print(plan, &opened)?;
     Ok(Exit::Done)
+}
+
+/// A plan that is on record must not get lost without a word.
+fn print(plan: JobPlan, opened: &JobKeys) -> Result<(), JobError> {
+    let mut to = output::standard_output();
+    let written = writeln!(to, "{}", plan.print(opened)).and_then(|()| to.flush());
+    let (run, archive) = (plan.run.to_string(), plan.archive);
+    written.map_err(|error| JobError::PlanLost { run, archive, error })
 }
 
 fn check(args: &PlanArgs) -> Result<(), SettingsError> {

@@ -54,9 +54,9 @@ impl Read for LineByLine {
 }
 
 #[derive(Clone, Default)]
-struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+struct Sink(Arc<std::sync::Mutex<Vec<u8>>>);
 
-impl Write for Written {
+impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().map_err(|_| io::ErrorKind::Other)?.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -70,7 +70,7 @@ impl Write for Written {
 /// What is written, how often keys were asked for, and how it ended. From so many times
 /// on KMS refuses.
 async fn run(refresh_after: Duration, refuses_at: usize) -> (String, usize, Result<(), Error>) {
-    let (written, opened) = (Written::default(), Arc::new(AtomicUsize::new(0)));
+    let (written, opened) = (Sink::default(), Arc::new(AtomicUsize::new(0)));
     let from = Box::new(LineByLine(vec![b"a\n", b"b\n", b"c\n"]));
     let pipes = Pipes { from, to: Box::new(written.clone()), refresh_after };
     let count = Arc::clone(&opened);

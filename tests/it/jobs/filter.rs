@@ -84,7 +84,7 @@ async fn whatever_a_line_is_it_becomes_one_line() {
     assert_eq!(reasons(&packed), expected, "gzip");
     let cut = site.filter(&["mask", "--plan", &site.word("plan")], &packed[..packed.len() - 9]);
     ends(&cut, 2, "truncated");
-    // What is no text at all, and columns that cannot hold an event: not a line is rejected.
+    // No text at all, and columns that cannot hold an event: not a line is rejected.
     let plan = site.word("plan");
     let wide: Vec<u8> = events(0..9).join("\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
     ends(&site.filter(&["mask", "--plan", &plan], &wide), 2, "iconv -f UTF-16LE");
