@@ -23,13 +23,16 @@ keys/create-keys.sh: create the KMS keys and aliases of loginetl; safe to run ag
 
 Usage: keys/create-keys.sh [options]
 
-Key policies (all six roles or none; without them a new key gets the account's default policy):
+Key policies (the first six or none; without them a new key gets the account's default policy):
   --loader-role ARN         may unwrap with the ingest key
   --unmasker-role ARN       may unwrap with the recovery key, and sign
   --rotator-role ARN        may wrap, unwrap and re-wrap with both, and sign
   --init-role ARN           may wrap and unwrap with both, and sign
   --auditor-role ARN        may read the audit public key
   --admin-role ARN          may administer the keys, may not use them
+  --masker-role ARN         beside the six, not needed: jobs outside of the database; may unwrap with
+                            the ingest key what masks. Name it in each run: a run without it takes
+                            the right away
   --account ID              account of the keys (default: asked from STS)
 
 IAM policies of the roles:
@@ -96,6 +99,8 @@ main() {
     if [ -n "$iam_dir" ]; then print_iam; fi
     if [ -z "$with_policies" ]; then
         say "no role ARNs given: new keys have the account's default policy, others were left as they are"
+    elif [ -z "$masker_role" ]; then
+        say "no --masker-role: the key policies let no job outside of the database unwrap"
     fi
     printf 'export LOGINETL_INGEST_KEY=%s\n'   "$(key_name ingest "$ingest_alias")"
     printf 'export LOGINETL_RECOVERY_KEY=%s\n' "$(key_name recovery "$recovery_alias")"
@@ -112,6 +117,7 @@ fail() { local status=$1; shift; say "error: $*"; exit "$status"; }
 
 read_flags() {
     loader_role='' unmasker_role='' rotator_role='' init_role='' auditor_role='' admin_role=''
+    masker_role=''
     account='' iam_dir='' queue_arn='' dead_letter_queue_arn='' with_policies=''
     oidc_provider='' cluster_arn='' namespace=loginetl scaler_service_account=keda/keda-operator
     service_account='' account_namespace='' task_regions='' foreign_roles='' only_with_iam=''
@@ -139,6 +145,7 @@ read_flags() {
             --init-role)      init_role=$value;      check_role "$flag" "$value" ;;
             --auditor-role)   auditor_role=$value;   check_role "$flag" "$value" ;;
             --admin-role)     admin_role=$value;     check_role "$flag" "$value" ;;
+            --masker-role)    masker_role=$value;    check_role "$flag" "$value" ;;
             --ingest-alias)   ingest_alias=$value;   check_alias "$flag" "$value" ;;
             --recovery-alias) recovery_alias=$value; check_alias "$flag" "$value" ;;
             --audit-alias)    audit_alias=$value;    check_alias "$flag" "$value" ;;
@@ -203,12 +210,13 @@ check_roles_complete() {
         eval "arn=\$${role}_role"
         if [ -n "$arn" ]; then given="$given $role"; else missing="$missing --$role-role"; fi
     done
-    [ -n "$given" ] || return 0
+    [ -n "$given$masker_role" ] || return 0
     [ -z "$missing" ] || fail 2 "key policies name every role; also needed:$missing"
-    # The policies deny these three what the others need, and a loader that may unmask is what two keys prevent.
+    # The policies deny these four what the others need, and a loader that may unmask is what two keys prevent.
     local other other_arn
-    for role in loader auditor admin; do
+    for role in loader auditor admin masker; do
         eval "arn=\$${role}_role"
+        [ -n "$arn" ] || continue
         for other in loader unmasker rotator init auditor admin; do
             eval "other_arn=\$${other}_role"
             if [ "$role" != "$other" ] && [ "$arn" = "$other_arn" ]; then
@@ -391,7 +399,7 @@ know_account() {
 know_role_account() {
     local role arn found
     role_account=
-    for role in loader unmasker rotator init auditor; do
+    for role in loader unmasker rotator init auditor masker; do
         eval "arn=\$${role}_role"
         [ -n "$arn" ] || continue
         found=${arn#arn:*:iam::}; found=${found%%:*}
@@ -411,8 +419,22 @@ know_role_account() {
 fill_key_policies() {
     local holder
     for holder in ingest recovery audit; do
-        fill "$HERE/policies/$holder.json" "$work/$holder.json"
+        without_masker "$HERE/policies/$holder.json" >"$work/$holder.template"
+        fill "$work/$holder.template" "$work/$holder.json"
     done
+}
+
+# The template, without the statements about the masker where there is no such role. A statement
+# stands between two lines of a brace each; the last one, which has no comma, is about everybody.
+without_masker() {
+    if [ -n "$masker_role" ]; then cat "$1"; return; fi
+    awk '
+        /^    \{$/    { statement = ""; is_inside = 1 }
+        !is_inside    { print; next }
+                      { statement = statement $0 "\n" }
+        /^    \},?$/  { if (!index(statement, "${MASKER_ROLE_ARN}")) printf "%s", statement
+                        is_inside = 0 }
+    ' "$1"
 }
 
 print_iam() {
@@ -434,7 +456,7 @@ print_trust() {
     local role
     mkdir -p "$iam_dir/trust" || fail 2 "--print-iam: cannot make the folder $iam_dir/trust"
     fill "$HERE/trust/ecs-tasks.json" "$iam_dir/trust/ecs-tasks.json"
-    for role in loader unmasker rotator init auditor scaler; do
+    for role in loader unmasker rotator init auditor masker scaler; do
         account_namespace=$namespace service_account=loginetl-$role
         if [ "$role" = scaler ]; then
             account_namespace=${scaler_service_account%%/*}
@@ -467,6 +489,7 @@ fill() {
         -e "s|\${INIT_ROLE_ARN}|$init_role|g" \
         -e "s|\${AUDITOR_ROLE_ARN}|$auditor_role|g" \
         -e "s|\${ADMIN_ROLE_ARN}|$admin_role|g" \
+        -e "s|\${MASKER_ROLE_ARN}|$masker_role|g" \
         -e "s|\${INGEST_KEY_ARN}|$(key_anywhere ingest)|g" \
         -e "s|\${RECOVERY_KEY_ARN}|$(key_anywhere recovery)|g" \
         -e "s|\${AUDIT_KEY_ARN}|$(key_anywhere audit)|g" \

@@ -4,27 +4,30 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use aws_sdk_kms::Client;
 use serde_json::Value;
 
 use crate::support::text;
 
+/// The six that are needed.
 const ROLES: [&str; 6] = ["loader", "unmasker", "rotator", "init", "auditor", "admin"];
+const HOLDERS: [&str; 3] = ["ingest", "recovery", "audit"];
 
 fn role(name: &str) -> String {
     format!("arn:aws:iam::000000000000:role/loginetl-{name}")
 }
 
-/// Runs the script for aliases of this test's own, with all roles.
-fn create_keys(suffix: &str, iam: &Path) -> Output {
+/// Runs the script for aliases of this test's own, with the roles that it needs and others.
+fn create_keys(suffix: &str, iam: &Path, others: &[&str]) -> Output {
     let mut command = Command::new("bash");
     command
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh"))
         .arg("--print-iam")
         .arg(iam);
-    for holder in ["ingest", "recovery", "audit"] {
+    for holder in HOLDERS {
         command.arg(format!("--{holder}-alias")).arg(alias(holder, suffix));
     }
-    for name in ROLES {
+    for name in ROLES.iter().chain(others) {
         command.arg(format!("--{name}-role")).arg(role(name));
     }
     command.output().expect("bash runs")
@@ -57,15 +60,34 @@ fn actions(policy: &Value, effect: &str, principal: Option<&str>) -> Vec<String>
     meant.flat_map(|s| list(&s["Action"])).collect()
 }
 
+async fn kms() -> Client {
+    Client::new(&aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await)
+}
+
+async fn key_policy(kms: &Client, key: &str) -> Value {
+    let policy = kms.get_key_policy().key_id(key).policy_name("default").send().await;
+    let policy = policy.expect("a policy").policy.expect("a policy");
+    serde_json::from_str(&policy).expect("JSON")
+}
+
+/// The policies of the keys of a suffix, as KMS has them.
+async fn key_policies(suffix: &str) -> Vec<Value> {
+    let kms = kms().await;
+    let mut policies = Vec::new();
+    for holder in HOLDERS {
+        let found = kms.describe_key().key_id(alias(holder, suffix)).send().await.expect("a key");
+        policies.push(key_policy(&kms, found.key_metadata().expect("a key").key_id()).await);
+    }
+    policies
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
     let suffix = format!("t{}", std::process::id());
     let iam = tempfile::tempdir().expect("a folder");
-    let first = create_keys(&suffix, iam.path());
+    let first = create_keys(&suffix, iam.path(), &[]);
     assert!(first.status.success(), "{}", text(&first));
-    let kms = aws_sdk_kms::Client::new(
-        &aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await,
-    );
+    let kms = kms().await;
     let mut policies = std::collections::HashMap::new();
     for (holder, spec, usage) in [
         ("ingest", "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
@@ -79,15 +101,7 @@ async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
             (key.key_spec().map(|s| s.as_str()), key.key_usage().map(|u| u.as_str())),
             (Some(spec), Some(usage))
         );
-        let policy = kms
-            .get_key_policy()
-            .key_id(key.key_id())
-            .policy_name("default")
-            .send()
-            .await
-            .expect("a policy");
-        let policy: Value = serde_json::from_str(policy.policy().expect("a policy")).expect("JSON");
-        policies.insert(holder, policy);
+        policies.insert(holder, key_policy(&kms, key.key_id()).await);
     }
     let allowed = |holder: &str, role: &str| actions(&policies[holder], "Allow", Some(role));
     assert!(allowed("ingest", "loader").contains(&"kms:Decrypt".to_owned()));
@@ -123,7 +137,7 @@ async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
             "{name}: no wildcard of actions"
         );
     }
-    let again = create_keys(&suffix, iam.path());
+    let again = create_keys(&suffix, iam.path(), &[]);
     assert!(again.status.success(), "{}", text(&again));
     let listed = kms.list_aliases().limit(1000).send().await.expect("aliases");
     let ours = listed
@@ -132,6 +146,59 @@ async fn the_script_makes_three_keys_with_least_privilege_and_can_run_again() {
         .filter(|a| a.alias_name().is_some_and(|n| n.ends_with(&suffix)))
         .count();
     assert_eq!(ours, 3, "a second run makes no more keys");
+}
+
+/// Who named six roles before there was a seventh gets the policies that there were; the
+/// same keys take it up, and lose it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_masker_stands_in_the_key_policies_of_those_alone_who_name_it() {
+    let suffix = format!("m{}", std::process::id());
+    let iam = tempfile::tempdir().expect("a folder");
+    let mut seen = Vec::new();
+    for others in [&[][..], &["masker"], &[]] {
+        let output = create_keys(&suffix, iam.path(), others);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(text(&output).contains("no --masker-role"), others.is_empty());
+        let printed = std::fs::read_to_string(iam.path().join("masker.json")).expect("a policy");
+        assert!(printed.contains("UnwrapForMasking"), "{printed}");
+        seen.push(key_policies(&suffix).await);
+    }
+    assert_eq!(seen[0], seen[2], "a run without it takes it away, and nothing else");
+    let statements = |policy: &Value| policy["Statement"].as_array().expect("a list").clone();
+    let mut added = Vec::new();
+    for ((without, with), holder) in seen[0].iter().zip(&seen[1]).zip(HOLDERS) {
+        let (its, others): (Vec<Value>, Vec<Value>) = statements(with)
+            .into_iter()
+            .partition(|statement| statement["Principal"]["AWS"] == role("masker"));
+        assert_eq!(others, statements(without), "{holder}: all else stays");
+        assert!(!without.to_string().contains(&role("masker")), "{holder}");
+        assert_eq!(its.len(), 1, "{holder}");
+        added.extend(its);
+    }
+    let sids: Vec<_> = added.iter().map(|its| its["Sid"].as_str().expect("a name")).collect();
+    assert_eq!(sids, ["MaskerUnwraps", "MaskerNever", "MaskerNeverSigns"]);
+    let purposes = &added[0]["Condition"]["StringEquals"]["kms:EncryptionContext:purpose"];
+    assert_eq!(*purposes, serde_json::json!(["mask", "hash"]), "not what seals");
+}
+
+/// The seventh role goes with the six, and is none of them.
+#[test]
+fn the_script_refuses_a_masker_alone_and_one_that_is_another_role() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/keys/create-keys.sh");
+    let refused = |masker: &str, others: &[&str], word: &str| {
+        let mut command = Command::new("bash");
+        command.arg(script).arg("--masker-role").arg(role(masker));
+        for name in others {
+            command.arg(format!("--{name}-role")).arg(role(name));
+        }
+        let output = command.output().expect("bash runs");
+        assert_eq!(output.status.code(), Some(2), "{masker}: {}", text(&output));
+        assert!(text(&output).contains(word), "{masker}: {}", text(&output));
+    };
+    refused("masker", &[], "also needed: --loader-role");
+    for name in ROLES {
+        refused(name, &ROLES, &format!("--masker-role and --{name}-role must differ"));
+    }
 }
 
 /// What the script says of flags that it refuses before it asks AWS anything.

@@ -19,6 +19,7 @@ PROOFS = {
         "auditor.json": CALLS,
         "init.json": CALLS,
         "loader.json": CALLS + ", but SeeTheDeadLetters, which is asked by the clock; each Deny is in the table",
+        "masker.json": CALLS + "; each Deny is in the table",
         "rotator.json": CALLS,
         "scaler.json": "the call of an autoscaler is allowed, and nothing else",
         "unmasker.json": CALLS,

@@ -53,6 +53,16 @@ fn stranger(arn: &str) -> Asker {
     Asker { principal: Principal::Aws(arn.to_owned()), like: "", has_all: true }
 }
 
+/// A key of somebody else's account, which lets everybody in: a plan can be under it.
+pub const FOREIGN_KEY: &str = "arn:aws:kms:us-east-1:444455556666:key/foreign";
+
+pub fn open_to_everybody() -> Policy {
+    Policy::key(&json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "All", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*",
+         "Resource": "*"}]}))
+    .expect("known")
+}
+
 /// Makes the requests.
 struct Maker<'a>(&'a Shipped);
 
@@ -97,14 +107,16 @@ impl Maker<'_> {
 
     /// A context that is not as it should be, for each role that may unwrap.
     fn odd(&self, odd: impl Fn(&'static str) -> Pairs) -> Vec<Asked> {
-        let users = [
-            ("ingest", &["loader", "rotator", "init"]),
+        let users: [(_, &[_]); 2] = [
+            ("ingest", &["loader", "masker", "rotator", "init"]),
             ("recovery", &["unmasker", "rotator", "init"]),
         ];
         let mut all = Vec::new();
         for (holder, roles) in users {
             let pairs = odd(holder);
-            all.extend(roles.map(|role| self.key(&asker(role), "Decrypt", holder, &pairs)));
+            let unwraps =
+                roles.iter().map(|role| self.key(&asker(role), "Decrypt", holder, &pairs));
+            all.extend(unwraps);
             for action in USES.into_iter().filter(|action| *action != "Decrypt") {
                 all.push(self.key(&asker("rotator"), action, holder, &pairs));
             }
@@ -146,6 +158,7 @@ const TAKES: [&str; 3] = ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisib
 pub fn cases(shipped: &Shipped) -> Vec<Case> {
     let make = Maker(shipped);
     let mut cases = of_roles(&make);
+    cases.extend(of_the_masker(&make));
     cases.extend(of_strangers(&make));
     cases.extend(of_contexts(&make));
     cases.extend(of_queues(&make, shipped));
@@ -158,7 +171,7 @@ fn case(text: &'static str, asked: Vec<Asked>) -> Case {
 
 fn of_roles(make: &Maker) -> Vec<Case> {
     let disguised = Asker { like: "unmasker", ..asker("loader") };
-    let all_roles = ["loader", "unmasker", "rotator", "init", "auditor"];
+    let all_roles = ["loader", "masker", "unmasker", "rotator", "init", "auditor"];
     let generating = all_roles.iter().flat_map(|name| {
         let mut all = make.wrap(&asker(name), &USES[4..], "ingest");
         all.extend(make.wrap(&asker(name), &USES[4..], "recovery"));
@@ -202,6 +215,37 @@ fn of_roles(make: &Maker) -> Vec<Case> {
     ]
 }
 
+fn of_the_masker(make: &Maker) -> Vec<Case> {
+    let disguised = Asker { like: "unmasker", ..asker("masker") };
+    vec![
+        case("the masker unwraps a key that seals", {
+            let pairs = with("ingest", "purpose", "seal");
+            vec![make.key(&asker("masker"), "Decrypt", "ingest", &pairs)]
+        }),
+        case("the masker unwraps with a key of another account that lets everybody", {
+            let mut all = make.wrap(&asker("masker"), &["Decrypt"], "ingest");
+            all.iter_mut().for_each(|(_, request)| request.resource = FOREIGN_KEY.to_owned());
+            all
+        }),
+        case("the masker wraps, or moves a wrap", make.wrap(&asker("masker"), &WRAPS, "ingest")),
+        case("the masker, with `kms:*` beside, uses the recovery key", {
+            make.wrap(&with_all("masker"), &USES, "recovery")
+        }),
+        case(
+            "the masker, with the unmasker's IAM policy instead of its own, uses the recovery key",
+            make.wrap(&disguised, &USES, "recovery"),
+        ),
+        case("the masker, with `kms:*` beside, uses the recovery key by its replica elsewhere", {
+            make.by_replica(&with_all("masker"), &USES)
+        }),
+        case("the masker, with `kms:*` instead of its own policy, signs", {
+            make.signs(&Asker { like: "", ..with_all("masker") })
+        }),
+        case("the masker, with `kms:*` beside, signs", make.signs(&with_all("masker"))),
+        case("the masker, with `kms:*` beside, makes a grant", make.grants(&[with_all("masker")])),
+    ]
+}
+
 fn of_strangers(make: &Maker) -> Vec<Case> {
     let granting = ["loader", "unmasker", "rotator", "init", "auditor", "admin"].map(with_all);
     let away = "arn:aws:iam::444455556666:role/loginetl-unmasker";
@@ -216,7 +260,7 @@ fn of_strangers(make: &Maker) -> Vec<Case> {
         case("the unmasker's name in another account, with `kms:*`, uses a key, or signs", {
             make.uses(&stranger(away))
         }),
-        case("any role of them, with `kms:*`, makes a grant", make.grants(&granting)),
+        case("any other of the roles, with `kms:*`, makes a grant", make.grants(&granting)),
         case("the root user, or another role with `kms:*`, makes a grant", {
             make.grants(&[stranger(ROOT), stranger("arn:aws:iam::000000000000:role/other")])
         }),
@@ -267,7 +311,7 @@ fn of_contexts(make: &Maker) -> Vec<Case> {
 
 fn of_queues(make: &Maker, shipped: &Shipped) -> Vec<Case> {
     let (queue, dead) = (shipped.queue.as_str(), shipped.dead_letters.as_str());
-    let others = ["unmasker", "init", "auditor", "admin"];
+    let others = ["masker", "unmasker", "init", "auditor", "admin"];
     let all = [&TAKES[..], &["GetQueueAttributes", "SendMessage"]].concat();
     vec![
         case("the loader sends to the queue, purges it or changes it", {
@@ -290,7 +334,7 @@ fn of_queues(make: &Maker, shipped: &Shipped) -> Vec<Case> {
             all.extend(make.uses(&asker("scaler")));
             all
         }),
-        case("the unmasker, `init`, the auditor or the admin does anything with the queue", {
+        case("masker, unmasker, `init`, auditor or admin does anything with the queue", {
             others.iter().flat_map(|name| make.queue(name, &all, queue)).collect()
         }),
     ]

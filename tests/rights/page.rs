@@ -90,9 +90,10 @@ fn the_table_of_roles_says_who_may_do_what_with_which_key() {
         let rules = Rules::of(shipped);
         let rows = table("| role | ingest key | recovery key | audit key | queue |");
         let roles: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
-        let expected = ["loader", "unmasker", "rotator", "init", "auditor", "scaler", "analyst"];
-        assert_eq!((&roles[..7], &roles[7..]), (&expected[..], &["admin"][..]));
-        for row in &rows[..7] {
+        let expected =
+            ["loader", "masker", "unmasker", "rotator", "init", "auditor", "scaler", "analyst"];
+        assert_eq!((&roles[..8], &roles[8..]), (&expected[..], &["admin"][..]));
+        for row in &rows[..8] {
             for (holder, cell) in ["ingest", "recovery", "audit"].into_iter().zip(&row[1..]) {
                 let may = |action: &&str| {
                     let key = &shipped.keys[holder];
@@ -130,9 +131,12 @@ fn the_table_of_roles_says_who_may_do_what_with_which_key() {
 }
 
 /// The rows of "What loginetl calls", and the commands that they are about.
-const ROWS: [(&str, &str, &[&str]); 17] = [
+const ROWS: [(&str, &str, &[&str]); 21] = [
     ("`init`, when it makes a data key", "init", &["init"]),
     ("`load`, `quarantine retry`", "loader", &["load --drain", "quarantine retry"]),
+    ("`mask plan`", "masker", &["mask plan --job logins --location x"]),
+    ("`mask --plan`, `remask --plan`", "masker", &["mask --plan", "remask --plan"]),
+    ("`mask commit`", "masker", &["mask commit --plan --rows --rejected"]),
     ("`unmask`", "unmasker", &["unmask --ip-hash --reason"]),
     ("`unmask --resume`", "unmasker", &["unmask --ip-hash --resume"]),
     ("`unmask --withdraw`", "unmasker", &["unmask --withdraw"]),
@@ -140,6 +144,7 @@ const ROWS: [(&str, &str, &[&str]); 17] = [
     ("`rotate-keys`, each call", "rotator", &[]),
     ("`keys rewrap`", "rotator", &["keys rewrap --ingest-key --recovery-key"]),
     ("`keys destroy`", "rotator", &["keys destroy --after --yes"]),
+    ("`archive drop`", "rotator", &["archive drop logins --running-too --reason"]),
     (
         "`keys list`, `rotate-keys --dry-run`, `status`",
         "rotator",

@@ -46,9 +46,19 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn command(&mut self, role: &str, args: &[&str]) -> Command {
+    fn login(&self, role: &str) -> String {
         let login = self.logins.iter().find(|(name, _)| *name == role);
-        let url = &login.unwrap_or_else(|| panic!("no login of {role}")).1;
+        login.unwrap_or_else(|| panic!("no login of {role}")).1.clone()
+    }
+
+    /// From now on a role connects as another one does.
+    fn lend(&mut self, role: &'static str, of: &str) {
+        let login = self.login(of);
+        self.logins.insert(0, (role, login));
+    }
+
+    fn command(&mut self, role: &str, args: &[&str]) -> Command {
+        let url = self.login(role);
         let id = access_key(role, args);
         let words = id.split_once('.').expect("an id").1.replace('_', " ");
         self.commands.push((role.to_owned(), words));
@@ -192,23 +202,23 @@ async fn unmask(recorder: &mut Recorder) {
     recorder.run("unmasker", &["unmask", "--ip-hash", &hash, "--resume", &open], 0);
 }
 
-/// A job outside of the database, and the rewrite of what it made. The executors have the
-/// role of the loader.
+/// A job outside of the database, and the rewrite of what it made. Driver and executors are
+/// one role of AWS; the driver has a login of loaders, for a rewrite one of rotators.
 fn mask_outside(recorder: &mut Recorder) {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = folder.path().join("plan.json");
     let word = plan.to_str().expect("UTF-8");
     let args = ["mask", "plan", "--job", "logins", "--location", "x"];
     let keep = |planned: Output| std::fs::write(&plan, planned.stdout).expect("written");
-    keep(recorder.run("loader", &args, 0));
-    recorder.run("loader", &["mask", "--plan", word], 0);
-    recorder.run(
-        "loader",
-        &["mask", "commit", "--plan", word, "--rows", "0", "--rejected", "0"],
-        0,
-    );
-    keep(recorder.run("rotator", &[&args[..], &["--rewrites"]].concat(), 0));
-    recorder.run("loader", &["remask", "--plan", word], 0);
+    recorder.lend("masker", "loader");
+    keep(recorder.run("masker", &args, 0));
+    recorder.run("masker", &["mask", "--plan", word], 0);
+    let commit = ["mask", "commit", "--plan", word, "--rows", "0", "--rejected", "0"];
+    recorder.run("masker", &commit, 0);
+    recorder.lend("masker", "rotator");
+    keep(recorder.run("masker", &[&args[..], &["--rewrites"]].concat(), 0));
+    recorder.run("masker", &["remask", "--plan", word], 0);
+    recorder.run("masker", &[&commit[..], &["--unopened", "0"]].concat(), 0);
     recorder.run("rotator", &["archive", "list"], 0);
     let drop = ["archive", "drop", "logins", "--running-too", "--reason", "a test"];
     recorder.run("rotator", &drop, 0);
@@ -249,6 +259,7 @@ async fn abroad(recorder: &mut Recorder) {
     recorder.run("loader", &["load", "--drain"], 0);
     let hash = recorder.hash().await;
     recorder.run("unmasker", &["unmask", "--ip-hash", &hash, "--reason", "a test"], 0);
+    recorder.run("masker", &["mask", "plan", "--job", "away", "--location", "x"], 0);
     recorder.run("rotator", &["rotate-keys", "--compromised"], 0);
     recorder.run("init", &["check"], 0);
     recorder.run("auditor", &["check"], 0);

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::policy::{Policy, Principal};
 use crate::support::text;
 
-pub const ROLES: [&str; 6] = ["loader", "unmasker", "rotator", "init", "auditor", "admin"];
+pub const ROLES: [&str; 7] =
+    ["loader", "unmasker", "rotator", "init", "auditor", "admin", "masker"];
 /// The three keys.
 pub const HOLDERS: [&str; 3] = ["ingest", "recovery", "audit"];
 const ACCOUNT: &str = "000000000000";
@@ -96,7 +97,7 @@ impl Shipped {
 
     /// Whether an ARN is that of one of a holder's keys.
     pub fn is_of(&self, holder: &str, arn: &str) -> bool {
-        arn.contains(":kms:") && self.holder(arn) == holder
+        self.find(arn) == Some(holder)
     }
 
     /// The IAM policy of a role, for the other keys: in whichever region.
@@ -110,9 +111,13 @@ impl Shipped {
 
     /// Which of the three keys an ARN is, or is the other of.
     pub fn holder(&self, arn: &str) -> &str {
+        self.find(arn).unwrap_or_else(|| panic!("no key of ours: {arn}"))
+    }
+
+    fn find(&self, arn: &str) -> Option<&str> {
         let arn = arn.replace(&format!(":{AWAY}:"), &format!(":{HOME}:"));
         let named = self.keys.iter().chain(&self.others).find(|(_, key)| **key == arn);
-        named.unwrap_or_else(|| panic!("no key of ours: {arn}")).0
+        named.map(|(holder, _)| holder.as_str())
     }
 
     /// What hangs on a role: its policy, and the same for the other keys.

@@ -31,7 +31,7 @@ fn service_account(name: &str) -> (&'static str, String) {
     }
 }
 
-const ASSUMED: [&str; 6] = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"];
+const ASSUMED: [&str; 7] = ["loader", "unmasker", "rotator", "init", "auditor", "masker", "scaler"];
 
 /// Whether a token of this cluster with these claims lets its bearer into the role.
 fn lets_token(name: &str, issuer: &str, sub: Option<&str>, aud: Option<&str>) -> bool {
@@ -235,5 +235,5 @@ fn whoever_administers_keys_may_do_this_and_no_more() {
         }
     }
     let documents: Vec<&Value> = shipped.iam.values().collect();
-    assert_eq!(documents.len(), 6, "a policy for each role that runs something, and the scaler");
+    assert_eq!(documents.len(), 7, "a policy for each role that runs something, and the scaler");
 }
