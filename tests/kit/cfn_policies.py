@@ -26,9 +26,12 @@ PLACEHOLDERS = {
     "RECOVERY_KEY_ARN": "!If [NewRecoveryKey, !GetAtt RecoveryKey.Arn, !Ref RecoveryKeyArn]",
     "AUDIT_KEY_ARN": "!If [NewAuditKey, !GetAtt AuditKey.Arn, !Ref AuditKeyArn]",
     "ADMIN_ROLE_ARN": "!Ref AdminRoleArn",
+    "MASKER_ROLE_ARN": "!Ref MaskerRoleArn",
     **{f"{role.upper()}_ROLE_ARN": f"!GetAtt {role}.Arn"
        for role in ("Loader", "Unmasker", "Rotator", "Init", "Auditor")},
 }
+# A statement with such a placeholder is there if this condition holds.
+OPTIONAL = {"${MASKER_ROLE_ARN}": "HasMasker"}
 BLOCK = re.compile(r"^( *)# (keys/\S+\.json): begin\n(.*?)^ *# \2: end\n", re.MULTILINE | re.DOTALL)
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 WORDS_OF_YAML = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
@@ -60,9 +63,20 @@ def renewed(found):
     lines = [f"{name}: {scalar(policy[name])}" for name in ("Version", "Id") if name in policy]
     lines.append("Statement:")
     for statement in policy["Statement"]:
-        lines += wrapped(flow(statement), WIDTH - len(indent))
+        lines += wrapped(optional(statement), WIDTH - len(indent))
     body = "".join(f"{indent}{line}\n" for line in lines)
     return f"{indent}# {source}: begin\n{body}{indent}# {source}: end\n"
+
+
+def optional(statement):
+    """A statement; one about a role that a stack can do without, as the function that leaves it out."""
+    text = json.dumps(statement)
+    conditions = [condition for placeholder, condition in OPTIONAL.items() if placeholder in text]
+    if not conditions:
+        return flow(statement)
+    condition, = conditions
+    pieces = flow(statement)
+    return [f"!If [{condition}, {pieces[0]}", *pieces[1:-1], pieces[-1] + ",", "!Ref AWS::NoValue]"]
 
 
 def flow(value):

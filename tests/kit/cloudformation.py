@@ -29,6 +29,10 @@ PEOPLE = {who: f"arn:aws:iam::000000000000:role/{who.removesuffix('Arn').lower()
           ("AdminRoleArn", "ProducerRoleArn", "PersonArn")}
 HEAD = {"HeadFileSystemId": "fs-1", "HeadAccessPointId": "fsap-1"}
 ROLES = ["loader", "unmasker", "rotator", "init", "auditor", "scaler"]
+MASKER = "arn:aws:iam::000000000000:role/engine/jobs"
+OF_MASKER = {"Ingest": "MaskerUnwraps", "Recovery": "MaskerNever", "Audit": "MaskerNeverSigns"}
+# The role of jobs is made by others, who hang no policy of ours on it: the keys name it.
+BY_KEYS_ALONE = {"keys/iam/masker.json"}
 # DeletionPolicy and UpdateReplacePolicy of what is kept; what is not here has none.
 KEPT = {"AWS::KMS::Key": ("Retain", "Retain"), "AWS::KMS::Alias": ("RetainExceptOnCreate", "Retain"),
         "AWS::SQS::Queue": ("RetainExceptOnCreate", "Retain")}
@@ -48,7 +52,7 @@ Resources:
 def run(kit):
     used = cfn_policies.compared([FOUNDATION, SERVICE])
     missing = {f"keys/{folder}/{file.name}" for folder in ("iam", "policies") for file in
-               (REPOSITORY / "keys" / folder).glob("*.json")} - set(used)
+               (REPOSITORY / "keys" / folder).glob("*.json")} - set(used) - BY_KEYS_ALONE
     if missing:
         raise Failed(f"no template has {', '.join(sorted(missing))}")
     with concurrent.futures.ThreadPoolExecutor() as pool, localstack() as client, Aws(client) as aws:
@@ -72,10 +76,12 @@ def tell(kit):
         "in; loginetl run on it, keys by its aliases, the queue by its URL: 119 rows + 1 quarantined, `check`, a "
         "rotation, `audit verify`; a message received once too often is a dead letter; each alarm names a queue that "
         "is there, that of dead letters counts one, and who listens to the topic hears it; an update keeps every key "
-        "and queue; another stack takes the keys over, and makes none")
+        "and queue; another stack takes the keys over, and makes none; one that names a role for jobs has it in its "
+        "key policies")
     kit.cannot(
         "deploy/cloudformation/foundation.yaml", "that AWS keeps what says so: LocalStack deletes it all the "
-        "same; who may send: LocalStack enforces no policy; the age of the oldest message, which it does not count")
+        "same; that an update changes key policies: it updates no key; who may send: LocalStack enforces no policy; "
+        "the age of the oldest message, which it does not count")
     kit.proved(
         "deploy/cloudformation/service.yaml", f"{lint_words}, each size of Fargate included; {policies}; what it "
         "imports is exported; each task is confined and has role, secret and settings of its kind; its command was "
@@ -178,6 +184,7 @@ def deployed(kit, client, aws, documents):
         cfn_use.dead_letters(aws, outputs, documents[0]["Parameters"]["MaxReceives"]["Default"])
         cfn_use.alarms(aws, outputs)
         updated(aws, stack)
+        masker(kit, client, aws)
         taken_over(aws, stack, documents, place)
 
 
@@ -185,12 +192,9 @@ def compared(kit, client, aws, outputs):
     """The policies in force are those that create-keys.sh fills in for these roles, keys and queue."""
     ours = {role: aws("iam", "get_role_policy", RoleName=f"loginetl-{role}", PolicyName="loginetl")["PolicyDocument"]
             for role in ROLES}
-    keys = {key: policy(aws, outputs[f"{key.capitalize()}Key"]) for key in ("ingest", "recovery", "audit")}
     folder = kit.scratch / "iam"
-    flags = [flag for role in ROLES[:5] for flag in (f"--{role}-role", outputs[f"{role.capitalize()}RoleArn"])]
-    kit.run("bash", REPOSITORY / "keys/create-keys.sh", *flags, "--admin-role", PEOPLE["AdminRoleArn"],
-            "--print-iam", folder, "--queue-arn", outputs["QueueArn"], "--dead-letter-queue-arn",
-            outputs["QueueArn"].replace("-queue", "-dlq"), env=client)
+    same_keys(kit, client, aws, outputs, "--print-iam", folder, "--queue-arn", outputs["QueueArn"],
+              "--dead-letter-queue-arn", outputs["QueueArn"].replace("-queue", "-dlq"))
     for role, found in ours.items():
         same(f"the policy of {role}", found, json.loads((folder / f"{role}.json").read_text()))
         trust = aws("iam", "get_role", RoleName=f"loginetl-{role}")["Role"]["AssumeRolePolicyDocument"]
@@ -198,13 +202,22 @@ def compared(kit, client, aws, outputs):
             person = trust["Statement"].pop()
             same("whom the unmasker trusts", person["Principal"], {"AWS": PEOPLE["PersonArn"]})
         same(f"whom {role} trusts", trust, json.loads((folder / "trust/ecs-tasks.json").read_text()))
-    for key, found in keys.items():
-        same(f"the key policy of {key}", found, policy(aws, outputs[f"{key.capitalize()}Key"]))
     senders(aws, outputs)
 
 
-def policy(aws, key):
-    return json.loads(aws("kms", "get_key_policy", KeyId=key, PolicyName="default")["Policy"])
+def same_keys(kit, client, aws, outputs, *others):
+    """The key policies in force are those that create-keys.sh sets for the roles of the stack."""
+    before = key_policies(aws, outputs)
+    flags = [flag for role in ROLES[:5] for flag in (f"--{role}-role", outputs[f"{role.capitalize()}RoleArn"])]
+    flags += [flag for key in before for flag in (f"--{key.lower()}-alias", outputs[f"{key}Key"])]
+    kit.run("bash", REPOSITORY / "keys/create-keys.sh", *flags, "--admin-role", PEOPLE["AdminRoleArn"], *others,
+            env=client)
+    same("what the keys' policies are", before, key_policies(aws, outputs))
+
+
+def key_policies(aws, outputs):
+    asked = {key: {"KeyId": outputs[f"{key}Key"], "PolicyName": "default"} for key in ("Ingest", "Recovery", "Audit")}
+    return {key: json.loads(aws("kms", "get_key_policy", **one)["Policy"]) for key, one in asked.items()}
 
 
 def same(what, found, expected):
@@ -242,6 +255,16 @@ def updated(aws, stack):
     if len(trust) != 1:
         raise Failed(f"the update is not seen: the unmasker trusts {trust}")
     same("what the stack has after an update", stack.resources(), before)
+
+
+def masker(kit, client, aws):
+    """A stack that names a role for jobs has it in the key policies. LocalStack updates no key, so it is a new one."""
+    stack = Stack(aws, "loginetl-jobs", FOUNDATION)
+    stack.create(Name="jobs", **PEOPLE, MaskerRoleArn=MASKER)
+    for key, found in key_policies(aws, stack.outputs()).items():
+        its = [statement for statement in found["Statement"] if statement["Principal"] == {"AWS": MASKER}]
+        same(f"what the {key} key says of the masker", [each["Sid"] for each in its], [OF_MASKER[key]])
+    same_keys(kit, client, aws, stack.outputs(), "--masker-role", MASKER)
 
 
 def taken_over(aws, stack, documents, place):
