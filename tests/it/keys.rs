@@ -17,7 +17,7 @@ fn role(name: &str) -> String {
     format!("arn:aws:iam::000000000000:role/loginetl-{name}")
 }
 
-/// Runs the script for aliases of this test's own, with the roles that it needs and others.
+/// Runs the script for aliases of this test's own, with the six roles and others.
 fn create_keys(suffix: &str, iam: &Path, others: &[&str]) -> Output {
     let mut command = Command::new("bash");
     command

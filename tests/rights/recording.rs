@@ -202,8 +202,8 @@ async fn unmask(recorder: &mut Recorder) {
     recorder.run("unmasker", &["unmask", "--ip-hash", &hash, "--resume", &open], 0);
 }
 
-/// A job outside of the database, and the rewrite of what it made. Driver and executors are
-/// one role of AWS; the driver has a login of loaders, for a rewrite one of rotators.
+/// A job outside of the database, and the rewrite of what it made. Driver and executors
+/// are one role of AWS; the driver has a login of loaders, for a rewrite one of rotators.
 fn mask_outside(recorder: &mut Recorder) {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = folder.path().join("plan.json");
