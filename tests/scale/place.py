@@ -26,7 +26,7 @@ from processes import descendants, identity, send  # noqa: E402
 
 REQUIREMENTS = HERE / "requirements-scale.txt"
 BUILD = HERE.parent / "env/requirements-build.txt"
-PY_FILES = ("loginetl_filter.py", "loginetl_archive.py", "mask_job.py")  # the last for rates.py
+PY_FILES = sorted((REPOSITORY / "deploy/spark").glob("*.py"))  # the jobs too: rates.py and several.py start them
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 JAVA = (17, 21, 25)  # what Spark 4 runs on
 
@@ -62,7 +62,7 @@ class Cluster:
 
     def __init__(self, ledger, program):
         self.ledger, self.programs = ledger, program.parent
-        self.master, self.workers = None, []
+        self.master, self.workers, self.log = None, [], ledger.base / "driver.log"
         self.environment = self.settings()
 
     def settings(self):
@@ -97,6 +97,10 @@ class Cluster:
     def filters(self):
         return self.below("\0--plan\0")
 
+    def words(self):
+        """The last that the drivers' JVMs have said."""
+        return self.log.read_text(errors="replace")[-3000:]
+
     def below(self, word):
         found = []
         for worker in self.workers:
@@ -106,10 +110,10 @@ class Cluster:
                         found.append(pid)
         return found
 
-    def submit(self, script, *arguments, options=(), small=False, measured=False):
+    def submit(self, script, *arguments, options=(), small=False, measured=False, environment=os.environ):
         """Starts a driver; its process. Its log is beside those of the cluster. A small job runs in it alone.
-        What is not measured begins quickly: its JVMs compile little."""
-        jobs = REPOSITORY / "deploy/spark"
+        What is not measured begins quickly: its JVMs compile little. Of all processes the driver alone is told of a
+        database, by `environment`."""
         settings = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
                     "spark.ui.enabled": "false", "spark.executor.memory": "512m",
                     "spark.sql.files.maxPartitionBytes": "16m"}
@@ -118,10 +122,9 @@ class Cluster:
             settings["spark.driver.extraJavaOptions"] = settings["spark.executor.extraJavaOptions"] = QUICK
         command = [self.programs / "spark-submit", "--master", master, "--driver-memory", "512m",
                    *(f"--conf={name}={value}" for name, value in settings.items()), *options,
-                   "--py-files", ",".join(str(jobs / name) for name in PY_FILES), script, *map(str, arguments)]
-        log = open(self.ledger.base / "driver.log", "ab")
-        own = {**os.environ, **self.environment, **database()}
-        with log:
+                   "--py-files", ",".join(map(str, PY_FILES)), script, *map(str, arguments)]
+        own = {**environment, **self.environment}
+        with open(self.log, "ab") as log:
             child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=log, text=True, env=own, cwd=self.ledger.base, start_new_session=True)
         with open(self.ledger.file, "a", encoding="ascii") as ledger:
@@ -129,15 +132,11 @@ class Cluster:
         return child
 
 
-def database():
-    return {name: value for name, value in os.environ.items() if name.startswith("LOGINETL_")}
-
-
 def kill(pid):
     send(pid, 9)
 
 
-def wait_for(ready, name, log, seconds=60):
+def wait_for(ready, name, log, seconds=180):
     deadline = time.monotonic() + seconds
     while not (log.exists() and ready()):
         if time.monotonic() > deadline:

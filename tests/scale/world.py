@@ -3,12 +3,14 @@
 Invariant: an expectation that is not met ends the run with what was found in the place of what was wanted.
 """
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 import place
@@ -16,9 +18,10 @@ from kit import Failed
 
 PROGRAM = os.environ.get("LOGINETL_BIN") or str(place.REPOSITORY / "target/release/loginetl")
 JOBS = place.REPOSITORY / "deploy/spark"
-KINDS = {"app_version": "INTEGER", "create_date": "DATE"}
+KINDS = {"app_version": "INTEGER", "create_date": "DATE", "length": "BIGINT"}
 COLUMNS = ("user_id, device_type, masked_ip, masked_device_id, locale, app_version, create_date, ip_hash, "
            "device_id_hash")
+DATABASES = ("LOGINETL_DATABASE_URL", "LOGINETL_TEST_DATABASE_URL")
 
 
 class World:
@@ -26,11 +29,23 @@ class World:
 
     def __init__(self, cluster, folder, count):
         self.cluster, self.folder, self.count = cluster, folder, count
-        self.text = [folder / "events/text", f"{folder}/events/packed/*.gz"]
-        self.columns = ["--format", "parquet", f"{folder}/events/columns/*.parquet"]
+        parts = folder / "events"
+        # What three runs of a job read: twice text, plain and packed, and Parquet.
+        self.inputs = {"odd": [f"{parts}/text/[135].jsonl", f"{parts}/packed/7.jsonl.gz"],
+                       "even": [f"{parts}/text/[024].jsonl", f"{parts}/packed/6.jsonl.gz"],
+                       "columns": ["--format", "parquet", f"{parts}/columns/*.parquet"]}
         self.began = time.monotonic()
         self.numbers, self.program = {}, PROGRAM
+        self.environment, self.cells = os.environ, COLUMNS
         self.rounds = 3 if count > 500000 else 1
+
+    def elsewhere(self, database):
+        """The same cluster and folders with another database of the same server, which is made."""
+        self.psql(f"create database {database}")
+        other = copy.copy(self)
+        urls = {name: urlsplit(self.environment[name])._replace(path=f"/{database}").geturl() for name in DATABASES}
+        other.environment = {**self.environment, **urls}
+        return other
 
     def say(self, text):
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", file=sys.stderr, flush=True)
@@ -42,7 +57,8 @@ class World:
     def loginetl(self, *words, code=0, stdin=None, quiet=False):
         """Runs the program; its output. `code` is what it must end with."""
         done = subprocess.run([PROGRAM, *map(str, words)], stdin=stdin or subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              stdout=subprocess.DEVNULL if quiet else subprocess.PIPE, text=True, check=False)
+                              stdout=subprocess.DEVNULL if quiet else subprocess.PIPE, text=True, check=False,
+                              env=self.environment)
         if done.returncode != code:
             raise Failed(f"loginetl {' '.join(map(str, words))}\nended with {done.returncode}, not {code}:\n"
                          f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -53,15 +69,19 @@ class World:
 
     def start(self, job, archive, run, *arguments, **options):
         """Starts a job on the cluster; its driver."""
+        flags = self.flags(archive, run, *arguments)
+        return self.cluster.submit(JOBS / f"{job}_job.py", *flags, environment=self.environment, **options)
+
+    def flags(self, archive, run, *arguments):
+        """The arguments of a job. Of two programs the last one that is named counts."""
         flags = ["--archive", archive, "--root", self.root(archive), "--run", run, "--program", PROGRAM]
-        return self.cluster.submit(JOBS / f"{job}_job.py", *flags, *arguments, **options)
+        return list(map(str, [*flags, *arguments]))
 
     def end(self, driver, code=0):
         """What a job says at its end."""
         said, _ = driver.communicate(timeout=600)
         if driver.returncode != code:
-            log = (self.cluster.ledger.base / "driver.log").read_text(errors="replace")
-            raise Failed(f"a job ended with {driver.returncode}, not {code}:\n{log[-3000:]}\n{said[-3000:]}")
+            raise Failed(f"a job ended with {driver.returncode}, not {code}:\n{self.cluster.words()}\n{said[-3000:]}")
         lines = [line for line in said.splitlines() if line.startswith("{")]
         return json.loads(lines[-1]) if lines else said
 
@@ -73,28 +93,20 @@ class World:
         files = sorted((self.root(archive) / "_published").glob("[0-9]*.json"))
         return {int(file.stem): json.loads(file.read_text(encoding="utf-8")) for file in files}
 
-    def parquet(self, archive, *runs, number=None):
-        """The files of the newest version (or of one), of all its runs or of some, for DuckDB's read_parquet."""
-        known = self.versions(archive)
-        held = known[number or max(known)]["runs"]
-        return glob(self.root(archive) / folder for name, folder in held.items() if not runs or name in runs)
-
-    def rejected(self, archive):
-        return str(self.root(archive) / "runs/*/*/outcome=rejected/*/*.parquet")
-
     def psql(self, sql):
         command = [Path(os.environ["LOGINETL_TEST_PG_BIN"]) / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1",
-                   os.environ["LOGINETL_TEST_DATABASE_URL"], "-c", sql]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+                   self.environment["LOGINETL_TEST_DATABASE_URL"], "-c", sql]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def table(self, name):
         """The rows of user_logins as they are now, for DuckDB."""
         file = self.folder / f"{name}.csv"
-        command = [Path(os.environ["LOGINETL_TEST_PG_BIN"]) / "psql", "-Xq", os.environ["LOGINETL_TEST_DATABASE_URL"],
-                   "-c", f"copy (select {COLUMNS} from user_logins) to stdout (format csv, force_quote *)"]
+        command = [Path(os.environ["LOGINETL_TEST_PG_BIN"]) / "psql", "-Xq",
+                   self.environment["LOGINETL_TEST_DATABASE_URL"], "-c",
+                   f"copy (select {self.cells} from user_logins) to stdout (format csv, force_quote *)"]
         with open(file, "wb") as out:
             subprocess.run(command, stdout=out, check=True)
-        columns = ", ".join(f"'{name}': '{KINDS.get(name, 'VARCHAR')}'" for name in COLUMNS.split(", "))
+        columns = ", ".join(f"'{name}': '{KINDS.get(name, 'VARCHAR')}'" for name in self.cells.split(", "))
         form = "auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
         return f"read_csv('{file}', {form}, allow_quoted_nulls = false, columns = {{{columns}}})"
 
@@ -111,16 +123,26 @@ class World:
 
     def ask(self, sql):
         """One value."""
+        [value] = self.asked(sql)
+        return value
+
+    def asked(self, sql):
+        """One row."""
         duckdb.sql("set enable_progress_bar = false")
-        return duckdb.sql(sql).fetchall()[0][0]
+        [row] = duckdb.sql(sql).fetchall()
+        return row
 
     def same(self, what, left, right):
         """Two sets of masked rows are one, each row as often; how many there are."""
-        for one, other in ((left, right), (right, left)):
-            more = f"select {COLUMNS} from {one} except all select {COLUMNS} from {other}"
-            more = self.ask(f"select count(*) from ({more})")
-            self.expect(f"{what}: rows of {one[:90]}… that the other has not", more, 0)
-        return self.ask(f"select count(*) from {left}")
+        both = f"select {self.cells}, 1 side from {left} union all select {self.cells}, -1 side from {right}"
+        differ = f"select sum(side) more, count(*) seen from ({both}) group by {self.cells}"
+        more = (f"select count(*) filter (more > 0), count(*) filter (more < 0), sum(seen) filter (more = 0) // 2 "
+                f"from ({differ})")
+        first, second, shared = self.asked(more)
+        self.expect(f"{what}: rows that only {left[:90]}… has, and only {right[:90]}…", (first, second), (0, 0))
+        if not shared:
+            raise Failed(f"{what}: there are no rows")
+        return shared
 
     def whole(self, what, rows):
         """One token and one hash a value."""
