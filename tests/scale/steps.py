@@ -14,6 +14,7 @@ import events
 import place
 from compare import in_force, joined, opened, registered, rejections
 from delta import delta, rewritten_delta
+from died import died
 from kit import Failed
 from page import page
 from rates import rates
@@ -162,10 +163,10 @@ def must_keep(world, key, *archives):
             raise Failed(f"keys destroy does not name the archive {archive}: {refused}")
 
 
-STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, page]
+STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, died, page]
 # What a step needs beside those that stand here for it; of one that is not named: masked.
 NEEDS = {"loaded": [], "masked": ["loaded"], "rewritten": ["turned"],
-         **{name: ["loaded"] for name in ("rates", "refused", "page")}}
+         **{name: ["loaded"] for name in ("rates", "refused", "died", "page")}}
 
 
 def with_needs(named):
