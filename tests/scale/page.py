@@ -9,6 +9,7 @@ import subprocess
 
 import place
 import tools
+from compare import committed
 from kit import Failed
 
 PAGE = place.REPOSITORY / "deploy/spark/README.md"
@@ -46,7 +47,21 @@ def attempt(world, engine, language, lines, made):
         one = world.loginetl("mask", "--plan", folder / "plan.json", stdin=events_in)
     (folder / "one.jsonl").write_text(one, encoding="utf-8")
     compare(world, engine, folder, made)
+    if "--rejected" in lines:
+        commit(world, folder, done.stdout)
     world.loginetl("archive", "drop", "page", "--running-too", "--reason", "tried out")
+
+
+def commit(world, folder, printed):
+    """The counts that the lines have printed are those of one process, and `mask commit` takes them as they stand."""
+    rejected = [line.startswith('{"rejected"') for line in (folder / "one.jsonl").open(encoding="utf-8")]
+    counts = len(rejected) - sum(rejected), sum(rejected)
+    flags = printed.split()
+    world.expect("the counts for mask commit", flags, ["--rows", str(counts[0]), "--rejected", str(counts[1])])
+    if not all(counts):
+        raise Failed(f"one of the counts is none: {counts}")
+    world.loginetl("mask", "commit", "--plan", folder / "plan.json", *flags)
+    world.expect("what was committed", committed(world, "page")[1], counts)
 
 
 def compare(world, engine, folder, made):
