@@ -16,6 +16,7 @@ from compare import in_force, joined, opened, registered, rejections
 from delta import delta, rewritten_delta
 from died import died
 from kit import Failed
+from others import others
 from page import page
 from rates import rates
 from refused import plan_ahead, refused
@@ -163,10 +164,10 @@ def must_keep(world, key, *archives):
             raise Failed(f"keys destroy does not name the archive {archive}: {refused}")
 
 
-STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, died, page]
+STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, died, page, others]
 # What a step needs beside those that stand here for it; of one that is not named: masked.
 NEEDS = {"loaded": [], "masked": ["loaded"], "rewritten": ["turned"],
-         **{name: ["loaded"] for name in ("rates", "refused", "died", "page")}}
+         **{name: ["loaded"] for name in ("rates", "refused", "died", "page", "others")}}
 
 
 def with_needs(named):
