@@ -3,7 +3,7 @@
     masked(lines, plan, program)      a column `value` of JSON text becomes masked columns, or a reason code
     remasked(rows, plan, program)     masked rows come under the keys of the plan; `unopened` names what did not open
 
-`plan` is the text of a plan. It goes with the task, and to the process in memory: nothing of it is on a disk.
+`plan` is the text of a plan. It goes with the task, and to the process in memory: no file of ours is on an executor.
 
 Invariant: a task ends well only if its process ended with 0 and answered each line with one row. A process is never
 handed more than it and the pipes can hold, and does not outlive its task.
@@ -56,7 +56,11 @@ def masked(lines, plan, program="loginetl"):
 
 def mask_feed(batch):
     """The lines of a batch as bytes, whatever these are, and how many there are."""
-    lines = pc.fill_null(batch.column(0).cast(pa.binary()), b"")
+    lines = batch.column(0)
+    if pa.types.is_binary(lines.type):
+        # A whole event as it came. Between the parts of JSON both count alike; within a text both are refused.
+        lines = pc.replace_substring(lines, b"\n", b"\r")
+    lines = pc.fill_null(lines.cast(pa.binary()), b"")
     return joined(lines), len(lines)
 
 
@@ -169,9 +173,10 @@ class Filter:
                 skip = 0
                 if part.num_rows:
                     yield part
-        except pa.ArrowInvalid as broken:
+        except pa.ArrowInvalid:
             self.end()
-            raise RuntimeError(f"loginetl {self.command} did not answer with its columns") from broken
+            # Not with the error itself, which quotes what it could not read.
+            raise RuntimeError(f"loginetl {self.command} did not answer with its columns") from None
         self.end()
         if came != self.sent:
             raise RuntimeError(f"loginetl {self.command} answered {self.sent} lines with {came} rows")
@@ -183,7 +188,8 @@ class Filter:
                 out.write(self.plan)
             self.process = subprocess.Popen(
                 [self.program, self.command, "--plan", f"/dev/fd/{plan}", *self.flags], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=self.words, pass_fds=[plan], bufsize=PIPE_BYTES)
+                stdout=subprocess.PIPE, stderr=self.words, pass_fds=[plan], bufsize=PIPE_BYTES,
+                env=environment(self.plan))
         finally:
             os.close(plan)
 
@@ -219,6 +225,15 @@ class Filter:
 def chain(first, rest):
     yield first
     yield from rest
+
+
+def environment(plan):
+    """That of the task. Where it names no region, KMS is asked in that of the keys."""
+    made = dict(os.environ)
+    if not any(made.get(name) for name in ("LOGINETL_KMS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")):
+        arn = json.loads(plan)["keys"][0]["kms_key_arn"].split(":")
+        made.update({"AWS_REGION": arn[3]} if len(arn) > 3 else {})
+    return made
 
 
 def located(program):

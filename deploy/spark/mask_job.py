@@ -10,72 +10,130 @@ them. A second start with the same --run goes on under the plan of the first, so
 run is published it does nothing.
 """
 
-import argparse
 import json
 import sys
 
-from loginetl_archive import TABLES, Files, Run, commit, counted, loginetl, program_of
+from loginetl_archive import Files, Run, counted, reader
 from loginetl_filter import masked, masked_schema
-from pyspark.sql import Observation, SparkSession
+from loginetl_job import (
+    Program,
+    ended_before,
+    flags,
+    give_up,
+    keys_of,
+    plan_of,
+    refuse_other_keys,
+    session,
+    tell,
+    without_glue,
+)
+from loginetl_table import TABLES, counted_files
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
+
+NEEDED = ("user_id", "ip", "device_id", "app_version")
+READ = (*NEEDED, "device_type", "locale", "create_date", "timestamp")  # other columns are of no event
 
 
 def main():
-    args = arguments()
-    spark = SparkSession.builder.appName(f"loginetl mask {args.archive} {args.run}").getOrCreate()
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-    files, (program, own) = Files(spark, args.root), program_of(spark, args.program)
+    args = arguments(sys.argv[1:])
+    spark = session(f"loginetl mask {args.archive} {args.run}")
+    files, program = Files(spark, args.root), Program(spark, args)
     table, run = TABLES[args.table](files), Run(files, args.run)
     if table.has(args.run):
-        return tell(run=args.run, already=True)
-    plan = run.plan(lambda: loginetl(own, "mask", "plan", "--job", args.archive, "--location", args.root,
-                                     "--valid-for", args.valid_for, *args.plan_flag))
-    folder, counts = run.finished(plan) or mask(spark, args, files, run, plan, program)
-    commit(own, plan, counts["rows"], counts["rejected"])
-    version = table.publish(args.run, json.loads(plan)["run"], folder, schema=arrow_schema(plan),
-                            counts=counts["files"])
-    run.clean(plan, kept=folder)
-    return tell(run=args.run, version=version, rows=counts["rows"], rejected=counts["rejected"])
+        ended_before(args, table, run)
+        tell(run=args.run, already=True)
+        return 0
+    lines = events(spark, args)
+    plan = plan_of(args, run, program, *args.plan_flag)
+    refuse_other_keys(args, plan, table.keys())
+    folder, counts = run.finished(plan) or mask(spark, args, files, run, plan, lines, program)
+    refuse_other_keys(args, plan, table.keys())  # others have published meanwhile
+    program.commit(plan, counts["rows"], counts["rejected"])
+    version, held = table.publish(args, json.loads(plan)["run"], folder, counts, keys_of(plan),
+                                  schema=arrow_schema(plan))
+    run.clean(held)
+    if not counts["rows"]:
+        print(f"NO LINE OF THIS RUN WAS AN EVENT: all {counts['rejected']} were rejected, and nothing of it can be "
+              f"read. {args.root}/{folder}/outcome=rejected has the reasons", file=sys.stderr)
+    tell(run=args.run, version=version, rows=counts["rows"], rejected=counts["rejected"])
+    return 0
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", nargs="+", help="files or folders; they stay as they are until the run is published")
+def arguments(words):
+    parser = flags(__doc__)
+    parser.add_argument("input", nargs="*", help="files or folders; they stay as they are until the run is published")
+    parser.add_argument("--input", dest="more", default="", help="the same as one argument, with commas between them")
     parser.add_argument("--format", choices=["text", "parquet"], default="text")
     parser.add_argument("--body", metavar="COLUMN", help="the column of Parquet that holds a whole event as JSON text")
-    parser.add_argument("--archive", required=True, help="the name under which `loginetl archive list` shows it")
-    parser.add_argument("--root", required=True, help="the folder of the archive")
-    parser.add_argument("--run", required=True, help="the name of this run, the same when it is started again")
-    parser.add_argument("--table", choices=sorted(TABLES), default="pointer")
-    parser.add_argument("--program", default="loginetl", help="on PATH of all machines, or a URI that Spark fetches")
-    parser.add_argument("--valid-for", default="24h", help="how long tasks may begin to work by the plan")
     parser.add_argument("--plan-flag", action="append", default=[], metavar="FLAG", help="--plan-flag=--day=2026-11-28")
-    return parser.parse_args()
+    args = parser.parse_args(without_glue(words))
+    args.input += [path for path in args.more.split(",") if path]
+    if not args.input:
+        parser.error("there is no input")
+    return args
 
 
-def mask(spark, args, files, run, plan, program):
+def mask(spark, args, files, run, plan, lines, program):
     """Writes a folder of masked and rejected rows, and counts them: what goes in must come out."""
     folder, seen = run.new_folder(plan), Observation("lines")
-    lines = events(spark, args).observe(seen, F.count(F.lit(1)).alias("count"))
-    write(masked(lines, plan, program), f"{args.root.rstrip('/')}/{folder}")
+    lines = lines.observe(seen, F.count(F.lit(1)).alias("count"))
+    write(masked(lines, plan, program.name), f"{args.root.rstrip('/')}/{folder}")
+    read = seen.get.get("count", 0)
+    if not read:
+        files.delete(folder)
+        raise SystemExit(f"there is no line in {', '.join(args.input)}: nothing is committed or published. Look at the "
+                         f"paths, and start again with --run {args.run}. If there is nothing to mask: delete "
+                         f"{args.root}/{run.folder}, which has the plan, and give the run up ({give_up(args.archive)})")
     per_file, outcomes, _ = counted(spark, files, folder, "rejected")
-    rows, rejected, read = outcomes.get("masked", 0), outcomes.get("rejected", 0), seen.get["count"]
+    rows, rejected = outcomes.get("masked", 0), outcomes.get("rejected", 0)
     if read != rows + rejected:
         raise SystemExit(f"{read} lines in, {rows} rows and {rejected} rejected out: nothing is published")
-    return run.finish(folder, {"rows": rows, "rejected": rejected, "files": per_file})
+    counts = {"rows": rows, "rejected": rejected, "files": per_file}
+    counted_files(files, folder, counts)
+    return run.finish(folder, counts)
 
 
 def events(spark, args):
-    """A column `value` of JSON text, an event each."""
+    """A column `value` of JSON text, an event each. Refuses, before anything is planned, what holds no events."""
     if args.format == "text":
         # Lines end as they do for load, and blank ones are none.
-        lines = spark.read.option("lineSep", "\n").text(args.input)
+        lines = reader(spark).option("recursiveFileLookup", "true").option("lineSep", "\n").text(args.input)
         return lines.where("trim(LEADING ' \t\f\r' FROM value) <> ''")
-    rows = spark.read.parquet(*args.input)
+    rows = reader(spark).parquet(*args.input)
+    every = reader(spark).option("recursiveFileLookup", "true").schema("nothing string").parquet(*args.input)
+    skipped = sorted(set(every.inputFiles()) - set(rows.inputFiles()))
+    if skipped:
+        raise SystemExit(f"Spark does not read {len(skipped)} files in folders that are no partitions, such as "
+                         f"{skipped[0]}: name these folders as inputs of their own")
+    kinds = {field.name: field.dataType.typeName() for field in rows.schema.fields}
     if args.body:
-        # Between the parts of JSON both count alike; within a text both are refused.
-        return rows.select(F.translate(F.col(args.body), "\n", "\r").alias("value"))
-    return rows.select(F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).alias("value"))
+        if kinds.get(args.body) not in ("string", "binary"):
+            raise SystemExit(f"the input has no column {args.body} of text or bytes (--body)")
+        return rows.select(F.col(f"`{args.body}`").cast("binary").alias("value"))
+    missing = [name for name in NEEDED if name not in kinds]
+    if missing:
+        raise SystemExit(f"the input has no column {', '.join(missing)}: an event needs {', '.join(NEEDED)}. Is there "
+                         "one with whole events (--body COLUMN)?")
+    packed = [name for name in READ if kinds.get(name) == "binary"]
+    if packed:
+        raise SystemExit(f"column {', '.join(packed)} of the input is binary, not text: convert it before")
+    texts = [F.col(f"`{name}`") for name, kind in kinds.items() if kind == "string"]
+    whole = F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).cast("binary")
+    # JSON would have other signs in the place of bytes that are no UTF-8; such a line is rejected, as load does.
+    return rows.select(F.when(broken(texts), F.lit(b"\xff")).otherwise(whole).alias("value"))
+
+
+def broken(texts):
+    """Whether one of these texts is no UTF-8."""
+    found = F.lit(False)
+    for text in texts:
+        if hasattr(F, "is_valid_utf8"):  # Spark 4
+            bad = ~F.is_valid_utf8(text)
+        else:  # the JVM's own texts are UTF-8: what does not come back as it went there was none
+            bad = F.regexp_replace(text, "^", "").cast("binary") != text.cast("binary")
+        found = found | F.coalesce(bad, F.lit(False))
+    return found
 
 
 def write(rows, folder):
@@ -89,11 +147,6 @@ def arrow_schema(plan):
     kinds = {"string": pa.string(), "int": pa.int32(), "date": pa.date32()}
     columns = [column.split(" ") for column in masked_schema(plan).split(", ")]
     return pa.schema([(name, kinds[kind]) for name, kind in columns if name not in ("rejected", "field", "length")])
-
-
-def tell(**result):
-    print(json.dumps(result), flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -10,71 +10,90 @@ published are read, and exactly these are replaced. Ends with 1 if there are row
 they are, and their keys are kept.
 """
 
-import argparse
 import json
 import sys
 
-from loginetl_archive import TABLES, Files, Run, commit, counted, instant, loginetl, program_of, read
+from loginetl_archive import Files, Run, counted, instant, read
 from loginetl_filter import remasked
-from pyspark.sql import Observation, SparkSession
+from loginetl_job import (
+    Program,
+    ended_before,
+    flags,
+    give_up,
+    keys_of,
+    plan_of,
+    refuse_other_keys,
+    session,
+    tell,
+    without_glue,
+)
+from loginetl_table import TABLES, counted_files, refuse_replaced
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 
 def main():
-    args = arguments()
-    spark = SparkSession.builder.appName(f"loginetl remask {args.archive} {args.run}").getOrCreate()
-    files, (program, own) = Files(spark, args.root), program_of(spark, args.program)
+    args = arguments(sys.argv[1:])
+    spark = session(f"loginetl remask {args.archive} {args.run}")
+    files, program = Files(spark, args.root), Program(spark, args)
     table, run = TABLES[args.table](files), Run(files, args.run)
     if table.has(args.run):
-        print(json.dumps({"run": args.run, "already": True}))
-        return 0
-    plan = run.plan(lambda: loginetl(own, "mask", "plan", "--job", args.archive, "--location", args.root,
-                                     "--valid-for", args.valid_for, "--rewrites"))
-    wanted = input_of(run, lambda: readable(table, args.archive, own, json.loads(plan)["run"]))
+        unopened = ended_before(args, table, run)
+        tell(run=args.run, already=True, **({"unopened": unopened} if unopened else {}))
+        return 1 if unopened else 0
+    plan = plan_of(args, run, program, "--rewrites")
+    wanted = input_of(run, lambda: readable(args, table, program, json.loads(plan)["run"]))
     if not wanted:
         raise SystemExit(f"there is no published run of {args.archive} in {args.root}")
+    refuse_late(args, table, plan, wanted)
     rows = read(spark, files, wanted)
     folder, counts = run.finished(plan) or rewrite(spark, args, files, run, plan, rows, program)
-    commit(own, plan, counts["rows"], 0, "--unopened", counts["unopened"])
-    version = table.publish(args.run, json.loads(plan)["run"], folder, replaced=list(wanted), schema=arrow_schema(rows),
-                            counts=counts["files"])
-    run.clean(plan, kept=folder)
-    print(json.dumps({"run": args.run, "version": version, "rows": counts["rows"], "unopened": counts["unopened"],
-                      "replaced": list(wanted)}), flush=True)
+    refuse_late(args, table, plan, wanted)  # others have published meanwhile
+    program.commit(plan, counts["rows"], 0, "--unopened", counts["unopened"], done=(0, 1))
+    version, held = table.publish(args, json.loads(plan)["run"], folder, counts, keys_of(plan), replaced=wanted,
+                                  schema=arrow_schema(rows, counts))
+    run.clean(held)
+    tell(run=args.run, version=version, rows=counts["rows"], unopened=counts["unopened"], replaced=list(wanted))
     return 1 if counts["unopened"] else 0
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--archive", required=True, help="the name under which `loginetl archive list` shows it")
-    parser.add_argument("--root", required=True, help="the folder of the archive")
-    parser.add_argument("--run", required=True, help="the name of this run, the same when it is started again")
-    parser.add_argument("--table", choices=sorted(TABLES), default="pointer")
-    parser.add_argument("--program", default="loginetl", help="on PATH of all machines, or a URI that Spark fetches")
-    parser.add_argument("--valid-for", default="24h", help="how long tasks may begin to work by the plan")
-    return parser.parse_args()
+def arguments(words):
+    parser = flags(__doc__)
+    parser.add_argument("--never-published", action="append", default=[], metavar="ID",
+                        help="a run that is registered and that nothing can publish: leave it out")
+    return parser.parse_args(without_glue(words))
+
+
+def refuse_late(args, table, plan, wanted):
+    """What is read must be there still, and what stays beside it is under the same keys."""
+    table.refuse_strangers()
+    refuse_replaced(table.runs(), wanted, f"Nothing of it is committed: delete {args.root}/runs/run={args.run}, and "
+                    f"give it up ({give_up(args.archive)}). If a rewrite is needed still, start one with another name")
+    refuse_other_keys(args, plan, {name: keys for name, keys in table.keys().items() if name not in wanted})
 
 
 def input_of(run, find):
-    """The runs that are read, {name: folder}: decided once, for all starts of this run."""
+    """The runs that are read, {name: [paths]}: decided once, for all starts of this run."""
     stored = f"{run.folder}/_input.json"
     if not run.files.exists(stored):
         run.files.create(stored, json.dumps(find()))
     return json.loads(run.files.read(stored))
 
 
-def readable(table, archive, program, own):
+def readable(args, table, program, own):
     """The published runs that were registered before this one was planned. The registry forgets these when this one
     is committed, so each of them must be here."""
-    listed = loginetl(program, "archive", "list", "--format", "json").splitlines()
-    known = next(view for view in map(json.loads, listed) if view["archive"] == archive)["runs"]
+    table.refuse_strangers()
+    known = program.runs(args.archive)
     planned = next(instant(run["planned_at"]) for run in known if run["run"] == own)
     ended = {run["run"]: instant(run["committed_at"]) for run in known if run["committed_at"]}
     for run, at in ended.items():
-        if at < planned and not table.has_id(run):
-            raise SystemExit(f"run {run} is registered and not published: start its job again, then this one")
+        if at < planned and not table.has_id(run) and run not in args.never_published:
+            raise SystemExit(f"run {run} is registered and not published: start its job again, then this one. If that "
+                             "one cannot be published (its files are gone, or another rewrite was first): start this "
+                             f"one with --never-published {run}")
     late = {run for run, at in ended.items() if at >= planned}
-    return {name: folder for name, folder in table.runs().items() if id_of(folder) not in late}
+    return {name: paths for name, paths in table.runs().items() if id_of(paths[0]) not in late}
 
 
 def id_of(folder):
@@ -85,19 +104,22 @@ def id_of(folder):
 def rewrite(spark, args, files, run, plan, rows, program):
     folder, seen = run.new_folder(plan), Observation("rows")
     rows = rows.observe(seen, F.count(F.lit(1)).alias("count"))
-    made = remasked(rows, plan, program).withColumn("outcome", F.lit("masked"))
+    made = remasked(rows, plan, program.name).withColumn("outcome", F.lit("masked"))
     made.write.partitionBy("outcome", "create_date").parquet(f"{args.root.rstrip('/')}/{folder}")
     per_file, outcomes, unopened = counted(spark, files, folder, "unopened")
-    rows_out, read_in = outcomes.get("masked", 0), seen.get["count"]
+    rows_out, read_in = outcomes.get("masked", 0), seen.get.get("count", 0)
     if read_in != rows_out:
         raise SystemExit(f"{read_in} rows in, {rows_out} out: nothing is published")
-    return run.finish(folder, {"rows": rows_out, "unopened": unopened, "files": per_file})
+    counts = {"rows": rows_out, "unopened": unopened, "files": per_file}
+    counted_files(files, folder, counts)
+    return run.finish(folder, counts)
 
 
-def arrow_schema(rows):
+def arrow_schema(rows, counts):
+    """The columns of the archive, for the log of Delta: with `unopened` where a row has something in it."""
     from pyspark.sql.pandas.types import to_arrow_schema  # noqa: PLC0415
-    columns = [column for column in rows.schema if column.name not in ("rejected", "field", "length", "unopened")]
-    return to_arrow_schema(type(rows.schema)(columns))
+    columns = type(rows.schema)([column for column in rows.schema if column.name != "unopened"])
+    return to_arrow_schema(columns.add("unopened", "string") if counts["unopened"] else columns)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from kit import REPOSITORY, Failed
 
-FILES = ["loginetl_archive.py", "loginetl_filter.py", "mask_job.py", "rewrite_job.py"]
+FILES = ["loginetl_archive.py", "loginetl_filter.py", "loginetl_job.py", "loginetl_table.py", "mask_job.py",
+         "rewrite_job.py"]
 EVENT = b'{"user_id": "u", "app_version": "1.2", "ip": "192.0.2.1", "device_id": "d"}\n'
 OLDEST = (3, 9)
 

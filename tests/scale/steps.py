@@ -18,6 +18,7 @@ from died import died
 from kit import Failed
 from others import others
 from page import page
+from published import published
 from rates import rates
 from refused import plan_ahead, refused
 from several import done
@@ -164,10 +165,10 @@ def must_keep(world, key, *archives):
             raise Failed(f"keys destroy does not name the archive {archive}: {refused}")
 
 
-STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, died, page, others]
+STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, died, page, published, others]
 # What a step needs beside those that stand here for it; of one that is not named: masked.
 NEEDS = {"loaded": [], "masked": ["loaded"], "rewritten": ["turned"],
-         **{name: ["loaded"] for name in ("rates", "refused", "died", "page", "others")}}
+         **{name: ["loaded"] for name in ("rates", "refused", "died", "page", "published", "others")}}
 
 
 def with_needs(named):
