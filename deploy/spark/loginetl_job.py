@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 
+import loginetl_filter
 from loginetl_table import TABLES
-from pyspark import SparkFiles
+from pyspark import SparkFiles, cloudpickle
 from pyspark.sql import SparkSession
 
 # What Glue passes on to a script beside the script's own parameters: names of its page "Using job parameters in AWS
@@ -73,6 +74,7 @@ def without_glue(words):
 def session(name):
     spark = SparkSession.builder.appName(name).getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
+    cloudpickle.register_pickle_by_value(loginetl_filter)  # some platforms hand modules to the driver alone
     set_protocol(spark.conf)
     return spark
 
