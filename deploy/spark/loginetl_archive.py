@@ -95,6 +95,7 @@ class Run:
 
     def __init__(self, files, name):
         self.files, self.name, self.folder = files, name, f"runs/run={name}"
+        self.committed = False
 
     def plan(self, make, archive):
         """The plan of this run: that of an earlier start, as long as it may be used, else a new one."""

@@ -142,9 +142,11 @@ def plan_of(args, run, program, *more):
         kind = "rewrite" if known["rewrites"] else "mask"
         raise SystemExit(f"the plan in {run.folder} is of a {kind} run of archive {known['archive']}: take another "
                          "--run")
-    if all(other["run"] != known["run"] for other in program.runs(args.archive)):
+    listed = [other for other in program.runs(args.archive) if other["run"] == known["run"]]
+    if not listed:
         raise SystemExit(f"run {args.run} was given up or dropped (loginetl archive drop), and cannot be committed: "
                          f"delete {args.root}/{run.folder} and start again, and it is planned anew")
+    run.committed = bool(listed[0]["committed_at"])  # by an earlier start, which has not published it
     return plan
 
 
@@ -157,7 +159,7 @@ def keys_of(plan):
     return {field["field"]: [field["mask"], field["hash"]] for field in json.loads(plan)["fields"]}
 
 
-def refuse_other_keys(args, plan, beside):
+def refuse_other_keys(args, run, plan, beside):
     """Where runs stand beside each other under several keys, a value has several tokens. `beside` is {name: keys}."""
     mine, other, younger = keys_of(plan), [], False
     for name, keys in sorted(beside.items()):
@@ -166,13 +168,15 @@ def refuse_other_keys(args, plan, beside):
             younger = younger or any(pair < keys.get(field, pair) for field, pair in mine.items() if keys)
     if not other or args.beside_other_keys:
         return
-    first = "rewrite them first (rewrite_job.py)"
+    first = "rewrite them first (rewrite_job.py), or start again"
     if younger:  # a rewrite of the others would not help
-        first = (f"this run was planned before the rotation, so have it planned anew: delete "
-                 f"{args.root}/runs/run={args.run}, give the run up ({give_up(args.archive)}), and start again")
-    raise SystemExit(f"runs {', '.join(other)} of archive {args.archive} are under other keys: {first}, or start again "
-                     "with --beside-other-keys: until the next rewrite a value has several tokens, hashes join as long "
-                     "as the hash key is one. Nothing of this run is committed or published")
+        first = (f"this run was planned before the rotation, so have it planned anew: delete {args.root}/{run.folder}, "
+                 f"give the run up ({give_up(args.archive)}), and start again; or start this one again")
+    if run.committed:  # no rewrite would begin before it is published
+        first = "an earlier start has committed this run, so publish it: start it again"
+    raise SystemExit(f"runs {', '.join(other)} of archive {args.archive} are under other keys: {first} with "
+                     "--beside-other-keys: until the next rewrite a value has several tokens, hashes join as long as "
+                     "the hash key is one. Nothing is published")
 
 
 def ended_before(args, table, run):

@@ -46,9 +46,9 @@ def main():
         return 0
     lines = events(spark, args)
     plan = plan_of(args, run, program, *args.plan_flag)
-    refuse_other_keys(args, plan, table.keys())
+    refuse_other_keys(args, run, plan, table.keys())
     folder, counts = run.finished(plan) or mask(spark, args, files, run, plan, lines, program)
-    refuse_other_keys(args, plan, table.keys())  # others have published meanwhile
+    refuse_other_keys(args, run, plan, table.keys())  # others have published meanwhile
     program.commit(plan, counts["rows"], counts["rejected"])
     version, held = table.publish(args, json.loads(plan)["run"], folder, counts, keys_of(plan),
                                   schema=arrow_schema(plan))

@@ -27,7 +27,7 @@ from loginetl_job import (
     tell,
     without_glue,
 )
-from loginetl_table import TABLES, counted_files, refuse_replaced
+from loginetl_table import TABLES, committed_in_vain, counted_files, refuse_replaced
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
@@ -45,10 +45,10 @@ def main():
     wanted = input_of(run, lambda: readable(args, table, program, json.loads(plan)["run"]))
     if not wanted:
         raise SystemExit(f"there is no published run of {args.archive} in {args.root}")
-    refuse_late(args, table, plan, wanted)
+    refuse_late(args, run, table, plan, wanted)
     rows = read(spark, files, wanted)
     folder, counts = run.finished(plan) or rewrite(spark, args, files, run, plan, rows, program)
-    refuse_late(args, table, plan, wanted)  # others have published meanwhile
+    refuse_late(args, run, table, plan, wanted)  # others have published meanwhile
     program.commit(plan, counts["rows"], 0, "--unopened", counts["unopened"], done=(0, 1))
     version, held = table.publish(args, json.loads(plan)["run"], folder, counts, keys_of(plan), replaced=wanted,
                                   schema=arrow_schema(rows, counts))
@@ -64,12 +64,15 @@ def arguments(words):
     return parser.parse_args(without_glue(words))
 
 
-def refuse_late(args, table, plan, wanted):
+def refuse_late(args, run, table, plan, wanted):
     """What is read must be there still, and what stays beside it is under the same keys."""
     table.refuse_strangers()
-    refuse_replaced(table.runs(), wanted, f"Nothing of it is committed: delete {args.root}/runs/run={args.run}, and "
-                    f"give it up ({give_up(args.archive)}). If a rewrite is needed still, start one with another name")
-    refuse_other_keys(args, plan, {name: keys for name, keys in table.keys().items() if name not in wanted})
+    remedy = (f"Nothing of it is committed: delete {args.root}/{run.folder}, and give it up ({give_up(args.archive)}). "
+              "If a rewrite is needed still, start one with another name")
+    if run.committed:
+        remedy = committed_in_vain(args, json.loads(plan)["run"])
+    refuse_replaced(table.runs(), wanted, remedy)
+    refuse_other_keys(args, run, plan, {name: keys for name, keys in table.keys().items() if name not in wanted})
 
 
 def input_of(run, find):

@@ -171,6 +171,7 @@ def in_vain(d, archive):
     with d.meanwhile(loginetl_job.Program, "commit", lambda: d.rewrite(archive, "third")):
         said = d.rewrite(archive, "fourth", code=1, words="nothing can publish it").words
     vain = next(run for run in d.registered(archive) if run in said)
+    d.rewrite(archive, "fourth", code=1, words=f"start the next rewrite with --never-published {vain}")
     d.rewrite(archive, "fifth", code=1, words=f"--never-published {vain}")
     d.rewrite(archive, "fifth", "--never-published", vain)
     drop = ["archive", "drop", archive, "--replaced", "--reason", "published"]
@@ -193,6 +194,11 @@ def keys(d):
         d.expect(f"{archive}: what is left", d.left(archive, "two"), ["_plan.json"])
         d.expect(f"{archive}: runs that are committed", list(d.registered(archive).values()).count(None), 2)
         d.mask(archive, "two", d.events, "--beside-other-keys")
+    # It was committed, and killed before it was published.
+    with d.meanwhile(loginetl_table.Pointer, "publish", lambda: sys.exit("killed")):
+        d.mask("keys", "killed", d.events, "--beside-other-keys", code=1, words="killed")
+    d.mask("keys", "killed", code=1, words="an earlier start has committed this run")
+    d.mask("keys", "killed", d.events, "--beside-other-keys")
     # Nothing is in the way when it begins, but when it ends.
     d.file("lake/keys-turned/runs/run=two/_plan.json", old["keys-turned"])
     with d.meanwhile(mask_job, "mask", lambda: d.rewrite("keys-turned", "three")):
@@ -212,7 +218,7 @@ def late(d, archive, old):
         d.rewrite(archive, "six", code=1, words=f"runs four of archive {archive} are under other keys: rewrite them")
     d.rewrite(archive, "six", "--beside-other-keys")
     d.rewrite(archive, "seven")
-    d.expect("rows", d.rows(archive), 3 * FEW)
+    d.expect("rows", d.rows(archive), 4 * FEW)
     numbers = {pair[0] for its in table(d, archive).keys().values() for pair in its.values()}
     d.expect("mask keys of the version", len(numbers), 1)
 
