@@ -14,7 +14,7 @@ import json
 import re
 import time
 
-MASKED, REJECTED = "outcome=masked", "outcome=rejected"
+MASKED = "outcome=masked"
 FIELDS = ("user_id", "ip", "device_id")
 STRANGERS = "of another engine"  # stands for the files that these jobs have not written
 

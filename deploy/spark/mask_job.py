@@ -1,6 +1,6 @@
 """Masks login events on Spark: JSON Lines (plain or packed) or Parquet in, an archive of Parquet by day out.
 
-    spark-submit --py-files loginetl_filter.py,loginetl_archive.py mask_job.py \
+    spark-submit --py-files loginetl_filter.py,loginetl_archive.py,loginetl_table.py,loginetl_job.py mask_job.py \
         --archive logins --root s3a://lake/logins --run 2026-11-28 s3a://raw/logins/2026-11-28/
 
 The driver needs a login in loginetl_loader (LOGINETL_DATABASE_URL) and KMS; executors need KMS, and no database.

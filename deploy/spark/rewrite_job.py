@@ -1,13 +1,13 @@
 """Brings an archive of masked events under the keys in force, on Spark: the rows of all its runs become one new run.
 
-    spark-submit --py-files loginetl_filter.py,loginetl_archive.py rewrite_job.py \
+    spark-submit --py-files loginetl_filter.py,loginetl_archive.py,loginetl_table.py,loginetl_job.py rewrite_job.py \
         --archive logins --root s3a://lake/logins --run rotation-2026-11
 
 Where the rotation is over, the driver needs a login in loginetl_rotator; executors need KMS, and no database.
 
-Invariant: readers see the old version or the new one, each under one key a value. Only runs that are registered and
-published are read, and exactly these are replaced. Ends with 1 if there are rows that could not be opened: they pass as
-they are, and their keys are kept.
+Invariant: readers see the old version or the new one. What is replaced comes under one key a value, and does not come
+beside other keys unasked. Only runs that are registered and published are read, and exactly these are replaced. Ends
+with 1 if there are rows that could not be opened: they pass as they are, and their keys are kept.
 """
 
 import json
