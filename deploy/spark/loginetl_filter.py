@@ -70,11 +70,15 @@ def joined(lines):
 
 
 def remasked(rows, plan, program="loginetl"):
-    pairs = [(f"masked_{field}", f"{field}_hash") for field in masked_fields(plan)]
+    pairs = [(f"masked_{field}", f"{field}_hash") for field in masked_fields(plan)
+             # An archive of before user ids were masked has no columns for them.
+             if field != "user_id" or {"masked_user_id", "user_id_hash"} & set(rows.columns)]
     names = [name for pair in pairs for name in pair]
     missing = [name for name in names if name not in rows.columns]
     if missing:
         raise ValueError(f"the archive has no column {', '.join(missing)}, which this plan masks")
+    # Where it stands in clear, a row is of before.
+    sent = [*names, "user_id"] if "masked_user_id" in names else names
     rows = rows.drop("unopened")
     columns = rows.columns
 
@@ -83,9 +87,9 @@ def remasked(rows, plan, program="loginetl"):
 
         def feed(batch):
             waiting.put(batch)
-            return remask_feed(batch, names), batch.num_rows
-        with Filter(program, "remask", plan, "--columns", ",".join(names)) as process:
-            answers = process.rows(batches, feed, [*names, "unopened"])
+            return remask_feed(batch, sent), batch.num_rows
+        with Filter(program, "remask", plan, "--columns", ",".join(sent)) as process:
+            answers = process.rows(batches, feed, [*sent, "unopened"])
             yield from rejoined(answers, waiting, names, columns)
     return rows.mapInArrow(remask, ", ".join([*(f"`{name}` {kind}" for name, kind in rows.dtypes), "unopened string"]))
 

@@ -44,7 +44,7 @@ def refuse_replaced(now, replaced, remedy):
 
 def committed_in_vain(args, run):
     return (f"It is registered as run {run}, and nothing can publish it: delete {args.root}/runs/run={args.run}, and "
-            f"start the next rewrite with --never-published {run}")
+            f"loginetl archive drop {args.archive} --run {run} --reason …")
 
 
 class Pointer:

@@ -13,7 +13,7 @@ with 1 if there are rows that could not be opened: they pass as they are, and th
 import json
 import sys
 
-from loginetl_archive import Files, Run, counted, instant, read
+from loginetl_archive import Files, Run, counted, read
 from loginetl_filter import remasked
 from loginetl_job import (
     Program,
@@ -58,10 +58,7 @@ def main():
 
 
 def arguments(words):
-    parser = flags(__doc__)
-    parser.add_argument("--never-published", action="append", default=[], metavar="ID",
-                        help="a run that is registered and that nothing can publish: leave it out")
-    return parser.parse_args(without_glue(words))
+    return flags(__doc__).parse_args(without_glue(words))
 
 
 def refuse_late(args, run, table, plan, wanted):
@@ -88,14 +85,13 @@ def readable(args, table, program, own):
     is committed, so each of them must be here."""
     table.refuse_strangers()
     known = program.runs(args.archive)
-    planned = next(instant(run["planned_at"]) for run in known if run["run"] == own)
-    ended = {run["run"]: instant(run["committed_at"]) for run in known if run["committed_at"]}
-    for run, at in ended.items():
-        if at < planned and not table.has_id(run) and run not in args.never_published:
+    replaces = next(run["replaces"] for run in known if run["run"] == own)
+    late = {run["run"] for run in known if run["committed_at"]} - set(replaces)
+    for run in replaces:
+        if not table.has_id(run):
             raise SystemExit(f"run {run} is registered and not published: start its job again, then this one. If that "
-                             "one cannot be published (its files are gone, or another rewrite was first): start this "
-                             f"one with --never-published {run}")
-    late = {run for run, at in ended.items() if at >= planned}
+                             "one cannot be published (its files are gone, or another rewrite was first): loginetl "
+                             f"archive drop {args.archive} --run {run} --reason …, and start this one again")
     return {name: paths for name, paths in table.runs().items() if id_of(paths[0]) not in late}
 
 

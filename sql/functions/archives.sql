@@ -87,10 +87,10 @@ begin
 end
 $$;
 
--- Which runs of an archive `all`, `open` or `replaced` means: those in whose place a committed
--- rewrite has come, which has as many lines as they have, all of them opened; with incomplete_too,
--- whatever its counts are. A rewrite that is rewritten too adds no lines: those in whose place it
--- has come are counted.
+-- Which runs of an archive `all`, `open`, the id of one or `replaced` means: those in whose place a
+-- committed rewrite has come, which has as many lines as they have, all of them opened; with
+-- incomplete_too, whatever its counts are. A rewrite that is rewritten too adds no lines: those in
+-- whose place it has come are counted.
 create or replace function vault.runs_to_drop(of_archive text, which text, incomplete_too boolean)
     returns setof vault.mask_runs
     language sql stable security definer
@@ -106,9 +106,10 @@ create or replace function vault.runs_to_drop(of_archive text, which text, incom
                 -- With or without the lines that were rejected.
                 and (incomplete_too is true or n.unopened_count = 0 and exists (
                     select from vault.mask_runs o where o.run = any (n.replaces)
-                        and (o.replaces && n.replaces) is not true
+                        and o.state <> 'dropped' and (o.replaces && n.replaces) is not true
                     having n.row_count in (sum(o.row_count),
                         sum(o.row_count + o.rejected_count)))))
+        else r.run::text = which and r.state in ('open', 'committed')
         end
 $$;
 

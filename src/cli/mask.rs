@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use jiff::civil::Date;
+use uuid::Uuid;
 
 use super::{AppVersion, Envelope, Format};
 
@@ -215,6 +216,9 @@ pub(crate) struct ArchiveDropArgs {
     /// files are deleted
     #[arg(long)]
     pub replaced: bool,
+    /// Only the run of this id (archive list --format json): nothing of it is there
+    #[arg(long, value_name = "ID", conflicts_with_all = ["open_runs", "replaced"])]
+    pub run: Option<Uuid>,
     /// Those too whose plan has not expired: you know that their jobs are dead
     #[arg(long, conflicts_with = "replaced")]
     pub running_too: bool,

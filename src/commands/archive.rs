@@ -184,6 +184,7 @@ async fn drop_archive(
     let which = match args {
         ArchiveDropArgs { open_runs: true, .. } => DroppedRuns::Open,
         ArchiveDropArgs { replaced: true, .. } => DroppedRuns::Replaced,
+        ArchiveDropArgs { run: Some(run), .. } => DroppedRuns::One(*run),
         _ => DroppedRuns::All,
     };
     let (_, planners) = replaced_in(&session, &args.name).await?;
@@ -196,6 +197,7 @@ async fn drop_archive(
             DroppedRuns::All => ArchiveProblem::NotRegistered,
             DroppedRuns::Open => ArchiveProblem::NoOpenRun,
             DroppedRuns::Replaced => ArchiveProblem::NothingReplaced,
+            DroppedRuns::One(_) => ArchiveProblem::NoSuchRun,
         }),
         DropAnswer::Incomplete => Some(ArchiveProblem::Incomplete),
         DropAnswer::Running => Some(ArchiveProblem::Running),
@@ -209,7 +211,7 @@ async fn drop_archive(
     }
     let (kept, _) = match which {
         DroppedRuns::Replaced => replaced_in(&session, &args.name).await?,
-        DroppedRuns::All | DroppedRuns::Open => (0, BTreeSet::new()),
+        _ => (0, BTreeSet::new()),
     };
     let rewritten_by = if which == DroppedRuns::Replaced { planners } else { BTreeSet::new() };
     tell(args, &ArchiveDropped { dropped: &args.name, runs, rewritten_by, kept })

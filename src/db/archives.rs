@@ -82,14 +82,17 @@ pub(crate) enum DroppedRuns {
     Open,
     /// Those in whose place a committed rewrite has come.
     Replaced,
+    /// One, open or committed.
+    One(Uuid),
 }
 
 impl DroppedRuns {
-    const fn name(self) -> &'static str {
+    fn word(self) -> String {
         match self {
-            Self::All => "all",
-            Self::Open => "open",
-            Self::Replaced => "replaced",
+            Self::All => "all".to_owned(),
+            Self::Open => "open".to_owned(),
+            Self::Replaced => "replaced".to_owned(),
+            Self::One(run) => run.to_string(),
         }
     }
 }
@@ -127,6 +130,9 @@ pub(crate) enum ArchiveProblem {
          opened"
     )]
     Incomplete,
+    /// It has not the one that is named.
+    #[error("has no such run that is open or committed")]
+    NoSuchRun,
     /// There is no run to give up.
     #[error("has no run that nobody has committed")]
     NoOpenRun,
@@ -252,9 +258,10 @@ impl Session {
         although: (bool, bool),
         details: &str,
     ) -> Result<(Answered<DropAnswer>, i64), DbError> {
+        let which = which.word();
         let parameters: [Parameter<'_>; 5] = [
             (&archive, Type::TEXT),
-            (&which.name(), Type::TEXT),
+            (&which, Type::TEXT),
             (&although.0, Type::BOOL),
             (&although.1, Type::BOOL),
             (&details, Type::TEXT),

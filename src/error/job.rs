@@ -125,6 +125,7 @@ fn archive_advice(problem: ArchiveProblem) -> (Exit, &'static str) {
     match problem {
         ArchiveProblem::NotRegistered
         | ArchiveProblem::NoOpenRun
+        | ArchiveProblem::NoSuchRun
         | ArchiveProblem::NothingReplaced => (Exit::Usage, "see: loginetl archive list"),
         ArchiveProblem::OutOfReach => {
             (Exit::Refused, "plan the rewrite with a login in loginetl_rotator")

@@ -46,10 +46,14 @@ impl<'a> NamedPart<'a> {
     }
 }
 
-/// A field that this installation did not mask yet when a line was masked is none of its:
-/// neither name is there, not even as null.
-fn is_needed(field: Field, has: impl Fn(&str) -> bool) -> bool {
-    !field.is_optional() || has(field.token_column()) || has(field.hash_column())
+/// Whether the field was not masked yet when the line was: neither name is there; or both
+/// are null, as where newer lines have them, and the value stands there in clear.
+fn is_of_before(token: &NamedPart<'_>, hash: &NamedPart<'_>, clear: NamedPart<'_>) -> bool {
+    match (token, hash) {
+        (NamedPart::Nothing, NamedPart::Nothing) => true,
+        (NamedPart::Text(_), _) | (_, NamedPart::Text(_)) => false,
+        _ => clear.text().is_some(),
+    }
 }
 
 /// What becomes of the columns of a line: new texts, and what did not open.
@@ -79,7 +83,9 @@ impl RewriteFilter {
     pub(crate) fn missing_columns(plan: &JobPlan, columns: Option<&Columns>) -> Vec<&'static str> {
         let Some(columns) = columns else { return Vec::new() };
         let has = |name: &str| columns.position(name).is_some();
-        let needed = plan.fields.fields().filter(|field| is_needed(*field, has));
+        let is_needed =
+            |f: &Field| !f.is_optional() || has(f.token_column()) || has(f.hash_column());
+        let needed = plan.fields.fields().filter(is_needed);
         let names = needed.flat_map(|field| [field.token_column(), field.hash_column()]);
         names.filter(|name| !has(name)).collect()
     }
@@ -95,9 +101,11 @@ impl RewriteFilter {
         if find(REJECTED).text().is_some() && !self.fields.iter().any(has_any) {
             return rewritten;
         }
-        let has = |name: &str| !matches!(find(name), NamedPart::Nothing);
-        for &field in self.fields.iter().filter(|field| is_needed(**field, has)) {
+        for &field in &self.fields {
             let (token, hash) = (find(field.token_column()), find(field.hash_column()));
+            if field.is_optional() && is_of_before(&token, &hash, find(field.name())) {
+                continue;
+            }
             let made = match (token.text(), hash.text()) {
                 (Some(token), Some(hash)) => self.remasker.remask(field, &token, &hash),
                 _ => None,

@@ -171,13 +171,11 @@ def in_vain(d, archive):
     with d.meanwhile(loginetl_job.Program, "commit", lambda: d.rewrite(archive, "third")):
         said = d.rewrite(archive, "fourth", code=1, words="nothing can publish it").words
     vain = next(run for run in d.registered(archive) if run in said)
-    d.rewrite(archive, "fourth", code=1, words=f"start the next rewrite with --never-published {vain}")
-    d.rewrite(archive, "fifth", code=1, words=f"--never-published {vain}")
-    d.rewrite(archive, "fifth", "--never-published", vain)
-    drop = ["archive", "drop", archive, "--replaced", "--reason", "published"]
-    d.loginetl(*drop)  # what both were made from
-    d.loginetl(*drop, code=3)
-    d.loginetl(*drop, "--although-incomplete")
+    d.rewrite(archive, "fourth", code=1, words=f"archive drop {archive} --run {vain}")
+    d.rewrite(archive, "fifth", code=1, words=f"archive drop {archive} --run {vain}")
+    d.loginetl("archive", "drop", archive, "--run", vain, "--reason", "another was first")
+    d.rewrite(archive, "fifth")
+    d.loginetl("archive", "drop", archive, "--replaced", "--reason", "published")
     d.expect("runs", len(d.registered(archive)), 1)
     d.expect("rows", d.rows(archive), FEW)
 
@@ -326,13 +324,17 @@ def unopened(d):
 
 def user_ids(d):
     """User ids are masked from some run on: the table gets the columns."""
-    d.mask("ids-delta", "one")
+    for archive in ("ids", "ids-delta"):
+        d.mask(archive, "one")
     d.loginetl("init", "--mask-user-id")
     d.mask("ids-delta", "two")
     ours = ("masked_user_id", "user_id_hash")
     d.expect("columns of the table", tuple(name for name in columns(d, "ids-delta") if name in ours), ours)
     rows = d.files("ids-delta")
     d.expect("rows", (rows.count(), rows.where("masked_user_id is not null").count()), (2 * FEW, FEW))
+    for archive, count in (("ids", FEW), ("ids-delta", 2 * FEW)):
+        result = d.rewrite(archive, "three").result
+        d.expect(f"{archive}: rows and unopened", (result["rows"], result["unopened"]), (count, 0))
 
 
 def columns(d, archive):

@@ -146,6 +146,36 @@ async fn a_rewrite_of_a_rewrite_has_the_lines_of_what_both_come_from() {
     site.ends(0, planner, &["archive", "drop", "lost", "--replaced", "--reason", "published"]);
 }
 
+/// What was committed in vain, or is not there any more, is counted no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_run_is_dropped_by_its_id() {
+    let site = Site::new().await;
+    let five = ["--rows", "5", "--rejected", "0", "--unopened", "0"];
+    made(&site, "logins", &[], &five[..4]);
+    made(&site, "logins", &[], &five[..4]);
+    site.plan("whole", &["--rewrites"]);
+    let ids = || -> Vec<String> {
+        let archives = json_lines(&site.world.run(&["archive", "list", "--format", "json"]));
+        let runs = archives[0]["runs"].as_array().expect("runs");
+        runs.iter().map(|run| run["run"].as_str().expect("an id").to_owned()).collect()
+    };
+    let [first, second, open] = &ids()[..] else { panic!("three runs") };
+    let drop = |archive: &str, run: &str, more: &[&str]| {
+        let words = ["archive", "drop", archive, "--run", run, "--reason", "in vain"];
+        site.world.run(&[&words[..], more].concat())
+    };
+    ends(&drop("others", first, &[]), 2, "has no such run");
+    ends(&drop("logins", open, &[]), 3, "may be at work");
+    ends(&drop("logins", second, &[]), 0, "1 run of archive logins");
+    ends(&drop("logins", second, &[]), 2, "has no such run");
+    assert_eq!(ids(), [first.clone(), open.clone()]);
+    ends(&site.commit("whole", &five), 0, "is committed");
+    let replaced = ["archive", "drop", "logins", "--replaced", "--reason", "published"];
+    site.ends(0, "1 run of archive logins", &replaced);
+    ends(&drop("logins", open, &["--running-too"]), 0, "1 run");
+    site.ends(0, "intact", &["audit", "verify"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_of_many_runs_is_dropped_by_one_call() {
     let site = Site::new().await;
