@@ -96,9 +96,9 @@ class Cluster:
     def filters(self):
         return self.below("\0--plan\0")
 
-    def words(self):
+    def words(self, log=None):
         """The last that the drivers' JVMs have said."""
-        return self.log.read_text(errors="replace")[-3000:]
+        return (log or self.log).read_text(errors="replace")[-3000:]
 
     def below(self, word):
         found = []
@@ -109,7 +109,8 @@ class Cluster:
                         found.append(pid)
         return found
 
-    def submit(self, script, *arguments, options=(), small=False, measured=False, environment=os.environ):
+    def submit(self, script, *arguments, options=(), small=False, measured=False, environment=os.environ,
+               log=None):
         """Starts a driver; its process. Its log is beside those of the cluster. A small job runs in it alone.
         What is not measured begins quickly: its JVMs compile little. Of all processes the driver alone is told of a
         database, by `environment`."""
@@ -123,7 +124,7 @@ class Cluster:
                    *(f"--conf={name}={value}" for name, value in settings.items()), *options,
                    "--py-files", ",".join(map(str, PY_FILES)), script, *map(str, arguments)]
         own = {**environment, **self.environment}
-        with open(self.log, "ab") as log:
+        with open(log or self.log, "ab") as log:
             child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=log, text=True, env=own, cwd=self.ledger.base, start_new_session=True)
         with open(self.ledger.file, "a", encoding="ascii") as ledger:

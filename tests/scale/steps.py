@@ -165,7 +165,7 @@ def must_keep(world, key, *archives):
             raise Failed(f"keys destroy does not name the archive {archive}: {refused}")
 
 
-STEPS = [loaded, masked, rates, delta, killed, turned, rewritten, refused, died, page, published, others]
+STEPS = [loaded, masked, rates, delta, published, killed, turned, rewritten, refused, died, page, others]
 # What a step needs beside those that stand here for it; of one that is not named: masked.
 NEEDS = {"loaded": [], "masked": ["loaded"], "rewritten": ["turned"],
          **{name: ["loaded"] for name in ("rates", "refused", "died", "page", "published", "others")}}

@@ -35,6 +35,7 @@ class World:
                        "even": [f"{parts}/text/[024].jsonl", f"{parts}/packed/6.jsonl.gz"],
                        "columns": ["--format", "parquet", f"{parts}/columns/*.parquet"]}
         self.began = time.monotonic()
+        self.beside = []  # what is waited for at the end
         self.numbers, self.program = {}, PROGRAM
         self.environment, self.cells = os.environ, COLUMNS
         self.rounds = 3 if count > 500000 else 1
@@ -77,11 +78,12 @@ class World:
         flags = ["--archive", archive, "--root", self.root(archive), "--run", run, "--program", PROGRAM]
         return list(map(str, [*flags, *arguments]))
 
-    def end(self, driver, code=0):
+    def end(self, driver, code=0, log=None):
         """What a job says at its end."""
         said, _ = driver.communicate(timeout=600)
         if driver.returncode != code:
-            raise Failed(f"a job ended with {driver.returncode}, not {code}:\n{self.cluster.words()}\n{said[-3000:]}")
+            raise Failed(f"a job ended with {driver.returncode}, not {code}:\n{self.cluster.words(log)}\n"
+                         f"{said[-3000:]}")
         lines = [line for line in said.splitlines() if line.startswith("{")]
         return json.loads(lines[-1]) if lines else said
 
