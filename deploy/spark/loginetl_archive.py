@@ -17,7 +17,7 @@ import json
 import sys
 import uuid
 
-from loginetl_table import in_its_run
+from loginetl_table import give_up, in_its_run
 from pyspark.sql import functions as F
 
 
@@ -105,16 +105,15 @@ class Run:
             if self.finished(plan) or instant(json.loads(plan)["expires_at"]) > instant(now()):
                 return plan
             print("the plan of an earlier start has expired, and nothing was finished under it: a new one is made. "
-                  f"Give the old run up: loginetl archive drop {archive} --open-runs --reason …", file=sys.stderr)
+                  f"Give the old run up: {give_up(archive, planned(plan))}", file=sys.stderr)
             self.files.delete(self.folder)
         plan = make()
         mine = planned(plan)
         self.files.create(stored, plan)
         plan = self.files.read(stored)  # that of whoever was first
         if planned(plan) != mine:
-            print(f"another start of this run was first: this one goes on under its plan. Run {mine} stays open and "
-                  f"keeps its keys until you give it up, when its plan has expired: loginetl archive drop {archive} "
-                  "--open-runs --reason …", file=sys.stderr)
+            print("another start of this run was first: this one goes on under its plan. What this one planned keeps "
+                  f"its keys until you give it up: {give_up(archive, mine)}", file=sys.stderr)
         return plan
 
     def tries(self, plan):

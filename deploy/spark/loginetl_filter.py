@@ -78,7 +78,7 @@ def remasked(rows, plan, program="loginetl"):
     if missing:
         raise ValueError(f"the archive has no column {', '.join(missing)}, which this plan masks")
     # Where it stands in clear, a row is of before.
-    sent = [*names, "user_id"] if "masked_user_id" in names else names
+    sent = [*names, "user_id"] if "masked_user_id" in names and "user_id" in rows.columns else names
     rows = rows.drop("unopened")
     columns = rows.columns
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 import loginetl_filter
-from loginetl_table import TABLES
+from loginetl_table import TABLES, give_up
 from pyspark import SparkFiles, cloudpickle
 from pyspark.sql import SparkSession
 
@@ -41,7 +41,7 @@ def flags(doc):
                         help="the name of this run, the same when it is started again")
     parser.add_argument("--table", choices=sorted(TABLES), default="pointer")
     parser.add_argument("--program", default="loginetl", help="on PATH of all machines, or a URI that Spark fetches")
-    parser.add_argument("--valid-for", default="24h", help="how long tasks may begin to work by the plan")
+    parser.add_argument("--valid-for", default="24h", help="how long tasks may work by the plan")
     parser.add_argument("--beside-other-keys", action="store_true",
                         help="publish although other runs of the archive are under other keys")
     parser.add_argument("--database-url-file", metavar="FILE", help="a file of the driver that holds the database URL")
@@ -150,10 +150,6 @@ def plan_of(args, run, program, *more):
     return plan
 
 
-def give_up(archive):
-    return f"while no other job of it runs: loginetl archive drop {archive} --open-runs --running-too --reason …"
-
-
 def keys_of(plan):
     """{field: [number of its mask key, of its hash key]}"""
     return {field["field"]: [field["mask"], field["hash"]] for field in json.loads(plan)["fields"]}
@@ -171,7 +167,7 @@ def refuse_other_keys(args, run, plan, beside):
     first = "rewrite them first (rewrite_job.py), or start again"
     if younger:  # a rewrite of the others would not help
         first = (f"this run was planned before the rotation, so have it planned anew: delete {args.root}/{run.folder}, "
-                 f"give the run up ({give_up(args.archive)}), and start again; or start this one again")
+                 f"give the run up ({give_up(args.archive, json.loads(plan)['run'])}), and start again; or start this one again")
     if run.committed:  # no rewrite would begin before it is published
         first = "an earlier start has committed this run, so publish it: start it again"
     raise SystemExit(f"runs {', '.join(other)} of archive {args.archive} are under other keys: {first} with "

@@ -42,6 +42,11 @@ def refuse_replaced(now, replaced, remedy):
                          f"another engine, has replaced them. Nothing of this rewrite is published. {remedy}")
 
 
+def give_up(archive, run):
+    """What lets the plan of a run that is not committed keep no key any more."""
+    return f"loginetl archive drop {archive} --run {run} --running-too --reason …"
+
+
 def committed_in_vain(args, run):
     return (f"It is registered as run {run}, and nothing can publish it: delete {args.root}/runs/run={args.run}, and "
             f"loginetl archive drop {args.archive} --run {run} --reason …")

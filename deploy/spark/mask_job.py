@@ -19,7 +19,6 @@ from loginetl_job import (
     Program,
     ended_before,
     flags,
-    give_up,
     keys_of,
     plan_of,
     refuse_other_keys,
@@ -27,7 +26,7 @@ from loginetl_job import (
     tell,
     without_glue,
 )
-from loginetl_table import TABLES, counted_files
+from loginetl_table import TABLES, counted_files, give_up
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
@@ -84,7 +83,8 @@ def mask(spark, args, files, run, plan, lines, program):
         files.delete(folder)
         raise SystemExit(f"there is no line in {', '.join(args.input)}: nothing is committed or published. Look at the "
                          f"paths, and start again with --run {args.run}. If there is nothing to mask: delete "
-                         f"{args.root}/{run.folder}, which has the plan, and give the run up ({give_up(args.archive)})")
+                         f"{args.root}/{run.folder}, which has the plan, and give the run up "
+                         f"({give_up(args.archive, json.loads(plan)['run'])})")
     per_file, outcomes, _ = counted(spark, files, folder, "rejected")
     rows, rejected = outcomes.get("masked", 0), outcomes.get("rejected", 0)
     if read != rows + rejected:

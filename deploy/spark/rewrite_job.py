@@ -19,7 +19,6 @@ from loginetl_job import (
     Program,
     ended_before,
     flags,
-    give_up,
     keys_of,
     plan_of,
     refuse_other_keys,
@@ -27,7 +26,7 @@ from loginetl_job import (
     tell,
     without_glue,
 )
-from loginetl_table import TABLES, committed_in_vain, counted_files, refuse_replaced
+from loginetl_table import TABLES, committed_in_vain, counted_files, give_up, refuse_replaced
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
@@ -64,10 +63,11 @@ def arguments(words):
 def refuse_late(args, run, table, plan, wanted):
     """What is read must be there still, and what stays beside it is under the same keys."""
     table.refuse_strangers()
-    remedy = (f"Nothing of it is committed: delete {args.root}/{run.folder}, and give it up ({give_up(args.archive)}). "
-              "If a rewrite is needed still, start one with another name")
+    planned = json.loads(plan)["run"]
+    remedy = (f"Nothing of it is committed: delete {args.root}/{run.folder}, and give it up "
+              f"({give_up(args.archive, planned)}). If a rewrite is needed still, start one with another name")
     if run.committed:
-        remedy = committed_in_vain(args, json.loads(plan)["run"])
+        remedy = committed_in_vain(args, planned)
     refuse_replaced(table.runs(), wanted, remedy)
     refuse_other_keys(args, run, plan, {name: keys for name, keys in table.keys().items() if name not in wanted})
 

@@ -148,21 +148,18 @@ struct ArchiveDropped<'a> {
     /// Who planned the rewrites in their place: whoever frees keys should know them.
     rewritten_by: BTreeSet<String>,
     /// Replaced runs that keep their keys, for the counts do not fit.
-    kept: usize,
+    kept: i64,
 }
 
-/// How many runs a committed rewrite has come in the place of, and who planned these.
-fn replaced(runs: &[ArchiveRun]) -> (usize, BTreeSet<String>) {
-    let here = ids(committed(runs));
-    let rewrites = committed(runs).filter(|run| run.replaces.iter().any(|id| here.contains(id)));
+/// How many runs of an archive a committed rewrite has come in the place of, and who
+/// planned these rewrites.
+async fn replaced_in(session: &Session, archive: &str) -> Result<(i64, BTreeSet<String>), Error> {
+    let mut runs = session.archive_runs().await?;
+    runs.retain(|run| run.archive == archive);
+    let here = ids(committed(&runs));
+    let rewrites = committed(&runs).filter(|run| run.replaces.iter().any(|id| here.contains(id)));
     let planners = rewrites.map(|rewrite| rewrite.db_user.clone()).collect();
-    (here.len() - standing(runs).len(), planners)
-}
-
-async fn replaced_in(session: &Session, archive: &str) -> Result<(usize, BTreeSet<String>), Error> {
-    let runs = session.archive_runs().await?;
-    let own: Vec<ArchiveRun> = runs.into_iter().filter(|run| run.archive == archive).collect();
-    Ok(replaced(&own))
+    Ok(((here.len() - standing(&runs).len()) as i64, planners))
 }
 
 async fn drop_archive(
@@ -187,7 +184,10 @@ async fn drop_archive(
         ArchiveDropArgs { run: Some(run), .. } => DroppedRuns::One(*run),
         _ => DroppedRuns::All,
     };
-    let (_, planners) = replaced_in(&session, &args.name).await?;
+    let (replaced, rewritten_by) = match which {
+        DroppedRuns::Replaced => replaced_in(&session, &args.name).await?,
+        _ => (0, BTreeSet::new()),
+    };
     let although = (args.running_too, args.although_incomplete);
     let (done, runs) =
         session.drop_archive(&args.name, which, although, &details.to_string()).await?;
@@ -209,11 +209,7 @@ async fn drop_archive(
     if let Some(head) = &done.head {
         signer.sign_patiently(&session, head).await?;
     }
-    let (kept, _) = match which {
-        DroppedRuns::Replaced => replaced_in(&session, &args.name).await?,
-        _ => (0, BTreeSet::new()),
-    };
-    let rewritten_by = if which == DroppedRuns::Replaced { planners } else { BTreeSet::new() };
+    let kept = replaced.saturating_sub(runs);
     tell(args, &ArchiveDropped { dropped: &args.name, runs, rewritten_by, kept })
 }
 
@@ -223,8 +219,8 @@ fn tell(args: &ArchiveDropArgs, done: &ArchiveDropped<'_>) -> Result<Exit, Error
         return Ok(Exit::Done);
     }
     let (name, runs) = (done.dropped, done.runs);
-    let verb = if runs == 1 { "run of" } else { "runs of" };
-    output::line(&format!("{runs} {verb} archive {name}, which keep no key any more"))?;
+    let (noun, verb) = if runs == 1 { ("run", "keeps") } else { ("runs", "keep") };
+    output::line(&format!("{runs} {noun} of archive {name} {verb} no key any more"))?;
     if !done.rewritten_by.is_empty() {
         let planners: Vec<&str> = done.rewritten_by.iter().map(String::as_str).collect();
         output::line(&format!("in their place: what {} has rewritten", planners.join(", ")))?;

@@ -75,11 +75,10 @@ impl JobError {
         let (exit, hint) = match self {
             Self::Plan { problem, .. } => plan_advice(*problem),
             Self::Archive { problem, .. } => archive_advice(*problem),
-            Self::PlanLost { archive, .. } => {
+            Self::PlanLost { run, archive, .. } => {
                 let give_up = format!(
-                    "see where the output goes; when none of its jobs is at work, give the run \
-                     up (loginetl archive drop {archive} --open-runs --running-too), and make \
-                     another plan"
+                    "see where the output goes; give the run up (loginetl archive drop {archive} \
+                     --run {run} --running-too), and make another plan"
                 );
                 return (Exit::Temporary, give_up);
             }

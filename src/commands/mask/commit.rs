@@ -76,11 +76,11 @@ async fn commit(
 /// The count that rewrites alone have.
 fn check(args: &CommitArgs, plan: &UnprovenPlan) -> Result<i64, SettingsError> {
     let location = args.location.as_deref().and_then(location_problem);
-    let problem = match (plan.is_rewrite(), args.unopened) {
-        _ if location.is_some() => location.unwrap_or_default(),
-        (true, None) => "this plan rewrites an archive: say --unopened too",
-        (false, Some(_)) => "--unopened goes with a plan that rewrites an archive",
-        (_, unopened) => return Ok(unopened.unwrap_or(0)),
+    let problem = match (location, plan.is_rewrite(), args.unopened) {
+        (Some(problem), ..) => problem,
+        (None, true, None) => "this plan rewrites an archive: say --unopened too",
+        (None, false, Some(_)) => "--unopened goes with a plan that rewrites an archive",
+        (None, _, unopened) => return Ok(unopened.unwrap_or(0)),
     };
     Err(SettingsError::Flags(problem.to_owned()))
 }

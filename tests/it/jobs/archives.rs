@@ -32,7 +32,7 @@ async fn a_key_is_not_destroyed_while_an_archive_or_an_open_run_is_under_it() {
 
     let drop = ["archive", "drop", "logins", "--reason", "deleted, after seven years"];
     site.ends(2, "no run that nobody has committed", &[&drop[..], &["--open-runs"]].concat());
-    site.ends(0, "keep no key any more", &drop);
+    site.ends(0, "1 run of archive logins keeps no key any more", &drop);
     site.ends(2, "is not registered here", &drop);
     site.ends(0, "key 1 is destroyed", &DESTROY);
     let on_record = "select from audit.log join audit.signatures using (seq) \
