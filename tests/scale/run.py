@@ -27,6 +27,7 @@ def main():
     try:
         place.java()
         program = place.python()
+        place.classes(program)
         if Path(sys.prefix).resolve() != program.parent.parent.resolve():
             os.execv(program, [str(program), *sys.argv])  # where DuckDB and pyarrow are
         return run(sys.argv[1:])
@@ -34,6 +35,9 @@ def main():
         print(f"scale is left out on this machine: {missing}", file=sys.stderr)
         print("scale: 0 passed, 0 failed, 1 skipped")
         return 0
+    except Failed as wrong:
+        print(f"scale failed: {wrong}", file=sys.stderr)
+        return 1
     except Interrupted as interrupted:  # the cluster has ended, and the folders are gone
         return 128 + interrupted.signum
 
