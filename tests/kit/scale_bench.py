@@ -155,10 +155,7 @@ def postmaster():
     port = urllib.parse.urlsplit(ADMIN).port
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            try:
-                words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
+            words = command_line(folder.name).split("\0")
             if Path(words[0]).name == "postgres" and f"--port={port}" in words:
                 return int(folder.name)
     sys.exit(f"no PostgreSQL with --port={port} on this machine")
@@ -166,8 +163,13 @@ def postmaster():
 
 def children(pid, name=""):
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()
-            if name in Path(f"/proc/{child}/cmdline").read_bytes().decode(errors="replace")]
+    return [int(child) for child in text.split() if name in command_line(child)]
+
+
+def command_line(pid):
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    return ""
 
 
 def spent(pid, ended=False):
