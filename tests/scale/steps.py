@@ -15,6 +15,7 @@ import place
 from compare import in_force, joined, opened, registered, rejections
 from delta import delta, rewritten_delta
 from died import died
+from flat import flat
 from kit import Failed
 from others import others
 from page import page
@@ -165,10 +166,10 @@ def must_keep(world, key, *archives):
             raise Failed(f"keys destroy does not name the archive {archive}: {refused}")
 
 
-STEPS = [loaded, masked, rates, delta, published, killed, turned, rewritten, refused, died, page, others]
+STEPS = [loaded, masked, rates, flat, delta, published, killed, turned, rewritten, refused, died, page, others]
 # What a step needs beside those that stand here for it; of one that is not named: masked.
 NEEDS = {"loaded": [], "masked": ["loaded"], "rewritten": ["turned"],
-         **{name: ["loaded"] for name in ("rates", "refused", "died", "page", "published", "others")}}
+         **{name: ["loaded"] for name in ("rates", "flat", "refused", "died", "page", "published", "others")}}
 
 
 def with_needs(named):
