@@ -140,8 +140,8 @@ class Run:
         are the paths that the version names; where it names none, nobody knows what of the rest is of use."""
         rest = ["_plan.json", *(name for name in self.files.names(self.folder) if name.startswith("_draft-"))]
         if held:
-            kept = held[0].partition("/outcome=")[0].rpartition("/")[2]
-            rest += [name for name in self.files.names(self.folder) if name.startswith("try=") and name != kept]
+            kept = {path.partition("/outcome=")[0].rpartition("/")[2] for path in held}
+            rest += [name for name in self.files.names(self.folder) if name.startswith("try=") and name not in kept]
         for name in rest:
             self.files.delete(f"{self.folder}/{name}")
 

@@ -5,6 +5,7 @@ names, with what to do about it.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -72,6 +73,8 @@ def without_glue(words):
 
 
 def session(name):
+    if importlib.util.find_spec("pandas") is None:  # said before a run is planned
+        raise SystemExit("Spark starts no filter (mapInArrow) where the driver has no pandas: install it there")
     spark = SparkSession.builder.appName(name).getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     cloudpickle.register_pickle_by_value(loginetl_filter)  # some platforms hand modules to the driver alone

@@ -112,19 +112,21 @@ class Delta:
 
     def __init__(self, files):
         import deltalake  # noqa: PLC0415 - this kind of table alone needs it
+        if not hasattr(deltalake.transaction, "RemoveAction"):  # said before there is a table that it cannot rewrite
+            raise SystemExit(f"the deltalake {deltalake.__version__} of the driver cannot replace files: install a "
+                             "newer one (tried: 1.6.6, which needs Python 3.10)")
         self.files, self.lake = files, deltalake
 
     def table(self):
         known = self.files.exists("_delta_log")
         return self.lake.DeltaTable(self.files.root, without_files=False) if known else None
 
-    def paths(self):
-        table = self.table()
-        return table.get_add_actions().column("path").to_pylist() if table else []
-
     def runs(self):
+        return self.runs_of(self.table())
+
+    def runs_of(self, table):
         held = {}
-        for path in self.paths():
+        for path in table.get_add_actions().column("path").to_pylist() if table else []:
             name = re.fullmatch(rf"runs/run=([^/]+)/try=[^/]+/{MASKED}/create_date=[^/]+/[^/]+", path)
             held.setdefault(name[1] if name else STRANGERS, []).append(path)
         return held
@@ -154,8 +156,8 @@ class Delta:
             found[name] = {field: pair for field, pair in pairs.items() if None not in pair} or None
         return found
 
-    def mark(self, name):
-        table = self.table()
+    def mark(self, name, table=None):
+        table = table or self.table()
         return table.transaction_version(f"loginetl/{name}") if table else None
 
     def has(self, name):
@@ -168,24 +170,32 @@ class Delta:
         return self.mark(f"unopened/{name}") or 0
 
     def publish(self, args, run, folder, counts, keys, replaced=None, schema=None):
-        """As Pointer.publish. The log itself refuses whoever removes a file that is not there any more."""
+        """As Pointer.publish. What is asked is asked of one version, and committed on it: the log refuses a run that
+        another driver has published since, and whoever removes a file that is not there any more."""
         name, replaced = args.run, replaced or {}
-        if self.has(name):
-            return self.table().version(), self.runs().get(name)
-        made = counted_files(self.files, folder, counts)
         schema = self.lake.Schema.from_arrow(schema)
         table = self.table() or self.lake.DeltaTable.create(self.files.root, schema, partition_by=["create_date"])
-        refuse_replaced(self.runs(), replaced, committed_in_vain(args, run))
         table = self.widened(table, schema)
-        actions = [self.added(path, size, at, counts["files"]) for path, size, at in made]
-        actions += [self.removed(path) for paths in replaced.values() for path in paths]
+        if not self.mark(f"name/{name}", table):
+            made = counted_files(self.files, folder, counts)
+            refuse_replaced(self.runs_of(table), replaced, committed_in_vain(args, run))
+            actions = [self.added(path, size, at, counts["files"]) for path, size, at in made]
+            actions += [self.removed(path) for paths in replaced.values() for path in paths]
+            try:
+                table.create_write_transaction(actions, "append", schema, ["create_date"],
+                                               commit_properties=self.marks(name, run, counts, keys))
+            except self.lake.exceptions.CommitFailedError:
+                if not self.has(name):
+                    raise
+        return self.table().version(), self.runs().get(name)
+
+    def marks(self, name, run, counts, keys):
+        """What the log keeps of a run, whatever becomes of its files."""
         marks = {f"name/{name}": 1, f"run/{run}": 1, f"unopened/{name}": counts.get("unopened") or None}
         marks.update({f"keys/{name}/{field}/{kind}": key for field, pair in keys.items()
                       for kind, key in zip(("mask", "hash"), pair)})
         marks = [self.lake.Transaction(f"loginetl/{mark}", value) for mark, value in marks.items() if value is not None]
-        table.create_write_transaction(actions, "append", schema, ["create_date"],
-                                       commit_properties=self.lake.CommitProperties(app_transactions=marks))
-        return self.table().version(), self.runs().get(name)
+        return self.lake.CommitProperties(app_transactions=marks)
 
     def widened(self, table, schema):
         """The table with the columns that this run has and no run before it: masked user ids, or `unopened`."""

@@ -31,7 +31,10 @@ from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 NEEDED = ("user_id", "ip", "device_id", "app_version")
-READ = (*NEEDED, "device_type", "locale", "create_date", "timestamp")  # other columns are of no event
+# What the columns of an event may be; of another kind each line would be rejected. Other columns are of no event.
+KINDS = {**dict.fromkeys((*NEEDED, "device_type", "locale"), ["string"]), "create_date": ["string", "date"],
+         "timestamp": ["string", "timestamp", "long"]}
+NULLS = ["integer", "void"]  # what Spark takes a column of nulls alone for: such a field is as if it were not there
 
 
 def main():
@@ -115,9 +118,9 @@ def events(spark, args):
     if missing:
         raise SystemExit(f"the input has no column {', '.join(missing)}: an event needs {', '.join(NEEDED)}. Is there "
                          "one with whole events (--body COLUMN)?")
-    packed = [name for name in READ if kinds.get(name) == "binary"]
-    if packed:
-        raise SystemExit(f"column {', '.join(packed)} of the input is binary, not text: convert it before")
+    for name, allowed in KINDS.items():
+        if kinds.get(name, "string") not in (allowed if name in NEEDED else [*allowed, *NULLS]):
+            raise SystemExit(f"column {name} of the input is {kinds[name]}, not {' or '.join(allowed)}: convert it before")
     texts = [F.col(f"`{name}`") for name, kind in kinds.items() if kind == "string"]
     whole = F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).cast("binary")
     # JSON would have other signs in the place of bytes that are no UTF-8; such a line is rejected, as load does.
@@ -150,4 +153,6 @@ def arrow_schema(plan):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code:  # where a notebook's Python runs the job, even 0 would be taken for a failure
+        sys.exit(code)

@@ -122,4 +122,6 @@ def arrow_schema(rows, counts):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code:  # where a notebook's Python runs the job, even 0 would be taken for a failure
+        sys.exit(code)

@@ -17,6 +17,12 @@ begin
         raise exception 'a run has a list of keys, an expiry and a JSON object of details'
             using errcode = 'invalid_parameter_value';
     end if;
+    -- Whoever masks a field more waits too, or has done it before the question below.
+    lock table vault.fields in share mode;
+    if details::jsonb -> 'fields' is distinct from
+        (select jsonb_agg(f.field order by f.position) from vault.fields f) then
+        raise exception 'the fields that are masked are others by now' using errcode = 'LG004';
+    end if;
     -- Whoever retires or destroys one of them waits for this transaction, and sees its row.
     perform from vault.data_keys k
         where k.key_id = any (under) and k.state = 'active' and k.purpose in ('mask', 'hash')
@@ -41,7 +47,8 @@ $$;
 
 -- Registers what a run has masked, once. Of a rewrite too: what it comes in the place of keeps its
 -- keys until it is dropped. The answer: committed; already, or other where it was committed with
--- these or with other counts; unknown, destroyed (a key), waived, dropped.
+-- these or with other counts; unknown, destroyed (a key), waived, dropped; clear, where a field is
+-- masked since that its plan leaves as it is. A rewrite shows nothing that was not shown before.
 create or replace function vault.commit_mask_run(wanted uuid, digest bytea, at_location text,
     masked bigint, rejected bigint, unopened bigint, details text,
     out answer text, out seq bigint, out hash bytea)
@@ -69,6 +76,8 @@ begin
             left join vault.data_keys k using (key_id)
             where k.state is null or k.state = 'destroyed') then 'destroyed'
         when known.state = 'waived' then 'waived'
+        when known.replaces is null and exists (select from vault.fields f
+            where f.masked_at > known.planned_at) then 'clear'
         else 'committed' end;
     if answer <> 'committed' then
         return;
@@ -90,25 +99,36 @@ $$;
 -- Which runs of an archive `all`, `open`, the id of one or `replaced` means: those in whose place a
 -- committed rewrite has come, which has as many lines as they have, all of them opened; with
 -- incomplete_too, whatever its counts are. A rewrite that is rewritten too adds no lines: those in
--- whose place it has come are counted.
+-- whose place it has come are counted. Of several rewrites of one run nobody knows here which was
+-- published: each must be complete, or a complete one has come in its place too.
 create or replace function vault.runs_to_drop(of_archive text, which text, incomplete_too boolean)
     returns setof vault.mask_runs
     language sql stable security definer
     set search_path = pg_catalog, pg_temp set row_security = on
     set quote_all_identifiers = off as $$
+    with rewrites as materialized (
+        select n.run, n.replaces, incomplete_too is true or n.unopened_count = 0 and exists (
+            select from vault.mask_runs o where o.run = any (n.replaces)
+                and o.state <> 'dropped' and (o.replaces && n.replaces) is not true
+            -- With or without the lines that were rejected.
+            having n.row_count in (sum(o.row_count), sum(o.row_count + o.rejected_count))
+        ) as is_complete
+        from vault.mask_runs n
+        where which = 'replaced' and n.archive = of_archive and n.state = 'committed'
+    ), places as materialized (
+        select p.run, n.run as by, n.is_complete from rewrites n, unnest(n.replaces) as p (run)
+    ), rewritten as (
+        select p.run, bool_or(p.is_complete) as by_complete from places p group by p.run
+    ), judged as (
+        select p.run from places p left join rewritten w on w.run = p.by
+        group by p.run
+        having bool_or(p.is_complete) and bool_and(p.is_complete or w.by_complete is true)
+    )
     select r.* from vault.mask_runs r
     where r.archive = of_archive and case which
         when 'all' then r.state in ('open', 'committed')
         when 'open' then r.state = 'open'
-        when 'replaced' then r.state = 'committed' and exists (
-            select from vault.mask_runs n
-            where n.archive = r.archive and n.state = 'committed' and r.run = any (n.replaces)
-                -- With or without the lines that were rejected.
-                and (incomplete_too is true or n.unopened_count = 0 and exists (
-                    select from vault.mask_runs o where o.run = any (n.replaces)
-                        and o.state <> 'dropped' and (o.replaces && n.replaces) is not true
-                    having n.row_count in (sum(o.row_count),
-                        sum(o.row_count + o.rejected_count)))))
+        when 'replaced' then r.state = 'committed' and r.run in (select j.run from judged j)
         else r.run::text = which and r.state in ('open', 'committed')
         end
 $$;

@@ -58,6 +58,8 @@ pub(crate) enum CommitAnswer {
     Waived,
     /// It was committed, and dropped since.
     Dropped,
+    /// A field is masked since that it has in clear.
+    Clear,
 }
 
 /// What became of dropping an archive.
@@ -115,6 +117,9 @@ pub(crate) enum ArchiveProblem {
     /// A key of it is gone.
     #[error("cannot be committed: a data key of its plan is destroyed")]
     KeyDestroyed,
+    /// It was planned before a field was masked.
+    #[error("cannot be committed: a field that it has in clear is masked since it was planned")]
+    FieldInClear,
     /// Somebody gave it up.
     #[error("was given up (archive drop)")]
     GivenUp,
@@ -191,7 +196,8 @@ impl Session {
     /// Writes down that a run begins.
     ///
     /// # Errors
-    /// [`DbError::is_overtaken`]: its keys are not in force any more.
+    /// [`DbError::is_overtaken`]: its keys are not in force any more, or a field more is
+    /// masked.
     pub(crate) async fn plan_mask_run(
         &self,
         run: &NewRun<'_>,
@@ -244,6 +250,7 @@ impl Session {
             "destroyed" => CommitAnswer::Destroyed,
             "waived" => CommitAnswer::Waived,
             "dropped" => CommitAnswer::Dropped,
+            "clear" => CommitAnswer::Clear,
             _ => return Err(DbError::Invalid("answer to the commit of a run")),
         };
         Ok(Answered { answer, head: record_of(&row, 1) })

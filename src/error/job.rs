@@ -137,7 +137,10 @@ fn archive_advice(problem: ArchiveProblem) -> (Exit, &'static str) {
             "see what was committed: loginetl archive list --format json; publish nothing that \
              has other counts",
         ),
-        ArchiveProblem::KeyDestroyed | ArchiveProblem::GivenUp | ArchiveProblem::Dropped => {
+        ArchiveProblem::KeyDestroyed
+        | ArchiveProblem::FieldInClear
+        | ArchiveProblem::GivenUp
+        | ArchiveProblem::Dropped => {
             (Exit::Refused, "throw away what this job has made; make another plan and mask again")
         }
         ArchiveProblem::Incomplete => (

@@ -117,6 +117,10 @@ impl Filter for EventFilter {
                 }
                 Fate::Through
             }
+            // A whole line is as long as it came, not as its cells were put together.
+            Err(Rejection { field: None, reason, .. }) => {
+                self.reject(&Rejection::body(reason, line.len()), into)
+            }
             Err(rejection) => self.reject(&rejection, into),
         };
         (fate, line)

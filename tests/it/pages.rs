@@ -7,6 +7,8 @@ mod typist;
 
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 use crate::support::{Logged, World, setting, text};
 
 fn page(name: &str) -> String {
@@ -89,6 +91,11 @@ fn the_program_on_the_page_opens_its_token() {
 async fn the_program_on_the_page_verifies_an_export() {
     let programs = blocks(&page("docs/formats.md"), "## A program that verifies", "python");
     let logged = Logged::new().await;
+    let plan = logged.world.run(&["mask", "plan", "--job", "a", "--location", "b"]);
+    assert_eq!(plan.status.code(), Some(0), "{}", text(&plan));
+    let drop = ["archive", "drop", "a", "--open-runs", "--running-too", "--reason", "x"];
+    let dropped = logged.world.run(&drop);
+    assert_eq!(dropped.status.code(), Some(0), "{}", text(&dropped));
     let path = logged.export("audit.jsonl");
     let verify = |path: &std::path::Path| {
         let (export, key) =
@@ -97,9 +104,29 @@ async fn the_program_on_the_page_verifies_an_export() {
     };
     let output = verify(&path);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.starts_with("13 records, 7 signed, head 13:"), "{}", text(&output));
+    assert!(told.starts_with("15 records, 8 signed, head 15:"), "{}", text(&output));
     let lines = std::fs::read_to_string(&path).expect("an export");
     let changed = logged.folder.path().join("changed.jsonl");
     std::fs::write(&changed, lines.replacen("a test", "another", 1)).expect("written");
     assert!(!verify(&changed).status.success(), "an edit is found");
+    // What lets keys be destroyed is signed, as what destroys them.
+    let stripped = logged.folder.path().join("stripped.jsonl");
+    std::fs::write(&stripped, without_signature(&lines, "archive.drop")).expect("written");
+    assert!(
+        text(&verify(&stripped)).contains("lacks its signature"),
+        "{}",
+        text(&verify(&stripped))
+    );
+}
+
+/// An export in which the records of a kind are signed no more.
+fn without_signature(lines: &str, kind: &str) -> String {
+    let stripped = lines.lines().map(|line| {
+        let mut record: Value = serde_json::from_str(line).expect("JSON");
+        if record["kind"] == kind {
+            record["signature"] = Value::Null;
+        }
+        format!("{record}\n")
+    });
+    stripped.collect()
 }

@@ -9,8 +9,9 @@ import subprocess
 
 import place
 import tools
-from compare import committed
+from compare import REJECTED, committed
 from kit import Failed
+from world import KINDS
 
 PAGE = place.REPOSITORY / "deploy/spark/README.md"
 ENGINES = {"DuckDB": "lake/*/*.parquet", "Polars": "masked.parquet", "GNU parallel": "masked.jsonl"}
@@ -65,12 +66,15 @@ def commit(world, folder, printed):
 
 
 def compare(world, engine, folder, made):
+    """All columns of all lines, those of the rejected ones too."""
+    names = [*world.cells.split(", "), *REJECTED]
+    kinds = ", ".join(f"{name}: '{KINDS.get(name, 'VARCHAR')}'" for name in names)
     read = {"parquet": "read_parquet('{}', hive_partitioning = true)",
-            "jsonl": "read_json('{}', format = 'newline_delimited')"}
-    columns = "user_id, masked_ip, masked_device_id, ip_hash, device_id_hash, create_date::date"
+            "jsonl": f"read_json('{{}}', format = 'newline_delimited', columns = {{{{{kinds}}}}})"}
+    columns = ", ".join("create_date::date" if name == "create_date" else name for name in names)
     sides = [read[name.rpartition(".")[2]].format(folder / name) for name in (made, "one.jsonl")]
     for left, right in (sides, sides[::-1]):
-        more = (f"select {columns} from {left} where masked_ip is not null except all "
-                f"select {columns} from {right} where masked_ip is not null")
+        more = f"select {columns} from {left} except all select {columns} from {right}"
         world.expect(f"{engine}: rows that only one side has", world.ask(f"select count(*) from ({more})"), 0)
-    world.expect(f"{engine}: it made rows", world.ask(f"select count(*) > 1000 from {sides[0]}"), True)
+    found = world.asked(f"select count(masked_ip) > 1000, count(rejected) > 0, count(locale) > 0 from {sides[0]}")
+    world.expect(f"{engine}: it made rows, and rejected lines", found, (True, True, True))

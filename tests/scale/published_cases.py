@@ -5,13 +5,15 @@ Invariant: each case has archives of its own, and first sees that there is somet
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
 import traceback
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "deploy/spark"))
+JOBS = Path(__file__).resolve().parent.parent.parent / "deploy/spark"
+sys.path.append(str(JOBS))
 
 import deltalake
 import loginetl_job
@@ -21,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import rewrite_job
 from published_driver import FEW, Driver, event
+from published_inputs import empty, nested, parquet
 
 NOBODY = "{}\n"  # an object without the fields of an event
 
@@ -29,6 +32,12 @@ def second(d):
     """A second driver of a run finds it published, and keeps what the version names."""
     for archive in ("second", "second-delta"):
         with d.meanwhile(mask_job, "mask", lambda archive=archive: d.mask(archive, "one")):
+            d.mask(archive, "one")
+        d.expect(f"{archive}: rows after the second driver", d.rows(archive), FEW)
+        d.expect(f"{archive}: what is left", d.left(archive, "one"), ["try"])
+    # One that publishes when the other has looked through its own files already.
+    for archive in ("late", "late-delta"):
+        with d.meanwhile(loginetl_table, "counted_files", lambda archive=archive: another(d, archive), after=True):
             d.mask(archive, "one")
         d.expect(f"{archive}: rows after the second driver", d.rows(archive), FEW)
         d.expect(f"{archive}: what is left", d.left(archive, "one"), ["try"])
@@ -41,6 +50,13 @@ def second(d):
     d.expect("rows after the rewrite", d.rows("second"), FEW)
 
 
+def another(d, archive):
+    """A driver that has masked the same run into a folder of its own, and is first."""
+    [counts] = d.root(archive).glob("runs/run=one/try=*/_counts.json")
+    counts.unlink()
+    d.mask(archive, "one")
+
+
 def cleaned(d):
     """A start that finds the run published deletes a plan, drafts and folders that an earlier one has left."""
     d.mask("cleaned", "one")
@@ -49,16 +65,6 @@ def cleaned(d):
     d.mask("cleaned", "one", words='"already": true')
     d.expect("what is left", d.left("cleaned", "one"), ["try"])
     d.expect("rows", d.rows("cleaned"), FEW)
-
-
-def empty(d):
-    """No line at all is refused before the commit; the run can be started again."""
-    nothing = d.file("nothing/blank.jsonl", "\n \n").parent
-    d.mask("empty", "one", nothing, code=1, words="there is no line in")
-    d.expect("runs that are open", len(d.open_runs("empty")), 1)
-    d.expect("what is left", d.left("empty", "one"), ["_plan.json"])
-    d.mask("empty", "one", d.events)
-    d.expect("rows", d.rows("empty"), FEW)
 
 
 def rejected(d):
@@ -72,21 +78,6 @@ def rejected(d):
         d.expect(f"{archive}: rows", d.rows(archive), FEW)
     d.rewrite("rejected", "again")
     d.expect("runs of the version", list(d.version("rejected")["runs"]), ["again"])
-
-
-def nested(d):
-    """Lines in folders of folders are read; Parquet in such folders is refused."""
-    d.file("nested/a/b.jsonl", event(1))
-    top = d.file("nested/c.jsonl", event(2)).parent
-    d.mask("nested", "one", "--input", f"{top},{d.events}")
-    d.expect("rows", d.rows("nested"), FEW + 2)
-    table = pa.Table.from_pylist([json.loads(event(1))])
-    for name in ("columns/a.parquet", "columns/b/c.parquet"):
-        d.file(f"nested-{name}")
-        pq.write_table(table, d.folder / f"nested-{name}")
-    d.mask("nested-columns", "one", "--format", "parquet", d.folder / "nested-columns", code=1,
-           words="files in folders that are no partitions")
-    d.expect("runs", d.registered("nested-columns"), {})
 
 
 def deleted(d):
@@ -252,41 +243,6 @@ def url_file(d):
         os.environ["LOGINETL_DATABASE_URL"] = url
 
 
-def parquet(d):
-    """Bytes that are no text are rejected as `load` does, and columns that are none are refused."""
-    whole = [json.loads(event(number)) for number in range(3)]
-    body = [event(1).strip().encode(), b'{"user_id": "\xff"}', event(2).replace(", ", ",\n").encode()]
-    columns = {name: pa.array([row[name] for row in whole]) for name in whole[0]}
-    odd = pa.Array.from_buffers(pa.string(), 3, pa.array([b"u1", b"\xff\xfe", b"u3"]).buffers())
-    tables = {"body": {"body": pa.array(body)}, "text": {**columns, "user_id": odd},
-              "binary": {**columns, "ip": columns["ip"].cast(pa.binary())},
-              "few": {name: columns[name] for name in ("user_id", "app_version")}}
-    for name, its in tables.items():
-        pq.write_table(pa.table(its), d.folder / f"{name}.parquet")
-    d.expect("the older way to look at texts", [row[0] for row in older(d)], [False, True, False])
-    for name, flags in (("body", ["--body", "body"]), ("text", [])):
-        d.mask(f"parquet-{name}", "one", "--format", "parquet", *flags, d.folder / f"{name}.parquet")
-        d.expect(f"{name}: rows", d.rows(f"parquet-{name}"), 2)
-        left = d.spark.read.parquet(str(d.root(f"parquet-{name}") / "runs/*/*/outcome=rejected"))
-        d.expect(f"{name}: reasons", [row.rejected for row in left.collect()], ["not_utf8"])
-    for name, flags, words in (("binary", [], "column ip of the input is binary"),
-                               ("few", [], "the input has no column ip, device_id"),
-                               ("few", ["--body", "ip"], "the input has no column ip of text or bytes")):
-        d.mask("refused", "one", "--format", "parquet", *flags, d.folder / f"{name}.parquet", code=1, words=words)
-    d.expect("runs", d.registered("refused"), {})
-
-
-def older(d):
-    from pyspark.sql import functions as F
-    newer = mask_job.F.is_valid_utf8
-    del mask_job.F.is_valid_utf8
-    try:
-        rows = d.spark.read.parquet(str(d.folder / "text.parquet"))
-        return rows.select(mask_job.broken([F.col("user_id")])).collect()
-    finally:
-        mask_job.F.is_valid_utf8 = newer
-
-
 def plans(d):
     """A plan that is of no use, or of somebody else, is named."""
     plan = d.loginetl("mask", "plan", "--job", "plans", "--location", d.root("plans"))
@@ -341,8 +297,20 @@ def columns(d, archive):
     return [field.name for field in deltalake.DeltaTable(str(d.root(archive))).schema().fields]
 
 
+def read_back(d):
+    """The page's lines for a reader, where runs stand beside each other that have not the same columns."""
+    page = (JOBS / "README.md").read_text(encoding="utf-8")
+    [lines] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "spark.read" in block]
+    d.mask("ids", "four")  # user ids are masked in it, and in the other run they are not
+    known = {"spark": d.spark}
+    exec(lines.replace("s3a://lake/logins", str(d.root("ids"))), known)  # noqa: S102
+    rows = known["logins"]
+    d.expect("rows", (rows.count(), rows.where("masked_user_id is null").count()), (2 * FEW, FEW))
+    d.expect("columns", set(rows.columns) & {"run", "try", "outcome", "rejected", "create_date"}, {"create_date"})
+
+
 CASES = [second, cleaned, empty, rejected, nested, deleted, counted, platform, rewrites, keys, glue, url_file, parquet,
-         plans, unopened, user_ids]
+         plans, unopened, user_ids, read_back]
 
 
 def main(folder, program, *named):

@@ -54,9 +54,9 @@ def run(named):
                 world = World(cluster, Path(folder), count)
                 for step in wanted:
                     attempt(world, step, took)
+                wanted += world.beside
                 for step in world.beside:
                     attempt(world, step, took)
-                wanted += world.beside
         except Failed as wrong:
             print(f"scale failed: {wrong}", file=sys.stderr)
         except Exception:

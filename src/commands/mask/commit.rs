@@ -65,6 +65,7 @@ async fn commit(
         CommitAnswer::Destroyed => Some(ArchiveProblem::KeyDestroyed),
         CommitAnswer::Waived => Some(ArchiveProblem::GivenUp),
         CommitAnswer::Dropped => Some(ArchiveProblem::Dropped),
+        CommitAnswer::Clear => Some(ArchiveProblem::FieldInClear),
     };
     if let Some(problem) = problem {
         return Err(JobError::Archive { what: format!("the run of {path}"), problem }.into());

@@ -22,7 +22,7 @@ use crate::vault::{JobKeys, JobPlan, VaultError};
 const LONGEST_NAME: usize = 100;
 const LONGEST_LOCATION: usize = 1000;
 /// In signed URLs of S3, Google Cloud Storage and Azure.
-const SIGNATURES: [&str; 3] = ["X-Amz-Signature=", "X-Goog-Signature=", "&sig="];
+const SIGNATURES: [&str; 4] = ["x-amz-signature", "x-goog-signature", "signature", "sig"];
 const LONGEST_VALIDITY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Prints a plan.
@@ -79,6 +79,7 @@ pub(super) async fn run(
         "version": env!("CARGO_PKG_VERSION"),
         "os_user": environment.os_user,
         "expires_at": plan.expires_at.to_string(),
+        "fields": plan.fields.iter().map(|(field, _)| field.name()).collect::<Vec<_>>(),
     });
     session.plan_mask_run(&run, &details.to_string()).await?;
     print(plan, &opened)?;
@@ -111,11 +112,12 @@ fn check(args: &PlanArgs) -> Result<(), SettingsError> {
 /// Why a location must not be written down, for ever.
 pub(super) fn location_problem(location: &str) -> Option<&'static str> {
     let length = location.chars().count();
-    let authority = location.split_once("://").map(|(_, rest)| rest.split('/').next());
-    let has_password = authority
-        .flatten()
-        .is_some_and(|host| host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')));
-    let is_signed = SIGNATURES.iter().any(|mark| location.contains(mark));
+    let (before, query) = location.split_once('?').unwrap_or((location, ""));
+    // A secret key of AWS may hold a slash: a host is not looked for.
+    let rest = before.split_once("://").map_or("", |(_, rest)| rest);
+    let has_password = rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    let mut names = query.split(['?', '&', ';']).filter_map(|part| part.split_once('='));
+    let is_signed = names.any(|(name, _)| SIGNATURES.contains(&&*name.to_ascii_lowercase()));
     if !(1..=LONGEST_LOCATION).contains(&length) || location.chars().any(char::is_control) {
         Some("--location is 1 to 1000 printable characters")
     } else if has_password || is_signed {

@@ -1,6 +1,8 @@
 //! `rotate-keys --dry-run`: how much there is to do. Reads the table once, changes
 //! nothing, asks no KMS.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::resume::is_unfinished;
@@ -25,13 +27,17 @@ struct Forecast {
     archives: Vec<String>,
 }
 
-pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error> {
+pub(super) async fn run(
+    session: &Session,
+    replaced: &[Purpose],
+    format: Format,
+) -> Result<Exit, Error> {
     let unfinished = is_unfinished(session).await?;
     let fields = session.fields().await?;
     let (rows, longest_value) = session.size_of_rotation(fields).await?;
     let values = fields.fields().count() as i64;
     let wal_bytes = rows * values * WAL_BYTES_A_VALUE;
-    let archives = archives_left(session).await?;
+    let archives = archives_left(session, replaced).await?;
     let plan = Forecast { unfinished, rows, longest_value, wal_bytes, archives };
     if format == Format::Json {
         output::json(&plan)?;
@@ -54,11 +60,14 @@ pub(super) async fn run(session: &Session, format: Format) -> Result<Exit, Error
     Ok(Exit::Done)
 }
 
-/// Those under the key that a rotation would replace.
-async fn archives_left(session: &Session) -> Result<Vec<String>, Error> {
+/// Those under a key that the rotation would replace, each once.
+async fn archives_left(session: &Session, replaced: &[Purpose]) -> Result<Vec<String>, Error> {
     let keys = session.key_lines().await?;
-    let mut active =
-        keys.iter().filter(|key| (key.purpose, key.state) == (Purpose::Mask, KeyState::Active));
     let runs = session.archive_runs().await?;
-    Ok(active.next().map_or_else(Vec::new, |key| archives_under(&runs, key.key_id)))
+    let names: BTreeSet<String> = keys
+        .iter()
+        .filter(|key| key.state == KeyState::Active && replaced.contains(&key.purpose))
+        .flat_map(|key| archives_under(&runs, key.key_id))
+        .collect();
+    Ok(names.into_iter().collect())
 }

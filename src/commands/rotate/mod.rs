@@ -49,7 +49,7 @@ pub(crate) async fn run(
     let session = target.connect().await?;
     if args.dry_run {
         super::ready(&session, Work::Count).await?;
-        return dry_run::run(&session, args.format).await;
+        return dry_run::run(&session, replaced_by(&args), args.format).await;
     }
     super::ready(&session, Work::Rotate).await?;
     let begun = session.clock().await?;
@@ -95,6 +95,15 @@ struct Rotating {
     last_steps: LastSteps,
 }
 
+/// Of which purposes a rotation replaces the key.
+fn replaced_by(args: &RotateArgs) -> &'static [Purpose] {
+    match (args.compromised, args.purpose) {
+        (true, _) => &[Purpose::Mask, Purpose::Hash, Purpose::Seal],
+        (false, RotatePurpose::Mask) => &[Purpose::Mask],
+        (false, RotatePurpose::Seal) => &[Purpose::Seal],
+    }
+}
+
 /// Signs what an earlier process of this login left unsigned when it died.
 async fn sign_what_a_crash_left(session: &Session, signer: &Signer) -> Result<(), Error> {
     for kind in [RecordKind::RotateStart, RecordKind::RotateEnd, RecordKind::RotateInterrupted] {
@@ -120,11 +129,7 @@ impl Rotating {
     /// Makes the new keys and starts; false when another process was faster.
     async fn start(&mut self, args: &RotateArgs, environment: &Environment) -> Result<bool, Error> {
         let Self { session, kms, signer, .. } = self;
-        let purposes: &[Purpose] = match (args.compromised, args.purpose) {
-            (true, _) => &[Purpose::Mask, Purpose::Hash, Purpose::Seal],
-            (false, RotatePurpose::Mask) => &[Purpose::Mask],
-            (false, RotatePurpose::Seal) => &[Purpose::Seal],
-        };
+        let purposes = replaced_by(args);
         signer.try_out().await?;
         let mut active: Vec<(Purpose, KeyId)> = Vec::new();
         for purpose in purposes {

@@ -204,6 +204,9 @@ async fn columns_are_read_as_objects_are() {
     let why = |at: usize| (of_cells[at]["rejected"].clone(), of_cells[at]["field"].clone());
     assert_eq!(why(1), (json!("null_field"), json!("device_id")));
     assert_eq!([why(2), why(3)], [0; 2].map(|_| (json!("column_count"), Value::Null)));
+    let foreign = b"u\xff\t192.0.2.1\t\t1.2\td\t";
+    let told = json_lines(&site.mask("plan", &["--columns", columns], foreign));
+    assert_eq!(told[0]["length"], json!(foreign.len()), "that of the line: {}", told[0]);
     let twice = site.filter(&["mask", "--plan", &site.word("plan"), "--columns", "ip,ip"], b"");
     ends(&twice, 2, "each once");
 }

@@ -101,7 +101,11 @@ async fn a_run_is_on_record_before_its_plan_is_printed() {
         (&["--job", ""], "--job is"),
         (&["--job", "a", "--location", "a\nb"], "--location is"),
         (&["--job", "a", "--location", "https://u:word@h/x"], "leave the password or signature"),
+        (&["--job", "a", "--location", "s3n://u:w/o/rd@h/x"], "leave the password"),
         (&["--job", "a", "--location", "https://h/x?X-Amz-Signature=1"], "leave the password"),
+        (&["--job", "a", "--location", "https://h/x?y=1&x-goog-signature=1"], "leave the password"),
+        (&["--job", "a", "--location", "https://h/x?sig=1&se=2"], "leave the password"),
+        (&["--job", "a", "--location", "https://h/x?Expires=1&Signature=1"], "leave the password"),
         (&["--job", "a", "--valid-for", "31d"], "--valid-for"),
         (&["--job", "a", "--valid-for", "0m"], "--valid-for"),
     ] {
