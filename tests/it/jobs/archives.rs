@@ -249,7 +249,14 @@ async fn an_archive_of_many_runs_is_dropped_by_one_call() {
                 select gen_random_uuid(), 'hourly', 'b', array[1, 2], sha256(''), now(), \
                   'committed', now(), 1, 0, 0 from generate_series(1, 4000)";
     client.batch_execute(many).await.expect("rows");
-    site.ends(0, "4000 runs", &["archive", "drop", "hourly", "--reason", "deleted"]);
+    let counts = ["--rows", "4000", "--rejected", "0", "--unopened", "0"];
+    made(&site, "hourly", &["--rewrites"], &counts);
+    made(&site, "hourly", &["--rewrites"], &counts);
+    let drop = ["archive", "drop", "hourly", "--reason", "deleted"];
+    site.ends(0, "4001 runs", &[&drop[..], &["--replaced"]].concat());
+    site.ends(0, "1 run of", &drop);
+    client.batch_execute(many).await.expect("rows");
+    site.ends(0, "4000 runs", &drop);
     site.ends(0, "intact", &["audit", "verify"]);
 }
 
