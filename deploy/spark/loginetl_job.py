@@ -110,8 +110,17 @@ class Program:
             raise SystemExit(ended.returncode)
         return ended.stdout
 
-    def commit(self, plan, rows, rejected, *more, done=(0,)):
-        """Registers what was made."""
+    def commit(self, args, run, plan, rows, rejected, *more, done=(0,)):
+        """Registers what was made. Where that is refused, another start would be refused too."""
+        try:
+            self.registered(plan, rows, rejected, *more, done=done)
+        except SystemExit as end:
+            if end.code == 3:
+                print(f"to have this run planned anew: delete {args.root}/{run.folder}, give the run up "
+                      f"({give_up(args.archive, json.loads(plan)['run'])}), and start again", file=sys.stderr)
+            raise
+
+    def registered(self, plan, rows, rejected, *more, done):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # 0600, and gone at the end
             file.write(plan)
             file.flush()

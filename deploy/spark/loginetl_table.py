@@ -16,6 +16,7 @@ import time
 
 MASKED = "outcome=masked"
 FIELDS = ("user_id", "ip", "device_id")
+ATTEMPTS = 5  # to commit to the log of Delta, where others do so at the same time
 STRANGERS = "of another engine"  # stands for the files that these jobs have not written
 
 
@@ -172,20 +173,23 @@ class Delta:
     def publish(self, args, run, folder, counts, keys, replaced=None, schema=None):
         """As Pointer.publish. What is asked is asked of one version, and committed on it: the log refuses a run that
         another driver has published since, and whoever removes a file that is not there any more."""
-        name, replaced = args.run, replaced or {}
-        schema = self.lake.Schema.from_arrow(schema)
-        table = self.table() or self.lake.DeltaTable.create(self.files.root, schema, partition_by=["create_date"])
-        table = self.widened(table, schema)
-        if not self.mark(f"name/{name}", table):
-            made = counted_files(self.files, folder, counts)
+        name, replaced, schema = args.run, replaced or {}, self.lake.Schema.from_arrow(schema)
+        if self.has(name):
+            return self.table().version(), self.runs().get(name)
+        actions = [self.added(*file, counts["files"]) for file in counted_files(self.files, folder, counts)]
+        actions += [self.removed(path) for paths in replaced.values() for path in paths]
+        how = self.marks(name, run, counts, keys)
+        for left in reversed(range(ATTEMPTS)):
+            table = self.table() or self.lake.DeltaTable.create(self.files.root, schema, partition_by=["create_date"])
+            table = self.widened(table, schema)
+            if self.mark(f"name/{name}", table):
+                break
             refuse_replaced(self.runs_of(table), replaced, committed_in_vain(args, run))
-            actions = [self.added(path, size, at, counts["files"]) for path, size, at in made]
-            actions += [self.removed(path) for paths in replaced.values() for path in paths]
             try:
-                table.create_write_transaction(actions, "append", schema, ["create_date"],
-                                               commit_properties=self.marks(name, run, counts, keys))
+                table.create_write_transaction(actions, "append", schema, ["create_date"], commit_properties=how)
+                break
             except self.lake.exceptions.CommitFailedError:
-                if not self.has(name):
+                if not left:
                     raise
         return self.table().version(), self.runs().get(name)
 

@@ -33,8 +33,7 @@ from pyspark.sql import functions as F
 NEEDED = ("user_id", "ip", "device_id", "app_version")
 # What the columns of an event may be; of another kind each line would be rejected. Other columns are of no event.
 KINDS = {**dict.fromkeys((*NEEDED, "device_type", "locale"), ["string"]), "create_date": ["string", "date"],
-         "timestamp": ["string", "timestamp", "long"]}
-NULLS = ["integer", "void"]  # what Spark takes a column of nulls alone for: such a field is as if it were not there
+         "timestamp": ["string", "timestamp", "long", "integer", "double", "float", "decimal"]}
 
 
 def main():
@@ -51,7 +50,7 @@ def main():
     refuse_other_keys(args, run, plan, table.keys())
     folder, counts = run.finished(plan) or mask(spark, args, files, run, plan, lines, program)
     refuse_other_keys(args, run, plan, table.keys())  # others have published meanwhile
-    program.commit(plan, counts["rows"], counts["rejected"])
+    program.commit(args, run, plan, counts["rows"], counts["rejected"])
     version, held = table.publish(args, json.loads(plan)["run"], folder, counts, keys_of(plan),
                                   schema=arrow_schema(plan))
     run.clean(held)
@@ -119,12 +118,17 @@ def events(spark, args):
         raise SystemExit(f"the input has no column {', '.join(missing)}: an event needs {', '.join(NEEDED)}. Is there "
                          "one with whole events (--body COLUMN)?")
     for name, allowed in KINDS.items():
-        if kinds.get(name, "string") not in (allowed if name in NEEDED else [*allowed, *NULLS]):
+        if kinds.get(name, "string") not in allowed and (name in NEEDED or has_value(rows, name)):
             raise SystemExit(f"column {name} of the input is {kinds[name]}, not {' or '.join(allowed)}: convert it before")
     texts = [F.col(f"`{name}`") for name, kind in kinds.items() if kind == "string"]
     whole = F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).cast("binary")
     # JSON would have other signs in the place of bytes that are no UTF-8; such a line is rejected, as load does.
     return rows.select(F.when(broken(texts), F.lit(b"\xff")).otherwise(whole).alias("value"))
+
+
+def has_value(rows, name):
+    """A column of nulls alone is an integer for Spark: such a field is as if it were not there."""
+    return rows.where(F.col(f"`{name}`").isNotNull()).limit(1).count() > 0
 
 
 def broken(texts):

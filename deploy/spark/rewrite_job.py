@@ -48,7 +48,7 @@ def main():
     rows = read(spark, files, wanted)
     folder, counts = run.finished(plan) or rewrite(spark, args, files, run, plan, rows, program)
     refuse_late(args, run, table, plan, wanted)  # others have published meanwhile
-    program.commit(plan, counts["rows"], 0, "--unopened", counts["unopened"], done=(0, 1))
+    program.commit(args, run, plan, counts["rows"], 0, "--unopened", counts["unopened"], done=(0, 1))
     version, held = table.publish(args, json.loads(plan)["run"], folder, counts, keys_of(plan), replaced=wanted,
                                   schema=arrow_schema(rows, counts))
     run.clean(held)

@@ -48,7 +48,8 @@ $$;
 -- Registers what a run has masked, once. Of a rewrite too: what it comes in the place of keeps its
 -- keys until it is dropped. The answer: committed; already, or other where it was committed with
 -- these or with other counts; unknown, destroyed (a key), waived, dropped; clear, where a field is
--- masked since that its plan leaves as it is. A rewrite shows nothing that was not shown before.
+-- masked since that its plan, whose fields the details have, leaves as it is. A rewrite shows
+-- nothing that was not shown before.
 create or replace function vault.commit_mask_run(wanted uuid, digest bytea, at_location text,
     masked bigint, rejected bigint, unopened bigint, details text,
     out answer text, out seq bigint, out hash bytea)
@@ -77,7 +78,7 @@ begin
             where k.state is null or k.state = 'destroyed') then 'destroyed'
         when known.state = 'waived' then 'waived'
         when known.replaces is null and exists (select from vault.fields f
-            where f.masked_at > known.planned_at) then 'clear'
+            where (details::jsonb -> 'fields') ? f.field is not true) then 'clear'
         else 'committed' end;
     if answer <> 'committed' then
         return;

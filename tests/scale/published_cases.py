@@ -3,6 +3,7 @@
 Invariant: each case has archives of its own, and first sees that there is something to lose.
 """
 
+import functools
 import json
 import os
 import re
@@ -35,12 +36,20 @@ def second(d):
             d.mask(archive, "one")
         d.expect(f"{archive}: rows after the second driver", d.rows(archive), FEW)
         d.expect(f"{archive}: what is left", d.left(archive, "one"), ["try"])
-    # One that publishes when the other has looked through its own files already.
-    for archive in ("late", "late-delta"):
-        with d.meanwhile(loginetl_table, "counted_files", lambda archive=archive: another(d, archive), after=True):
+    # One that publishes when the other has looked through its own files, or at the newest version, already.
+    late = [f"{step}{kind}" for step in ("counted_files", "refuse_replaced") for kind in ("", "-delta")]
+    for archive in late:
+        step = archive.removesuffix("-delta")
+        with d.meanwhile(loginetl_table, step, lambda archive=archive: another(d, archive), after=True):
             d.mask(archive, "one")
         d.expect(f"{archive}: rows after the second driver", d.rows(archive), FEW)
         d.expect(f"{archive}: what is left", d.left(archive, "one"), ["try"])
+    # What others add meanwhile stays beside a rewrite.
+    for archive in late[2:]:
+        more = functools.partial(d.mask, archive, "more")
+        with d.meanwhile(loginetl_table, "refuse_replaced", more, after=True):
+            d.rewrite(archive, "two")
+        d.expect(f"{archive}: rows of the rewrite and beside it", d.rows(archive), 2 * FEW)
     # No version names the first run any more: of it only the plan goes.
     d.rewrite("second", "two")
     for name in ("_plan.json", "_draft-0"):
@@ -282,7 +291,14 @@ def user_ids(d):
     """User ids are masked from some run on: the table gets the columns."""
     for archive in ("ids", "ids-delta"):
         d.mask(archive, "one")
-    d.loginetl("init", "--mask-user-id")
+    with d.meanwhile(mask_job, "mask", lambda: d.loginetl("init", "--mask-user-id"), after=True):
+        said = d.mask("ids-late", "one", code=3, words="to have this run planned anew").words
+    d.mask("ids-late", "one", code=3, words="to have this run planned anew")
+    shutil.rmtree(d.root("ids-late") / "runs/run=one")
+    drop = re.search(r"loginetl (archive drop \S+ --run \S+ --running-too --reason)", said)[1]
+    d.loginetl(*drop.split(), "in clear")
+    d.mask("ids-late", "one")
+    d.expect("ids-late: user ids in clear", d.files("ids-late").where("user_id is not null").count(), 0)
     d.mask("ids-delta", "two")
     ours = ("masked_user_id", "user_id_hash")
     d.expect("columns of the table", tuple(name for name in columns(d, "ids-delta") if name in ours), ours)

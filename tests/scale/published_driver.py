@@ -121,11 +121,12 @@ class Driver:
 
     def files(self, archive):
         """What the newest version holds."""
+        reader = self.spark.read.option("mergeSchema", "true")
         if archive.endswith("delta"):
-            paths = deltalake.DeltaTable(str(self.root(archive))).file_uris()
-        else:
-            paths = [str(self.root(archive) / folder) for folder in self.version(archive)["runs"].values()]
-        return self.spark.read.option("mergeSchema", "true").parquet(*paths)
+            return reader.parquet(*deltalake.DeltaTable(str(self.root(archive))).file_uris())
+        folders = self.version(archive)["runs"].values()
+        return reader.option("basePath", str(self.root(archive) / "runs")).parquet(
+            *(str(self.root(archive) / folder) for folder in folders))
 
     def rows(self, archive):
         return self.files(archive).count()

@@ -47,6 +47,8 @@ def parquet(d):
               "binary": {**columns, "ip": columns["ip"].cast(pa.binary())},
               "numbers": {**columns, "user_id": pa.array([1, 2, 3])},
               "instants": {**columns, "create_date": pa.array([0, 1, 2], pa.timestamp("us", "UTC"))},
+              "days": {**columns, "create_date": pa.array([20261128] * 3, pa.int32())},
+              "fractions": {**columns, "timestamp": pa.array([1795860000.25] * 3)},
               "zoneless": {**columns, "timestamp": pa.array([0, 1, 2], pa.timestamp("us"))},
               "typed": {**columns, "create_date": pa.array([20420, 20421, 20422], pa.date32()),
                         "locale": pa.nulls(3), "timestamp": pa.array([0, 1, 2], pa.timestamp("us", "UTC"))},
@@ -62,7 +64,10 @@ def parquet(d):
     d.mask("parquet-typed", "one", "--format", "parquet", d.folder / "typed.parquet")
     d.expect("typed: days", sorted(str(row.create_date) for row in d.files("parquet-typed").collect()),
              ["2025-11-28", "2025-11-29", "2025-11-30"])
-    for name, flags, words in (("binary", [], "column ip of the input is binary"),
+    d.mask("parquet-fractions", "one", "--format", "parquet", d.folder / "fractions.parquet")
+    d.expect("fractions: rows", d.rows("parquet-fractions"), 3)
+    for name, flags, words in (("days", [], "column create_date of the input is integer, not string or date:"),
+                               ("binary", [], "column ip of the input is binary"),
                                ("numbers", [], "column user_id of the input is long, not string:"),
                                ("instants", [], "column create_date of the input is timestamp, not string or date:"),
                                ("zoneless", [], "column timestamp of the input is timestamp_ntz, not string or"),

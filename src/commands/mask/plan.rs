@@ -79,11 +79,16 @@ pub(super) async fn run(
         "version": env!("CARGO_PKG_VERSION"),
         "os_user": environment.os_user,
         "expires_at": plan.expires_at.to_string(),
-        "fields": plan.fields.iter().map(|(field, _)| field.name()).collect::<Vec<_>>(),
+        "fields": names_of(&plan),
     });
     session.plan_mask_run(&run, &details.to_string()).await?;
     print(plan, &opened)?;
     Ok(Exit::Done)
+}
+
+/// The fields that a plan masks.
+pub(super) fn names_of(plan: &JobPlan) -> Vec<&'static str> {
+    plan.fields.iter().map(|(field, _)| field.name()).collect()
 }
 
 /// A plan that is on record must not get lost without a word.
@@ -112,19 +117,29 @@ fn check(args: &PlanArgs) -> Result<(), SettingsError> {
 /// Why a location must not be written down, for ever.
 pub(super) fn location_problem(location: &str) -> Option<&'static str> {
     let length = location.chars().count();
-    let (before, query) = location.split_once('?').unwrap_or((location, ""));
-    // A secret key of AWS may hold a slash: a host is not looked for.
-    let rest = before.split_once("://").map_or("", |(_, rest)| rest);
-    let has_password = rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
-    let mut names = query.split(['?', '&', ';']).filter_map(|part| part.split_once('='));
+    let mut names = location.split(['?', '&', ';']).skip(1).filter_map(|part| part.split_once('='));
     let is_signed = names.any(|(name, _)| SIGNATURES.contains(&&*name.to_ascii_lowercase()));
     if !(1..=LONGEST_LOCATION).contains(&length) || location.chars().any(char::is_control) {
         Some("--location is 1 to 1000 printable characters")
-    } else if has_password || is_signed {
+    } else if has_password(location) || is_signed {
         Some("--location stays in the log for ever: leave the password or signature out")
     } else {
         None
     }
+}
+
+/// Whether something that may be a password stands before an `@`. It may hold a slash,
+/// as secret keys of AWS do, or a question mark, so that no host is looked for: what
+/// begins with a host and a port has no user.
+fn has_password(location: &str) -> bool {
+    let rest = location.split_once("://").map_or("", |(_, rest)| rest);
+    let Some((user, password)) = rest.rsplit_once('@').and_then(|(user, _)| user.split_once(':'))
+    else {
+        return false;
+    };
+    let port = password.split_once('/').map(|(port, _)| port);
+    let is_port = port.is_some_and(|port| port.parse::<u16>().is_ok());
+    !(is_port || user.contains(['/', '?']))
 }
 
 /// The keys under which values will stay: while a rotation runs, those that it goes to.

@@ -102,6 +102,8 @@ async fn a_run_is_on_record_before_its_plan_is_printed() {
         (&["--job", "a", "--location", "a\nb"], "--location is"),
         (&["--job", "a", "--location", "https://u:word@h/x"], "leave the password or signature"),
         (&["--job", "a", "--location", "s3n://u:w/o/rd@h/x"], "leave the password"),
+        (&["--job", "a", "--location", "https://u:w?rd@h/x"], "leave the password"),
+        (&["--job", "a", "--location", "https://u:12@h/x"], "leave the password"),
         (&["--job", "a", "--location", "https://h/x?X-Amz-Signature=1"], "leave the password"),
         (&["--job", "a", "--location", "https://h/x?y=1&x-goog-signature=1"], "leave the password"),
         (&["--job", "a", "--location", "https://h/x?sig=1&se=2"], "leave the password"),
@@ -111,6 +113,9 @@ async fn a_run_is_on_record_before_its_plan_is_printed() {
     ] {
         let location = if flags.contains(&"--location") { &[][..] } else { &["--location", "x"] };
         site.ends(2, said, &[&["mask", "plan"], flags, location].concat());
+    }
+    for location in ["hdfs://name:8020/user/etl@corp/logins", "s3://bucket/at:noon@home"] {
+        site.plan("odd", &["--location", location]);
     }
 }
 
