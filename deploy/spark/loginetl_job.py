@@ -111,12 +111,13 @@ class Program:
         return ended.stdout
 
     def commit(self, args, run, plan, rows, rejected, *more, done=(0,)):
-        """Registers what was made. Where that is refused, another start would be refused too."""
+        """Registers what was made. A run that is refused for good says how it is planned anew."""
         try:
             self.registered(plan, rows, rejected, *more, done=done)
         except SystemExit as end:
             if end.code == 3:
-                print(f"to have this run planned anew: delete {args.root}/{run.folder}, give the run up "
+                print("start it again when what refused it is put right. If it was this run that was refused, have it "
+                      f"planned anew: delete {args.root}/{run.folder}, give the run up "
                       f"({give_up(args.archive, json.loads(plan)['run'])}), and start again", file=sys.stderr)
             raise
 
@@ -179,7 +180,8 @@ def refuse_other_keys(args, run, plan, beside):
     first = "rewrite them first (rewrite_job.py), or start again"
     if younger:  # a rewrite of the others would not help
         first = (f"this run was planned before the rotation, so have it planned anew: delete {args.root}/{run.folder}, "
-                 f"give the run up ({give_up(args.archive, json.loads(plan)['run'])}), and start again; or start this one again")
+                 f"give the run up ({give_up(args.archive, json.loads(plan)['run'])}), and start again; or start this "
+                 "one again")
     if run.committed:  # no rewrite would begin before it is published
         first = "an earlier start has committed this run, so publish it: start it again"
     raise SystemExit(f"runs {', '.join(other)} of archive {args.archive} are under other keys: {first} with "

@@ -174,7 +174,7 @@ class Delta:
         """As Pointer.publish. What is asked is asked of one version, and committed on it: the log refuses a run that
         another driver has published since, and whoever removes a file that is not there any more."""
         name, replaced, schema = args.run, replaced or {}, self.lake.Schema.from_arrow(schema)
-        if self.has(name):
+        if self.has(name):  # then the other driver may have deleted the files of this one
             return self.table().version(), self.runs().get(name)
         actions = [self.added(*file, counts["files"]) for file in counted_files(self.files, folder, counts)]
         actions += [self.removed(path) for paths in replaced.values() for path in paths]

@@ -119,7 +119,8 @@ def events(spark, args):
                          "one with whole events (--body COLUMN)?")
     for name, allowed in KINDS.items():
         if kinds.get(name, "string") not in allowed and (name in NEEDED or has_value(rows, name)):
-            raise SystemExit(f"column {name} of the input is {kinds[name]}, not {' or '.join(allowed)}: convert it before")
+            raise SystemExit(f"column {name} of the input is {kinds[name]}, not {' or '.join(allowed)}: "
+                             "convert it before")
     texts = [F.col(f"`{name}`") for name, kind in kinds.items() if kind == "string"]
     whole = F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).cast("binary")
     # JSON would have other signs in the place of bytes that are no UTF-8; such a line is rejected, as load does.
@@ -158,5 +159,5 @@ def arrow_schema(plan):
 
 if __name__ == "__main__":
     code = main()
-    if code:  # where a notebook's Python runs the job, even 0 would be taken for a failure
+    if code:  # a notebook's Python may take any exit for a failure, even 0
         sys.exit(code)

@@ -123,5 +123,5 @@ def arrow_schema(rows, counts):
 
 if __name__ == "__main__":
     code = main()
-    if code:  # where a notebook's Python runs the job, even 0 would be taken for a failure
+    if code:  # a notebook's Python may take any exit for a failure, even 0
         sys.exit(code)

@@ -137,10 +137,12 @@ fn archive_advice(problem: ArchiveProblem) -> (Exit, &'static str) {
             "see what was committed: loginetl archive list --format json; publish nothing that \
              has other counts",
         ),
-        ArchiveProblem::KeyDestroyed
-        | ArchiveProblem::FieldInClear
-        | ArchiveProblem::GivenUp
-        | ArchiveProblem::Dropped => {
+        ArchiveProblem::KeyDestroyed | ArchiveProblem::FieldInClear => (
+            Exit::Refused,
+            "throw away what this job has made; give its run up (loginetl archive drop), make \
+             another plan and mask again",
+        ),
+        ArchiveProblem::GivenUp | ArchiveProblem::Dropped => {
             (Exit::Refused, "throw away what this job has made; make another plan and mask again")
         }
         ArchiveProblem::Incomplete => (

@@ -117,8 +117,9 @@ impl Filter for EventFilter {
                 }
                 Fate::Through
             }
-            // A whole line is as long as it came, not as its cells were put together.
-            Err(Rejection { field: None, reason, .. }) => {
+            // What was put together from cells is as long as they were on their line. A
+            // message within it has a length of its own, as for `load`.
+            Err(Rejection { field: None, reason, length }) if length == Some(event.len()) => {
                 self.reject(&Rejection::body(reason, line.len()), into)
             }
             Err(rejection) => self.reject(&rejection, into),

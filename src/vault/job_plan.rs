@@ -130,6 +130,12 @@ struct KeyText {
 }
 
 impl JobPlan {
+    /// The fields that it masks.
+    #[must_use]
+    pub(crate) fn field_names(&self) -> Vec<&'static str> {
+        self.fields.iter().map(|(field, _)| field.name()).collect()
+    }
+
     /// The plan as text without its last two members, and the digest of that.
     #[must_use]
     pub(crate) fn text(&self) -> (String, [u8; DIGEST_LEN]) {

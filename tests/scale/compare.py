@@ -105,10 +105,15 @@ def alone(world, file):
     with open(lines, "rb") as source:
         answers.write_text(world.loginetl("mask", "--plan", plan, stdin=source), encoding="utf-8")
     world.loginetl("archive", "drop", "alone", "--open-runs", "--running-too", "--reason", "compared")
-    columns = ", ".join(f"'{name}': '{KINDS.get(name, 'VARCHAR')}'" for name in [*world.cells.split(", "), *REJECTED])
-    rows = f"read_json('{answers}', format = 'newline_delimited', columns = {{{columns}}})"
+    rows = answered(world, answers)
     rejected, every = world.asked(f"select count(rejected), count(*) from {rows}")
     return f"(select * from {rows} where rejected is null)", (every - rejected, rejected)
+
+
+def answered(world, file):
+    """The answers of a filter, with their types; for DuckDB."""
+    columns = ", ".join(f"'{name}': '{KINDS.get(name, 'VARCHAR')}'" for name in [*world.cells.split(", "), *REJECTED])
+    return f"read_json('{file}', format = 'newline_delimited', columns = {{{columns}}})"
 
 
 def registered(world, archive):

@@ -9,9 +9,8 @@ import subprocess
 
 import place
 import tools
-from compare import REJECTED, committed
+from compare import REJECTED, answered, committed
 from kit import Failed
-from world import KINDS
 
 PAGE = place.REPOSITORY / "deploy/spark/README.md"
 ENGINES = {"DuckDB": "lake/*/*.parquet", "Polars": "masked.parquet", "GNU parallel": "masked.jsonl"}
@@ -67,12 +66,9 @@ def commit(world, folder, printed):
 
 def compare(world, engine, folder, made):
     """All columns of all lines, those of the rejected ones too."""
-    names = [*world.cells.split(", "), *REJECTED]
-    kinds = ", ".join(f"{name}: '{KINDS.get(name, 'VARCHAR')}'" for name in names)
-    read = {"parquet": "read_parquet('{}', hive_partitioning = true)",
-            "jsonl": f"read_json('{{}}', format = 'newline_delimited', columns = {{{{{kinds}}}}})"}
-    columns = ", ".join("create_date::date" if name == "create_date" else name for name in names)
-    sides = [read[name.rpartition(".")[2]].format(folder / name) for name in (made, "one.jsonl")]
+    columns = ", ".join([*world.cells.split(", "), *REJECTED]).replace("create_date", "create_date::date")
+    sides = [answered(world, folder / name) if name.endswith(".jsonl") else
+             f"read_parquet('{folder / name}', hive_partitioning = true)" for name in (made, "one.jsonl")]
     for left, right in (sides, sides[::-1]):
         more = f"select {columns} from {left} except all select {columns} from {right}"
         world.expect(f"{engine}: rows that only one side has", world.ask(f"select count(*) from ({more})"), 0)

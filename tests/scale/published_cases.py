@@ -292,8 +292,8 @@ def user_ids(d):
     for archive in ("ids", "ids-delta"):
         d.mask(archive, "one")
     with d.meanwhile(mask_job, "mask", lambda: d.loginetl("init", "--mask-user-id"), after=True):
-        said = d.mask("ids-late", "one", code=3, words="to have this run planned anew").words
-    d.mask("ids-late", "one", code=3, words="to have this run planned anew")
+        said = d.mask("ids-late", "one", code=3, words="have it planned anew").words
+    d.mask("ids-late", "one", code=3, words="have it planned anew")
     shutil.rmtree(d.root("ids-late") / "runs/run=one")
     drop = re.search(r"loginetl (archive drop \S+ --run \S+ --running-too --reason)", said)[1]
     d.loginetl(*drop.split(), "in clear")

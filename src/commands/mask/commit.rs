@@ -13,7 +13,7 @@ use crate::output;
 use crate::settings::{Environment, SettingsError};
 use crate::vault::UnprovenPlan;
 
-use super::plan::{location_problem, names_of};
+use super::plan::location_problem;
 
 #[derive(Serialize)]
 struct Committed<'a> {
@@ -55,7 +55,7 @@ async fn commit(
     commands::ready(&session, Work::Write).await?;
     let (run, digest) = plan.identity();
     let counts = RunCounts { rows: args.rows, rejected: args.rejected, unopened };
-    let fields = names_of(plan.unproven());
+    let fields = plan.unproven().field_names();
     let details = json!({ "version": env!("CARGO_PKG_VERSION"), "fields": fields }).to_string();
     let done = session.commit_mask_run(run, digest, args.location.as_deref(), counts, &details);
     let answer = done.await?.answer;

@@ -79,16 +79,11 @@ pub(super) async fn run(
         "version": env!("CARGO_PKG_VERSION"),
         "os_user": environment.os_user,
         "expires_at": plan.expires_at.to_string(),
-        "fields": names_of(&plan),
+        "fields": plan.field_names(),
     });
     session.plan_mask_run(&run, &details.to_string()).await?;
     print(plan, &opened)?;
     Ok(Exit::Done)
-}
-
-/// The fields that a plan masks.
-pub(super) fn names_of(plan: &JobPlan) -> Vec<&'static str> {
-    plan.fields.iter().map(|(field, _)| field.name()).collect()
 }
 
 /// A plan that is on record must not get lost without a word.

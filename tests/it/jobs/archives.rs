@@ -177,7 +177,7 @@ async fn a_plan_and_a_field_that_is_masked_wait_for_each_other() {
     let planning = site.world.spawn(&plan);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     client.batch_execute("commit").await.expect("committed");
-    ends(&planning.finish(), 4, "");
+    ends(&planning.finish(), 4, "LG004");
     let open = "select from vault.mask_runs where location like '%late'";
     assert_eq!(site.world.database.count(open).await, 0, "no run without that field");
 }

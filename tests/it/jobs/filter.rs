@@ -207,6 +207,9 @@ async fn columns_are_read_as_objects_are() {
     let foreign = b"u\xff\t192.0.2.1\t\t1.2\td\t";
     let told = json_lines(&site.mask("plan", &["--columns", columns], foreign));
     assert_eq!(told[0]["length"], json!(foreign.len()), "that of the line: {}", told[0]);
+    let wrapped = json!({"Type": "Notification", "Message": "no JSON"}).to_string();
+    let told = json_lines(&site.mask("plan", &[], wrapped.as_bytes()));
+    assert_eq!(told[0]["length"], json!(7), "that of the message within: {}", told[0]);
     let twice = site.filter(&["mask", "--plan", &site.word("plan"), "--columns", "ip,ip"], b"");
     ends(&twice, 2, "each once");
 }

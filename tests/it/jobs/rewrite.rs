@@ -56,11 +56,12 @@ async fn what_does_not_open_passes_as_it_came_and_is_named() {
         serde_json::from_str::<Value>(line).expect("JSON")[name].as_str().expect("text").to_owned()
     };
     let (token, hash) = (field(old[0], "masked_ip"), field(old[0], "ip_hash"));
+    let end = if token.ends_with('A') { 'E' } else { 'A' };
     let cases = [
         // Of another value, of no key, changed, another spelling, null, a number.
         (old[1].replace(&field(old[1], "ip_hash"), &hash), Some("ip")),
         (old[0].replace("ip1.1.", "ip1.9."), Some("ip")),
-        (old[0].replace(&token, &format!("{}A", &token[..token.len() - 1])), Some("ip")),
+        (old[0].replace(&token, &format!("{}{end}", &token[..token.len() - 1])), Some("ip")),
         (old[0].replace(&hash, &hash.to_uppercase()), Some("ip")),
         (old[0].replace(&format!("\"{hash}\""), "null"), Some("ip")),
         (old[0].replace(&format!("\"{token}\""), "17"), Some("ip")),
